@@ -1,0 +1,15 @@
+//! dockgate stands between a program and the Docker Engine's Unix socket and lets through only
+//! what its environment variables grant.
+//!
+//! The map of the house, in the order in which a request meets it:
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
+//! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
+//! | [`config`] | environment to typed settings and rules; decides nothing |
+//! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
+//! | [`observe`] | what is logged, and how the log never blocks |
+//! | [`cli`] | the commands |
+//!
+//! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`; only `cli` sees `proxy`.
