@@ -1,0 +1,230 @@
+//! The access record: one line a request, written when the request ends.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode, Uri};
+
+use super::log::ACCESS;
+
+/// Query keys whose values are logged; all others may carry a credential (`buildargs`, `remote`,
+/// `fromSrc` …) and show as `…`.
+const OPEN_KEYS: &[&str] = &[
+    "all", "condition", "container", "details", "digests", "dockerfile", "filters", "follow",
+    "force", "fromImage", "h", "limit", "link", "name", "names", "nocache", "noprune", "one-shot",
+    "path", "platform", "pull", "q", "repo", "rm", "shared-size", "signal", "since", "size",
+    "stderr", "stdin", "stdout", "stream", "t", "tag", "tail", "target", "term", "timestamps",
+    "type", "until", "v", "version", "w",
+];
+
+/// Who connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client, with an IPv4-mapped address written as IPv4.
+    Tcp(SocketAddr),
+    /// A client of a Unix listener, with its process if the kernel tells.
+    Unix(Option<i32>),
+}
+
+impl Peer {
+    /// Whether the client is on this host.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self, Peer::Tcp(addr) if addr.ip().is_loopback())
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Tcp(addr) => addr.fmt(f),
+            Peer::Unix(Some(pid)) => write!(f, "unix:{pid}"),
+            Peer::Unix(None) => f.write_str("unix"),
+        }
+    }
+}
+
+/// How a request ended, as far as its line tells.
+#[derive(Debug)]
+pub enum Outcome {
+    /// No verdict yet; the client went away before there was one.
+    Undecided,
+    /// Allowed by the rule of this origin.
+    Allowed(Arc<str>),
+    /// Refused: by the policy, or as ambiguous. The text is what the client was told.
+    Refused(String),
+    /// The engine failed; the text is what the client was told.
+    EngineFailed(String),
+}
+
+/// Bytes of bodies, or of a tunnel, as they pass; shared with whoever moves them.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// From the client.
+    pub received: AtomicU64,
+    /// To the client.
+    pub sent: AtomicU64,
+}
+
+/// Writes its request's line when it is dropped, which is when the answer's body or the tunnel
+/// ends, or when the client went away before there was either.
+#[derive(Debug)]
+pub struct Record {
+    peer: Peer,
+    method: Method,
+    target: Uri,
+    start: Instant,
+    counters: Arc<Counters>,
+    /// The answer's status, once there is one.
+    pub status: Option<StatusCode>,
+    /// What was decided, and by which rule.
+    pub outcome: Outcome,
+    /// How the transfer ended if it did not end well.
+    pub broken: Option<&'static str>,
+    /// A health check: logged at debug only.
+    pub health_check: bool,
+}
+
+impl Record {
+    /// Starts the record of a request; resets `counters`.
+    pub fn new(peer: Peer, method: Method, target: Uri, counters: Arc<Counters>) -> Self {
+        counters.received.store(0, Relaxed);
+        counters.sent.store(0, Relaxed);
+        Self {
+            peer,
+            method,
+            target,
+            start: Instant::now(),
+            counters,
+            status: None,
+            outcome: Outcome::Undecided,
+            broken: None,
+            health_check: false,
+        }
+    }
+
+    fn level(&self) -> log::Level {
+        match self.outcome {
+            Outcome::EngineFailed(_) => log::Level::Error,
+            _ if self.health_check => log::Level::Debug,
+            Outcome::Refused(_) => log::Level::Warn,
+            Outcome::Allowed(_) | Outcome::Undecided => log::Level::Info,
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let level = self.level();
+        // Asked here as well as in the macro: a filtered line costs no formatting.
+        if log::log_enabled!(target: ACCESS, level) {
+            log::log!(target: ACCESS, level, "{self}");
+        }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} ", self.peer, self.method, Loggable(&self.target))?;
+        match self.status {
+            Some(status) => f.write_str(status.as_str())?,
+            None => f.write_str("-")?,
+        }
+        let (received, sent) =
+            (self.counters.received.load(Relaxed), self.counters.sent.load(Relaxed));
+        write!(f, " in={received} out={sent} {}", Took(self.start.elapsed()))?;
+        match &self.outcome {
+            Outcome::Undecided => f.write_str(" undecided")?,
+            Outcome::Allowed(origin) => write!(f, " allowed by {origin}")?,
+            Outcome::Refused(why) => write!(f, " denied: {why}")?,
+            Outcome::EngineFailed(why) => write!(f, " failed: {why}")?,
+        }
+        match self.broken {
+            Some(how) => write!(f, " ({how})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A duration with three or so digits.
+struct Took(Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        match micros {
+            0..10_000 => write!(f, "{}.{:02}ms", micros / 1000, micros / 10 % 100),
+            10_000..10_000_000 => write!(f, "{}ms", micros / 1000),
+            _ => write!(f, "{}s", micros / 1_000_000),
+        }
+    }
+}
+
+/// The target as it may stand in a log: visible ASCII, and no query values that may be secret.
+struct Loggable<'a>(&'a Uri);
+
+impl fmt::Display for Loggable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(line) = self.0.path_and_query() else {
+            return Visible(&self.0.to_string()).fmt(f);
+        };
+        Visible(line.path()).fmt(f)?;
+        for (i, pair) in line.query().iter().flat_map(|query| query.split('&')).enumerate() {
+            f.write_str(if i == 0 { "?" } else { "&" })?;
+            match pair.split_once('=') {
+                Some((key, value)) if !value.is_empty() && !OPEN_KEYS.contains(&key) => {
+                    write!(f, "{}=…", Visible(key))?;
+                }
+                _ => Visible(pair).fmt(f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Text with everything but visible ASCII escaped, so that no line can be forged.
+struct Visible<'a>(&'a str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.bytes().all(|b| b.is_ascii_graphic()) {
+            f.write_str(self.0)
+        } else {
+            self.0.as_bytes().escape_ascii().fmt(f)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_values_that_may_be_secret_are_hidden() {
+        for (target, logged) in [
+            ("/containers/json?all=1&limit=2", "/containers/json?all=1&limit=2"),
+            ("/build?buildargs=%7B%22T%22%3A1%7D&t=x", "/build?buildargs=…&t=x"),
+            ("/images/create?fromSrc=http://u:p@h/&tag=", "/images/create?fromSrc=…&tag="),
+            ("/containers/json?", "/containers/json?"),
+        ] {
+            let target: Uri = target.parse().expect("a target");
+            assert_eq!(Loggable(&target).to_string(), logged);
+        }
+    }
+
+    #[test]
+    fn durations_read_well() {
+        for (micros, text) in [
+            (0, "0.00ms"),
+            (1_234, "1.23ms"),
+            (9_999, "9.99ms"),
+            (10_000, "10ms"),
+            (1_500_000, "1500ms"),
+            (75_000_000, "75s"),
+        ] {
+            assert_eq!(Took(Duration::from_micros(micros)).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The log: env_logger's lines on stdout, written by a thread of their own.
+//!
+//! A request never waits for whoever reads stdout. Lines go to a bounded buffer; while the reader
+//! stalls and the buffer is full they are dropped and counted, and the count is logged as soon as
+//! there is room again.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use log::{Level, LevelFilter};
+use once_cell::sync::OnceCell;
+
+use crate::config::LogLevel;
+
+/// The target of access lines, which `LOG_LEVEL=notice` filters apart from the lifecycle's.
+pub const ACCESS: &str = "dockgate::access";
+
+/// The most bytes that wait for the reader of stdout: some ten thousand lines.
+const BUFFER: usize = 2 * 1024 * 1024;
+/// How long the writer collects lines before it writes the next batch: a wake-up for each line
+/// would cost a request more than the line itself.
+const BATCH: Duration = Duration::from_millis(5);
+
+static QUEUE: OnceCell<Arc<Queue>> = OnceCell::new();
+
+/// Starts the log at `level`. Later calls change nothing.
+pub fn init(level: LogLevel) {
+    if QUEUE.get().is_some() {
+        return;
+    }
+    let queue = Arc::new(Queue::default());
+    let writer = Arc::clone(&queue);
+    let started =
+        std::thread::Builder::new().name("log".into()).spawn(move || writer.run(io::stdout()));
+    if started.is_err() || QUEUE.set(Arc::clone(&queue)).is_err() {
+        return;
+    }
+    let (lifecycle, access) = filters(level);
+    let _ = env_logger::Builder::new()
+        .filter_level(LevelFilter::Off)
+        .filter_module("dockgate", lifecycle)
+        .filter_module(ACCESS, access)
+        .format(|out, record| {
+            let time = out.timestamp_millis();
+            writeln!(out, "{time} {:<7} {}", name(record.level()), record.args())
+        })
+        .target(env_logger::Target::Pipe(Box::new(Handle(queue))))
+        .write_style(env_logger::WriteStyle::Never)
+        .try_init();
+}
+
+/// Waits until all lines are written, for a second at most: a stalled reader must not keep the
+/// process from ending.
+pub fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        let lines = queue.lines();
+        let busy = |lines: &mut Lines| lines.writing || !lines.bytes.is_empty();
+        let _ = queue.written.wait_timeout_while(lines, Duration::from_secs(1), busy);
+    }
+}
+
+/// syslog's names, as LOG_LEVEL has them, to the five levels of the facade. What is worse than an
+/// error ends the process and is said on stderr.
+fn filters(level: LogLevel) -> (LevelFilter, LevelFilter) {
+    match level {
+        LogLevel::Debug => (LevelFilter::Debug, LevelFilter::Debug),
+        LogLevel::Info => (LevelFilter::Info, LevelFilter::Info),
+        LogLevel::Notice => (LevelFilter::Info, LevelFilter::Warn),
+        LogLevel::Warning => (LevelFilter::Warn, LevelFilter::Warn),
+        LogLevel::Err => (LevelFilter::Error, LevelFilter::Error),
+        LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => (LevelFilter::Off, LevelFilter::Off),
+    }
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "err",
+        Level::Warn => "warning",
+        Level::Info => "info",
+        Level::Debug | Level::Trace => "debug",
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    lines: Mutex<Lines>,
+    /// Wakes the writer; only the first line of a batch does.
+    added: Condvar,
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    dropped: u64,
+    writing: bool,
+}
+
+impl Queue {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut lines = self.lines();
+        if lines.bytes.len() + line.len() > BUFFER {
+            lines.dropped += 1;
+            return;
+        }
+        let idle = lines.bytes.is_empty() && !lines.writing;
+        lines.bytes.extend_from_slice(line);
+        if idle {
+            self.added.notify_one();
+        }
+    }
+
+    fn run(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut lines = self.lines();
+            lines.writing = false;
+            if lines.bytes.is_empty() {
+                self.written.notify_all();
+                lines = self
+                    .added
+                    .wait_while(lines, |lines| lines.bytes.is_empty())
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            lines.writing = true;
+            std::mem::swap(&mut lines.bytes, &mut batch);
+            let dropped = std::mem::take(&mut lines.dropped);
+            drop(lines);
+            // A reader that went away for good costs the log, never the service.
+            let _ = out.write_all(&batch).and_then(|()| out.flush());
+            batch.clear();
+            batch.shrink_to(64 * 1024);
+            if dropped > 0 {
+                log::warn!("{dropped} log lines dropped: whoever reads stdout does not keep up");
+            }
+            std::thread::sleep(BATCH);
+        }
+    }
+}
+
+struct Handle(Arc<Queue>);
+
+impl Write for Handle {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stalled_reader_loses_lines_and_keeps_a_count() {
+        let queue = Queue::default();
+        let line = [b'x'; 1024];
+        for _ in 0..BUFFER / line.len() + 5 {
+            queue.push(&line);
+        }
+        let lines = queue.lines();
+        assert_eq!((lines.bytes.len(), lines.dropped), (BUFFER, 5));
+    }
+}

@@ -1,0 +1,123 @@
+//! What dockgate answers itself: Docker's own error document, which clients print.
+
+use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::service::InFlight;
+
+/// The body of an answer: dockgate's own, or the engine's as it comes.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// All of it, at once.
+    Whole(Option<Bytes>),
+    /// From the engine; the record of the request ends with it.
+    Engine {
+        /// The engine's body.
+        body: Incoming,
+        /// What ends when the body ends.
+        request: InFlight,
+    },
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Answer::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Answer::Engine { body, request } => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                match &frame {
+                    Some(Ok(frame)) => {
+                        let n = frame.data_ref().map_or(0, Bytes::len);
+                        request.counters().sent.fetch_add(n as u64, Relaxed);
+                        if body.is_end_stream() {
+                            request.complete();
+                        }
+                    }
+                    Some(Err(_)) => request.engine_broke_off(),
+                    None => request.complete(),
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Answer::Whole(bytes) => bytes.is_none(),
+            Answer::Engine { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Answer::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
+            }
+            Answer::Engine { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// `{"message": "dockgate: …"}`, with the Content-Type that the docker CLI compares for equality.
+/// `close` says that the connection ends with it.
+pub(super) fn error(status: StatusCode, message: &str, close: bool) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(Some(document(message).into())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The same as bytes, for a connection that hyper has given up.
+pub(super) fn raw_error(status: StatusCode, message: &str) -> Vec<u8> {
+    let body = document(message);
+    format!(
+        "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        status.as_str(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len(),
+    )
+    .into_bytes()
+}
+
+fn document(message: &str) -> String {
+    let mut document = String::with_capacity(message.len() + 32);
+    document.push_str("{\"message\":\"dockgate: ");
+    for c in message.chars() {
+        match c {
+            '"' | '\\' => document.extend(['\\', c]),
+            c if c.is_control() => document.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => document.push(c),
+        }
+    }
+    document.push_str("\"}\n");
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_json_whatever_the_message_holds() {
+        let message = "a \"b\" \\ \n \u{7f} ü";
+        let value: serde_json::Value = serde_json::from_str(&document(message)).expect("JSON");
+        assert_eq!(value["message"], format!("dockgate: {message}"));
+    }
+}

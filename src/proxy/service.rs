@@ -1,0 +1,380 @@
+//! A request's way, step by step: head, target, verdict, engine, answer.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING,
+    UPGRADE, USER_AGENT,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::{Body, Incoming};
+
+use super::respond::{self, Answer};
+use super::tunnel::Tunnel;
+use super::upstream::{self, Upload, UploadState, Upstream};
+use super::wire::{ClientLink, Framing};
+use crate::api::target::Target;
+use crate::observe::access::{Counters, Outcome, Peer, Record};
+use crate::policy::{Permit, Policy, Verdict};
+
+/// The user agent of `dockgate healthcheck`, whose pings are not worth a line at info.
+const HEALTH_CHECK_AGENT: &str = "dockgate-healthcheck";
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Decides.
+    pub policy: Arc<Policy>,
+    /// The engine's socket.
+    pub socket_path: PathBuf,
+}
+
+/// Where a connection's request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// There is none.
+    Idle,
+    /// It is decided on, or waits for the engine.
+    Waiting,
+    /// Its answer, or its tunnel, is under way.
+    Streaming,
+}
+
+/// One client's connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// What all connections share.
+    pub shared: Arc<Shared>,
+    /// Who it is.
+    pub peer: Peer,
+    /// Its socket.
+    pub link: Arc<ClientLink>,
+    upload: Arc<UploadState>,
+    upstream: Mutex<Option<Upstream>>,
+    tunnel: Mutex<Option<Tunnel>>,
+    phase: AtomicU8,
+}
+
+impl Client {
+    /// A connection that has sent nothing yet.
+    pub(super) fn new(shared: Arc<Shared>, peer: Peer, link: Arc<ClientLink>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            peer,
+            link,
+            upload: Arc::default(),
+            upstream: Mutex::default(),
+            tunnel: Mutex::default(),
+            phase: AtomicU8::new(Phase::Idle as u8),
+        })
+    }
+
+    fn upstream(&self) -> MutexGuard<'_, Option<Upstream>> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts the engine's connection, if there is one.
+    pub(super) fn drop_upstream(&self) {
+        let _ = self.upstream().take();
+    }
+
+    /// The tunnel that the last answer opened.
+    pub(super) fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Where its request stands.
+    pub(super) fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Relaxed) == phase as u8
+    }
+
+    /// A number that changes whenever bytes of an answer, an upload or a tunnel pass.
+    pub(super) fn activity(&self) -> u64 {
+        let counters = &self.upload.counters;
+        counters.received.load(Relaxed) + counters.sent.load(Relaxed) + self.link.written()
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+}
+
+/// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
+/// says so in the log.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    client: Arc<Client>,
+    record: Record,
+    completed: bool,
+    /// The answer ends with the connection, so that only a reset can tell a broken one.
+    ends_with_connection: AtomicBool,
+}
+
+impl InFlight {
+    fn begin(client: Arc<Client>, request: &Request<Incoming>) -> Self {
+        let counters = Arc::clone(&client.upload.counters);
+        let (method, target) = (request.method().clone(), request.uri().clone());
+        let record = Record::new(client.peer, method, target, counters);
+        client.upload.failed.store(false, Relaxed);
+        client.enter(Phase::Waiting);
+        Self { client, record, completed: false, ends_with_connection: AtomicBool::new(false) }
+    }
+
+    /// Where its bytes are counted.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.client.upload.counters
+    }
+
+    /// The connection that it came on.
+    pub(super) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// It ended well.
+    pub(super) fn complete(&mut self) {
+        self.completed = true;
+    }
+
+    /// The engine's answer ended before its end.
+    pub(super) fn engine_broke_off(&mut self) {
+        self.record.outcome = Outcome::EngineFailed("the engine broke off its answer".into());
+    }
+
+    /// It ended in this way instead of well.
+    pub(super) fn broke_off(&mut self, how: &'static str) {
+        self.record.broken = Some(how);
+    }
+
+    /// Answers with dockgate's own words and ends the request.
+    fn refuse(mut self, status: StatusCode, outcome: Outcome, close: bool) -> Response<Answer> {
+        let (Outcome::Refused(message) | Outcome::EngineFailed(message)) = &outcome else {
+            unreachable!("a refusal has a message");
+        };
+        let response = respond::error(status, message, close);
+        let length = response.body().size_hint().exact().unwrap_or_default();
+        self.counters().sent.store(length, Relaxed);
+        self.record.status = Some(status);
+        self.record.outcome = outcome;
+        self.completed = true;
+        response
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.completed {
+            self.client.drop_upstream();
+            if self.ends_with_connection.load(Relaxed) {
+                self.client.link.socket.reset_on_close();
+            }
+            if self.record.broken.is_none() {
+                self.record.broken = Some("cut before its end");
+            }
+        }
+        self.client.enter(Phase::Idle);
+    }
+}
+
+/// How hyper framed the body of a request.
+pub(super) fn framing(request: &Request<Incoming>) -> Framing {
+    let body = request.body();
+    match body.size_hint().exact() {
+        _ if body.is_end_stream() => Framing::Empty,
+        Some(n) => Framing::Sized(n),
+        None => Framing::Chunked,
+    }
+}
+
+/// Decides on a request, forwards it if it may pass, and gives back the answer's head with the
+/// body that follows it.
+///
+/// # Errors
+/// None: whatever goes wrong is an answer.
+pub(super) async fn answer(
+    client: Arc<Client>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let mut flight = InFlight::begin(client, &request);
+    let framing = framing(&request);
+    // A body that nobody will read is not skipped: the connection ends behind the answer.
+    let unread = framing != Framing::Empty;
+    let ambiguous =
+        |flight: InFlight, why: String| flight.refuse(StatusCode::BAD_REQUEST, Outcome::Refused(why), true);
+
+    if let Err(why) = check_head(&request) {
+        return Ok(ambiguous(flight, why.into()));
+    }
+    let target = match Target::parse(request.method(), request.uri()) {
+        Ok(target) => target,
+        Err(bad) => return Ok(ambiguous(flight, bad.to_string())),
+    };
+    let is_ping = target.path() == b"/_ping";
+    let permit = match flight.client.shared.policy.decide(target, framing == Framing::Empty) {
+        Verdict::Allow(permit) => permit,
+        Verdict::Deny(denial) => {
+            flight.record.health_check = is_ping && is_health_check(&flight, &request);
+            let why = Outcome::Refused(denial.message().to_string());
+            return Ok(flight.refuse(StatusCode::FORBIDDEN, why, unread));
+        }
+    };
+    flight.record.outcome = Outcome::Allowed(permit.origin().into());
+    flight.record.health_check = is_ping
+        && flight.client.peer.is_loopback()
+        && matches!(*request.method(), Method::GET | Method::HEAD);
+
+    let protocol = wanted_protocol(&request, &permit);
+    let client_side = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+    let (mut head, body) = request.into_parts();
+    log_head("request", &head.headers);
+    let http_11 = head.version == Version::HTTP_11;
+    strip_hop_by_hop(&mut head.headers);
+    head.headers.remove(EXPECT);
+    if framing == Framing::Chunked {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if !head.headers.contains_key(HOST) {
+        head.headers.insert(HOST, HeaderValue::from_static("docker"));
+    }
+    if let Some(protocol) = protocol {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        head.headers.insert(UPGRADE, protocol);
+    }
+
+    let upload = Upload::new(body, Arc::clone(&flight.client.upload));
+    let mut kept = flight.client.upstream().take();
+    let socket = &flight.client.shared.socket_path;
+    let mut response = match upstream::send(&mut kept, socket, &permit, head, upload).await {
+        Ok(response) => response,
+        Err(_) if flight.client.upload.failed.load(Relaxed) => {
+            let why = "the request's body broke off or its chunks are malformed";
+            return Ok(ambiguous(flight, why.into()));
+        }
+        Err(e) => {
+            let why = Outcome::EngineFailed(e.to_string());
+            return Ok(flight.refuse(e.status(), why, unread));
+        }
+    };
+    log_head("answer", response.headers());
+    let status = response.status();
+    flight.record.status = Some(status);
+    flight.client.enter(Phase::Streaming);
+
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        let (Some(client_side), Some(upstream)) = (client_side, kept) else {
+            let why = "the engine switched protocols although nobody asked it to";
+            let why = Outcome::EngineFailed(why.into());
+            return Ok(flight.refuse(StatusCode::BAD_GATEWAY, why, unread));
+        };
+        let engine_side = hyper::upgrade::on(&mut response);
+        let client = Arc::clone(&flight.client);
+        let tunnel = Tunnel::new(client_side, engine_side, upstream, flight);
+        *client.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+        return Ok(response.map(|_| Answer::Whole(None)));
+    }
+    *flight.client.upstream() = kept;
+
+    let chunked = response.headers().contains_key(TRANSFER_ENCODING);
+    strip_hop_by_hop(response.headers_mut());
+    if chunked {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    let body = response.body();
+    if !chunked && !body.is_end_stream() && body.size_hint().exact().is_none() {
+        // The 200 instead of a 101, or an attach's error: raw bytes up to the end of the
+        // connection, for clients that read them raw.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        flight.ends_with_connection.store(true, Relaxed);
+        if http_11 {
+            *response.version_mut() = Version::HTTP_10;
+            flight.client.link.next_answer_ends_with_the_connection();
+        }
+    } else {
+        *response.version_mut() = Version::HTTP_11;
+    }
+    if response.body().is_end_stream() {
+        flight.complete();
+    }
+    Ok(response.map(|body| Answer::Engine { body, request: flight }))
+}
+
+/// What RFC 9112 calls a malformed head, where hyper is lenient.
+fn check_head(request: &Request<Incoming>) -> Result<(), &'static str> {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 {
+        return Err("the request has more than one Host header: send exactly one");
+    }
+    if hosts == 0 && request.version() == Version::HTTP_11 {
+        return Err("the request has no Host header: HTTP/1.1 needs one, if only an empty one");
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err("the only Transfer-Encoding that is accepted is one `chunked`"),
+    }
+}
+
+fn is_health_check(flight: &InFlight, request: &Request<Incoming>) -> bool {
+    flight.client.peer.is_loopback()
+        && request.headers().get(USER_AGENT).is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+}
+
+/// The protocol to ask the engine for: what the client asks for, where the table has it.
+fn wanted_protocol(request: &Request<Incoming>, permit: &Permit) -> Option<HeaderValue> {
+    let mut wanted = request.headers().get_all(UPGRADE).iter();
+    let (protocol, None) = (wanted.next()?, wanted.next()) else { return None };
+    let known = permit.target().upgrade_protocols();
+    (request.version() == Version::HTTP_11
+        && known.iter().any(|known| protocol.as_bytes().eq_ignore_ascii_case(known.as_bytes())))
+    .then(|| protocol.clone())
+}
+
+/// Removes what belongs to one connection only (RFC 9110, section 7.6.1): the fixed names, and
+/// those that a Connection header names, but never one that the message's meaning hangs on.
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    const FIXED: [HeaderName; 6] = [
+        CONNECTION,
+        TE,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ];
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&b| b == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| {
+            let name = name.as_str();
+            name != "host" && !name.starts_with("content-") && !name.starts_with("x-registry-")
+        })
+        .collect();
+    for name in FIXED.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+/// Headers at debug; credentials never.
+fn log_head(which: &str, headers: &HeaderMap) {
+    if !log::log_enabled!(log::Level::Debug) {
+        return;
+    }
+    let secret = |name: &str| {
+        name.starts_with("x-registry-")
+            || ["authorization", "cookie", "set-cookie", "proxy-authorization"].contains(&name)
+    };
+    let shown: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            name if secret(name) => format!("{name}: …"),
+            name => format!("{name}: {}", value.as_bytes().escape_ascii()),
+        })
+        .collect();
+    log::debug!("{which} headers: {}", shown.join(", "));
+}

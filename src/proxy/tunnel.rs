@@ -1,0 +1,177 @@
+//! A tunnel: what a connection is after the engine's 101.
+//!
+//! Bytes go both ways until both ends are done. A FIN is passed on as a half-close and nothing
+//! more: the end of a client's stdin is not the end of the container's stdout.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::Interest;
+
+use super::service::InFlight;
+use super::upstream::Upstream;
+use super::wire::{ClientIo, EngineIo, Socket};
+use crate::observe::access::Counters;
+
+/// How much is read at a time. Only a direction that moves holds a buffer.
+const BUFFER: usize = 64 * 1024;
+/// How often a half-closed engine is asked whether it has gone altogether: no event tells that.
+const GONE_CHECK: Duration = Duration::from_secs(1);
+
+/// A tunnel that waits for both sides of the switch.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    client: OnUpgrade,
+    engine: OnUpgrade,
+    upstream: Upstream,
+    request: InFlight,
+}
+
+impl Tunnel {
+    /// A tunnel for `request` between the two sides of a 101.
+    pub(super) fn new(
+        client: OnUpgrade,
+        engine: OnUpgrade,
+        upstream: Upstream,
+        request: InFlight,
+    ) -> Self {
+        Self { client, engine, upstream, request }
+    }
+
+    /// Moves bytes until both directions have ended, the client is gone, or `stop` says so.
+    pub(super) async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { client, engine, upstream, mut request } = self;
+        let (Ok(client), Ok(engine)) = (client.await, engine.await) else {
+            return request.broke_off("the switch of protocols failed");
+        };
+        let from_client = early_bytes(client, ClientIo::into_ahead);
+        let from_engine = early_bytes(engine, |_: EngineIo| Vec::new());
+        let peer = Arc::clone(request.client());
+        let (client, engine) = (&peer.link.socket, &upstream.link().socket);
+        let counters = request.counters();
+        let ended = tokio::select! {
+            ended = exchange(client, engine, from_client, from_engine, counters) => ended,
+            () = client.reset() => Err("the client reset the tunnel"),
+            () = stop => Err("silent at shutdown"),
+        };
+        match ended {
+            Ok(client_done) => {
+                request.complete();
+                drop((request, upstream));
+                if !client_done {
+                    peer.link.socket.linger().await;
+                }
+            }
+            Err(how) => request.broke_off(how),
+        }
+    }
+}
+
+/// What a side sent behind its part of the switch.
+fn early_bytes<I>(upgraded: Upgraded, ahead: impl FnOnce(I) -> Vec<u8>) -> Vec<u8>
+where
+    TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+{
+    match upgraded.downcast::<TokioIo<I>>() {
+        Ok(parts) => {
+            let mut early = parts.read_buf.to_vec();
+            early.extend(ahead(parts.io.into_inner()));
+            early
+        }
+        Err(_) => unreachable!("both connections were built over this type"),
+    }
+}
+
+/// Both directions; true if the client's has ended too.
+async fn exchange(
+    client: &Socket,
+    engine: &Socket,
+    from_client: Vec<u8>,
+    from_engine: Vec<u8>,
+    counters: &Counters,
+) -> Result<bool, &'static str> {
+    let mut up = pin!(async {
+        // An engine that reads no more may still have output: its refusal ends this half only.
+        let _ = pump(client, engine, from_client, &counters.received).await;
+        engine.shutdown_write();
+    });
+    let mut down = pin!(pump(engine, client, from_engine, &counters.sent));
+    let mut up_done = false;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut down => break ended,
+            () = &mut up, if !up_done => up_done = true,
+        }
+    };
+    match ended {
+        Ok(()) => client.shutdown_write(),
+        Err(Side::Read) => {
+            client.reset_on_close();
+            return Err("the engine broke off the tunnel");
+        }
+        Err(Side::Write) => return Err("the client is gone"),
+    }
+    if !up_done {
+        tokio::select! {
+            () = up => up_done = true,
+            () = gone(engine) => {}
+        }
+    }
+    Ok(up_done)
+}
+
+/// Which side of a direction failed.
+enum Side {
+    Read,
+    Write,
+}
+
+/// Moves `first` and then all that `from` sends to `to`, up to the end of `from`.
+async fn pump(from: &Socket, to: &Socket, first: Vec<u8>, count: &AtomicU64) -> Result<(), Side> {
+    let mut buffer = first;
+    loop {
+        write_all(to, &buffer).await.map_err(|_| Side::Write)?;
+        count.fetch_add(buffer.len() as u64, Relaxed);
+        buffer.clear();
+        buffer.reserve(BUFFER);
+        match from.try_read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => tokio::task::coop::consume_budget().await,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                // A silent direction costs no buffer.
+                buffer = Vec::new();
+                from.ready(Interest::READABLE).await.map_err(|_| Side::Read)?;
+            }
+            Err(_) => return Err(Side::Read),
+        }
+    }
+}
+
+async fn write_all(to: &Socket, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.try_write(bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                to.ready(Interest::WRITABLE).await?;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the engine has closed its socket altogether, and not only its output.
+async fn gone(engine: &Socket) {
+    while engine
+        .ready(Interest::READABLE | Interest::WRITABLE)
+        .await
+        .is_ok_and(|ready| !ready.is_write_closed())
+    {
+        tokio::time::sleep(GONE_CHECK).await;
+    }
+}

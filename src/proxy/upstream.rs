@@ -1,0 +1,281 @@
+//! The connection to the engine: one for each client connection, opened when first needed, kept
+//! alive, reopened when the engine closed it.
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::wire::{EngineIo, EngineLink, MAX_HEAD, Socket};
+use crate::observe::access::Counters;
+use crate::policy::Permit;
+
+/// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before a full backlog is asked again.
+const BACKLOG_RETRY: Duration = Duration::from_millis(20);
+
+/// Why the engine gave no answer.
+#[derive(Debug)]
+pub(super) enum EngineError {
+    /// Its socket could not be connected to.
+    Connect(PathBuf, io::Error),
+    /// Its socket did not take the connection in time.
+    Hung(PathBuf),
+    /// It closed or broke the connection before its answer's head was whole.
+    Gone,
+    /// Its answer was not HTTP.
+    Garbage(hyper::Error),
+}
+
+impl EngineError {
+    /// The status that the client gets.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            EngineError::Connect(..) => StatusCode::SERVICE_UNAVAILABLE,
+            EngineError::Hung(_) => StatusCode::GATEWAY_TIMEOUT,
+            EngineError::Gone | EngineError::Garbage(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EngineError::Connect(path, e) => {
+                write!(f, "the engine's socket {} ", path.display())?;
+                match e.kind() {
+                    io::ErrorKind::NotFound => f.write_str(
+                        "does not exist: mount it into the container, or set SOCKET_PATH to where \
+                         it is",
+                    ),
+                    io::ErrorKind::PermissionDenied => permission_hint(path, f),
+                    io::ErrorKind::ConnectionRefused if is_socket(path) => {
+                        f.write_str("refuses connections: nothing listens on it; start the engine")
+                    }
+                    io::ErrorKind::ConnectionRefused => f.write_str(
+                        "is not a socket: mount the engine's socket there, or set SOCKET_PATH",
+                    ),
+                    _ => write!(f, "cannot be connected to: {e}"),
+                }
+            }
+            EngineError::Hung(path) => write!(
+                f,
+                "the engine's socket {} took no connection within {} seconds: the engine hangs or \
+                 is overloaded",
+                path.display(),
+                CONNECT_TIMEOUT.as_secs()
+            ),
+            EngineError::Gone => f.write_str(
+                "the engine closed the connection before it answered: it may be restarting; look \
+                 into its log",
+            ),
+            EngineError::Garbage(e) => write!(f, "the engine's answer is not HTTP: {e}"),
+        }
+    }
+}
+
+fn permission_hint(path: &Path, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("may not be opened by this user: ")?;
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.mode() & 0o020 != 0 => write!(
+            f,
+            "run dockgate with its group (group_add: [\"{0}\"], or --group-add {0}) or as root",
+            meta.gid()
+        ),
+        _ => f.write_str("run dockgate as the socket's owner or as root"),
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
+}
+
+/// A connection to the engine that no other client shares. Dropping it cuts it.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    sender: SendRequest<Upload>,
+    link: Arc<EngineLink>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Upstream {
+    /// Connects to the engine's socket at `path`.
+    ///
+    /// # Errors
+    /// [`EngineError::Connect`] and [`EngineError::Hung`].
+    pub(super) async fn connect(path: &Path) -> Result<Self, EngineError> {
+        let connect = async {
+            loop {
+                match UnixStream::connect(path).await {
+                    // A Unix socket's full backlog does not block, it says EAGAIN.
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_RETRY).await,
+                    done => return done,
+                }
+            }
+        };
+        let stream = match timeout(CONNECT_TIMEOUT, connect).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(e)) => return Err(EngineError::Connect(path.to_owned(), e)),
+            Err(_) => return Err(EngineError::Hung(path.to_owned())),
+        };
+        let link = EngineLink::new(Socket::Unix(stream));
+        let io = TokioIo::new(EngineIo::new(Arc::clone(&link)));
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .handshake(io)
+            .await
+            .map_err(EngineError::Garbage)?;
+        // The outcome of the connection reaches the request that waits for it.
+        let task = tokio::spawn(async {
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(Self { sender, link, task })
+    }
+
+    /// What is known of the connection outside hyper.
+    pub(super) fn link(&self) -> &EngineLink {
+        &self.link
+    }
+
+    /// Whether the next request can go out on it.
+    async fn is_reusable(&mut self) -> bool {
+        self.sender.ready().await.is_ok() && !self.link.socket.has_input()
+    }
+}
+
+/// Sends the request that `permit` was given for over `kept`, or over a new connection, and waits
+/// for the head of the answer. On success the connection in use is in `kept`.
+///
+/// A request of which the engine took no byte is sent once more over a new connection: the engine
+/// may close a kept one at any time. Nothing else is ever sent twice.
+///
+/// # Errors
+/// All of [`EngineError`].
+pub(super) async fn send(
+    kept: &mut Option<Upstream>,
+    path: &Path,
+    permit: &Permit,
+    mut head: Parts,
+    body: Upload,
+) -> Result<Response<Incoming>, EngineError> {
+    head.uri = Uri::from(permit.target().path_and_query().clone());
+    head.version = Version::HTTP_11;
+    let mut request = Request::from_parts(head, body);
+    if let Some(mut upstream) = kept.take()
+        && upstream.is_reusable().await
+    {
+        let spare = request.body().is_empty().then(|| copy_of_head(&request));
+        let before = upstream.link.accepted();
+        match upstream.sender.try_send_request(request).await {
+            Ok(response) => {
+                *kept = Some(upstream);
+                return Ok(response);
+            }
+            Err(mut e) => {
+                let untouched = upstream.link.accepted() == before;
+                match (e.take_message(), spare) {
+                    (Some(unsent), _) => request = unsent,
+                    (None, Some(spare)) if untouched => request = spare,
+                    _ => return Err(fault(e.into_error())),
+                }
+            }
+        }
+    }
+    let mut upstream = Upstream::connect(path).await?;
+    let response = upstream.sender.send_request(request).await.map_err(fault)?;
+    *kept = Some(upstream);
+    Ok(response)
+}
+
+fn fault(e: hyper::Error) -> EngineError {
+    if e.is_parse() { EngineError::Garbage(e) } else { EngineError::Gone }
+}
+
+fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {
+    let mut copy = Request::new(Upload::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// A client's request body on its way to the engine.
+#[derive(Debug)]
+pub(super) struct Upload(Option<(Incoming, Arc<UploadState>)>);
+
+/// What is known of an upload outside hyper.
+#[derive(Debug, Default)]
+pub(super) struct UploadState {
+    /// Where its bytes are counted.
+    pub counters: Arc<Counters>,
+    /// The client broke it off, or broke its framing.
+    pub failed: AtomicBool,
+}
+
+impl Upload {
+    /// No body.
+    pub(super) fn empty() -> Self {
+        Self(None)
+    }
+
+    /// The body that comes from the client.
+    pub(super) fn new(body: Incoming, state: Arc<UploadState>) -> Self {
+        if body.is_end_stream() { Self(None) } else { Self(Some((body, state))) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some((body, state)) = &mut self.0 else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                let n = frame.data_ref().map_or(0, Bytes::len);
+                state.counters.received.fetch_add(n as u64, Relaxed);
+            }
+            Some(Err(_)) => state.failed.store(true, Relaxed),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+    }
+}
