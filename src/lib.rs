@@ -13,3 +13,10 @@
 //! | [`cli`] | the commands |
 //!
 //! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`; only `cli` sees `proxy`.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod observe;
+pub mod policy;
+pub mod proxy;

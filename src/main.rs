@@ -1,2 +1,12 @@
-//! p
-fn main(){}
+//! The `dockgate` program: a command line, the library, an exit code.
+
+use std::process::ExitCode;
+
+use dockgate::{cli, config::Snapshot};
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run(
+        std::env::args_os().skip(1),
+        &Snapshot::of_environment(),
+    ))
+}

@@ -1,0 +1,109 @@
+//! The table that `build.rs` makes of `sections.toml`: sections, actions, holes and upgrades.
+
+use super::Method;
+
+include!(concat!(env!("OUT_DIR"), "/sections.rs"));
+
+/// A variable and the path prefixes that it governs.
+#[derive(Debug)]
+pub struct Section {
+    /// The variable: `CONTAINERS`.
+    pub name: &'static str,
+    /// Whether it is granted when the variable is not set.
+    pub default: bool,
+    /// Path prefixes in whole segments: `/containers`.
+    pub paths: &'static [&'static str],
+    /// One line for people.
+    pub doc: &'static str,
+    /// How its writes reach root on the host, if they do.
+    pub root_on_host: Option<&'static str>,
+}
+
+/// One narrow operation inside a section.
+#[derive(Debug)]
+pub struct Action {
+    /// The name: `START`.
+    pub name: &'static str,
+    /// The variable that grants it: `ALLOW_START`.
+    pub variable: &'static str,
+    /// The section that it is a part of.
+    pub section: &'static str,
+    /// The exact routes that it grants.
+    pub routes: &'static [Route],
+    /// Granted only without a request body.
+    pub empty_body: bool,
+    /// Granted only without these keys in the query.
+    pub without_query: &'static [&'static str],
+    /// Whether Tecnativa's proxy has it too.
+    pub tecnativa: bool,
+    /// One line for people.
+    pub doc: &'static str,
+}
+
+/// A hole in what a section grants, closed again by one more grant.
+#[derive(Debug)]
+pub struct Requires {
+    /// What is not granted by the section alone; placeholders are wide.
+    pub routes: &'static [Route],
+    /// The variable that has to be granted as well: a section's, or `POST`.
+    pub also: &'static str,
+    /// Why.
+    pub doc: &'static str,
+}
+
+/// Routes on which the engine switches protocols.
+#[derive(Debug)]
+pub struct Upgrade {
+    /// The routes; placeholders are wide.
+    pub routes: &'static [Route],
+    /// The protocols, in lower case.
+    pub protocols: &'static [&'static str],
+}
+
+/// A method and a path with placeholders.
+#[derive(Debug)]
+pub struct Route {
+    /// As it stands in `sections.toml`.
+    pub text: &'static str,
+    /// The method; `None` is any.
+    pub method: Option<Method>,
+    /// The path's segments. The first one is a literal.
+    pub steps: &'static [Step],
+}
+
+/// One part of a route's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// This very segment.
+    Literal(&'static str),
+    /// `{id}`: one segment of `[a-zA-Z0-9_.-]`.
+    Id,
+    /// `{name...}`: one or more segments of `[a-zA-Z0-9_.:@-]`.
+    Names,
+}
+
+impl Route {
+    /// Whether the engine's router can take this request for this route: each placeholder is any
+    /// run of segments, because its own patterns (`{name:.*}`) span segments.
+    pub(super) fn spans(&self, method: Method, path: &[u8]) -> bool {
+        fn rest_spans(steps: &[Step], path: &[u8]) -> bool {
+            let Some((step, steps)) = steps.split_first() else {
+                return path.is_empty();
+            };
+            let Some(path) = path.strip_prefix(b"/") else {
+                return false;
+            };
+            match step {
+                Step::Literal(literal) => path
+                    .strip_prefix(literal.as_bytes())
+                    .is_some_and(|path| rest_spans(steps, path)),
+                Step::Id | Step::Names => {
+                    let cuts = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+                    let mut cuts = cuts.map(|(at, _)| at).chain([path.len()]);
+                    cuts.any(|at| rest_spans(steps, &path[at..]))
+                }
+            }
+        }
+        self.method.is_none_or(|own| own == method) && rest_spans(self.steps, path)
+    }
+}

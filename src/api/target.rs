@@ -1,0 +1,273 @@
+//! A request's method and target, parsed once into exactly what the engine's router will match.
+//!
+//! The engine percent-decodes the path once, matches the decoded path after an optional version
+//! segment (`v[0-9.]+`), and answers 301 when cleaning the path would change it. So a path is
+//! decoded once here too, and what cleaning would change is refused: the engine serves none of it.
+//! The query is neither decoded nor judged; it does not choose the route.
+
+use std::{borrow::Cow, fmt};
+
+use http::{Uri, uri::PathAndQuery};
+
+use super::{Method, sections::UPGRADES};
+
+/// A parsed request line. Only [`Target::parse`] makes one, and nothing else is decided on or
+/// forwarded.
+#[derive(Debug, Clone)]
+pub struct Target {
+    method: http::Method,
+    raw: PathAndQuery,
+    /// The path decoded once, where that differs from the path as sent.
+    decoded: Option<Box<[u8]>>,
+    /// Where the canonical path begins: after the version segment, if there is one.
+    start: usize,
+}
+
+impl Target {
+    /// Parses what hyper's parser made of a request line. Does not allocate for a path without `%`.
+    pub fn parse(method: &http::Method, uri: &Uri) -> Result<Target, BadTarget> {
+        if method == http::Method::CONNECT {
+            return Err(BadTarget::Connect);
+        }
+        let raw = uri.path_and_query().ok_or(BadTarget::Form)?;
+        // `PathAndQuery::path` makes up a slash where there is none, so look at what was sent.
+        if uri.scheme().is_some() || uri.authority().is_some() || !raw.as_str().starts_with('/') {
+            return Err(BadTarget::Form);
+        }
+        let sent = raw.path().as_bytes();
+        check_bytes(sent)?;
+        if sent.iter().any(|byte| !byte.is_ascii()) {
+            return Err(BadTarget::HighByte);
+        }
+        let decoded = if sent.contains(&b'%') {
+            Some(decode(sent)?)
+        } else {
+            None
+        };
+        let path = decoded.as_deref().unwrap_or(sent);
+        check_segments(path)?;
+        let start = version_length(path);
+        Ok(Target {
+            method: method.clone(),
+            raw: raw.clone(),
+            decoded,
+            start,
+        })
+    }
+
+    /// What the wire would make of a raw request line.
+    pub fn from_line(method: &str, target: &str) -> Result<Target, BadTarget> {
+        let method = http::Method::from_bytes(method.as_bytes()).map_err(|_| BadTarget::Method)?;
+        if method == http::Method::CONNECT {
+            return Err(BadTarget::Connect);
+        }
+        let target = encode_target(target.as_bytes())?;
+        if target.len() > usize::from(u16::MAX - 1) {
+            return Err(BadTarget::Long);
+        }
+        let uri = Uri::try_from(&*target).map_err(|_| match target.first() {
+            Some(b'/') => BadTarget::Character,
+            _ => BadTarget::Form,
+        })?;
+        Target::parse(&method, &uri)
+    }
+
+    /// The method, if the Docker API has it. Any other is denied by every policy.
+    pub fn method(&self) -> Option<Method> {
+        Method::from_name(self.method.as_str())
+    }
+
+    /// The method as sent.
+    pub fn method_str(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// Exactly what is forwarded.
+    pub fn path_and_query(&self) -> &PathAndQuery {
+        &self.raw
+    }
+
+    /// The canonical path: decoded once, without its version segment, beginning with `/`.
+    pub fn path(&self) -> &[u8] {
+        &self
+            .decoded
+            .as_deref()
+            .unwrap_or(self.raw.path().as_bytes())[self.start..]
+    }
+
+    /// The query as sent.
+    pub fn query(&self) -> Option<&str> {
+        self.raw.query()
+    }
+
+    /// The protocols to which the engine switches on this route; elsewhere none.
+    pub fn upgrade_protocols(&self) -> &'static [&'static str] {
+        let Some(method) = self.method() else {
+            return &[];
+        };
+        let path = self.path();
+        UPGRADES
+            .iter()
+            .find(|upgrade| upgrade.routes.iter().any(|route| route.spans(method, path)))
+            .map_or(&[], |upgrade| upgrade.protocols)
+    }
+}
+
+/// Why a request line is refused with 400. Its text says what is wrong and what to send instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadTarget {
+    /// The method is no token.
+    Method,
+    /// CONNECT.
+    Connect,
+    /// Absolute form, authority form or `*`.
+    Form,
+    /// Longer than hyper takes.
+    Long,
+    /// A byte that no request target may hold.
+    Character,
+    /// A `#`.
+    Fragment,
+    /// `%` without two hexadecimal digits.
+    Escape,
+    /// A control byte or 0x7f, raw or decoded.
+    Control,
+    /// A raw byte above 0x7e.
+    HighByte,
+    /// A backslash, raw or decoded.
+    Backslash,
+    /// `.` or `..` as a segment.
+    DotSegment,
+    /// `//`.
+    EmptySegment,
+}
+
+impl fmt::Display for BadTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadTarget::Method => "the method is not an HTTP token: send GET, POST or the like",
+            BadTarget::Connect => "CONNECT is not served: send the request itself",
+            BadTarget::Form => "the request target has to be a path that begins with /",
+            BadTarget::Long => "the request target is longer than 65534 bytes: send a shorter one",
+            BadTarget::Character => {
+                "the request target holds a character that has to be percent-encoded"
+            }
+            BadTarget::Fragment => "the request target holds a #: send it as %23, or leave it out",
+            BadTarget::Escape => {
+                "the path holds a % without two hexadecimal digits: send it as %25"
+            }
+            BadTarget::Control => "the path holds a control byte: send a name without it",
+            BadTarget::HighByte => "the path holds a raw byte above 0x7e: send it percent-encoded",
+            BadTarget::Backslash => "the path holds a backslash: send / between segments",
+            BadTarget::DotSegment => {
+                "the path holds a . or .. segment: send the path that it means"
+            }
+            BadTarget::EmptySegment => "the path holds an empty segment: send single slashes",
+        })
+    }
+}
+
+impl std::error::Error for BadTarget {}
+
+/// What is done to the raw bytes of a request target before hyper's parser sees them: in the
+/// query, `"`, `<`, `>` and raw bytes above 0x7f, which that parser refuses or takes as UTF-8 only
+/// but every engine decodes, are percent-encoded. A `#` is refused, because the parser would cut
+/// it off without a word. Borrowed if nothing changes.
+pub fn encode_target(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadTarget> {
+    if raw.contains(&b'#') {
+        return Err(BadTarget::Fragment);
+    }
+    let encoded = |byte: &u8| matches!(byte, b'"' | b'<' | b'>' | 0x80..);
+    let query = raw
+        .iter()
+        .position(|byte| *byte == b'?')
+        .unwrap_or(raw.len());
+    if !raw[query..].iter().any(encoded) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut target = raw[..query].to_vec();
+    for byte in &raw[query..] {
+        if encoded(byte) {
+            target.push(b'%');
+            target.extend(
+                [byte >> 4, byte & 15].map(|digit| b"0123456789ABCDEF"[usize::from(digit)]),
+            );
+        } else {
+            target.push(*byte);
+        }
+    }
+    Ok(Cow::Owned(target))
+}
+
+fn check_bytes(path: &[u8]) -> Result<(), BadTarget> {
+    match path
+        .iter()
+        .find(|byte| byte.is_ascii_control() || **byte == b'\\')
+    {
+        Some(b'\\') => Err(BadTarget::Backslash),
+        Some(_) => Err(BadTarget::Control),
+        None => Ok(()),
+    }
+}
+
+fn decode(sent: &[u8]) -> Result<Box<[u8]>, BadTarget> {
+    let mut path = Vec::with_capacity(sent.len());
+    let mut rest = sent;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte == b'%' {
+            let (digits, after) = rest.split_first_chunk::<2>().ok_or(BadTarget::Escape)?;
+            path.push(hex(digits[0])? << 4 | hex(digits[1])?);
+            rest = after;
+        } else {
+            path.push(byte);
+        }
+    }
+    check_bytes(&path)?;
+    Ok(path.into())
+}
+
+fn hex(digit: u8) -> Result<u8, BadTarget> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(BadTarget::Escape),
+    }
+}
+
+/// Refuses what the engine's cleaning would change. One trailing slash is kept, as there.
+fn check_segments(path: &[u8]) -> Result<(), BadTarget> {
+    if path == b"/" {
+        return Ok(());
+    }
+    let inner = &path[1..];
+    for segment in inner
+        .strip_suffix(b"/")
+        .unwrap_or(inner)
+        .split(|byte| *byte == b'/')
+    {
+        match segment {
+            b"" => return Err(BadTarget::EmptySegment),
+            b"." | b".." => return Err(BadTarget::DotSegment),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The length of a leading `/v[0-9.]+` that is followed by more path; 0 if there is none.
+fn version_length(path: &[u8]) -> usize {
+    let Some(rest) = path.strip_prefix(b"/v") else {
+        return 0;
+    };
+    let digits = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit() || **byte == b'.')
+        .count();
+    if digits > 0 && rest.get(digits) == Some(&b'/') {
+        digits + 2
+    } else {
+        0
+    }
+}

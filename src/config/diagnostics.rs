@@ -1,0 +1,58 @@
+//! What is wrong with a configuration, told so that it can be mended at once.
+
+use std::fmt;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// dockgate starts, and says so.
+    Warning,
+    /// dockgate does not start.
+    Error,
+}
+
+/// One mistake in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The variable.
+    pub variable: String,
+    /// What is wrong, with the variable and its value: `LOG_LEVEL=loud is no log level`.
+    pub problem: String,
+    /// What to do: `write info`.
+    pub help: String,
+}
+
+impl Diagnostic {
+    pub(super) fn error(
+        variable: &str,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Diagnostic {
+        let (variable, problem, help) = (variable.to_owned(), problem.into(), help.into());
+        Diagnostic {
+            severity: Severity::Error,
+            variable,
+            problem,
+            help,
+        }
+    }
+
+    pub(super) fn warning(
+        variable: &str,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::error(variable, problem, help)
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.problem, self.help)
+    }
+}

@@ -1,0 +1,3 @@
+//! The ways of writing a policy. Each is lowered to rules.
+
+pub(super) mod sections;

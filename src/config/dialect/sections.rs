@@ -1,0 +1,227 @@
+//! The section variables: Tecnativa's names, defaults and reading of values.
+//!
+//! Values are read as its HAProxy reads them: an optional sign and digits, nothing before them,
+//! anything after them; non-zero grants. Nothing is trimmed, and an empty value is 0. So `1`,
+//! `+1`, `01` and `1abc` grant; `true`, `yes` and `"1"` (with its quotes) do not.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    api::{
+        Methods,
+        sections::{ACTIONS, Action, REQUIRES, SECTIONS, Section},
+    },
+    config::{Diagnostic, Snapshot},
+    policy::{Condition, Effect, Grant, Hole, Pattern, Route, Rule, value_reading},
+};
+
+/// The switch for every method but GET and HEAD.
+pub(crate) const POST: &str = "POST";
+
+/// What each section variable, `POST` and each `ALLOW_` variable was read as.
+#[derive(Debug)]
+pub struct Grants(BTreeMap<&'static str, Switch>);
+
+/// One variable that grants or does not.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// Whether it grants.
+    pub on: bool,
+    /// Its value, if it is set.
+    pub value: Option<Arc<str>>,
+}
+
+impl Grants {
+    /// The variables of this dialect with their defaults, in the order of the table.
+    pub(crate) fn variables() -> impl Iterator<Item = (&'static str, bool)> {
+        let sections = SECTIONS
+            .iter()
+            .map(|section| (section.name, section.default));
+        let actions = ACTIONS.iter().map(|action| (action.variable, false));
+        [(POST, false)].into_iter().chain(sections).chain(actions)
+    }
+
+    /// Reads them all.
+    pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Grants {
+        let switches = Self::variables().map(|(name, default)| {
+            // A value is read up to its first byte that is no digit, so the others may be anything.
+            let value = snapshot
+                .get(name)
+                .map(|value| value.to_string_lossy().into());
+            let on = value.as_deref().map_or(default, grants);
+            let switch = Switch { on, value };
+            diagnostics.extend(switch.warning(name));
+            (name, switch)
+        });
+        let grants = Grants(switches.collect());
+        let idle = ACTIONS
+            .iter()
+            .filter(|action| action.tecnativa && grants.on(action.variable));
+        for action in idle.filter(|_| !grants.on(POST)) {
+            diagnostics.push(Diagnostic::warning(
+                action.variable,
+                format!(
+                    "{}=1 has no effect in Tecnativa's proxy without POST=1",
+                    action.variable
+                ),
+                format!("here it allows {} all the same", routes(action)),
+            ));
+        }
+        grants
+    }
+
+    /// Whether a variable grants.
+    pub fn on(&self, variable: &str) -> bool {
+        self.0.get(variable).is_some_and(|switch| switch.on)
+    }
+
+    /// What a variable was read as.
+    pub fn switch(&self, variable: &str) -> Option<&Switch> {
+        self.0.get(variable)
+    }
+
+    /// What one of these would have to be set to, if it does not grant.
+    fn missing(&self, variable: &str) -> Option<Grant> {
+        let switch = self.0.get(variable).filter(|switch| !switch.on)?;
+        let misread = switch.value.clone().filter(|value| !is_off(value));
+        Some(Grant {
+            variable: variable.into(),
+            misread,
+        })
+    }
+
+    /// Every rule that these variables can make, with what each lacks to be in force.
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        let sections = SECTIONS
+            .iter()
+            .flat_map(|section| self.section_rules(section));
+        sections
+            .chain(ACTIONS.iter().map(|action| self.action_rule(action)))
+            .collect()
+    }
+
+    /// A section's reads, and its writes, which need POST.
+    fn section_rules(&self, section: &Section) -> [Rule; 2] {
+        let rule = |methods: Methods, needs: &[&str]| Rule {
+            origin: section.name.into(),
+            effect: Effect::Allow,
+            routes: (section.paths.iter())
+                .map(|path| Route {
+                    methods,
+                    pattern: Pattern::below(path),
+                })
+                .collect(),
+            when: Vec::new(),
+            missing: needs
+                .iter()
+                .filter_map(|variable| self.missing(variable))
+                .collect(),
+            holes: self.holes(),
+        };
+        [
+            rule(Methods::READS, &[section.name]),
+            rule(Methods::WRITES, &[section.name, POST]),
+        ]
+    }
+
+    /// The holes whose other grant is missing. One that lies in another section does nothing here.
+    fn holes(&self) -> Vec<Hole> {
+        let open = REQUIRES
+            .iter()
+            .filter_map(|requires| Some((requires, self.missing(requires.also)?)));
+        open.flat_map(|(requires, grant)| {
+            requires.routes.iter().map(move |route| Hole {
+                route: Route::wide(route),
+                missing: vec![grant.clone()],
+            })
+        })
+        .collect()
+    }
+
+    fn action_rule(&self, action: &Action) -> Rule {
+        let body = action.empty_body.then_some(Condition::EmptyBody);
+        let query = (!action.without_query.is_empty())
+            .then_some(Condition::WithoutQuery(action.without_query));
+        Rule {
+            origin: action.variable.into(),
+            effect: Effect::Allow,
+            routes: action.routes.iter().map(Route::narrow).collect(),
+            when: body.into_iter().chain(query).collect(),
+            missing: self.missing(action.variable).into_iter().collect(),
+            holes: Vec::new(),
+        }
+    }
+}
+
+impl Switch {
+    /// A value that is not plainly 0 or 1 was perhaps meant otherwise.
+    fn warning(&self, name: &str) -> Option<Diagnostic> {
+        let value = self
+            .value
+            .as_deref()
+            .filter(|value| !matches!(*value, "0" | "1"))?;
+        let meant = u8::from(self.on || !is_off(value));
+        let problem = value_reading(name, value, self.on);
+        Some(Diagnostic::warning(
+            name,
+            problem,
+            format!("write {name}={meant}"),
+        ))
+    }
+}
+
+/// The routes of an action, for people.
+pub(crate) fn routes(action: &Action) -> String {
+    action
+        .routes
+        .iter()
+        .map(|route| route.text)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Whether a value grants: a leading integer that is not zero.
+fn grants(value: &str) -> bool {
+    let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
+    let mut digits = digits.bytes().take_while(u8::is_ascii_digit);
+    digits.any(|digit| digit != b'0')
+}
+
+/// Whether a value that does not grant says so in some common way.
+fn is_off(value: &str) -> bool {
+    let word = value
+        .trim()
+        .trim_matches(['"', '\''])
+        .trim_start_matches(['+', '-']);
+    let off = ["false", "no", "off", "none", "never", "disabled", "f", "n"];
+    word.bytes().all(|byte| byte == b'0') || off.iter().any(|off| word.eq_ignore_ascii_case(off))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_a_leading_integer() {
+        for value in [
+            "1",
+            "+1",
+            "-1",
+            "01",
+            "2",
+            "1 ",
+            "1abc",
+            "1.5",
+            "10",
+            "99999999999999999999",
+        ] {
+            assert!(grants(value), "{value:?}");
+        }
+        for value in [
+            "", "0", "00", "+", "-", " 1", "0x1", "\"1\"", "'1'", "true", "TRUE", "yes", "on",
+            "+-1",
+        ] {
+            assert!(!grants(value), "{value:?}");
+        }
+    }
+}

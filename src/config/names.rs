@@ -1,0 +1,185 @@
+//! Names that look like variables of dockgate and are none: misspelt ones, those in another case,
+//! and those of other proxies. Each one is a grant or a limit that somebody believes in.
+
+use once_cell::sync::Lazy;
+
+use super::{Diagnostic, Snapshot, VARIABLES, dialect::sections::Grants};
+
+/// Every name that means something.
+static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
+    let settings = VARIABLES.iter().map(|variable| variable.name);
+    let mut names: Vec<&str> = Grants::variables()
+        .map(|(name, _)| name)
+        .chain(settings)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+});
+
+/// What containers, shells and images commonly have. Never somebody's slip of the pen.
+const COMMON: &[&str] = &[
+    "PATH", "HOST", "HOME", "PORT", "LANG", "TERM", "TZ", "PUID", "PGID", "PWD", "OLDPWD", "USER",
+    "UID", "GID", "UMASK", "SHELL", "SHLVL", "HOSTNAME", "LOGNAME", "MAIL", "NAME", "LANGUAGE",
+    "LC_ALL", "EDITOR", "PAGER", "DISPLAY", "HOSTS", "PORTS", "COST", "PAST", "TASK", "PINGS",
+    "EXECS", "INFOS", "PID", "ENV", "DEBUG", "NODE", "PS1", "IFS", "SUDO_UID", "SUDO_GID",
+];
+
+/// What other proxies of this kind read and this version does not.
+const FOREIGN: &[&str] = &[
+    "ALLOW_PAUSE",
+    "ALLOW_UNPAUSE",
+    "ALLOW_LOGS",
+    "ALLOW_STATS",
+    "ALLOW_EXEC",
+    "ALLOW_KILL",
+    "ALLOW_CREATE",
+    "ALLOW_DELETE",
+    "BIND_CONFIG",
+    "GET",
+    "HEAD",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "PROFILE",
+    "LOG_REQUESTS",
+    "PRESET",
+    "LEARN",
+    "DRY_RUN",
+];
+
+/// The same for whole families of names.
+const FOREIGN_PREFIXES: &[&str] = &["ALLOW_", "DENY_", "SP_", "CETUSGUARD_", "SOCKET_PROXY_"];
+
+/// Warns about each name in the environment that was probably meant for dockgate. Never shows the
+/// value: it may be somebody else's secret.
+pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
+    snapshot.names().filter_map(|name| {
+        let known = |name: &str| KNOWN.binary_search(&name).is_ok();
+        if known(name) || COMMON.contains(&name) {
+            return None;
+        }
+        let no_effect = |help: String| {
+            Diagnostic::warning(
+                name,
+                format!("{name} is no variable of dockgate: no effect"),
+                help,
+            )
+        };
+        if FOREIGN.contains(&name) {
+            return Some(no_effect("`dockgate --help` lists what is".to_owned()));
+        }
+        let upper = name.to_ascii_uppercase();
+        if known(&upper) {
+            return Some(no_effect(format!("names are upper case: write {upper}")));
+        }
+        if let Some(meant) = meant_by(name) {
+            return Some(no_effect(format!("is {meant} meant?")));
+        }
+        let foreign = FOREIGN_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        foreign.then(|| no_effect("`dockgate --help` lists what is".to_owned()))
+    })
+}
+
+/// The known name that is one letter off, or two from six letters on; a swap counts as one.
+fn meant_by(name: &str) -> Option<&'static str> {
+    // Lower-case names are other programs' (Podman sets `container` in every container).
+    if name.contains(|letter: char| letter.is_lowercase()) {
+        return None;
+    }
+    let near = KNOWN
+        .iter()
+        .map(|known| (strsim::osa_distance(name, known), *known));
+    let near = near.filter(|(distance, known)| *distance <= if known.len() < 6 { 1 } else { 2 });
+    near.min().map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(name: &str) -> Vec<String> {
+        let snapshot = Snapshot::from_iter([(name, "secret")]);
+        check(&snapshot)
+            .map(|diagnostic| diagnostic.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn misspelt_names_are_told_with_the_right_one() {
+        for (name, meant) in [
+            ("IAMGES", "IMAGES"),
+            ("CONTAINER", "CONTAINERS"),
+            ("INF0", "INFO"),
+            ("PSOT", "POST"),
+            ("POSTS", "POST"),
+            ("NETWROK", "NETWORKS"),
+            ("ALLOW_RESTART", "ALLOW_RESTARTS"),
+            ("ALLOW_STRAT", "ALLOW_START"),
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("SOCKETPATH", "SOCKET_PATH"),
+            ("LISTENS", "LISTEN"),
+        ] {
+            let told = format!("{name} is no variable of dockgate: no effect; is {meant} meant?");
+            assert_eq!(warnings(name), [told]);
+        }
+        assert_eq!(
+            warnings("containers"),
+            [
+                "containers is no variable of dockgate: no effect; names are upper case: write CONTAINERS"
+            ]
+        );
+    }
+
+    #[test]
+    fn names_of_other_proxies_have_no_effect() {
+        for name in [
+            "ALLOW_PAUSE",
+            "ALLOW_LOGS",
+            "BIND_CONFIG",
+            "PUT",
+            "DELETE",
+            "SP_ALLOW_GET",
+        ] {
+            let told = format!(
+                "{name} is no variable of dockgate: no effect; `dockgate --help` lists what is"
+            );
+            assert_eq!(warnings(name), [told]);
+        }
+    }
+
+    #[test]
+    fn what_every_container_has_is_no_mistake() {
+        let names = [
+            "PATH",
+            "HOST",
+            "HOME",
+            "PORT",
+            "LANG",
+            "TERM",
+            "TZ",
+            "PUID",
+            "PGID",
+            "container",
+        ];
+        let others = [
+            "HTTP_PROXY",
+            "no_proxy",
+            "RUST_LOG",
+            "INVOCATION_ID",
+            "APP_VERSION",
+            "POSTGRES",
+        ];
+        for name in COMMON
+            .iter()
+            .chain(&names)
+            .chain(&others)
+            .chain(KNOWN.iter())
+        {
+            assert_eq!(warnings(name), [""; 0]);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What verdicts say: one source for the 403's text, the log and `explain`.
+
+use super::rule::{Condition, Grant};
+
+/// Nothing can be granted for a method that the Docker API does not have.
+pub(super) fn no_such_method() -> &'static str {
+    "the Docker API has no such method; it has GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS"
+}
+
+/// For a request that a deny refuses.
+pub(super) fn forbidden(origin: &str) -> String {
+    format!("{origin} denies it; take that out to allow it")
+}
+
+/// For a request that no rule allows: which rules would but for a failed condition, and what else
+/// would have to be set.
+pub(super) fn remedy<'a>(
+    limits: impl Iterator<Item = (&'a str, &'a [Condition])>,
+    failed: &[&Condition],
+    offers: impl Iterator<Item = &'a [&'a Grant]>,
+) -> String {
+    let mut limits: Vec<String> = limits
+        .map(|(origin, when)| {
+            let broken = when.iter().filter(|condition| failed.contains(condition));
+            let broken: Vec<String> = broken.map(condition).collect();
+            format!("{origin} allows it only {}", broken.join(" and "))
+        })
+        .collect();
+    limits.dedup();
+    let mut readings: Vec<String> = Vec::new();
+    let mut alternatives: Vec<String> = Vec::new();
+    for offer in offers {
+        for grant in offer {
+            if let Some(value) = &grant.misread {
+                readings.push(value_reading(&grant.variable, value, false));
+            }
+        }
+        let grants: Vec<String> = offer
+            .iter()
+            .map(|grant| format!("{}=1", grant.variable))
+            .collect();
+        alternatives.push(list(&grants));
+    }
+    readings.sort_unstable();
+    readings.dedup();
+    alternatives.dedup();
+    let offers = match (alternatives.is_empty(), readings.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(format!("set {}", alternatives.join(", or "))),
+        (false, false) => Some(format!(
+            "{}; write {}",
+            list(&readings),
+            alternatives.join(", or ")
+        )),
+    };
+    match (limits.is_empty(), offers) {
+        (true, None) => "no variable grants it".to_owned(),
+        (true, Some(offers)) => offers,
+        (false, None) => limits.join("; "),
+        (false, Some(offers)) => format!("{}; else {offers}", limits.join("; ")),
+    }
+}
+
+/// How a value was read: `CONTAINERS=true is read as 0`.
+pub fn value_reading(variable: &str, value: &str, grants: bool) -> String {
+    format!(
+        "{variable}={} is read as {}",
+        printable(value),
+        u8::from(grants)
+    )
+}
+
+/// Text from outside on one line: as it is if that is plain, else quoted, escaped and cut short.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let short: String = text.chars().take(LONGEST).collect();
+    let cut = if short.len() < text.len() { "..." } else { "" };
+    if !short.is_empty() && short.bytes().all(|byte| byte.is_ascii_graphic()) {
+        format!("{short}{cut}")
+    } else {
+        format!("\"{}{cut}\"", short.escape_default())
+    }
+}
+
+/// A path in the one spelling that denials use: plain characters as they are, the rest encoded.
+pub(super) fn path(path: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    let mut text = String::new();
+    for &byte in path {
+        if text.len() >= LONGEST {
+            text.push_str("...");
+            break;
+        }
+        if byte.is_ascii_graphic() && !b"%?#\"".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+fn condition(condition: &Condition) -> String {
+    match condition {
+        Condition::EmptyBody => "without a body".to_owned(),
+        Condition::WithoutQuery(keys) => format!("without {} in the query", keys.join(" or ")),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}

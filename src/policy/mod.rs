@@ -1,0 +1,207 @@
+//! Rules compiled to one decision tree, and the verdicts that come out of it.
+//!
+//! Pure: no runtime, no clock, no environment. Rules are order-free: deny beats allow, and what
+//! matches no rule is denied. Everything that a verdict says is worked out when the policy is
+//! made, so a decision is one walk over the path's bytes without allocation, and a denial costs
+//! no more than an allow.
+
+mod explain;
+mod rule;
+mod tree;
+mod verdict;
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::api::{Method, Target};
+
+pub use explain::{printable, value_reading};
+pub use rule::{Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
+pub use tree::TooComplex;
+use tree::Tree;
+pub use verdict::{Denial, Permit, Verdict};
+
+/// All rules, compiled. Shared by every connection; nothing in it changes.
+#[derive(Debug)]
+pub struct Policy {
+    tree: Tree,
+    /// For each set of patterns that a path can match: the outcome by method.
+    rows: Vec<[usize; Method::ALL.len()]>,
+    outcomes: Vec<Outcome>,
+    no_method: Arc<str>,
+}
+
+/// What is decided at one end of the tree for one method.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Outcome {
+    /// The conditions that matter here.
+    conditions: Vec<Condition>,
+    /// One ruling for each combination of failed conditions: bit `i` is `conditions[i]`.
+    rulings: Vec<Ruling>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Ruling {
+    /// By the rule of this origin.
+    Allow(Arc<str>),
+    /// With what would grant it.
+    Deny(Arc<str>),
+}
+
+/// No route is under so many different conditions; the table of rulings doubles with each.
+const MAX_CONDITIONS: usize = 6;
+
+impl Policy {
+    /// Compiles rules, both those in force and those that only tell what would grant a request.
+    pub fn new(rules: &[Rule]) -> Result<Policy, TooComplex> {
+        let mut patterns: Vec<&Pattern> = rules
+            .iter()
+            .flat_map(|rule| {
+                rule.routes
+                    .iter()
+                    .chain(rule.holes.iter().map(|hole| &hole.route))
+            })
+            .map(|route| &route.pattern)
+            .collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        let (tree, matches) = Tree::new(&patterns)?;
+        let mut outcomes = Vec::new();
+        let mut known: HashMap<Outcome, usize> = HashMap::new();
+        let mut rows = Vec::with_capacity(matches.len());
+        for matched in &matches {
+            let matched: Vec<&Pattern> = matched.iter().map(|index| patterns[*index]).collect();
+            let mut row = [0; Method::ALL.len()];
+            for method in Method::ALL {
+                let outcome = outcome(rules, &matched, method)?;
+                row[method.index()] = *known.entry(outcome).or_insert_with_key(|outcome| {
+                    outcomes.push(Outcome {
+                        conditions: outcome.conditions.clone(),
+                        rulings: outcome.rulings.clone(),
+                    });
+                    outcomes.len() - 1
+                });
+            }
+            rows.push(row);
+        }
+        Ok(Policy {
+            tree,
+            rows,
+            outcomes,
+            no_method: explain::no_such_method().into(),
+        })
+    }
+
+    /// Decides on a target. `body_is_empty` is what the request's framing says.
+    pub fn decide(&self, target: Target, body_is_empty: bool) -> Verdict {
+        let Some(method) = target.method() else {
+            return Verdict::Deny(Denial::new(target, self.no_method.clone()));
+        };
+        let row = &self.rows[self.tree.find(target.path())];
+        let outcome = &self.outcomes[row[method.index()]];
+        let failed = outcome
+            .conditions
+            .iter()
+            .enumerate()
+            .fold(0, |failed, (bit, condition)| {
+                if condition.holds(&target, body_is_empty) {
+                    failed
+                } else {
+                    failed | 1 << bit
+                }
+            });
+        match &outcome.rulings[failed] {
+            Ruling::Allow(origin) => Verdict::Allow(Permit::new(target, origin.clone())),
+            Ruling::Deny(remedy) => Verdict::Deny(Denial::new(target, remedy.clone())),
+        }
+    }
+}
+
+/// What the rules say about a method on a path that matches exactly these patterns.
+fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outcome, TooComplex> {
+    let applies = |route: &Route| {
+        route.methods.contains(method) && matched.binary_search(&&route.pattern).is_ok()
+    };
+    let mut candidates: Vec<Candidate<'_>> = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.routes.iter().any(applies)) {
+        let mut missing: Vec<&Grant> = rule.missing.iter().collect();
+        for hole in rule.holes.iter().filter(|hole| applies(&hole.route)) {
+            missing.extend(&hole.missing);
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        candidates.push(Candidate { rule, missing });
+    }
+    // Least privilege first, and the verdict and its text must not depend on the rules' order.
+    candidates.sort_by_key(|Candidate { rule, missing }| (missing.len(), rule.routes.len(), *rule));
+    let mut conditions: Vec<Condition> = candidates
+        .iter()
+        .flat_map(|candidate| candidate.rule.when.iter().cloned())
+        .collect();
+    conditions.sort_unstable();
+    conditions.dedup();
+    if conditions.len() > MAX_CONDITIONS {
+        return Err(TooComplex);
+    }
+    let rulings: Vec<Ruling> = (0..1_usize << conditions.len())
+        .map(|failed| {
+            let failed: Vec<&Condition> = (conditions.iter().enumerate())
+                .filter_map(|(bit, condition)| (failed & 1 << bit != 0).then_some(condition))
+                .collect();
+            ruling(&candidates, &failed)
+        })
+        .collect();
+    if rulings.iter().all(|ruling| *ruling == rulings[0]) {
+        return Ok(Outcome {
+            conditions: Vec::new(),
+            rulings: vec![rulings[0].clone()],
+        });
+    }
+    Ok(Outcome {
+        conditions,
+        rulings,
+    })
+}
+
+/// A rule that matches a request, with what it lacks to be in force there.
+struct Candidate<'a> {
+    rule: &'a Rule,
+    missing: Vec<&'a Grant>,
+}
+
+impl Candidate<'_> {
+    fn in_force(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    fn fails(&self, failed: &[&Condition]) -> bool {
+        self.rule
+            .when
+            .iter()
+            .any(|condition| failed.contains(&condition))
+    }
+}
+
+fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
+    let mut in_force = candidates
+        .iter()
+        .filter(|candidate| candidate.in_force() && !candidate.fails(failed));
+    let denied = in_force
+        .clone()
+        .find(|candidate| candidate.rule.effect == Effect::Deny);
+    if let Some(deny) = denied {
+        return Ruling::Deny(explain::forbidden(&deny.rule.origin).into());
+    }
+    if let Some(allow) = in_force.next() {
+        return Ruling::Allow(allow.rule.origin.clone());
+    }
+    let allows = || {
+        candidates
+            .iter()
+            .filter(|candidate| candidate.rule.effect == Effect::Allow)
+    };
+    let limits = allows().filter(|candidate| candidate.in_force());
+    let limits = limits.map(|candidate| (&*candidate.rule.origin, &*candidate.rule.when));
+    let offers = allows().filter(|candidate| !candidate.in_force() && !candidate.fails(failed));
+    let offers = offers.map(|candidate| &*candidate.missing);
+    Ruling::Deny(explain::remedy(limits, failed, offers).into())
+}

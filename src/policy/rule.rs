@@ -1,0 +1,189 @@
+//! What every dialect is lowered to: rules. A rule is methods and path patterns, an effect and an
+//! origin.
+//!
+//! A rule that lacks a grant is not in force; it is kept to tell what would grant a request. So
+//! the verdict, the 403's text and `explain` come from the same rules.
+
+use std::sync::Arc;
+
+use crate::api::{self, Methods, Target};
+
+/// Methods, paths, effect and origin.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Where the rule comes from, as verdicts name it: `CONTAINERS`, `ALLOW_START`.
+    pub origin: Arc<str>,
+    /// What it does.
+    pub effect: Effect,
+    /// What it matches.
+    pub routes: Vec<Route>,
+    /// What else has to be true of a request.
+    pub when: Vec<Condition>,
+    /// What would have to be granted for it to be in force; empty if it is.
+    pub missing: Vec<Grant>,
+    /// Where it is in force only with one more grant.
+    pub holes: Vec<Hole>,
+}
+
+/// What a rule does to the requests that it matches. Deny beats allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Lets them through.
+    Allow,
+    /// Refuses them, whatever else allows them.
+    Deny,
+}
+
+/// Methods on the paths of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The methods.
+    pub methods: Methods,
+    /// The paths.
+    pub pattern: Pattern,
+}
+
+impl Route {
+    /// As an allow means it: `{id}` is exactly one segment, and a trailing slash does not match.
+    pub fn narrow(route: &api::sections::Route) -> Route {
+        Route::with(route, Slash::Never, |step| match step {
+            api::sections::Step::Literal(literal) => Step::Literal(literal.to_owned()),
+            api::sections::Step::Id => Step::One(Class::Id),
+            api::sections::Step::Names => Step::Run(Class::Name),
+        })
+    }
+
+    /// As a deny or a hole means it: a placeholder is any run of segments, as in the engine's own
+    /// router, so that a name with a slash in it cannot slip past; nor can a trailing slash.
+    pub fn wide(route: &api::sections::Route) -> Route {
+        Route::with(route, Slash::Optional, |step| match step {
+            api::sections::Step::Literal(literal) => Step::Literal(literal.to_owned()),
+            api::sections::Step::Id | api::sections::Step::Names => Step::Run(Class::Any),
+        })
+    }
+
+    fn with(
+        route: &api::sections::Route,
+        slash: Slash,
+        step: fn(api::sections::Step) -> Step,
+    ) -> Route {
+        let steps = route.steps.iter().copied().map(step).collect();
+        Route {
+            methods: Methods::of(route.method),
+            pattern: Pattern { steps, slash },
+        }
+    }
+}
+
+/// A hole in a rule: there it is in force only with one more grant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hole {
+    /// Where.
+    pub route: Route,
+    /// What would have to be granted.
+    pub missing: Vec<Grant>,
+}
+
+/// A variable that would have to be 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// Its name.
+    pub variable: Arc<str>,
+    /// Its value, where that was meant to grant and does not: `true`.
+    pub misread: Option<Arc<str>>,
+}
+
+/// A path pattern over whole decoded segments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern {
+    /// The segments.
+    pub steps: Vec<Step>,
+    /// The trailing slash.
+    pub slash: Slash,
+}
+
+impl Pattern {
+    /// A path and everything below it: what a section governs.
+    pub fn below(path: &str) -> Pattern {
+        let segments = path.split('/').filter(|segment| !segment.is_empty());
+        let literals = segments.map(|segment| Step::Literal(segment.to_owned()));
+        Pattern {
+            steps: literals.chain([Step::Rest]).collect(),
+            slash: Slash::Optional,
+        }
+    }
+}
+
+/// One part of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// This very segment.
+    Literal(String),
+    /// One segment of that class.
+    One(Class),
+    /// One or more segments of that class.
+    Run(Class),
+    /// Any number of segments, of any bytes.
+    Rest,
+}
+
+/// Which bytes a segment may hold; each class includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// `[a-zA-Z0-9_.-]`: a container's name or an id.
+    Id,
+    /// `[a-zA-Z0-9_.:@-]`: a part of an image's name as well.
+    Name,
+    /// Whatever a target may hold.
+    Any,
+}
+
+impl Class {
+    /// All, in their order.
+    pub const ALL: [Class; 3] = [Class::Id, Class::Name, Class::Any];
+
+    /// The narrowest class that has the byte.
+    pub(super) const fn of(byte: u8) -> Class {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' => Class::Id,
+            b':' | b'@' => Class::Name,
+            _ => Class::Any,
+        }
+    }
+}
+
+/// Whether a pattern matches a path that ends with a slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Slash {
+    /// Only without one.
+    Never,
+    /// With and without.
+    Optional,
+    /// Only with one.
+    Always,
+}
+
+/// What else has to be true of a request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// It has no body.
+    EmptyBody,
+    /// Its query has none of these keys.
+    WithoutQuery(&'static [&'static str]),
+}
+
+impl Condition {
+    pub(super) fn holds(&self, target: &Target, body_is_empty: bool) -> bool {
+        match self {
+            Condition::EmptyBody => body_is_empty,
+            Condition::WithoutQuery(keys) => target.query().is_none_or(|query| {
+                // Old engines split at semicolons too. A key that is written with escapes may
+                // be any key: no client writes one so.
+                query.split(['&', ';']).all(|pair| {
+                    let key = pair.split_once('=').map_or(pair, |(key, _)| key);
+                    !keys.contains(&key) && !key.contains(['%', '+'])
+                })
+            }),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The decision tree: a deterministic automaton over path segments.
+//!
+//! Patterns are compiled by subset construction. A state is a set of places in patterns; its
+//! alphabet is the literals that some pattern there waits for, and three classes for every other
+//! segment. So a lookup is one pass over the path's bytes, whatever the path and however many the
+//! patterns: no backtracking, no allocation.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
+
+use super::rule::{Class, Pattern, Slash, Step};
+
+/// A compiled set of patterns.
+#[derive(Debug)]
+pub(super) struct Tree {
+    states: Vec<State>,
+    /// The edges of all states; each state has a slice of them, sorted by [`order`].
+    edges: Vec<Edge>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Its slice of the edges.
+    edges: (usize, usize),
+    /// Where a segment of each class goes that no edge names.
+    others: [usize; Class::ALL.len()],
+    /// The match set of a path that ends here.
+    bare: usize,
+    /// The match set of a path that ends here with a slash.
+    slash: usize,
+}
+
+#[derive(Debug)]
+struct Edge {
+    literal: Box<[u8]>,
+    to: usize,
+}
+
+/// Nothing matches from here on.
+const DEAD: usize = 0;
+const START: usize = 1;
+
+/// A full policy has some two hundred states; no policy that makes sense comes near these.
+const MAX_STATES: usize = 20_000;
+const MAX_PLACES: usize = 2_000_000;
+
+/// Rules whose tree would be too large to build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooComplex;
+
+impl fmt::Display for TooComplex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the rules are too many or too entangled to be compiled; write fewer of them")
+    }
+}
+
+impl std::error::Error for TooComplex {}
+
+/// A place in a pattern: its index, and the number of steps done.
+type Place = (usize, usize);
+
+impl Tree {
+    /// Compiles patterns. Also returns the match sets: sorted indexes of patterns, the first set
+    /// empty.
+    pub(super) fn new(patterns: &[&Pattern]) -> Result<(Tree, Vec<Vec<usize>>), TooComplex> {
+        let start = close(
+            patterns,
+            patterns.iter().enumerate().map(|(index, _)| (index, 0)),
+        );
+        // The dead state is no place in any pattern. It stands first even where `start` is dead too.
+        let mut sets = vec![Vec::new(), start.clone()];
+        let mut ids = HashMap::from([(Vec::new(), DEAD)]);
+        ids.entry(start).or_insert(START);
+        let mut matches = vec![Vec::new()];
+        let mut match_ids = HashMap::from([(Vec::new(), 0)]);
+        let mut tree = Tree {
+            states: Vec::new(),
+            edges: Vec::new(),
+        };
+        let mut places = 0;
+        while let Some(set) = sets.get(tree.states.len()).cloned() {
+            places += set.len();
+            if tree.states.len() >= MAX_STATES || places > MAX_PLACES {
+                return Err(TooComplex);
+            }
+            let mut state_of = |set: Vec<Place>| {
+                *ids.entry(set).or_insert_with_key(|set| {
+                    sets.push(set.clone());
+                    sets.len() - 1
+                })
+            };
+            let others = Class::ALL.map(|class| state_of(after(patterns, &set, None, class)));
+            let first = tree.edges.len();
+            let literals: BTreeSet<&str> = set
+                .iter()
+                .filter_map(|(index, done)| match patterns[*index].steps.get(*done) {
+                    Some(Step::Literal(literal)) => Some(literal.as_str()),
+                    _ => None,
+                })
+                .collect();
+            for literal in literals {
+                let class = literal.bytes().map(Class::of).max().unwrap_or(Class::Id);
+                let to = state_of(after(patterns, &set, Some(literal), class));
+                tree.edges.push(Edge {
+                    literal: literal.as_bytes().into(),
+                    to,
+                });
+            }
+            tree.edges[first..].sort_by(|a, b| order(&a.literal, &b.literal));
+            let mut match_of = |without: Slash| {
+                let ended = set.iter().filter(|(index, done)| {
+                    let pattern = patterns[*index];
+                    *done == pattern.steps.len() && pattern.slash != without
+                });
+                let ended: Vec<usize> = ended.map(|(index, _)| *index).collect();
+                *match_ids.entry(ended).or_insert_with_key(|ended| {
+                    matches.push(ended.clone());
+                    matches.len() - 1
+                })
+            };
+            let (bare, slash) = (match_of(Slash::Always), match_of(Slash::Never));
+            tree.states.push(State {
+                edges: (first, tree.edges.len()),
+                others,
+                bare,
+                slash,
+            });
+        }
+        Ok((tree, matches))
+    }
+
+    /// The index of the match set of a canonical path.
+    pub(super) fn find(&self, path: &[u8]) -> usize {
+        let mut state = &self.states[START];
+        let mut rest = path.strip_prefix(b"/").unwrap_or(path);
+        while !rest.is_empty() {
+            let mut class = Class::Id;
+            let mut end = 0;
+            while end < rest.len() && rest[end] != b'/' {
+                class = class.max(CLASSES[usize::from(rest[end])]);
+                end += 1;
+            }
+            let (segment, after) = rest.split_at(end);
+            let edges = &self.edges[state.edges.0..state.edges.1];
+            let next = match edges.binary_search_by(|edge| order(&edge.literal, segment)) {
+                Ok(found) => edges[found].to,
+                Err(_) => state.others[class as usize],
+            };
+            state = &self.states[next];
+            if next == DEAD || after.is_empty() {
+                return state.bare;
+            }
+            rest = &after[1..];
+        }
+        state.slash
+    }
+}
+
+/// Adds the places that a `Rest` lets be skipped to.
+fn close(patterns: &[&Pattern], places: impl Iterator<Item = Place>) -> Vec<Place> {
+    let mut closed: Vec<Place> = Vec::new();
+    for (index, mut done) in places {
+        closed.push((index, done));
+        while patterns[index].steps.get(done) == Some(&Step::Rest) {
+            done += 1;
+            closed.push((index, done));
+        }
+    }
+    closed.sort_unstable();
+    closed.dedup();
+    closed
+}
+
+/// Where a set of places goes by one segment: a literal that is waited for, or another of a class.
+fn after(
+    patterns: &[&Pattern],
+    places: &[Place],
+    literal: Option<&str>,
+    class: Class,
+) -> Vec<Place> {
+    let next = places.iter().flat_map(|&(index, done)| {
+        let (stays, goes) = match patterns[index].steps.get(done) {
+            Some(Step::Literal(own)) => (false, literal == Some(own.as_str())),
+            Some(Step::One(own)) => (false, class <= *own),
+            Some(Step::Run(own)) => (class <= *own, class <= *own),
+            Some(Step::Rest) => (true, false),
+            None => (false, false),
+        };
+        [
+            stays.then_some((index, done)),
+            goes.then_some((index, done + 1)),
+        ]
+    });
+    close(patterns, next.flatten())
+}
+
+/// Lengths first: most comparisons then need no look at the bytes.
+fn order(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// [`Class::of`] as a table.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Any; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        classes[byte as usize] = Class::of(byte);
+        byte += 1;
+    }
+    classes
+};

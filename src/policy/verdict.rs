@@ -1,0 +1,79 @@
+//! Verdicts. Only the policy makes a [`Permit`], and nothing is forwarded without one.
+
+use std::{fmt, sync::Arc};
+
+use super::explain;
+use crate::api::Target;
+
+/// What the policy decided. Both sides carry the target, and say by what they were decided.
+#[must_use]
+#[derive(Debug)]
+pub enum Verdict {
+    /// Forward it.
+    Allow(Permit),
+    /// Answer 403.
+    Deny(Denial),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Allow(permit) => write!(f, "allowed by {}", permit.origin()),
+            Verdict::Deny(denial) => write!(f, "denied: {}", denial.message()),
+        }
+    }
+}
+
+/// The right to forward one target. Only [`Policy::decide`](super::Policy::decide) makes one.
+#[derive(Debug)]
+pub struct Permit {
+    target: Target,
+    origin: Arc<str>,
+}
+
+impl Permit {
+    pub(super) fn new(target: Target, origin: Arc<str>) -> Permit {
+        Permit { target, origin }
+    }
+
+    /// What may be forwarded.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The rule that allowed it: `CONTAINERS`, `ALLOW_START`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+/// A refusal.
+#[derive(Debug)]
+pub struct Denial {
+    target: Target,
+    remedy: Arc<str>,
+}
+
+impl Denial {
+    pub(super) fn new(target: Target, remedy: Arc<str>) -> Denial {
+        Denial { target, remedy }
+    }
+
+    /// What was refused.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// One sentence for the client: `POST /containers/create is not allowed: set CONTAINERS=1 and
+    /// POST=1`. Plain ASCII without quotes from the request; about 400 characters at most.
+    pub fn message(&self) -> String {
+        let method = explain::printable(self.target.method_str());
+        let path = explain::path(self.target.path());
+        format!("{method} {path} is not allowed: {}", self.remedy)
+    }
+
+    /// What would grant it, or that nothing does.
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
+}
