@@ -3,7 +3,7 @@
 
 mod method;
 pub mod sections;
-mod target;
+pub mod target;
 
 pub use method::{Method, Methods};
 pub use target::{BadTarget, Target, encode_target};
