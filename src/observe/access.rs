@@ -13,11 +13,49 @@ use super::log::ACCESS;
 /// Query keys whose values are logged; all others may carry a credential (`buildargs`, `remote`,
 /// `fromSrc` …) and show as `…`.
 const OPEN_KEYS: &[&str] = &[
-    "all", "condition", "container", "details", "digests", "dockerfile", "filters", "follow",
-    "force", "fromImage", "h", "limit", "link", "name", "names", "nocache", "noprune", "one-shot",
-    "path", "platform", "pull", "q", "repo", "rm", "shared-size", "signal", "since", "size",
-    "stderr", "stdin", "stdout", "stream", "t", "tag", "tail", "target", "term", "timestamps",
-    "type", "until", "v", "version", "w",
+    "all",
+    "condition",
+    "container",
+    "details",
+    "digests",
+    "dockerfile",
+    "filters",
+    "follow",
+    "force",
+    "fromImage",
+    "h",
+    "limit",
+    "link",
+    "name",
+    "names",
+    "nocache",
+    "noprune",
+    "one-shot",
+    "path",
+    "platform",
+    "pull",
+    "q",
+    "repo",
+    "rm",
+    "shared-size",
+    "signal",
+    "since",
+    "size",
+    "stderr",
+    "stdin",
+    "stdout",
+    "stream",
+    "t",
+    "tag",
+    "tail",
+    "target",
+    "term",
+    "timestamps",
+    "type",
+    "until",
+    "v",
+    "version",
+    "w",
 ];
 
 /// Who connected.
@@ -127,14 +165,26 @@ impl Drop for Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} ", self.peer, self.method, Loggable(&self.target))?;
+        write!(
+            f,
+            "{} {} {} ",
+            self.peer,
+            self.method,
+            Loggable(&self.target)
+        )?;
         match self.status {
             Some(status) => f.write_str(status.as_str())?,
             None => f.write_str("-")?,
         }
-        let (received, sent) =
-            (self.counters.received.load(Relaxed), self.counters.sent.load(Relaxed));
-        write!(f, " in={received} out={sent} {}", Took(self.start.elapsed()))?;
+        let (received, sent) = (
+            self.counters.received.load(Relaxed),
+            self.counters.sent.load(Relaxed),
+        );
+        write!(
+            f,
+            " in={received} out={sent} {}",
+            Took(self.start.elapsed())
+        )?;
         match &self.outcome {
             Outcome::Undecided => f.write_str(" undecided")?,
             Outcome::Allowed(origin) => write!(f, " allowed by {origin}")?,
@@ -171,7 +221,12 @@ impl fmt::Display for Loggable<'_> {
             return Visible(&self.0.to_string()).fmt(f);
         };
         Visible(line.path()).fmt(f)?;
-        for (i, pair) in line.query().iter().flat_map(|query| query.split('&')).enumerate() {
+        for (i, pair) in line
+            .query()
+            .iter()
+            .flat_map(|query| query.split('&'))
+            .enumerate()
+        {
             f.write_str(if i == 0 { "?" } else { "&" })?;
             match pair.split_once('=') {
                 Some((key, value)) if !value.is_empty() && !OPEN_KEYS.contains(&key) => {
@@ -204,9 +259,18 @@ mod tests {
     #[test]
     fn query_values_that_may_be_secret_are_hidden() {
         for (target, logged) in [
-            ("/containers/json?all=1&limit=2", "/containers/json?all=1&limit=2"),
-            ("/build?buildargs=%7B%22T%22%3A1%7D&t=x", "/build?buildargs=…&t=x"),
-            ("/images/create?fromSrc=http://u:p@h/&tag=", "/images/create?fromSrc=…&tag="),
+            (
+                "/containers/json?all=1&limit=2",
+                "/containers/json?all=1&limit=2",
+            ),
+            (
+                "/build?buildargs=%7B%22T%22%3A1%7D&t=x",
+                "/build?buildargs=…&t=x",
+            ),
+            (
+                "/images/create?fromSrc=http://u:p@h/&tag=",
+                "/images/create?fromSrc=…&tag=",
+            ),
             ("/containers/json?", "/containers/json?"),
         ] {
             let target: Uri = target.parse().expect("a target");

@@ -31,8 +31,9 @@ pub fn init(level: LogLevel) {
     }
     let queue = Arc::new(Queue::default());
     let writer = Arc::clone(&queue);
-    let started =
-        std::thread::Builder::new().name("log".into()).spawn(move || writer.run(io::stdout()));
+    let started = std::thread::Builder::new()
+        .name("log".into())
+        .spawn(move || writer.run(io::stdout()));
     if started.is_err() || QUEUE.set(Arc::clone(&queue)).is_err() {
         return;
     }
@@ -56,7 +57,9 @@ pub fn flush() {
     if let Some(queue) = QUEUE.get() {
         let lines = queue.lines();
         let busy = |lines: &mut Lines| lines.writing || !lines.bytes.is_empty();
-        let _ = queue.written.wait_timeout_while(lines, Duration::from_secs(1), busy);
+        let _ = queue
+            .written
+            .wait_timeout_while(lines, Duration::from_secs(1), busy);
     }
 }
 

@@ -24,12 +24,23 @@ const FIN_PATIENCE: Duration = Duration::from_secs(10);
 /// A stream or tunnel that moves nothing for this long at shutdown is ended.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// Serves `socket` until it is closed; `closing` turns true at shutdown.
+/// How far the shutdown is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is none.
+    Open,
+    /// No new connections.
+    Draining,
+    /// No new requests either, and no silent streams.
+    Closing,
+}
+
+/// Serves `socket` until it is closed.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     socket: Socket,
     peer: Peer,
-    mut closing: watch::Receiver<bool>,
+    mut stages: watch::Receiver<Stage>,
 ) {
     let link = ClientLink::new(socket);
     let client = Client::new(shared, peer, Arc::clone(&link));
@@ -66,7 +77,7 @@ pub(super) async fn serve(
             },
             () = link.socket.reset(), if fin => return,
             () = given_up(&client), if fin => return,
-            () = told_to_close(&mut closing), if !told => {
+            () = told_to_close(&mut stages), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -74,7 +85,11 @@ pub(super) async fn serve(
         }
     };
     if let Some(tunnel) = client.take_tunnel() {
-        return tunnel.run(async { tokio::join!(told_to_close(&mut closing), silent(&client)); }).await;
+        return tunnel
+            .run(async {
+                tokio::join!(told_to_close(&mut stages), silent(&client));
+            })
+            .await;
     }
     if let Err(e) = ended {
         refuse(&client, &e);
@@ -97,9 +112,10 @@ fn refuse(client: &Client, e: &hyper::Error) {
         None if e.is_parse_too_large() => {
             said_by_hyper(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, e.to_string())
         }
-        None if e.is_parse() => {
-            said_by_hyper(StatusCode::BAD_REQUEST, format!("the request is malformed: {e}"))
-        }
+        None if e.is_parse() => said_by_hyper(
+            StatusCode::BAD_REQUEST,
+            format!("the request is malformed: {e}"),
+        ),
         // A transfer that broke off, which the request's own record tells.
         None => return,
     };
@@ -110,8 +126,8 @@ fn refuse(client: &Client, e: &hyper::Error) {
     );
 }
 
-async fn told_to_close(closing: &mut watch::Receiver<bool>) {
-    let _ = closing.wait_for(|closing| *closing).await;
+async fn told_to_close(stages: &mut watch::Receiver<Stage>) {
+    let _ = stages.wait_for(|stage| *stage == Stage::Closing).await;
 }
 
 /// Waits until the engine has sent nothing for [`FIN_PATIENCE`] although the client could take it.

@@ -2,25 +2,22 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::net::{SocketFlags, acceptfrom_with, sockopt::socket_peercred};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
-use tokio::io::unix::AsyncFd;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::connection;
+use super::connection::{self, Stage};
 use super::service::Shared;
 use super::wire::Socket;
 use crate::config::{Listen, Settings};
@@ -72,82 +69,88 @@ fn start(settings: &Settings) -> Result<(), String> {
     let shared = Arc::new(Shared {
         policy: Arc::clone(&settings.policy),
         socket_path: settings.socket_path.clone(),
+        slots: Arc::new(Semaphore::new(max_connections)),
     });
-    let (close, closing) = watch::channel(false);
+    let (stage, stages) = watch::channel(Stage::Open);
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let workers = (0..workers)
-        .map(|n| Worker::start(n, Arc::clone(&shared), closing.clone()))
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(|e| format!("cannot start a worker: {e}"))?;
-    let gate = Acceptor { slots: Arc::new(Semaphore::new(max_connections)), workers };
+    for n in 0..workers {
+        start_worker(n, &shared, &listeners, &stages)
+            .map_err(|e| format!("cannot start a worker: {e}"))?;
+    }
+    for listener in &listeners {
+        log::info!("listening on {}", listener.name);
+    }
     runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .and_then(|runtime| {
-            runtime.block_on(run(&listeners, &gate, max_connections, close, settings.shutdown_grace))
+            let slots = Slots {
+                all: max_connections,
+                free: &shared.slots,
+            };
+            runtime.block_on(run(listeners, slots, stage, settings.shutdown_grace))
         })
         .map_err(|e| format!("cannot start: {e}"))
 }
 
+/// Waits for the end and sees to it.
 async fn run(
-    listeners: &[Listener],
-    gate: &Acceptor,
-    max_connections: usize,
-    close: watch::Sender<bool>,
+    listeners: Vec<Listener>,
+    slots: Slots<'_>,
+    stage: watch::Sender<Stage>,
     grace: Duration,
 ) -> io::Result<()> {
     let mut stop = Stop::new()?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let sockets = listeners
-        .iter()
-        .map(|listener| AsyncFd::new(listener.fd.as_fd()))
-        .collect::<io::Result<Vec<_>>>()?;
-    for listener in listeners {
-        log::info!("listening on {}", listener.name);
-    }
-    let accepting = async {
-        // Each listener has an endless loop; the join of them never ends.
-        let mut loops: Vec<_> = sockets.iter().map(|socket| Box::pin(gate.accept(socket))).collect();
-        std::future::poll_fn(|cx| {
-            for accept in &mut loops {
-                let _ = accept.as_mut().poll(cx);
+    let name = loop {
+        tokio::select! {
+            name = stop.signalled() => break name,
+            _ = hangup.recv() => {
+                log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
             }
-            std::task::Poll::<()>::Pending
-        })
-        .await;
+        }
     };
-    tokio::select! {
-        () = accepting => {}
-        name = stop.signalled() => log::info!("{name}: closing; {} s grace", grace.as_secs()),
-        () = async { loop {
-            hangup.recv().await;
-            log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
-        } } => {}
-    }
-    drop(sockets);
+    log::info!(
+        "{name}: no new connections; {} s grace for those that are open",
+        grace.as_secs()
+    );
+    listeners.iter().for_each(Listener::remove_file);
     let drained = async {
+        let _ = stage.send(Stage::Draining);
+        drop(listeners);
         sleep(LAST_REQUESTS.min(grace)).await;
-        let _ = close.send(true);
-        let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
-        let _ = gate.slots.acquire_many(all).await;
+        let _ = stage.send(Stage::Closing);
+        slots.all_free().await;
     };
     tokio::select! {
         ended = timeout(grace, drained) => match ended {
             Ok(()) => log::info!("all connections have ended"),
-            Err(_) => {
-                let open = max_connections - gate.slots.available_permits();
-                log::warn!("the grace is over: {open} connections are cut");
-            }
+            Err(_) => log::warn!("the grace is over: {} connections are cut", slots.taken()),
         },
         name = stop.signalled() => {
             log::warn!("{name} again: ending at once");
             log_writer::flush();
-            listeners.iter().for_each(Listener::remove_file);
             std::process::exit(1);
         }
     }
-    listeners.iter().for_each(Listener::remove_file);
     Ok(())
+}
+
+/// The slots that connections hold while they are open.
+struct Slots<'a> {
+    all: usize,
+    free: &'a Semaphore,
+}
+
+impl Slots<'_> {
+    fn taken(&self) -> usize {
+        self.all - self.free.available_permits()
+    }
+
+    async fn all_free(&self) {
+        let all = u32::try_from(self.all).unwrap_or(u32::MAX);
+        let _ = self.free.acquire_many(all).await;
+    }
 }
 
 /// The signals that end the process.
@@ -172,95 +175,101 @@ impl Stop {
     }
 }
 
-/// An accepted connection on its way to a worker. Its slot is free again when it has ended.
-struct Accepted {
-    socket: OwnedFd,
-    peer: Peer,
-    slot: OwnedSemaphorePermit,
-}
-
-/// A thread with a runtime of its own; a connection never leaves it.
-struct Worker(mpsc::UnboundedSender<Accepted>);
-
-impl Worker {
-    fn start(n: usize, shared: Arc<Shared>, closing: watch::Receiver<bool>) -> io::Result<Self> {
-        let (sender, mut accepted) = mpsc::unbounded_channel::<Accepted>();
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name(format!("worker-{n}")).spawn(move || {
+/// Starts a thread with a runtime of its own, which accepts on a copy of each listener. A
+/// connection never leaves the worker that accepted it.
+fn start_worker(
+    n: usize,
+    shared: &Arc<Shared>,
+    listeners: &[Listener],
+    stages: &watch::Receiver<Stage>,
+) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let sockets = {
+        let _registers_here = runtime.enter();
+        listeners
+            .iter()
+            .map(Listener::copy)
+            .collect::<io::Result<Vec<_>>>()?
+    };
+    let (shared, stages) = (Arc::clone(shared), stages.clone());
+    thread::Builder::new()
+        .name(format!("worker-{n}"))
+        .spawn(move || {
             runtime.block_on(async move {
-                while let Some(Accepted { socket, peer, slot }) = accepted.recv().await {
-                    let (shared, closing) = (Arc::clone(&shared), closing.clone());
-                    tokio::spawn(async move {
-                        match registered(socket, peer) {
-                            Ok(socket) => connection::serve(shared, socket, peer, closing).await,
-                            Err(e) => log::warn!("{peer}: the connection was lost: {e}"),
-                        }
-                        drop(slot);
-                    });
+                for socket in sockets {
+                    tokio::spawn(accept(socket, Arc::clone(&shared), stages.clone()));
                 }
+                std::future::pending::<()>().await;
             });
         })?;
-        Ok(Self(sender))
-    }
+    Ok(())
 }
 
-fn registered(socket: OwnedFd, peer: Peer) -> io::Result<Socket> {
-    Ok(match peer {
-        Peer::Tcp(_) => Socket::Tcp(tokio::net::TcpStream::from_std(TcpStream::from(socket))?),
-        Peer::Unix(_) => Socket::Unix(tokio::net::UnixStream::from_std(UnixStream::from(socket))?),
-    })
-}
-
-/// Accepts connections while there are slots, and deals them out to the workers in turn.
-struct Acceptor {
-    slots: Arc<Semaphore>,
-    workers: Vec<Worker>,
-}
-
-impl Acceptor {
-    async fn accept(&self, listener: &AsyncFd<std::os::fd::BorrowedFd<'_>>) {
-        let mut warnings = Warnings::default();
-        for worker in self.workers.iter().cycle() {
-            let slot = match Arc::clone(&self.slots).try_acquire_owned() {
+/// Accepts while there are slots, until the listeners are closed.
+async fn accept(socket: Accepting, shared: Arc<Shared>, mut stages: watch::Receiver<Stage>) {
+    let mut warnings = Warnings::default();
+    let connections = stages.clone();
+    let accepting = async {
+        loop {
+            let slots = Arc::clone(&shared.slots);
+            let slot = match slots.clone().try_acquire_owned() {
                 Ok(slot) => slot,
                 Err(_) => {
                     warnings.warn(|| {
                         "MAX_CONNECTIONS is reached: new connections wait until others end".into()
                     });
-                    match Arc::clone(&self.slots).acquire_owned().await {
+                    match slots.acquire_owned().await {
                         Ok(slot) => slot,
                         Err(_) => return,
                     }
                 }
             };
-            let (socket, peer) = loop {
-                let accepted = listener.async_io(tokio::io::Interest::READABLE, accept_one).await;
-                match accepted {
-                    Ok(accepted) => break accepted,
-                    // The client gave up while it waited.
-                    Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
-                    Err(e) => {
-                        warnings.warn(|| format!("cannot accept connections: {e}; trying on"));
-                        sleep(ACCEPT_RETRY).await;
-                    }
+            let (socket, peer) = match socket.accept().await {
+                Ok(accepted) => accepted,
+                // The client gave up while it waited.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(e) => {
+                    warnings.warn(|| format!("cannot accept connections: {e}; trying on"));
+                    sleep(ACCEPT_RETRY).await;
+                    continue;
                 }
             };
-            // A worker ends only with the process.
-            let _ = worker.0.send(Accepted { socket, peer, slot });
+            let serving = connection::serve(Arc::clone(&shared), socket, peer, connections.clone());
+            tokio::spawn(async {
+                serving.await;
+                drop(slot);
+            });
         }
+    };
+    tokio::select! {
+        () = accepting => {}
+        _ = stages.wait_for(|stage| *stage != Stage::Open) => {}
     }
 }
 
-fn accept_one(listener: &std::os::fd::BorrowedFd<'_>) -> io::Result<(OwnedFd, Peer)> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let (socket, address) = acceptfrom_with(listener, flags)?;
-    let peer = match address.and_then(|address| SocketAddr::try_from(address).ok()) {
-        Some(addr) => Peer::Tcp(SocketAddr::new(addr.ip().to_canonical(), addr.port())),
-        None => Peer::Unix(
-            socket_peercred(&socket).ok().map(|peer| peer.pid.as_raw_nonzero().get()),
-        ),
-    };
-    Ok((socket, peer))
+/// A listener as a worker has it.
+enum Accepting {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Accepting {
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Accepting::Tcp(listener) => {
+                let (socket, addr) = listener.accept().await?;
+                let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+                Ok((Socket::Tcp(socket), Peer::Tcp(addr)))
+            }
+            Accepting::Unix(listener) => {
+                let (socket, _) = listener.accept().await?;
+                let pid = socket.peer_cred().ok().and_then(|peer| peer.pid());
+                Ok((Socket::Unix(socket), Peer::Unix(pid)))
+            }
+        }
+    }
 }
 
 /// Says a thing that clients can provoke at most every [`WARN_EVERY`].
@@ -280,11 +289,18 @@ impl Warnings {
 /// fit under it.
 fn fitting_connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     let _ = setrlimit(Resource::Nofile, raised);
-    let Some(files) = getrlimit(Resource::Nofile).current else { return wanted };
+    let Some(files) = getrlimit(Resource::Nofile).current else {
+        return wanted;
+    };
     // Two descriptors a client: its own and the engine's.
-    let fitting = usize::try_from(files.saturating_sub(RESERVE) / 2).unwrap_or(usize::MAX).max(1);
+    let fitting = usize::try_from(files.saturating_sub(RESERVE) / 2)
+        .unwrap_or(usize::MAX)
+        .max(1);
     if fitting < wanted {
         log::warn!(
             "MAX_CONNECTIONS={wanted} is lowered to {fitting}: the limit of open files is {files}; \
@@ -295,35 +311,54 @@ fn fitting_connections(wanted: usize) -> usize {
 }
 
 struct Listener {
-    fd: OwnedFd,
+    socket: Bound,
     name: String,
     /// A Unix listener's file, and its inode: another one's file is not removed at the end.
     file: Option<(PathBuf, u64)>,
 }
 
+enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
 impl Listener {
     fn bind(listen: &Listen, mode: u32) -> Result<Self, String> {
         match listen {
-            Listen::Tcp { addr, fallback_v4 } => {
-                match tcp(*addr) {
-                    Err(e) if *fallback_v4 && lacks_ipv6(&e) => {
-                        let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
-                        log::warn!("IPv6 is absent ({e}): listening on tcp://{v4} instead");
-                        tcp(v4).map(|fd| (fd, v4))
-                    }
-                    bound => bound.map(|fd| (fd, *addr)),
+            Listen::Tcp { addr, fallback_v4 } => match tcp(*addr) {
+                Err(e) if *fallback_v4 && lacks_ipv6(&e) => {
+                    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
+                    log::warn!("IPv6 is absent ({e}): listening on tcp://{v4} instead");
+                    tcp(v4).map(|socket| (socket, v4))
                 }
-                .map(|(fd, addr)| Self { fd, name: format!("tcp://{addr}"), file: None })
-                .map_err(|e| format!("cannot listen on tcp://{addr}: {e}{}", hint(&e)))
+                bound => bound.map(|socket| (socket, *addr)),
             }
+            .map(|(socket, addr)| Self {
+                socket: Bound::Tcp(socket),
+                name: format!("tcp://{addr}"),
+                file: None,
+            })
+            .map_err(|e| format!("cannot listen on tcp://{addr}: {e}{}", hint(&e))),
             Listen::Unix(path) => unix(path, mode)
-                .map(|(fd, inode)| Self {
-                    fd,
+                .map(|(socket, inode)| Self {
+                    socket: Bound::Unix(socket),
                     name: format!("unix://{}", path.display()),
                     file: Some((path.clone(), inode)),
                 })
                 .map_err(|e| format!("cannot listen on unix://{}: {e}", path.display())),
         }
+    }
+
+    /// One more descriptor of the socket, registered with the runtime that is entered.
+    fn copy(&self) -> io::Result<Accepting> {
+        Ok(match &self.socket {
+            Bound::Tcp(socket) => {
+                Accepting::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?)
+            }
+            Bound::Unix(socket) => {
+                Accepting::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?)
+            }
+        })
     }
 
     fn remove_file(&self) {
@@ -346,12 +381,16 @@ fn hint(e: &io::Error) -> &'static str {
 
 fn lacks_ipv6(e: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(e);
-    matches!(errno, Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL))
+    matches!(
+        errno,
+        Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL)
+    )
 }
 
 /// Keepalive and no-delay are set on the listener, which hands them down: no call a connection.
-fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -368,18 +407,22 @@ fn tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(listener.into())
+    Ok(listener)
 }
 
 /// Binds under another name first: the socket appears at its place with its mode already set, and
 /// takes the place of a stale one at once.
-fn unix(path: &Path, mode: u32) -> io::Result<(OwnedFd, u64)> {
+fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
     match fs::symlink_metadata(path) {
         Ok(meta) if !meta.file_type().is_socket() => {
-            return Err(io::Error::other("a file that is not a socket stands there: remove it"));
+            return Err(io::Error::other(
+                "a file that is not a socket stands there: remove it",
+            ));
         }
         Ok(_) if UnixStream::connect(path).is_ok() => {
-            return Err(io::Error::other("another program listens there: stop it first"));
+            return Err(io::Error::other(
+                "another program listens there: stop it first",
+            ));
         }
         _ => {}
     }
@@ -390,7 +433,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<(OwnedFd, u64)> {
         fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))?;
         fs::rename(&temporary, path)?;
         listener.set_nonblocking(true)?;
-        Ok((OwnedFd::from(listener), inode_of(path)?))
+        Ok((listener, inode_of(path)?))
     });
     if bound.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -399,6 +442,5 @@ fn unix(path: &Path, mode: u32) -> io::Result<(OwnedFd, u64)> {
 }
 
 fn inode_of(path: &Path) -> io::Result<u64> {
-    use std::os::unix::fs::MetadataExt;
     fs::symlink_metadata(path).map(|meta| meta.ino())
 }

@@ -11,6 +11,7 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
+use tokio::sync::Semaphore;
 
 use super::respond::{self, Answer};
 use super::tunnel::Tunnel;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub policy: Arc<Policy>,
     /// The engine's socket.
     pub socket_path: PathBuf,
+    /// One for each connection that may be open.
+    pub(super) slots: Arc<Semaphore>,
 }
 
 /// Where a connection's request stands.
@@ -84,7 +87,10 @@ impl Client {
 
     /// The tunnel that the last answer opened.
     pub(super) fn take_tunnel(&self) -> Option<Tunnel> {
-        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.tunnel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Where its request stands.
@@ -121,7 +127,12 @@ impl InFlight {
         let record = Record::new(client.peer, method, target, counters);
         client.upload.failed.store(false, Relaxed);
         client.enter(Phase::Waiting);
-        Self { client, record, completed: false, ends_with_connection: AtomicBool::new(false) }
+        Self {
+            client,
+            record,
+            completed: false,
+            ends_with_connection: AtomicBool::new(false),
+        }
     }
 
     /// Where its bytes are counted.
@@ -202,8 +213,9 @@ pub(super) async fn answer(
     let framing = framing(&request);
     // A body that nobody will read is not skipped: the connection ends behind the answer.
     let unread = framing != Framing::Empty;
-    let ambiguous =
-        |flight: InFlight, why: String| flight.refuse(StatusCode::BAD_REQUEST, Outcome::Refused(why), true);
+    let ambiguous = |flight: InFlight, why: String| {
+        flight.refuse(StatusCode::BAD_REQUEST, Outcome::Refused(why), true)
+    };
 
     if let Err(why) = check_head(&request) {
         return Ok(ambiguous(flight, why.into()));
@@ -213,7 +225,12 @@ pub(super) async fn answer(
         Err(bad) => return Ok(ambiguous(flight, bad.to_string())),
     };
     let is_ping = target.path() == b"/_ping";
-    let permit = match flight.client.shared.policy.decide(target, framing == Framing::Empty) {
+    let permit = match flight
+        .client
+        .shared
+        .policy
+        .decide(target, framing == Framing::Empty)
+    {
         Verdict::Allow(permit) => permit,
         Verdict::Deny(denial) => {
             flight.record.health_check = is_ping && is_health_check(&flight, &request);
@@ -234,13 +251,16 @@ pub(super) async fn answer(
     strip_hop_by_hop(&mut head.headers);
     head.headers.remove(EXPECT);
     if framing == Framing::Chunked {
-        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        head.headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     if !head.headers.contains_key(HOST) {
-        head.headers.insert(HOST, HeaderValue::from_static("docker"));
+        head.headers
+            .insert(HOST, HeaderValue::from_static("docker"));
     }
     if let Some(protocol) = protocol {
-        head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        head.headers
+            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         head.headers.insert(UPGRADE, protocol);
     }
 
@@ -286,7 +306,9 @@ pub(super) async fn answer(
     if !chunked && !body.is_end_stream() && body.size_hint().exact().is_none() {
         // The 200 instead of a 101, or an attach's error: raw bytes up to the end of the
         // connection, for clients that read them raw.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         flight.ends_with_connection.store(true, Relaxed);
         if http_11 {
             *response.version_mut() = Version::HTTP_10;
@@ -298,7 +320,10 @@ pub(super) async fn answer(
     if response.body().is_end_stream() {
         flight.complete();
     }
-    Ok(response.map(|body| Answer::Engine { body, request: flight }))
+    Ok(response.map(|body| Answer::Engine {
+        body,
+        request: flight,
+    }))
 }
 
 /// What RFC 9112 calls a malformed head, where hyper is lenient.
@@ -321,16 +346,23 @@ fn check_head(request: &Request<Incoming>) -> Result<(), &'static str> {
 
 fn is_health_check(flight: &InFlight, request: &Request<Incoming>) -> bool {
     flight.client.peer.is_loopback()
-        && request.headers().get(USER_AGENT).is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+        && request
+            .headers()
+            .get(USER_AGENT)
+            .is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
 }
 
 /// The protocol to ask the engine for: what the client asks for, where the table has it.
 fn wanted_protocol(request: &Request<Incoming>, permit: &Permit) -> Option<HeaderValue> {
     let mut wanted = request.headers().get_all(UPGRADE).iter();
-    let (protocol, None) = (wanted.next()?, wanted.next()) else { return None };
+    let (protocol, None) = (wanted.next()?, wanted.next()) else {
+        return None;
+    };
     let known = permit.target().upgrade_protocols();
     (request.version() == Version::HTTP_11
-        && known.iter().any(|known| protocol.as_bytes().eq_ignore_ascii_case(known.as_bytes())))
+        && known
+            .iter()
+            .any(|known| protocol.as_bytes().eq_ignore_ascii_case(known.as_bytes())))
     .then(|| protocol.clone())
 }
 
@@ -367,7 +399,13 @@ fn log_head(which: &str, headers: &HeaderMap) {
     }
     let secret = |name: &str| {
         name.starts_with("x-registry-")
-            || ["authorization", "cookie", "set-cookie", "proxy-authorization"].contains(&name)
+            || [
+                "authorization",
+                "cookie",
+                "set-cookie",
+                "proxy-authorization",
+            ]
+            .contains(&name)
     };
     let shown: Vec<String> = headers
         .iter()

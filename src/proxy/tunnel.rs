@@ -40,12 +40,22 @@ impl Tunnel {
         upstream: Upstream,
         request: InFlight,
     ) -> Self {
-        Self { client, engine, upstream, request }
+        Self {
+            client,
+            engine,
+            upstream,
+            request,
+        }
     }
 
     /// Moves bytes until both directions have ended, the client is gone, or `stop` says so.
     pub(super) async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { client, engine, upstream, mut request } = self;
+        let Self {
+            client,
+            engine,
+            upstream,
+            mut request,
+        } = self;
         let (Ok(client), Ok(engine)) = (client.await, engine.await) else {
             return request.broke_off("the switch of protocols failed");
         };
@@ -145,7 +155,9 @@ async fn pump(from: &Socket, to: &Socket, first: Vec<u8>, count: &AtomicU64) -> 
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 // A silent direction costs no buffer.
                 buffer = Vec::new();
-                from.ready(Interest::READABLE).await.map_err(|_| Side::Read)?;
+                from.ready(Interest::READABLE)
+                    .await
+                    .map_err(|_| Side::Read)?;
             }
             Err(_) => return Err(Side::Read),
         }

@@ -210,7 +210,11 @@ pub(super) async fn send(
 }
 
 fn fault(e: hyper::Error) -> EngineError {
-    if e.is_parse() { EngineError::Garbage(e) } else { EngineError::Gone }
+    if e.is_parse() {
+        EngineError::Garbage(e)
+    } else {
+        EngineError::Gone
+    }
 }
 
 fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {
@@ -242,7 +246,11 @@ impl Upload {
 
     /// The body that comes from the client.
     pub(super) fn new(body: Incoming, state: Arc<UploadState>) -> Self {
-        if body.is_end_stream() { Self(None) } else { Self(Some((body, state))) }
+        if body.is_end_stream() {
+            Self(None)
+        } else {
+            Self(Some((body, state)))
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -258,7 +266,9 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some((body, state)) = &mut self.0 else { return Poll::Ready(None) };
+        let Some((body, state)) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
@@ -276,6 +286,8 @@ impl Body for Upload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+        self.0
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
     }
 }

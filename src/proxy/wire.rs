@@ -97,11 +97,7 @@ impl Socket {
         }
     }
 
-    fn poll_write(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             ready!(either!(self, s => s.poll_write_ready(cx)))?;
             match either!(self, s => s.try_write_vectored(bufs)) {
@@ -195,7 +191,10 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     fn large_head() -> Self {
@@ -240,7 +239,11 @@ impl ClientLink {
     pub(super) fn new(socket: Socket) -> Arc<Self> {
         Arc::new(Self {
             socket,
-            state: Mutex::new(LinkState { expect: Expect::Head, refusal: None, unread: false }),
+            state: Mutex::new(LinkState {
+                expect: Expect::Head,
+                refusal: None,
+                unread: false,
+            }),
             written: AtomicU64::new(0),
             raw_to_end: AtomicBool::new(false),
             long_idle: AtomicBool::new(false),
@@ -306,7 +309,14 @@ pub(super) struct ClientIo {
 impl ClientIo {
     /// The reader and writer over `link`.
     pub(super) fn new(link: Arc<ClientLink>) -> Self {
-        Self { link, ahead: Vec::new(), cleared: 0, waiting: None, idle: None, head: None }
+        Self {
+            link,
+            ahead: Vec::new(),
+            cleared: 0,
+            waiting: None,
+            idle: None,
+            head: None,
+        }
     }
 
     /// The bytes that arrived behind the last request, for the tunnel that follows it.
@@ -338,11 +348,7 @@ impl ClientIo {
         Poll::Ready(Ok(n))
     }
 
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
         if self.ahead.is_empty() {
             match self.link.socket.poll_read(cx, buf) {
@@ -362,7 +368,11 @@ impl ClientIo {
         }
         loop {
             // RFC 9112, section 2.2: empty lines before a request line are ignored.
-            let blank = self.ahead.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            let blank = self
+                .ahead
+                .iter()
+                .take_while(|b| matches!(b, b'\r' | b'\n'))
+                .count();
             self.ahead.drain(..blank);
             if let Some(end) = head_end(&self.ahead) {
                 if end > MAX_HEAD {
@@ -388,7 +398,10 @@ impl ClientIo {
                     if self.head.is_none() {
                         self.head = Some(Box::pin(sleep_until(Instant::now() + HEAD_TIMEOUT)));
                     }
-                    let expired = self.head.as_mut().is_some_and(|t| t.as_mut().poll(cx).is_ready());
+                    let expired = self
+                        .head
+                        .as_mut()
+                        .is_some_and(|t| t.as_mut().poll(cx).is_ready());
                     if expired {
                         return self.refuse(Refusal::new(
                             StatusCode::REQUEST_TIMEOUT,
@@ -410,7 +423,11 @@ impl ClientIo {
         buf.put_slice(&self.ahead[..n]);
         self.ahead.drain(..n);
         self.cleared -= n;
-        if self.cleared == 0 { self.hand_over() } else { Poll::Ready(Ok(())) }
+        if self.cleared == 0 {
+            self.hand_over()
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     fn hand_over(&mut self) -> Poll<io::Result<()>> {
@@ -423,7 +440,9 @@ impl ClientIo {
     /// Waits for a head's first byte: ends the engine's connection, later the client's own.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let since = *self.waiting.get_or_insert_with(Instant::now);
-        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep_until(since + ENGINE_IDLE)));
+        let idle = self
+            .idle
+            .get_or_insert_with(|| Box::pin(sleep_until(since + ENGINE_IDLE)));
         // One timer a connection, moved only when it fires: a request does not touch it.
         while idle.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
@@ -550,24 +569,20 @@ pub(super) struct EngineLink {
     /// The socket itself, for the tunnel and for a look before reuse.
     pub socket: Socket,
     accepted: AtomicU64,
-    received: AtomicU64,
 }
 
 impl EngineLink {
     /// Wraps a connected socket.
     pub(super) fn new(socket: Socket) -> Arc<Self> {
-        let (accepted, received) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { socket, accepted, received })
+        Arc::new(Self {
+            socket,
+            accepted: AtomicU64::new(0),
+        })
     }
 
     /// Bytes that the engine's socket took so far.
     pub(super) fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)
-    }
-
-    /// Bytes that came from the engine so far.
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Relaxed)
     }
 }
 
@@ -581,7 +596,10 @@ pub(super) struct EngineIo {
 impl EngineIo {
     /// The reader and writer over `link`.
     pub(super) fn new(link: Arc<EngineLink>) -> Self {
-        Self { link, broken: false }
+        Self {
+            link,
+            broken: false,
+        }
     }
 }
 
@@ -591,9 +609,7 @@ impl AsyncRead for EngineIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let n = ready!(self.link.socket.poll_read(cx, buf))?;
-        self.link.received.fetch_add(n as u64, Relaxed);
-        Poll::Ready(Ok(()))
+        self.link.socket.poll_read(cx, buf).map_ok(|_| ())
     }
 }
 
@@ -656,7 +672,9 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
 fn is_plain(head: &[u8]) -> bool {
     head.len() <= 4096
         && head[0] > b' '
-        && !request_line(head).iter().any(|b| matches!(b, b'"' | b'<' | b'>' | b'#'))
+        && !request_line(head)
+            .iter()
+            .any(|b| matches!(b, b'"' | b'<' | b'>' | b'#'))
         && head.iter().filter(|&&b| b == b'\n').count() <= MAX_HEADERS + 2
 }
 
@@ -676,9 +694,10 @@ fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     }
     let line = request_line(head);
     // A line of another shape is hyper's to refuse.
-    let (Some(first), Some(last)) =
-        (line.iter().position(|&b| b == b' '), line.iter().rposition(|&b| b == b' '))
-    else {
+    let (Some(first), Some(last)) = (
+        line.iter().position(|&b| b == b' '),
+        line.iter().rposition(|&b| b == b' '),
+    ) else {
         return Ok(None);
     };
     if last <= first {
@@ -686,9 +705,7 @@ fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     }
     match encode_target(&line[first + 1..last]) {
         Ok(Cow::Borrowed(_)) => Ok(None),
-        Ok(Cow::Owned(target)) => {
-            Ok(Some([&head[..=first], &target, &head[last..]].concat()))
-        }
+        Ok(Cow::Owned(target)) => Ok(Some([&head[..=first], &target, &head[last..]].concat())),
         Err(e) => Err(Refusal::new(StatusCode::BAD_REQUEST, e.to_string())),
     }
 }
@@ -734,8 +751,11 @@ impl Chunks {
                     continue;
                 }
                 (ChunkPart::Size | ChunkPart::Extension, b'\n') => {
-                    self.at =
-                        if self.size == 0 { ChunkPart::Trailer(true) } else { ChunkPart::Data };
+                    self.at = if self.size == 0 {
+                        ChunkPart::Trailer(true)
+                    } else {
+                        ChunkPart::Data
+                    };
                 }
                 (ChunkPart::Size, _) => match char::from(byte).to_digit(16) {
                     Some(digit) if self.size >> 60 == 0 => {
