@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Stage};
@@ -72,17 +73,8 @@ fn start(settings: &Settings) -> Result<(), String> {
         slots: Arc::new(Semaphore::new(max_connections)),
     });
     let (stage, stages) = watch::channel(Stage::Open);
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    for n in 0..workers {
-        start_worker(n, &shared, &listeners, &stages)
-            .map_err(|e| format!("cannot start a worker: {e}"))?;
-    }
-    for listener in &listeners {
-        log::info!("listening on {}", listener.name);
-    }
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    start_workers(&shared, &listeners, &stages)
+        .and_then(|()| runtime::Builder::new_current_thread().enable_all().build())
         .and_then(|runtime| {
             let slots = Slots {
                 all: max_connections,
@@ -102,6 +94,9 @@ async fn run(
 ) -> io::Result<()> {
     let mut stop = Stop::new()?;
     let mut hangup = signal(SignalKind::hangup())?;
+    for listener in &listeners {
+        log::info!("listening on {}", listener.name);
+    }
     let name = loop {
         tokio::select! {
             name = stop.signalled() => break name,
@@ -175,45 +170,113 @@ impl Stop {
     }
 }
 
-/// Starts a thread with a runtime of its own, which accepts on a copy of each listener. A
-/// connection never leaves the worker that accepted it.
-fn start_worker(
-    n: usize,
+/// A thread with a runtime of its own, as the others see it.
+struct Worker {
+    /// The connections that it has.
+    open: AtomicUsize,
+    /// Takes connections that another worker accepted.
+    handed_over: mpsc::UnboundedSender<Accepted>,
+}
+
+/// A connection that no runtime has yet.
+struct Accepted {
+    socket: Unregistered,
+    peer: Peer,
+    slot: OwnedSemaphorePermit,
+}
+
+/// Starts a worker for each core. Each accepts on a copy of each listener.
+fn start_workers(
     shared: &Arc<Shared>,
     listeners: &[Listener],
     stages: &watch::Receiver<Stage>,
 ) -> io::Result<()> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let sockets = {
-        let _registers_here = runtime.enter();
-        listeners
-            .iter()
-            .map(Listener::copy)
-            .collect::<io::Result<Vec<_>>>()?
-    };
-    let (shared, stages) = (Arc::clone(shared), stages.clone());
-    thread::Builder::new()
-        .name(format!("worker-{n}"))
-        .spawn(move || {
-            runtime.block_on(async move {
-                for socket in sockets {
-                    tokio::spawn(accept(socket, Arc::clone(&shared), stages.clone()));
-                }
-                std::future::pending::<()>().await;
-            });
-        })?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let (workers, queues): (Vec<_>, Vec<_>) = (0..cores)
+        .map(|_| {
+            let (handed_over, queue) = mpsc::unbounded_channel();
+            (
+                Worker {
+                    open: AtomicUsize::new(0),
+                    handed_over,
+                },
+                queue,
+            )
+        })
+        .unzip();
+    let workers: Arc<[Worker]> = workers.into();
+    for (own, queue) in queues.into_iter().enumerate() {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let sockets = {
+            let _registers_here = runtime.enter();
+            listeners
+                .iter()
+                .map(Listener::copy)
+                .collect::<io::Result<Vec<_>>>()?
+        };
+        let work = Work {
+            shared: Arc::clone(shared),
+            stages: stages.clone(),
+            workers: Arc::clone(&workers),
+            own,
+        };
+        thread::Builder::new()
+            .name(format!("worker-{own}"))
+            .spawn(move || runtime.block_on(work.run(sockets, queue)))?;
+    }
     Ok(())
 }
 
-/// Accepts while there are slots, until the listeners are closed.
-async fn accept(socket: Accepting, shared: Arc<Shared>, mut stages: watch::Receiver<Stage>) {
-    let mut warnings = Warnings::default();
-    let connections = stages.clone();
-    let accepting = async {
+/// What a worker knows.
+#[derive(Clone)]
+struct Work {
+    shared: Arc<Shared>,
+    stages: watch::Receiver<Stage>,
+    workers: Arc<[Worker]>,
+    own: usize,
+}
+
+impl Work {
+    async fn run(self, sockets: Vec<Accepting>, mut queue: mpsc::UnboundedReceiver<Accepted>) {
+        for socket in sockets {
+            tokio::spawn(self.clone().accept(socket));
+        }
+        while let Some(Accepted { socket, peer, slot }) = queue.recv().await {
+            match socket.register() {
+                Ok(socket) => self.serve(socket, peer, slot),
+                Err(e) => {
+                    self.workers[self.own].open.fetch_sub(1, Relaxed);
+                    log::warn!("{peer}: the connection was lost: {e}");
+                }
+            }
+        }
+    }
+
+    /// Accepts until the listeners are closed.
+    async fn accept(mut self, socket: Accepting) {
+        let mut stages = self.stages.clone();
+        tokio::select! {
+            () = self.accept_all(&socket) => {}
+            _ = stages.wait_for(|stage| *stage != Stage::Open) => {}
+        }
+    }
+
+    async fn accept_all(&mut self, socket: &Accepting) {
+        let mut warnings = Warnings::default();
         loop {
-            let slots = Arc::clone(&shared.slots);
+            let (socket, peer) = match socket.accept().await {
+                Ok(accepted) => accepted,
+                // The client gave up while it waited.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(e) => {
+                    warnings.warn(|| format!("cannot accept connections: {e}; trying on"));
+                    sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            };
+            let slots = Arc::clone(&self.shared.slots);
             let slot = match slots.clone().try_acquire_owned() {
                 Ok(slot) => slot,
                 Err(_) => {
@@ -226,26 +289,67 @@ async fn accept(socket: Accepting, shared: Arc<Shared>, mut stages: watch::Recei
                     }
                 }
             };
-            let (socket, peer) = match socket.accept().await {
-                Ok(accepted) => accepted,
-                // The client gave up while it waited.
-                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(e) => {
-                    warnings.warn(|| format!("cannot accept connections: {e}; trying on"));
-                    sleep(ACCEPT_RETRY).await;
-                    continue;
-                }
-            };
-            let serving = connection::serve(Arc::clone(&shared), socket, peer, connections.clone());
-            tokio::spawn(async {
-                serving.await;
-                drop(slot);
-            });
+            self.deal_out(socket, peer, slot);
         }
-    };
-    tokio::select! {
-        () = accepting => {}
-        _ = stages.wait_for(|stage| *stage != Stage::Open) => {}
+    }
+
+    /// Keeps a connection, unless another worker has clearly fewer: kept ones arrive in bursts,
+    /// which the kernel gives to whoever wakes first. (Without it, 32 kept connections on two
+    /// workers reached 0.75 of the throughput.)
+    fn deal_out(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
+        let open = |worker: &&Worker| worker.open.load(Relaxed);
+        let own = &self.workers[self.own];
+        match self.workers.iter().min_by_key(open) {
+            Some(idlest) if open(&idlest) < open(&own) => {
+                idlest.open.fetch_add(1, Relaxed);
+                match Unregistered::from(socket) {
+                    Ok(socket) => {
+                        // A worker ends only with the process.
+                        let _ = idlest.handed_over.send(Accepted { socket, peer, slot });
+                    }
+                    Err(e) => {
+                        idlest.open.fetch_sub(1, Relaxed);
+                        log::warn!("{peer}: the connection was lost: {e}");
+                    }
+                }
+            }
+            _ => {
+                own.open.fetch_add(1, Relaxed);
+                self.serve(socket, peer, slot);
+            }
+        }
+    }
+
+    fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
+        let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
+        let (workers, own) = (Arc::clone(&self.workers), self.own);
+        tokio::spawn(async move {
+            connection::serve(shared, socket, peer, stages).await;
+            workers[own].open.fetch_sub(1, Relaxed);
+            drop(slot);
+        });
+    }
+}
+
+/// A socket on its way from one runtime to another.
+enum Unregistered {
+    Tcp(std::net::TcpStream),
+    Unix(UnixStream),
+}
+
+impl Unregistered {
+    fn from(socket: Socket) -> io::Result<Self> {
+        Ok(match socket {
+            Socket::Tcp(socket) => Unregistered::Tcp(socket.into_std()?),
+            Socket::Unix(socket) => Unregistered::Unix(socket.into_std()?),
+        })
+    }
+
+    fn register(self) -> io::Result<Socket> {
+        Ok(match self {
+            Unregistered::Tcp(socket) => Socket::Tcp(tokio::net::TcpStream::from_std(socket)?),
+            Unregistered::Unix(socket) => Socket::Unix(tokio::net::UnixStream::from_std(socket)?),
+        })
     }
 }
 
