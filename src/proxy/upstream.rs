@@ -159,9 +159,10 @@ impl Upstream {
         &self.link
     }
 
-    /// Whether the next request can go out on it.
-    async fn is_reusable(&mut self) -> bool {
-        self.sender.ready().await.is_ok() && !self.link.socket.has_input()
+    /// Whether a request with such a body can go out on it. The kernel is asked, at the price of a
+    /// call, only for a request that could not be sent again.
+    async fn is_reusable(&mut self, body: &Upload) -> bool {
+        self.sender.ready().await.is_ok() && (body.is_empty() || !self.link.socket.has_input())
     }
 }
 
@@ -184,7 +185,7 @@ pub(super) async fn send(
     head.version = Version::HTTP_11;
     let mut request = Request::from_parts(head, body);
     if let Some(mut upstream) = kept.take()
-        && upstream.is_reusable().await
+        && upstream.is_reusable(request.body()).await
     {
         let spare = request.body().is_empty().then(|| copy_of_head(&request));
         let before = upstream.link.accepted();

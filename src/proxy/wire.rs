@@ -100,7 +100,11 @@ impl Socket {
     fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             ready!(either!(self, s => s.poll_write_ready(cx)))?;
-            match either!(self, s => s.try_write_vectored(bufs)) {
+            let written = match bufs {
+                [only] => self.try_write(only),
+                _ => either!(self, s => s.try_write_vectored(bufs)),
+            };
+            match written {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 done => return Poll::Ready(done),
             }
