@@ -187,10 +187,6 @@ impl Check<'_> {
                         &format!("{text:?} is no path: write /segment[/segment...]"),
                     );
                 }
-                let below = |a: &str, b: &str| {
-                    a.strip_prefix(b)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                };
                 if let Some(other) = seen
                     .iter()
                     .find(|other| below(text, other) || below(other, text))
@@ -234,7 +230,7 @@ impl Check<'_> {
         )?;
         writeln!(rust, "pub static ACTIONS: &[Action] = &[")?;
         for action in &file.action {
-            let routes = self.routes(&action.routes, false, &[]);
+            let routes = self.routes(&action.routes, false);
             let keys: Vec<&str> = action
                 .without_query
                 .iter()
@@ -258,17 +254,18 @@ impl Check<'_> {
         writeln!(rust, "];\n/// The holes in what sections grant.")?;
         writeln!(rust, "pub static REQUIRES: &[Requires] = &[")?;
         for requires in &file.requires {
-            let routes = self.routes(&requires.routes, true, &file.section);
+            let routes = self.routes(&requires.routes, true);
+            let section = self.section_of(&requires.routes, &file.section);
             let (also, doc) = (requires.also.get_ref(), self.text_of(&requires.doc));
             writeln!(
                 rust,
-                "Requires {{ routes: &[{routes}], also: {also:?}, doc: {doc:?} }},"
+                "Requires {{ section: {section:?}, routes: &[{routes}], also: {also:?}, doc: {doc:?} }},"
             )?;
         }
         writeln!(rust, "];\n/// The routes that switch protocols.")?;
         writeln!(rust, "pub static UPGRADES: &[Upgrade] = &[")?;
         for upgrade in &file.upgrade {
-            let routes = self.routes(&upgrade.routes, false, &[]);
+            let routes = self.routes(&upgrade.routes, false);
             self.not_empty(&upgrade.protocols);
             let protocols: Vec<&str> = upgrade
                 .protocols
@@ -307,13 +304,8 @@ impl Check<'_> {
         text.get_ref().clone()
     }
 
-    /// The routes as the source of `Route`s. Holes lie within a section, else they would be holes in nothing.
-    fn routes(
-        &mut self,
-        routes: &Spanned<Vec<Spanned<String>>>,
-        any_method: bool,
-        within: &[Section],
-    ) -> String {
+    /// The routes as the source of `Route`s.
+    fn routes(&mut self, routes: &Spanned<Vec<Spanned<String>>>, any_method: bool) -> String {
         self.not_empty(routes);
         let mut rust = String::new();
         for route in routes.get_ref() {
@@ -321,20 +313,42 @@ impl Check<'_> {
                 Ok(source) => rust.push_str(&source),
                 Err(what) => self.mistake(route, &what),
             }
-            let path = route.get_ref().split_once(' ').map_or("", |(_, path)| path);
-            let inside = |section: &Section| {
-                let mut paths = section.paths.get_ref().iter();
-                paths.any(|own| {
-                    path.strip_prefix(own.get_ref().as_str())
-                        .is_some_and(|r| r.starts_with('/'))
-                })
-            };
-            if !within.is_empty() && !within.iter().any(inside) {
-                self.mistake(route, "lies below no section's path");
-            }
         }
         rust
     }
+
+    /// The section in which the routes of a hole lie; else they would be holes in nothing.
+    fn section_of(
+        &mut self,
+        routes: &Spanned<Vec<Spanned<String>>>,
+        sections: &[Section],
+    ) -> String {
+        let mut found = String::new();
+        for route in routes.get_ref() {
+            let path = route.get_ref().split_once(' ').map_or("", |(_, path)| path);
+            let own = sections.iter().find(|section| {
+                section
+                    .paths
+                    .get_ref()
+                    .iter()
+                    .any(|own| below(path, own.get_ref()))
+            });
+            match own.map(|section| section.name.get_ref()) {
+                None => self.mistake(route, "lies below no section's path"),
+                Some(name) if !found.is_empty() && found != *name => {
+                    self.mistake(route, "lies in another section than the one before it");
+                }
+                Some(name) => found.clone_from(name),
+            }
+        }
+        found
+    }
+}
+
+/// Whether a path is another one or lies below it, in whole segments.
+fn below(path: &str, other: &str) -> bool {
+    path.strip_prefix(other)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
@@ -361,7 +375,7 @@ fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
                 write!(steps, "Step::Literal({segment:?}),").map_err(|error| error.to_string())?;
             }
             Some((Some(name), _)) if position > 0 && is_word(name) => {
-                steps.push_str("Step::Names,")
+                steps.push_str("Step::Names,");
             }
             Some((None, name)) if position > 0 && is_word(name) => steps.push_str("Step::Id,"),
             _ => {

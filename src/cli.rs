@@ -1,95 +1,325 @@
 //! The command line: `dockgate [serve] | check | explain METHOD PATH | healthcheck | version`.
 
-use std::{ffi::OsString, fmt::Write as _, io::Write as _};
+mod health;
+
+use std::{
+    ffi::OsString,
+    fmt::{Display, Write as _},
+    io::Write as _,
+};
+
+use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::{
-    api::Target,
-    config::{Settings, Severity, Snapshot},
-    policy::Verdict,
+    api::{
+        Target,
+        sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+    },
+    config::{Settings, Severity, Snapshot, VARIABLES},
+    policy::{Verdict, printable},
     proxy,
 };
 
-/// The configuration is bad (`EX_CONFIG` of sysexits.h).
-const BAD_CONFIGURATION: u8 = 78;
+const OK: u8 = 0;
+const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
+/// The configuration is bad: `EX_CONFIG` of sysexits.h.
+const BAD_CONFIGURATION: u8 = 78;
 
-/// Runs a command and returns its exit code.
+/// Runs the command that the arguments name, and returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> u8 {
-    let (code, out, err) = match parse(args) {
-        Ok(Command::Serve) => return serve(environment),
-        Ok(Command::Explain(method, path)) => explain(environment, &method, &path),
-        Err(error) => (WRONG_USAGE, String::new(), format!("dockgate: {error}\n")),
-    };
-    // A reader that went away is no reason to fail.
-    let _ = std::io::stdout().write_all(out.as_bytes());
-    let _ = std::io::stderr().write_all(err.as_bytes());
-    code
+    match parse(args) {
+        Ok(Command::Serve) => serve(environment),
+        Ok(Command::Check) => with_settings(environment, |settings| {
+            print(&table(settings));
+            OK
+        }),
+        Ok(Command::Explain { method, path }) => {
+            with_settings(environment, |settings| explain(settings, &method, &path))
+        }
+        Ok(Command::Healthcheck) => healthcheck(environment),
+        Ok(Command::Version) => {
+            print(concat!("dockgate ", env!("CARGO_PKG_VERSION"), "\n"));
+            OK
+        }
+        Ok(Command::Help) => {
+            print(&help());
+            OK
+        }
+        Err(error) => {
+            complain(&error);
+            complain(&"`dockgate --help` tells how it is used");
+            WRONG_USAGE
+        }
+    }
 }
 
 enum Command {
     Serve,
-    Explain(String, String),
+    Check,
+    Explain { method: String, path: String },
+    Healthcheck,
+    Version,
+    Help,
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
-    use lexopt::prelude::*;
-    let mut parser = lexopt::Parser::from_args(args);
+    let mut parser = Parser::from_args(args);
     let mut words = Vec::new();
     while let Some(arg) = parser.next()? {
         match arg {
-            Value(v) => words.push(v.string()?),
-            _ => return Err(arg.unexpected()),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Value(word) => words.push(word.string()?),
+            Arg::Short(_) | Arg::Long(_) => return Err(arg.unexpected()),
         }
     }
-    match words
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match *words.as_slice() {
         [] | ["serve"] => Ok(Command::Serve),
-        ["explain", m, p] => Ok(Command::Explain((*m).to_owned(), (*p).to_owned())),
-        _ => Err("unknown command".into()),
+        ["check"] => Ok(Command::Check),
+        ["explain", method, path] => Ok(Command::Explain {
+            method: method.to_owned(),
+            path: path.to_owned(),
+        }),
+        ["explain", ..] => Err("explain takes a method and a path".into()),
+        ["healthcheck"] => Ok(Command::Healthcheck),
+        ["version"] => Ok(Command::Version),
+        ["help"] => Ok(Command::Help),
+        [
+            "serve" | "check" | "healthcheck" | "version" | "help",
+            extra,
+            ..,
+        ]
+        | [extra, ..] => Err(format!("unexpected argument {}", printable(extra)).into()),
     }
 }
 
 fn serve(environment: &Snapshot) -> u8 {
     let settings = match Settings::load(environment) {
         Ok(settings) => settings,
-        Err(diagnostics) => {
-            let mut text = String::new();
-            for diagnostic in diagnostics {
-                let kind = if diagnostic.severity == Severity::Error {
-                    "error"
-                } else {
-                    "warning"
-                };
-                let _ = writeln!(text, "dockgate: {kind}: {diagnostic}");
-            }
-            let _ = std::io::stderr().write_all(text.as_bytes());
-            return BAD_CONFIGURATION;
-        }
+        Err(diagnostics) => return refuse(&diagnostics),
     };
     match proxy::serve(settings) {
-        Ok(()) => 0,
+        Ok(()) => OK,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "dockgate: {error}");
-            1
+            complain(&error);
+            FAILED
         }
     }
 }
 
-fn explain(environment: &Snapshot, method: &str, path: &str) -> (u8, String, String) {
-    let settings = match Settings::load(environment) {
-        Ok(s) => s,
-        Err(_) => return (78, String::new(), "bad\n".into()),
-    };
+fn with_settings(environment: &Snapshot, command: impl FnOnce(&Settings) -> u8) -> u8 {
+    match Settings::load(environment) {
+        Ok(settings) => command(&settings),
+        Err(diagnostics) => refuse(&diagnostics),
+    }
+}
+
+/// Tells every mistake at once.
+fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
+    for diagnostic in diagnostics {
+        match diagnostic.severity {
+            Severity::Error => complain(&format_args!("error: {diagnostic}")),
+            Severity::Warning => complain(&format_args!("warning: {diagnostic}")),
+        }
+    }
+    BAD_CONFIGURATION
+}
+
+fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path) {
         Ok(target) => {
             let verdict = settings.policy.decide(target, true);
-            let code = u8::from(matches!(verdict, Verdict::Deny(_)));
-            (code, format!("{verdict}\n"), String::new())
+            print(&format!("{verdict}\n"));
+            if matches!(verdict, Verdict::Allow(_)) {
+                OK
+            } else {
+                FAILED
+            }
         }
-        Err(e) => (WRONG_USAGE, String::new(), format!("dockgate: {e}\n")),
+        Err(bad) => {
+            complain(&format_args!("refused with 400 under every policy: {bad}"));
+            WRONG_USAGE
+        }
     }
+}
+
+fn healthcheck(environment: &Snapshot) -> u8 {
+    let health = match Settings::load(environment) {
+        Ok(settings) => health::check(settings.listen, settings.socket_path),
+        Err(_) => Err("the configuration is bad: `dockgate check` tells how".to_owned()),
+    };
+    match health {
+        Ok(()) => OK,
+        Err(reason) => {
+            complain(&format_args!("unhealthy: {reason}"));
+            FAILED
+        }
+    }
+}
+
+/// What `check` prints.
+fn table(settings: &Settings) -> String {
+    let yes_no = |yes: bool| if yes { "yes" } else { "no" };
+    let grants = &settings.grants;
+    let from = |variable: &str| match grants.switch(variable).and_then(|one| one.value.as_deref()) {
+        Some(value) => format!("{variable}={}", printable(value)),
+        None => "default".to_owned(),
+    };
+    let post = grants.on("POST");
+    let mut rows = vec![["SECTION", "READS", "WRITES", "FROM"].map(str::to_owned)];
+    for section in SECTIONS {
+        let on = grants.on(section.name);
+        let and_post = if on && post {
+            ", ".to_owned() + &from("POST")
+        } else {
+            String::new()
+        };
+        rows.push([
+            section.name.to_owned(),
+            yes_no(on).to_owned(),
+            yes_no(on && post).to_owned(),
+            from(section.name) + &and_post,
+        ]);
+    }
+    let mut text = aligned(&rows);
+    let mut rows = vec![["ACTION", "GRANTED", "FROM", "ROUTES"].map(str::to_owned)];
+    for action in ACTIONS {
+        rows.push([
+            action.variable.to_owned(),
+            yes_no(grants.on(action.variable)).to_owned(),
+            from(action.variable),
+            Route::list(action.routes),
+        ]);
+    }
+    text.push('\n');
+    text.push_str(&aligned(&rows));
+    text.push('\n');
+    for hole in REQUIRES
+        .iter()
+        .filter(|hole| grants.on(hole.section) && !grants.on(hole.also))
+    {
+        let (section, also, routes) = (hole.section, hole.also, Route::list(hole.routes));
+        line(
+            &mut text,
+            format_args!("{section} leaves out {routes} without {also}=1"),
+        );
+    }
+    let listen: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    line(&mut text, format_args!("listens on {}", listen.join(" ")));
+    line(
+        &mut text,
+        format_args!("guards the engine at {}", settings.socket_path.display()),
+    );
+    for warning in settings
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .chain(settings.root_on_host())
+    {
+        line(&mut text, format_args!("warning: {warning}"));
+    }
+    text
+}
+
+fn help() -> String {
+    let mut text = concat!(
+        "dockgate ", env!("CARGO_PKG_VERSION"), "\n",
+        "Stands before the Docker Engine's socket and lets through only what its environment grants.\n",
+        "\n",
+        "dockgate [serve]              guard the engine\n",
+        "dockgate check                show the effective policy; exit 0, or 78 with every mistake\n",
+        "dockgate explain METHOD PATH  is this request allowed, and what would grant it; exit 0 or 1\n",
+        "dockgate healthcheck          do dockgate and the engine answer; exit 0 or 1\n",
+        "dockgate version              print the version (-V, --version)\n",
+        "dockgate help                 print this (-h, --help)\n",
+        "\n",
+        "It is configured by environment variables, shown here with their defaults. Names are upper\n",
+        "case. 1 grants; 0 does not, nor does a word like true. `check` shows how they were read,\n",
+        "and a denied client is told what would grant its request. Wrong usage exits 2.\n",
+    )
+    .to_owned();
+    let mut group = |title: &str, rows: Vec<[String; 2]>| {
+        line(&mut text, format_args!("\n{title}"));
+        text.push_str(&aligned(&rows));
+    };
+    let sections = SECTIONS.iter().map(|section| {
+        let path = section.paths.join(" ");
+        // Nearly all are called as their path is.
+        let doc = if path == format!("/{}", section.name.to_lowercase()) {
+            section.doc.to_owned()
+        } else {
+            format!("{} ({path})", section.doc)
+        };
+        [
+            format!("  {}={}", section.name, u8::from(section.default)),
+            doc,
+        ]
+    });
+    group(
+        "Sections: GET and HEAD, and with POST=1 every method",
+        sections.collect(),
+    );
+    let actions = ACTIONS
+        .iter()
+        .map(|action| [format!("  {}=0", action.variable), action.doc.to_owned()]);
+    group(
+        "Actions: alone, without their section and without POST",
+        actions.collect(),
+    );
+    let settings = VARIABLES.iter().map(|variable| {
+        [
+            format!("  {}={}", variable.name, variable.default),
+            variable.doc.to_owned(),
+        ]
+    });
+    group("Settings", settings.collect());
+    group(
+        "For example",
+        [
+            "CONTAINERS=1 NETWORKS=1 dockgate",
+            "CONTAINERS=1 dockgate explain POST /containers/create",
+        ]
+        .map(|example| [format!("  {example}"), String::new()])
+        .to_vec(),
+    );
+    text
+}
+
+fn routes(routes: &[Route]) -> String {
+    routes
+        .iter()
+        .map(|route| route.text)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Rows with their columns in line. The last one may be any length.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        line(&mut text, cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    text
+}
+
+fn line(text: &mut String, line: impl Display) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+fn print(text: &str) {
+    // A reader that went away (`dockgate check | head`) is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn complain(problem: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "dockgate: {problem}");
 }

@@ -43,6 +43,8 @@ pub struct Action {
 /// A hole in what a section grants, closed again by one more grant.
 #[derive(Debug)]
 pub struct Requires {
+    /// The section that it is a hole in.
+    pub section: &'static str,
     /// What is not granted by the section alone; placeholders are wide.
     pub routes: &'static [Route],
     /// The variable that has to be granted as well: a section's, or `POST`.
@@ -83,6 +85,15 @@ pub enum Step {
 }
 
 impl Route {
+    /// Routes as people read them.
+    pub fn list(routes: &[Route]) -> String {
+        routes
+            .iter()
+            .map(|route| route.text)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
     /// Whether the engine's router can take this request for this route: each placeholder is any
     /// run of segments, because its own patterns (`{name:.*}`) span segments.
     pub(super) fn spans(&self, method: Method, path: &[u8]) -> bool {

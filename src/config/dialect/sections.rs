@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     api::{
         Methods,
-        sections::{ACTIONS, Action, REQUIRES, SECTIONS, Section},
+        sections::{self, ACTIONS, Action, REQUIRES, SECTIONS, Section},
     },
     config::{Diagnostic, Snapshot},
     policy::{Condition, Effect, Grant, Hole, Pattern, Route, Rule, value_reading},
@@ -64,7 +64,10 @@ impl Grants {
                     "{}=1 has no effect in Tecnativa's proxy without POST=1",
                     action.variable
                 ),
-                format!("here it allows {} all the same", routes(action)),
+                format!(
+                    "here it allows {} all the same",
+                    sections::Route::list(action.routes)
+                ),
             ));
         }
         grants
@@ -116,7 +119,7 @@ impl Grants {
                 .iter()
                 .filter_map(|variable| self.missing(variable))
                 .collect(),
-            holes: self.holes(),
+            holes: self.holes(section),
         };
         [
             rule(Methods::READS, &[section.name]),
@@ -124,11 +127,12 @@ impl Grants {
         ]
     }
 
-    /// The holes whose other grant is missing. One that lies in another section does nothing here.
-    fn holes(&self) -> Vec<Hole> {
-        let open = REQUIRES
+    /// The section's holes whose other grant is missing.
+    fn holes(&self, section: &Section) -> Vec<Hole> {
+        let holes = REQUIRES
             .iter()
-            .filter_map(|requires| Some((requires, self.missing(requires.also)?)));
+            .filter(|requires| requires.section == section.name);
+        let open = holes.filter_map(|requires| Some((requires, self.missing(requires.also)?)));
         open.flat_map(|(requires, grant)| {
             requires.routes.iter().map(move |route| Hole {
                 route: Route::wide(route),
@@ -168,16 +172,6 @@ impl Switch {
             format!("write {name}={meant}"),
         ))
     }
-}
-
-/// The routes of an action, for people.
-pub(crate) fn routes(action: &Action) -> String {
-    action
-        .routes
-        .iter()
-        .map(|route| route.text)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// Whether a value grants: a leading integer that is not zero.

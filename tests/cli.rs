@@ -1,0 +1,393 @@
+//! The program as it is run: commands, output, exit codes.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    path::Path,
+    process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
+};
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn dockgate(args: &[&str], env: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dockgate"));
+    let command = command.args(args).env_clear().envs(env.iter().copied());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the program runs");
+    Ran {
+        code: status.code().expect("an exit code"),
+        out: String::from_utf8(stdout).expect("UTF-8"),
+        err: String::from_utf8(stderr).expect("UTF-8"),
+    }
+}
+
+#[test]
+fn version_is_printed() {
+    for args in [&["version"][..], &["--version"], &["-V"]] {
+        let ran = dockgate(args, &[]);
+        let expected = format!("dockgate {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!((ran.code, ran.out, ran.err), (0, expected, String::new()));
+    }
+}
+
+#[test]
+fn help_lists_every_command_and_variable() {
+    let help = dockgate(&["--help"], &[]);
+    assert_eq!((help.code, help.err.as_str()), (0, ""));
+    for words in [
+        "dockgate [serve] ",
+        "dockgate check ",
+        "dockgate explain METHOD PATH ",
+        "dockgate healthcheck ",
+        "dockgate version ",
+        "CONTAINERS=0 ",
+        "EVENTS=1 ",
+        "ALLOW_RESTARTS=0 ",
+        "POST=0 ",
+        "LISTEN=tcp://[::]:2375 ",
+        "SHUTDOWN_GRACE=5 ",
+        "LOG_LEVEL=info ",
+        "SOCKET_PATH=/var/run/docker.sock ",
+    ] {
+        assert!(
+            help.out.contains(words),
+            "{words:?} is not in:\n{}",
+            help.out
+        );
+    }
+    let widest = help.out.lines().map(str::len).max();
+    assert!(
+        widest.is_some_and(|widest| widest <= 100),
+        "{widest:?}\n{}",
+        help.out
+    );
+    for args in [
+        &["-h"][..],
+        &["help"],
+        &["check", "--help"],
+        &["explain", "-h"],
+    ] {
+        assert_eq!(dockgate(args, &[]).out, help.out);
+    }
+    // Help is there with a bad configuration too.
+    assert_eq!(dockgate(&["--help"], &[("LOG_LEVEL", "loud")]).code, 0);
+}
+
+#[test]
+fn wrong_usage_exits_2_with_a_hint() {
+    for (args, what) in [
+        (&["serv"][..], "unexpected argument serv"),
+        (&["serve", "x"], "unexpected argument x"),
+        (&["check", "x"], "unexpected argument x"),
+        (&["--port"], "invalid option '--port'"),
+        (&["-x"], "invalid option '-x'"),
+        (&["explain"], "explain takes a method and a path"),
+        (&["explain", "GET"], "explain takes a method and a path"),
+        (
+            &["explain", "GET", "/", "x"],
+            "explain takes a method and a path",
+        ),
+        (&["version=1"], "unexpected argument version=1"),
+    ] {
+        let ran = dockgate(args, &[]);
+        let expected =
+            format!("dockgate: {what}\ndockgate: `dockgate --help` tells how it is used\n");
+        assert_eq!(
+            (ran.code, ran.out.as_str(), ran.err),
+            (2, "", expected),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_configuration_exits_78_with_every_mistake() {
+    let env = [
+        ("LISTEN", "x"),
+        ("LOG_LEVEL", "loud"),
+        ("CONTAINERS", "true"),
+        ("IAMGES", "1"),
+    ];
+    for args in [
+        &[][..],
+        &["serve"],
+        &["check"],
+        &["explain", "GET", "/version"],
+    ] {
+        let ran = dockgate(args, &env);
+        assert_eq!((ran.code, ran.out.as_str()), (78, ""), "{args:?}");
+        let told: Vec<&str> = ran.err.lines().collect();
+        assert_eq!(
+            told,
+            [
+                "dockgate: error: LISTEN=x has x, which is no address; write tcp://ADDRESS:PORT \
+                 (tcp://127.0.0.1:2375, tcp://[::1]:2375) or unix:///PATH, more than one with commas",
+                "dockgate: error: LOG_LEVEL=loud is no log level; write debug, info, notice, warning, \
+                 err, crit, alert or emerg",
+                "dockgate: warning: IAMGES is no variable of dockgate: no effect; is IMAGES meant?",
+                "dockgate: warning: CONTAINERS=true is read as 0; write CONTAINERS=1",
+            ],
+        );
+    }
+}
+
+#[test]
+fn check_shows_the_effective_policy() {
+    let env = [
+        ("CONTAINERS", "1"),
+        ("POST", "yes"),
+        ("PING", "0"),
+        ("ALLOW_START", "1"),
+    ];
+    let ran = dockgate(&["check"], &env);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let row = |first: &str| {
+        let row = ran
+            .out
+            .lines()
+            .find(|line| line.split(' ').next() == Some(first));
+        row.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+            .unwrap_or_default()
+    };
+    assert_eq!(row("SECTION"), "SECTION READS WRITES FROM");
+    assert_eq!(row("AUTH"), "AUTH no no default");
+    assert_eq!(row("PING"), "PING no no PING=0");
+    assert_eq!(row("EVENTS"), "EVENTS yes no default");
+    assert_eq!(
+        row("ALLOW_START"),
+        "ALLOW_START yes ALLOW_START=1 POST /containers/{id}/start"
+    );
+    assert_eq!(
+        row("ALLOW_STOP"),
+        "ALLOW_STOP no default POST /containers/{id}/stop"
+    );
+    for line in [
+        "CONTAINERS leaves out * /containers/{id}/exec without EXEC=1",
+        "CONTAINERS leaves out * /containers/{id}/attach/ws without POST=1",
+        "listens on tcp://[::]:2375",
+        "guards the engine at /var/run/docker.sock",
+        "warning: POST=yes is read as 0; write POST=1",
+    ] {
+        assert!(
+            ran.out.lines().any(|one| one == line),
+            "{line:?} is not in:\n{}",
+            ran.out
+        );
+    }
+    assert!(!ran.out.contains("root on the host"));
+
+    let env = [
+        ("CONTAINERS", "1"),
+        ("POST", "1"),
+        ("LISTEN", "unix:///run/x.sock,tcp://[::1]:1"),
+    ];
+    let ran = dockgate(&["check"], &env);
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.out
+            .contains("CONTAINERS    yes    yes     CONTAINERS=1, POST=1\n"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out
+            .contains("\nlistens on unix:///run/x.sock tcp://[::1]:1\n"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        ran.out.matches("root on the host").count(),
+        1,
+        "{}",
+        ran.out
+    );
+    assert!(!ran.out.contains("attach/ws"), "{}", ran.out);
+}
+
+#[test]
+fn explain_tells_the_verdict_and_the_remedy() {
+    let env = [("CONTAINERS", "1"), ("EVENTS", "0")];
+    for (method, path, code, out) in [
+        (
+            "GET",
+            "/v1.41/containers/json?all=1",
+            0,
+            "allowed by CONTAINERS",
+        ),
+        ("HEAD", "/_ping", 0, "allowed by PING"),
+        (
+            "POST",
+            "/v1.41/containers/create?name=x",
+            1,
+            "denied: POST /containers/create is not allowed: set POST=1",
+        ),
+        (
+            "GET",
+            "/events",
+            1,
+            "denied: GET /events is not allowed: set EVENTS=1",
+        ),
+        (
+            "GET",
+            "/nowhere",
+            1,
+            "denied: GET /nowhere is not allowed: no variable grants it",
+        ),
+    ] {
+        let ran = dockgate(&["explain", method, path], &env);
+        assert_eq!(
+            (ran.code, ran.out, ran.err.as_str()),
+            (code, format!("{out}\n"), ""),
+            "{path}"
+        );
+    }
+    let ran = dockgate(&["explain", "GET", "/containers/../info"], &env);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert_eq!(
+        ran.err,
+        "dockgate: refused with 400 under every policy: the path holds a . or .. segment: send the \
+         path that it means\n"
+    );
+}
+
+/// A server that answers each connection with these bytes once it has read a request's head.
+fn answering(
+    answer: &'static [u8],
+    listener: impl Iterator<Item = impl Read + Write> + Send + 'static,
+) {
+    thread::spawn(move || {
+        for mut stream in listener {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read > 0)
+            {
+                head.push(byte[0]);
+            }
+            assert!(head.starts_with(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\n"));
+            let _ = stream.write_all(answer);
+        }
+    });
+}
+
+fn engine(path: &Path, answer: &'static [u8]) {
+    let listener = UnixListener::bind(path).expect("a socket");
+    answering(
+        answer,
+        std::iter::from_fn(move || listener.accept().ok()).map(|(stream, _)| stream),
+    );
+}
+
+fn own(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    answering(
+        answer,
+        std::iter::from_fn(move || listener.accept().ok()).map(|(stream, _)| stream),
+    );
+    // A wildcard is asked on loopback.
+    format!("tcp://0.0.0.0:{port}")
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+const DENIED: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn healthcheck_asks_the_engine_and_every_listener() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = |name: &str| folder.path().join(name).display().to_string();
+    let check = |engine: &str, listen: &str| {
+        dockgate(
+            &["healthcheck"],
+            &[("SOCKET_PATH", engine), ("LISTEN", listen), ("PING", "0")],
+        )
+    };
+    let (good, bad, garbage) = (socket("good"), socket("bad"), socket("garbage"));
+    engine(Path::new(&good), OK);
+    engine(Path::new(&bad), b"HTTP/1.1 500 Oh\r\n\r\n");
+    engine(Path::new(&garbage), b"SSH-2.0-OpenSSH_9.9\r\n");
+    let own_unix = socket("own");
+    engine(Path::new(&own_unix), DENIED);
+    let own_tcp = own(DENIED);
+
+    let ran = check(&good, &own_tcp);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+    assert_eq!(
+        check(&good, &format!("{own_tcp},unix://{own_unix}")).code,
+        0
+    );
+
+    // A port that nobody listens on: taken, and closed again.
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address");
+    let closed = format!("tcp://{closed}");
+    let (absent, silent_tcp) = (socket("absent"), own(b""));
+    let refused = "Connection refused (os error 111)";
+    for (engine, listen, reason) in [
+        (
+            &bad,
+            own_tcp.as_str(),
+            format!("the engine at {bad} answered /_ping with status 500"),
+        ),
+        (
+            &garbage,
+            &own_tcp,
+            format!("the engine at {garbage}: the answer is not HTTP"),
+        ),
+        (
+            &absent,
+            &own_tcp,
+            format!("the engine at {absent}: No such file or directory (os error 2)"),
+        ),
+        (&good, &closed, format!("dockgate at {closed}: {refused}")),
+        (
+            &good,
+            &format!("{own_tcp},{closed}"),
+            format!("dockgate at {closed}: {refused}"),
+        ),
+        (
+            &good,
+            &silent_tcp,
+            format!("dockgate at {silent_tcp}: closed without an answer"),
+        ),
+        (
+            &good,
+            "x",
+            "the configuration is bad: `dockgate check` tells how".to_owned(),
+        ),
+    ] {
+        let ran = check(engine, listen);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{reason}");
+        assert_eq!(ran.err, format!("dockgate: unhealthy: {reason}\n"));
+    }
+}
+
+#[test]
+fn healthcheck_waits_three_seconds_in_total() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hung");
+    // Connections are taken by the kernel, and never answered.
+    let _hung = UnixListener::bind(&path).expect("a socket");
+    let path = path.display().to_string();
+    let begin = Instant::now();
+    let ran = dockgate(&["healthcheck"], &[("SOCKET_PATH", &path)]);
+    let took = begin.elapsed();
+    assert_eq!(ran.code, 1);
+    let reason = format!("dockgate: unhealthy: the engine at {path} did not answer within 3 s\n");
+    assert_eq!(ran.err, reason);
+    assert!(
+        took >= Duration::from_secs(3) && took < Duration::from_secs(10),
+        "{took:?}"
+    );
+}
