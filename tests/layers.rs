@@ -1,0 +1,142 @@
+//! The layer rule of the crate: which module may name which.
+
+use std::{fs, path::Path};
+
+/// Each module, with the modules of the crate that it may name besides itself.
+const MAY_SEE: [(&str, &[&str]); 6] = [
+    ("api", &[]),
+    ("policy", &["api"]),
+    ("config", &["api", "policy"]),
+    ("observe", &["config"]),
+    ("proxy", &["api", "policy", "config", "observe"]),
+    ("cli", &["api", "policy", "config", "observe", "proxy"]),
+];
+
+/// What the pure layers may name of other crates.
+const PURE: [(&str, &[&str]); 3] = [
+    ("api", &["http"]),
+    ("policy", &[]),
+    ("config", &["envy", "once_cell", "serde", "strsim"]),
+];
+
+fn sources(module: &str) -> Vec<(String, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).expect("a readable folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else {
+                let text = fs::read_to_string(&path).expect("a source file");
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let file = src.join(format!("{module}.rs"));
+    if let Ok(text) = fs::read_to_string(&file) {
+        found.push((file.display().to_string(), text));
+    }
+    if src.join(module).is_dir() {
+        collect(&src.join(module), &mut found);
+    }
+    assert!(!found.is_empty(), "no module {module}");
+    found
+}
+
+/// The code without its comments, as one line, so that a path is found wherever it is broken.
+fn code(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// Every module named after `crate::`, in a group too.
+fn named(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for after in code.split("crate::").skip(1) {
+        let word = |text: &str| {
+            let end = text
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(text.len());
+            text[..end].to_owned()
+        };
+        if let Some(group) = after.strip_prefix('{') {
+            let mut depth = 0;
+            let mut at_start = true;
+            for (at, letter) in group.char_indices() {
+                match letter {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => at_start = true,
+                    ' ' => {}
+                    _ if at_start => {
+                        names.push(word(&group[at..]));
+                        at_start = false;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            names.push(word(after));
+        }
+    }
+    names
+}
+
+#[test]
+fn no_module_names_one_above_it() {
+    let modules = MAY_SEE.map(|(module, _)| module);
+    for (module, may_see) in MAY_SEE {
+        for (file, text) in sources(module) {
+            assert!(
+                !text.contains("super::super::"),
+                "{file}: write crate:: instead"
+            );
+            for name in named(&code(&text)) {
+                let fine = name == module || may_see.contains(&name.as_str());
+                assert!(
+                    fine,
+                    "{file} names crate::{name}, which {module} may not see"
+                );
+                assert!(
+                    modules.contains(&name.as_str()),
+                    "{file} names an unknown crate::{name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_pure_layers_name_no_other_crates() {
+    for (module, may_use) in PURE {
+        for (file, text) in sources(module) {
+            let code = code(&text);
+            for used in code
+                .split("; ")
+                .filter_map(|item| item.trim().strip_prefix("use "))
+            {
+                let root = used.split("::").next().unwrap_or(used);
+                let own = ["std", "crate", "super", "self"].contains(&root);
+                // A `pub use` of a sibling is no `use ` at the start of an item.
+                let sibling = text.contains(&format!("mod {root};"));
+                assert!(
+                    own || sibling || may_use.contains(&root),
+                    "{file} uses {root}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_found_however_they_are_written() {
+    let code = code(
+        "use crate::{\n api::{Target, x},\n policy,\n};\n// crate::no\nlet a = crate::proxy::b;",
+    );
+    assert_eq!(named(&code), ["api", "policy", "proxy"]);
+}
