@@ -53,6 +53,11 @@ impl Engine {
         self.directory.path()
     }
 
+    /// Whether it listens.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listener.is_some()
+    }
+
     /// Listens at the same path, as a restarted engine does. Connections accepted before stay open:
     /// to end them is the test's part.
     pub(crate) fn restart(&mut self) {
@@ -98,6 +103,12 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => panic!("accept: {error}"),
         }
+    }
+
+    /// Forgets the connections that wait to be accepted.
+    #[track_caller]
+    pub(crate) fn forget_waiting(&self) {
+        while self.accept_within(Duration::from_millis(1)).is_some() {}
     }
 
     /// Accepts a connection and reads one whole request from it.
