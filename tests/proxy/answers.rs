@@ -70,6 +70,36 @@ fn an_answer_with_a_length_arrives_piece_by_piece() {
 }
 
 #[test]
+fn of_a_length_and_chunks_only_the_chunks_reach_the_client() {
+    let gate = Gate::open();
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  5\r\nhello\r\n0\r\n\r\n";
+    let (_, response) = gate.exchange(get("/v1.41/containers/json"), answer);
+    assert_eq!(response.head.sorted(), [("transfer-encoding", "chunked")]);
+    assert_eq!(response.text(), "hello");
+    gate.still_works();
+}
+
+#[test]
+fn an_http_1_0_client_may_keep_its_connection() {
+    let gate = Gate::open();
+    let request = "GET /v1.41/containers/json HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    let (mut client, mut engine, _) = gate.asked(request);
+    engine.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]");
+    let response = client.response();
+    assert_eq!(response.text(), "[]");
+    if response.head.one("connection") == Some("keep-alive") {
+        client.send(request);
+        engine.request();
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
+    } else {
+        assert_eq!(client.ends(), End::Closed);
+    }
+    gate.still_works();
+}
+
+#[test]
 fn an_answer_without_framing_arrives_to_its_end() {
     let gate = Gate::open();
     let (mut client, mut engine, _) = gate.asked(get("/v1.41/containers/c/logs"));

@@ -8,22 +8,26 @@ fn is_denial(response: &Message, message: &str) {
     let body = format!("{{\"message\":\"dockgate: {message}\"}}");
     assert_eq!(response.head.line, "HTTP/1.1 403 Forbidden");
     assert_eq!(response.text().trim_end(), body);
+    assert_eq!(response.head.one("content-type"), Some("application/json"));
     let length = response.body.len().to_string();
-    assert_eq!(
-        response.head.sorted(),
-        [
-            ("content-length", length.as_str()),
-            ("content-type", "application/json")
-        ]
-    );
+    assert_eq!(response.head.one("content-length"), Some(length.as_str()));
 }
 
 #[test]
 fn a_denial_says_what_would_grant_it() {
     let gate = Gate::with(&[]);
-    let response = gate
-        .refusal("POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\n\r\n{}");
     let message = "POST /containers/create is not allowed: set CONTAINERS=1 and POST=1";
+    let head = "POST /containers/create HTTP/1.1\r\nHost: docker\r\n";
+    let response = gate.refusal(format!("{head}Content-Length: 0\r\n\r\n"));
+    is_denial(&response, message);
+    assert_eq!(
+        response.head.sorted().len(),
+        2,
+        "{:?}",
+        response.head.sorted()
+    );
+    // A body that nobody reads costs the connection.
+    let response = gate.refusal(format!("{head}Content-Length: 2\r\n\r\n{{}}"));
     is_denial(&response, message);
     gate.still_works();
 }
@@ -73,7 +77,7 @@ fn a_denial_without_a_body_keeps_the_connection() {
         let response = client.response();
         is_denial(
             &response,
-            "DELETE /v1.41/containers/c is not allowed: set CONTAINERS=1 and POST=1",
+            "DELETE /containers/c is not allowed: set CONTAINERS=1 and POST=1",
         );
     }
     client.half_close();
@@ -84,18 +88,23 @@ fn a_denial_without_a_body_keeps_the_connection() {
 #[test]
 fn a_denial_cannot_be_made_to_say_something_else() {
     let gate = Gate::with(&[]);
-    let target = "/images/%22,%22x%22:%22\"<script>/json";
-    let response = gate.refusal(format!("GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n"));
-    assert!(
-        [400, 403].contains(&response.status()),
-        "{}",
-        response.head.line
-    );
-    let parsed: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
-    assert_eq!(
-        parsed.as_object().map(serde_json::Map::len),
-        Some(1),
-        "{parsed}"
-    );
+    for target in [
+        "/images/%22,%22x%22:%22/json",
+        "/images/a'b/json",
+        "/images/%5B\u{fc}/json",
+    ] {
+        let response = gate.refusal(format!("GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n"));
+        assert!(
+            [400, 403].contains(&response.status()),
+            "{}",
+            response.head.line
+        );
+        let parsed: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
+        assert_eq!(
+            parsed.as_object().map(serde_json::Map::len),
+            Some(1),
+            "{parsed}"
+        );
+    }
     gate.still_works();
 }

@@ -120,6 +120,39 @@ fn repeated_headers_stay_repeated_and_in_order() {
 }
 
 #[test]
+fn header_values_keep_their_bytes() {
+    let gate = Gate::open();
+    let head = b"GET /version HTTP/1.1\r\nHost: docker\r\nX-Name: caf\xc3\xa9 \xff\ta\"b\r\n\r\n";
+    let request = forwarded(&gate, head);
+    let bytes = b"caf\xc3\xa9 \xff\ta\"b".map(char::from);
+    assert_eq!(
+        request.head.one("x-name"),
+        Some(String::from_iter(bytes).as_str())
+    );
+    gate.still_works();
+}
+
+#[test]
+fn any_method_may_have_a_body() {
+    let gate = Gate::open();
+    for method in ["GET", "DELETE", "PUT", "PATCH", "OPTIONS"] {
+        let head = format!("{method} /volumes/v HTTP/1.1\r\nHost: docker\r\n");
+        let plain = forwarded(&gate, format!("{head}Content-Length: 4\r\n\r\nbody"));
+        assert_eq!(
+            (plain.text().as_str(), plain.head.is_chunked()),
+            ("body", false)
+        );
+        let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
+        let chunked = forwarded(&gate, chunked);
+        assert_eq!(
+            (chunked.text().as_str(), chunked.head.is_chunked()),
+            ("body", true)
+        );
+    }
+    gate.still_works();
+}
+
+#[test]
 fn the_host_is_kept_and_may_be_empty() {
     let gate = Gate::open();
     for host in [
@@ -171,7 +204,7 @@ fn hop_by_hop_headers_of_the_client_stay_behind() {
         &gate,
         "GET /version HTTP/1.1\r\nHost: docker\r\nConnection: keep-alive, X-One\r\nX-One: 1\r\n\
          X-End: kept\r\nconnection: x-two,X-Three\r\nX-Two: 2\r\nX-THREE: 3\r\nX-Two: 4\r\n\
-         Keep-Alive: timeout=5\r\n\r\n",
+         Keep-Alive: timeout=5\r\nTE: trailers\r\nProxy-Connection: keep-alive\r\n\r\n",
     );
     assert_eq!(
         request.head.sorted(),

@@ -58,7 +58,7 @@ fn a_unix_listener_has_its_mode_serves_and_leaves_nothing_behind() {
     for (settings, mode) in [(&[][..], 0o660), (&[("LISTEN_MODE", "0600")][..], 0o600)] {
         let (engine, path) = place();
         let mut dockgate = start(&engine, &unix(&path), settings);
-        dockgate.listens(path.to_str().expect("a plain path"));
+        dockgate.listens(&unix(&path));
         let metadata = fs::metadata(&path).expect("the socket");
         assert!(metadata.file_type().is_socket());
         assert_eq!(metadata.permissions().mode() & 0o777, mode);
@@ -74,13 +74,13 @@ fn a_stale_socket_is_replaced() {
     let (engine, path) = place();
     drop(UnixListener::bind(&path).expect("bound"));
     let dockgate = start(&engine, &unix(&path), &[]);
-    dockgate.listens(path.to_str().expect("a plain path"));
+    dockgate.listens(&unix(&path));
     serves(&engine, Wire::unix(&path));
     // And so is one that dockgate left when it was killed.
     drop(dockgate);
     assert!(path.exists());
     let dockgate = start(&engine, &unix(&path), &[]);
-    dockgate.listens(path.to_str().expect("a plain path"));
+    dockgate.listens(&unix(&path));
     serves(&engine, Wire::unix(&path));
 }
 
@@ -89,7 +89,7 @@ fn a_live_socket_is_left_alone() {
     let (engine, path) = place();
     let first = start(&engine, &unix(&path), &[]);
     let name = path.to_str().expect("a plain path");
-    first.listens(name);
+    first.listens(&unix(&path));
     refuses_to_start(start(&engine, &unix(&path), &[]), name);
     serves(&engine, Wire::unix(&path));
 }
@@ -119,13 +119,10 @@ fn a_listener_s_directory_must_exist() {
 fn several_listeners_serve_at_once() {
     let (engine, path) = place();
     let (one, two) = (free_address(), free_address());
-    let dockgate = start(
-        &engine,
-        &format!("tcp://{one},{},tcp://{two}", unix(&path)),
-        &[],
-    );
-    for name in [one.to_string(), two.to_string(), path.display().to_string()] {
-        dockgate.listens(&name);
+    let all = [format!("tcp://{one}"), unix(&path), format!("tcp://{two}")];
+    let dockgate = start(&engine, &all.join(","), &[]);
+    for one in &all {
+        dockgate.listens(one);
     }
     serves(&engine, Wire::tcp(one));
     serves(&engine, Wire::unix(&path));
@@ -143,7 +140,7 @@ fn an_ipv6_listener_serves() {
     drop(probe);
     let (engine, _) = place();
     let dockgate = start(&engine, &format!("tcp://{address}"), &[]);
-    dockgate.listens(&address.to_string());
+    dockgate.listens(&format!("tcp://{address}"));
     serves(&engine, Wire::tcp(address));
 }
 

@@ -46,13 +46,13 @@ fn an_allowed_request_is_one_line_at_info() {
     has(
         &line,
         &[
-            "INFO",
-            "127.0.0.1",
+            " info ",
+            "127.0.0.1:",
             "POST",
-            "/volumes/create?a=1",
-            "201",
-            "12",
-            "7",
+            "/volumes/create?all=1",
+            " 201 ",
+            "in=12",
+            "out=7",
             "VOLUMES",
         ],
     );
@@ -132,10 +132,10 @@ fn a_denial_is_a_warning_with_its_remedy() {
     has(
         &line,
         &[
-            "WARN",
+            " warning ",
             "127.0.0.1",
             "POST",
-            "403",
+            " 403 ",
             "set IMAGES=1 and POST=1",
         ],
     );
@@ -179,17 +179,15 @@ fn a_line_cannot_be_forged() {
     let gate = Gate::with(OPEN_READS);
     for target in [
         "/containers/x%0a2026-01-01%20forged/json",
-        "/containers/json?%0d%0aforged",
         "/containers/json?\u{1b}[31mforged",
+    ] {
+        assert_eq!(gate.refusal(get(target)).status(), 400);
+    }
+    for target in [
+        "/containers/json?%0d%0aforged",
         "/containers/json?\u{9b}forged",
     ] {
-        let mut client = gate.sent(get(target));
-        // What passes is answered, too.
-        if let Some(mut engine) = target.contains("?%0d").then(|| gate.engine.accept()) {
-            engine.request();
-            engine.send(EMPTY);
-        }
-        client.head();
+        gate.exchange(get(target), EMPTY);
     }
     let header = "GET /nothing HTTP/1.1\r\nHost: docker\r\nUser-Agent: a\tforged\r\n\
                   X-A: \u{1b}forged\r\n\r\n";
@@ -236,7 +234,7 @@ fn notice_drops_allowed_requests_and_keeps_the_rest() {
     gate.exchange(get("/version"), EMPTY);
     gate.refusal(get("/info"));
     gate.dockgate
-        .line(|line| line.contains("/info") && line.contains("403"));
+        .line(|line| line.contains("/info") && line.contains(" 403 "));
     assert_eq!(lines_of(&gate, "/version"), [""; 0]);
     gate.still_works();
 }

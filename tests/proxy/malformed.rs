@@ -7,7 +7,8 @@ use crate::support::{Gate, Wire};
 #[track_caller]
 fn is_refused(gate: &Gate, request: impl AsRef<[u8]>, statuses: &[u16]) {
     let request = request.as_ref();
-    let name = String::from_utf8_lossy(request);
+    let name = String::from_utf8_lossy(&request[..request.len().min(200)]);
+    eprintln!("sending {name:?}");
     let mut client = gate.sent(request);
     // Fails if dockgate has closed already, and may.
     let _ = client.try_send("GET /version HTTP/1.1\r\nHost: smuggled\r\n\r\n");
@@ -225,6 +226,8 @@ fn heads_that_are_too_large_are_a_431() {
         )
     };
     is_refused(&gate, request(100), &[431]);
+
+    gate.dockgate.line(|line| line.contains(" 431 "));
 
     // What is just small enough passes.
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

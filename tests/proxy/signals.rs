@@ -65,6 +65,10 @@ fn sigterm_ends_silent_streams_and_tunnels() {
     tunnel.rest();
     stream_engine.rest();
     tunnel_engine.rest();
+    // Their lines are written before the end.
+    for target in ["/v1.41/events 200", "/v1.41/containers/c/attach 101"] {
+        gate.dockgate.line(|line| line.contains(target));
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_socket_that_may_not_be_used_is_a_503_with_its_group() {
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, Permissions::from_mode(mode)).expect("permissions");
     };
-    mode(engine.path(), 0o600);
+    mode(engine.path(), 0o660);
     let address = free_address();
     let listen = format!("tcp://{address}");
     let path = engine.path().to_str().expect("a plain path").to_owned();
@@ -98,7 +98,7 @@ fn a_socket_that_may_not_be_used_is_a_503_with_its_group() {
         mode(engine.path(), 0);
         Dockgate::start(&environment)
     };
-    dockgate.listens(&address.to_string());
+    dockgate.listens(&listen);
     let gate = Gate::of(engine, dockgate, address);
     let text = why_not(&gate);
     assert!(
@@ -106,6 +106,17 @@ fn a_socket_that_may_not_be_used_is_a_503_with_its_group() {
         "{text} does not name the group's id"
     );
     mode(gate.engine.path(), 0o666);
+    gate.still_works();
+}
+
+#[test]
+fn a_hung_engine_does_not_keep_dockgate_from_starting() {
+    let mut engine = Engine::absent();
+    let waiting = engine.hang();
+    let mut gate = Gate::before(engine, &[]);
+    assert_eq!(gate.refusal(LIST).status(), 403);
+    drop(waiting);
+    gate.engine.restart();
     gate.still_works();
 }
 

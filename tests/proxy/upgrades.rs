@@ -62,6 +62,8 @@ fn attach_opens_a_tunnel() {
         Some("upgrade")
     );
     assert_eq!(head.one("upgrade"), Some("tcp"));
+    assert_eq!(head.one("content-length"), None);
+    assert_eq!(head.one("transfer-encoding"), None);
     assert_eq!(
         head.one("content-type"),
         Some("application/vnd.docker.multiplexed-stream")
@@ -291,6 +293,24 @@ fn an_upgrade_is_dropped_where_nothing_upgrades() {
 }
 
 #[test]
+fn an_upgrade_without_its_connection_line_is_dropped_or_works() {
+    let gate = Gate::open();
+    let request = "POST /v1.41/containers/c/attach HTTP/1.1\r\nHost: docker\r\n\
+                   Upgrade: tcp\r\n\r\n";
+    let (mut client, mut engine, request) = gate.asked(request);
+    // An engine looks at the Upgrade header alone.
+    if request.head.one("upgrade").is_some() {
+        engine.send(SWITCHED);
+        assert_eq!(client.head().status(), 101);
+        is_a_tunnel(client, engine);
+    } else {
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
+    }
+    gate.still_works();
+}
+
+#[test]
 fn a_101_that_nobody_asked_for_is_a_502() {
     let gate = Gate::open();
     let request = "POST /v1.41/containers/c/attach HTTP/1.1\r\nHost: docker\r\n\r\n";
@@ -320,7 +340,7 @@ fn a_200_instead_of_a_101_passes_the_output_on_as_it_is() {
         let (mut client, mut engine, _) = gate.asked(request);
         engine.send("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n");
         let head = client.head();
-        assert_eq!(head.status(), 200);
+        assert_eq!(head.line, "HTTP/1.1 200 OK");
         assert_eq!(
             head.one("content-type"),
             Some("application/vnd.docker.raw-stream")
@@ -337,6 +357,8 @@ fn a_200_instead_of_a_101_passes_the_output_on_as_it_is() {
         ] {
             engine.send(part);
             assert_eq!(client.take(part.len()), part);
+            // Input has nowhere to go, and does no harm.
+            client.send("input\r\n\r\n");
         }
         drop(engine);
         assert_eq!(client.ends(), End::Closed);

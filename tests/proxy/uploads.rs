@@ -220,6 +220,27 @@ fn the_answer_of_an_engine_that_closes_in_mid_upload_arrives_whole() {
 }
 
 #[test]
+fn chunk_extensions_and_trailers_do_not_change_the_body() {
+    let gate = Gate::open();
+    let mut client = gate.sent([LOAD, CHUNKED].concat());
+    client.send("4;name=\"va;lue\"\r\nbody\r\n0\r\nHost: second\r\nX-Trailer: x\r\n\r\n");
+    let (mut engine, request) = gate.engine.request();
+    assert_eq!(
+        request.head.sorted(),
+        [("host", "docker"), ("transfer-encoding", "chunked")]
+    );
+    assert_eq!(request.text(), "body");
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+    // The connection knows where the body ended.
+    client.send("GET /version?\"x\" HTTP/1.1\r\nHost: docker\r\n\r\n");
+    assert_eq!(engine.request().head.line, "GET /version?%22x%22 HTTP/1.1");
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+    gate.still_works();
+}
+
+#[test]
 fn bad_chunking_cuts_the_engine_and_is_a_400() {
     let gate = Gate::open();
     for bad in [

@@ -57,10 +57,10 @@ impl Dockgate {
         )
     }
 
-    /// Waits until it has said that it listens there.
+    /// Waits until it has said that it listens there: `tcp://…` or `unix://…`.
     #[track_caller]
-    pub(crate) fn listens(&self, address: &str) {
-        self.line(|line| line.contains("listening on") && line.contains(address));
+    pub(crate) fn listens(&self, listener: &str) {
+        self.line(|line| line.ends_with(&format!("listening on {listener}")));
     }
 
     /// The first line of the output so far or to come that is as wanted.
@@ -183,7 +183,7 @@ pub(crate) fn free_address() -> SocketAddr {
     loop {
         let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let process = u8::try_from(std::process::id() % 250).expect("below 250") + 1;
-        let address = SocketAddr::from((Ipv4Addr::new(127, process, high, low.max(1)), 2375));
+        let address = SocketAddr::from((Ipv4Addr::new(127, process, high, low), 2375));
         if TcpListener::bind(address).is_ok() {
             return address;
         }

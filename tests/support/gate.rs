@@ -74,7 +74,7 @@ impl Gate {
         let path = engine.path().to_str().expect("a plain path").to_owned();
         let own = [("LISTEN", listen.as_str()), ("SOCKET_PATH", path.as_str())];
         let dockgate = Dockgate::start(&[&own, environment].concat());
-        dockgate.listens(&address.to_string());
+        dockgate.listens(&listen);
         Gate::of(engine, dockgate, address)
     }
 
@@ -85,7 +85,11 @@ impl Gate {
         if engine.is_listening() {
             engine.forget_waiting();
         }
-        Gate { engine, dockgate, address }
+        Gate {
+            engine,
+            dockgate,
+            address,
+        }
     }
 
     /// A new client.
