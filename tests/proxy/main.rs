@@ -1,0 +1,20 @@
+//! The proxy, black box: the real binary between a raw client and a scripted engine. Each test
+//! looks at the bytes that reached the engine and at the bytes that the client got, and ends with
+//! a clean request on a new connection ([`Gate::still_works`](support::Gate::still_works)).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod connections;
+mod denials;
+mod harness;
+mod headers;
+mod listeners;
+mod logs;
+mod malformed;
+mod patience;
+mod signals;
+mod unreachable;
+mod upgrades;
+mod uploads;

@@ -1,0 +1,158 @@
+//! The scripted engine: a Unix socket on which a test plays the Docker Engine, byte by byte.
+//!
+//! [`Engine::accept`] hands out one connection at a time and the test scripts it; what nobody
+//! accepted waits in the backlog, so the next accepted connection tells whether anything else was
+//! opened before. [`Engine::serve`] answers all connections by a function instead.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tempfile::TempDir;
+
+use super::wire::{BOUND, Message, Wire};
+
+/// A Unix socket in a directory of its own.
+pub(crate) struct Engine {
+    directory: TempDir,
+    path: PathBuf,
+    listener: Option<Socket>,
+}
+
+impl Engine {
+    /// Listens on a socket.
+    pub(crate) fn start() -> Engine {
+        let mut engine = Engine::absent();
+        engine.restart();
+        engine
+    }
+
+    /// Has a path, but no socket there yet.
+    pub(crate) fn absent() -> Engine {
+        let directory = tempfile::Builder::new()
+            .prefix("dockgate-")
+            .tempdir()
+            .expect("a directory");
+        let path = directory.path().join("engine.sock");
+        Engine {
+            directory,
+            path,
+            listener: None,
+        }
+    }
+
+    /// Where the socket is, or will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A directory for a test's other files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Whether it listens.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    /// Listens at the same path, as a restarted engine does. Connections accepted before stay open:
+    /// to end them is the test's part.
+    pub(crate) fn restart(&mut self) {
+        self.listen(128);
+    }
+
+    /// Stops listening; the socket file stays, and refuses.
+    pub(crate) fn stop(&mut self) {
+        self.listener = None;
+    }
+
+    /// Listens, but every further connection has to wait for as long as the returned ones are kept:
+    /// nobody accepts, and the backlog is full.
+    pub(crate) fn hang(&mut self) -> Vec<Socket> {
+        self.listen(0);
+        let address = SockAddr::unix(&self.path).expect("a short path");
+        let mut waiting = Vec::new();
+        loop {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            socket.set_nonblocking(true).expect("non-blocking");
+            match socket.connect(&address) {
+                Ok(()) => waiting.push(socket),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return waiting,
+                Err(error) => panic!("filling the backlog: {error}"),
+            }
+        }
+    }
+
+    /// The next connection.
+    #[track_caller]
+    pub(crate) fn accept(&self) -> Wire {
+        self.accept_within(BOUND)
+            .unwrap_or_else(|| panic!("no connection reached the engine"))
+    }
+
+    /// The next connection, if one comes in this time.
+    #[track_caller]
+    pub(crate) fn accept_within(&self, time: Duration) -> Option<Wire> {
+        let listener = self.listener.as_ref().expect("a listening engine");
+        listener.set_read_timeout(Some(time)).expect("a timeout");
+        match listener.accept() {
+            Ok((socket, _)) => Some(Wire::new(socket)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => panic!("accept: {error}"),
+        }
+    }
+
+    /// Forgets the connections that wait to be accepted.
+    #[track_caller]
+    pub(crate) fn forget_waiting(&self) {
+        while self.accept_within(Duration::from_millis(1)).is_some() {}
+    }
+
+    /// Accepts a connection and reads one whole request from it.
+    #[track_caller]
+    pub(crate) fn request(&self) -> (Wire, Message) {
+        let mut wire = self.accept();
+        let request = wire.request();
+        (wire, request)
+    }
+
+    /// Answers every request on every connection with the bytes that a function makes of it, until
+    /// the process ends.
+    pub(crate) fn serve(&self, answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) {
+        let listener = self.listener.as_ref().expect("a listening engine");
+        let listener = listener.try_clone().expect("a clone");
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            while let Ok((socket, _)) = listener.accept() {
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || answer_all(Wire::new(socket), &*answer));
+            }
+        });
+    }
+
+    fn listen(&mut self, backlog: i32) {
+        self.listener = None;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("{error}"),
+            _ => {}
+        }
+        let address = SockAddr::unix(&self.path).expect("a short path");
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        socket.bind(&address).expect("a free path");
+        socket.listen(backlog).expect("a listening socket");
+        self.listener = Some(socket);
+    }
+}
+
+fn answer_all(mut wire: Wire, answer: &dyn Fn(&Message) -> Vec<u8>) {
+    wire.patience(Duration::from_secs(24 * 60 * 60));
+    while wire.has_more() {
+        let request = wire.request();
+        if wire.try_send(answer(&request)).is_err() {
+            return;
+        }
+    }
+}
