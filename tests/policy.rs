@@ -192,7 +192,7 @@ fn policy(rules: &[Rule]) -> Policy {
 /// The origin, or the remedy.
 fn decide(policy: &Policy, target: &Target, body_is_empty: bool) -> Result<String, String> {
     match policy.decide(target.clone(), body_is_empty) {
-        Verdict::Allow(permit) => Ok(permit.origin().to_owned()),
+        Verdict::Allow(permit) => Ok(permit.origin().to_string()),
         Verdict::Deny(denial) => Err(denial.remedy().to_owned()),
     }
 }

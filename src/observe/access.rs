@@ -143,6 +143,11 @@ impl Record {
         }
     }
 
+    /// Whether the request was a HEAD, whose answer has no body.
+    pub fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
     fn level(&self) -> log::Level {
         match self.outcome {
             Outcome::EngineFailed(_) => log::Level::Error,

@@ -42,7 +42,7 @@ impl Permit {
     }
 
     /// The rule that allowed it: `CONTAINERS`, `ALLOW_START`.
-    pub fn origin(&self) -> &str {
+    pub fn origin(&self) -> &Arc<str> {
         &self.origin
     }
 }

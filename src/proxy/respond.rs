@@ -13,6 +13,10 @@ use super::service::InFlight;
 
 /// The body of an answer: dockgate's own, or the engine's as it comes.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one, and a box would cost each of them an allocation"
+)]
 pub(super) enum Answer {
     /// All of it, at once.
     Whole(Option<Bytes>),

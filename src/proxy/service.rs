@@ -166,8 +166,10 @@ impl InFlight {
             unreachable!("a refusal has a message");
         };
         let response = respond::error(status, message, close);
-        let length = response.body().size_hint().exact().unwrap_or_default();
-        self.counters().sent.store(length, Relaxed);
+        if !self.record.is_head() {
+            let length = response.body().size_hint().exact().unwrap_or_default();
+            self.counters().sent.store(length, Relaxed);
+        }
         self.record.status = Some(status);
         self.record.outcome = outcome;
         self.completed = true;
@@ -238,7 +240,7 @@ pub(super) async fn answer(
             return Ok(flight.refuse(StatusCode::FORBIDDEN, why, unread));
         }
     };
-    flight.record.outcome = Outcome::Allowed(permit.origin().into());
+    flight.record.outcome = Outcome::Allowed(Arc::clone(permit.origin()));
     flight.record.health_check = is_ping
         && flight.client.peer.is_loopback()
         && matches!(*request.method(), Method::GET | Method::HEAD);

@@ -746,9 +746,10 @@ impl Chunks {
             let byte = bytes[i];
             match (self.at, byte) {
                 (ChunkPart::Data, _) => {
-                    let n = self.size.min((bytes.len() - i) as u64);
-                    self.size -= n;
-                    i += n as usize;
+                    let here = bytes.len() - i;
+                    let n = usize::try_from(self.size).map_or(here, |size| size.min(here));
+                    self.size -= n as u64;
+                    i += n;
                     if self.size == 0 {
                         self.at = ChunkPart::DataEnd;
                     }
