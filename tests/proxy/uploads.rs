@@ -220,6 +220,32 @@ fn the_answer_of_an_engine_that_closes_in_mid_upload_arrives_whole() {
 }
 
 #[test]
+fn a_client_that_reads_only_when_it_has_sent_all_finds_the_early_answer() {
+    let gate = Gate::open();
+    let data = noise(LARGE);
+    let pieces: Vec<u8> = data
+        .chunks(30_000)
+        .chain([&[][..]])
+        .flat_map(chunk)
+        .collect();
+    let length = format!("Content-Length: {LARGE}\r\n\r\n");
+    let answer = "HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\n\r\nfull";
+    for (framing, body) in [(length.as_str(), &data), (CHUNKED, &pieces)] {
+        let mut client = gate.sent([LOAD, framing].concat());
+        thread::scope(|scope| {
+            scope.spawn(|| client.send(body));
+            let mut engine = gate.engine.accept();
+            engine.head();
+            engine.take(100_000);
+            engine.send(answer);
+        });
+        let response = client.response();
+        assert_eq!((response.status(), response.text().as_str()), (507, "full"));
+    }
+    gate.still_works();
+}
+
+#[test]
 fn chunk_extensions_and_trailers_do_not_change_the_body() {
     let gate = Gate::open();
     let mut client = gate.sent([LOAD, CHUNKED].concat());

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -108,6 +108,24 @@ impl Wire {
     /// How many bytes the connection has taken, those of a failed [`Wire::try_send`] included.
     pub(crate) fn sent(&self) -> usize {
         self.sent
+    }
+
+    /// Sends the same again and again until the peer refuses it; a peer that only takes nothing
+    /// more has not refused.
+    #[track_caller]
+    pub(crate) fn send_until_refused(&mut self, bytes: impl AsRef<[u8]>) {
+        let deadline = Instant::now() + BOUND;
+        let error = loop {
+            assert!(Instant::now() < deadline, "still taken");
+            if let Err(error) = self.try_send(&bytes) {
+                break error;
+            }
+        };
+        assert_ne!(
+            error.kind(),
+            ErrorKind::WouldBlock,
+            "neither taken nor refused"
+        );
     }
 
     /// Sends one chunk of the chunked coding.
