@@ -14,6 +14,8 @@
 //!
 //! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`; only `cli` sees `proxy`.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod api;
 pub mod cli;
 pub mod config;

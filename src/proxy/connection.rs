@@ -9,7 +9,6 @@ use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::Interest;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -23,6 +22,8 @@ use crate::observe::log::ACCESS;
 const FIN_PATIENCE: Duration = Duration::from_secs(10);
 /// A stream or tunnel that moves nothing for this long at shutdown is ended.
 const SILENCE: Duration = Duration::from_millis(500);
+/// How often a silence is looked at until it counts.
+const LOOKS: u32 = 10;
 
 /// How far the shutdown is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,39 +92,36 @@ pub(super) async fn serve(
             })
             .await;
     }
-    if let Err(e) = ended {
-        refuse(&client, &e);
+    let refusal = match (link.take_refusal(), ended) {
+        (Some(refusal), _) => {
+            // A client that takes nothing now would not take it later.
+            let answer = respond::raw_error(refusal.status, &refusal.message);
+            let _ = link.socket.try_write(&answer);
+            Some(refusal)
+        }
+        (None, Err(e)) => said_by_hyper(&e),
+        (None, Ok(())) => None,
+    };
+    if let Some(Refusal { status, message }) = refusal {
+        log::warn!(target: ACCESS, "{peer} - - {} denied: {message}", status.as_str());
     }
     if link.has_unread() {
         link.socket.linger().await;
     }
 }
 
-/// Says why the connection ends, in the log and, where hyper did not, to the client.
-fn refuse(client: &Client, e: &hyper::Error) {
-    let said_by_hyper = |status, message: String| Refusal { status, message };
-    let refusal = match client.link.take_refusal() {
-        Some(refusal) => {
-            // A client that takes nothing now would not take it later.
-            let answer = respond::raw_error(refusal.status, &refusal.message);
-            let _ = client.link.socket.try_write(&answer);
-            refusal
-        }
-        None if e.is_parse_too_large() => {
-            said_by_hyper(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, e.to_string())
-        }
-        None if e.is_parse() => said_by_hyper(
-            StatusCode::BAD_REQUEST,
-            format!("the request is malformed: {e}"),
-        ),
-        // A transfer that broke off, which the request's own record tells.
-        None => return,
+/// What hyper answered to a head that it could not parse. Its other errors are transfers that
+/// broke off, which the requests' own records tell.
+fn said_by_hyper(e: &hyper::Error) -> Option<Refusal> {
+    let status = match () {
+        () if e.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        () if e.is_parse() => StatusCode::BAD_REQUEST,
+        () => return None,
     };
-    log::warn!(
-        target: ACCESS,
-        "{} - - {} denied: {}",
-        client.peer, refusal.status.as_str(), refusal.message
-    );
+    Some(Refusal::new(
+        status,
+        format!("the request is malformed: {e}"),
+    ))
 }
 
 async fn told_to_close(stages: &mut watch::Receiver<Stage>) {
@@ -132,27 +130,29 @@ async fn told_to_close(stages: &mut watch::Receiver<Stage>) {
 
 /// Waits until the engine has sent nothing for [`FIN_PATIENCE`] although the client could take it.
 async fn given_up(client: &Client) {
-    loop {
-        let before = client.activity();
-        sleep(FIN_PATIENCE).await;
-        let stalls = tokio::select! {
-            biased;
-            _ = client.link.socket.ready(Interest::WRITABLE) => false,
-            () = std::future::ready(()) => true,
-        };
-        if client.activity() == before && !stalls && !client.is_in(Phase::Idle) {
-            return;
-        }
-    }
+    quiet(client, FIN_PATIENCE, || {
+        let takes_more = client.link.socket.is_writable();
+        takes_more && !client.is_in(Phase::Idle)
+    })
+    .await;
 }
 
 /// Waits until an answer or a tunnel that is under way has moved nothing for [`SILENCE`].
 async fn silent(client: &Client) {
-    loop {
-        let before = client.activity();
-        sleep(SILENCE).await;
-        if client.activity() == before && client.is_in(Phase::Streaming) {
-            return;
-        }
+    quiet(client, SILENCE, || client.is_in(Phase::Streaming)).await;
+}
+
+/// Waits until nothing has moved for `time` while `counts` was true.
+async fn quiet(client: &Client, time: Duration, counts: impl Fn() -> bool) {
+    let (mut last, mut looks) = (client.activity(), 0);
+    while looks < LOOKS {
+        sleep(time / LOOKS).await;
+        let now = client.activity();
+        looks = if now == last && counts() {
+            looks + 1
+        } else {
+            0
+        };
+        last = now;
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Stage};
 use super::service::Shared;
+use super::upstream::{CONNECT_TIMEOUT, EngineError};
 use super::wire::Socket;
 use crate::config::{Listen, Settings};
 use crate::observe::access::Peer;
@@ -63,10 +64,6 @@ fn start(settings: &Settings) -> Result<(), String> {
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
         .collect::<Result<Vec<_>, _>>()?;
-    if let Err(e) = UnixStream::connect(&settings.socket_path) {
-        let path = settings.socket_path.display();
-        log::warn!("the engine's socket {path} does not answer yet ({e}): requests get a 503");
-    }
     let shared = Arc::new(Shared {
         policy: Arc::clone(&settings.policy),
         socket_path: settings.socket_path.clone(),
@@ -80,6 +77,7 @@ fn start(settings: &Settings) -> Result<(), String> {
                 all: max_connections,
                 free: &shared.slots,
             };
+            runtime.spawn(look_at_engine(settings.socket_path.clone()));
             runtime.block_on(run(listeners, slots, stage, settings.shutdown_grace))
         })
         .map_err(|e| format!("cannot start: {e}"))
@@ -129,6 +127,16 @@ async fn run(
         }
     }
     Ok(())
+}
+
+/// Says at start what the first request would find out.
+async fn look_at_engine(path: PathBuf) {
+    let connect = tokio::net::UnixStream::connect(&path);
+    let Ok(Err(e)) = timeout(CONNECT_TIMEOUT, connect).await else {
+        return;
+    };
+    let e = EngineError::Connect(path, e);
+    log::warn!("{e}; until then requests get a 503");
 }
 
 /// The slots that connections hold while they are open.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::{
@@ -117,7 +117,7 @@ pub(super) struct InFlight {
     record: Record,
     completed: bool,
     /// The answer ends with the connection, so that only a reset can tell a broken one.
-    ends_with_connection: AtomicBool,
+    ends_with_connection: bool,
 }
 
 impl InFlight {
@@ -131,7 +131,7 @@ impl InFlight {
             client,
             record,
             completed: false,
-            ends_with_connection: AtomicBool::new(false),
+            ends_with_connection: false,
         }
     }
 
@@ -181,7 +181,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.completed {
             self.client.drop_upstream();
-            if self.ends_with_connection.load(Relaxed) {
+            if self.ends_with_connection {
                 self.client.link.socket.reset_on_close();
             }
             if self.record.broken.is_none() {
@@ -304,20 +304,21 @@ pub(super) async fn answer(
     if chunked {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
-    let body = response.body();
-    if !chunked && !body.is_end_stream() && body.size_hint().exact().is_none() {
-        // The 200 instead of a 101, or an attach's error: raw bytes up to the end of the
-        // connection, for clients that read them raw.
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        flight.ends_with_connection.store(true, Relaxed);
+    let open_ended =
+        !response.body().is_end_stream() && response.body().size_hint().exact().is_none();
+    // A body that only the connection's end can end: of the 200 instead of a 101, of an attach's
+    // error, and of everything without a length for a client that does not know chunks.
+    let ends_with_connection = open_ended && (!chunked || !http_11);
+    *response.version_mut() = Version::HTTP_11;
+    if ends_with_connection {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        flight.ends_with_connection = true;
         if http_11 {
+            // So hyper writes the bytes as they come, for clients that read them raw.
             *response.version_mut() = Version::HTTP_10;
             flight.client.link.next_answer_ends_with_the_connection();
         }
-    } else {
-        *response.version_mut() = Version::HTTP_11;
     }
     if response.body().is_end_stream() {
         flight.complete();

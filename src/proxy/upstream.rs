@@ -26,7 +26,7 @@ use crate::observe::access::Counters;
 use crate::policy::Permit;
 
 /// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait before a full backlog is asked again.
 const BACKLOG_RETRY: Duration = Duration::from_millis(20);
 

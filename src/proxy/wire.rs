@@ -14,10 +14,10 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -111,6 +111,13 @@ impl Socket {
         }
     }
 
+    /// Whether the peer takes more bytes now.
+    pub(super) fn is_writable(&self) -> bool {
+        let ready = pin!(self.ready(Interest::WRITABLE));
+        let mut cx = Context::from_waker(Waker::noop());
+        ready.poll(&mut cx).is_ready()
+    }
+
     /// Ends this side's half of the connection (a FIN); errors mean that it has ended anyway.
     pub(super) fn shutdown_write(&self) {
         let _ = either!(self, s => rustix::net::shutdown(s, rustix::net::Shutdown::Write));
@@ -194,7 +201,8 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    /// A refusal with this status and message.
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
             message: message.into(),
@@ -271,6 +279,8 @@ impl ClientLink {
     /// to write a body that ends with the connection.
     pub(super) fn next_answer_ends_with_the_connection(&self) {
         self.raw_to_end.store(true, Relaxed);
+        // Whatever the client says to the output's end, nobody reads it.
+        self.state().unread = true;
     }
 
     /// What was refused, if that is how the connection ended.
