@@ -105,7 +105,7 @@ pub(super) async fn serve(
     if let Some(Refusal { status, message }) = refusal {
         log::warn!(target: ACCESS, "{peer} - - {} denied: {message}", status.as_str());
     }
-    if link.has_unread() {
+    if link.has_unread() || link.socket.has_input() {
         link.socket.linger().await;
     }
 }
