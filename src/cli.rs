@@ -230,14 +230,15 @@ fn help() -> String {
         "\n",
         "dockgate [serve]              guard the engine\n",
         "dockgate check                show the effective policy; exit 0, or 78 with every mistake\n",
-        "dockgate explain METHOD PATH  is this request allowed, and what would grant it; exit 0 or 1\n",
+        "dockgate explain METHOD PATH  is that allowed without a body, or what would grant it; exit 0 or 1\n",
         "dockgate healthcheck          do dockgate and the engine answer; exit 0 or 1\n",
         "dockgate version              print the version (-V, --version)\n",
         "dockgate help                 print this (-h, --help)\n",
         "\n",
         "It is configured by environment variables, shown here with their defaults. Names are upper\n",
         "case. 1 grants; 0 does not, nor does a word like true. `check` shows how they were read,\n",
-        "and a denied client is told what would grant its request. Wrong usage exits 2.\n",
+        "and a denied client is told what would grant its request. An empty section or action is 0;\n",
+        "an empty setting is as if it were not set. Wrong usage exits 2.\n",
     )
     .to_owned();
     let mut group = |title: &str, rows: Vec<[String; 2]>| {
@@ -285,14 +286,6 @@ fn help() -> String {
         .to_vec(),
     );
     text
-}
-
-fn routes(routes: &[Route]) -> String {
-    routes
-        .iter()
-        .map(|route| route.text)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// Rows with their columns in line. The last one may be any length.

@@ -275,6 +275,67 @@ fn a_policy_that_explodes_is_refused() {
     );
 }
 
+/// There is room for an action and a deny on every single route of the API.
+#[test]
+fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
+    let mut rules = Vec::new();
+    for (row, class, run, slash) in API.lines().skip(1).flat_map(|row| {
+        [
+            (row, Class::Id, false, Slash::Never),
+            (row, Class::Any, true, Slash::Optional),
+        ]
+    }) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let steps = columns[1].split('/').filter(|segment| !segment.is_empty());
+        let steps = steps.map(|segment| match segment {
+            "{name}" => Step::Run(class.max(Class::Name)),
+            _ if segment.starts_with('{') && run => Step::Run(class),
+            _ if segment.starts_with('{') => Step::One(class),
+            literal => Step::Literal(literal.to_owned()),
+        });
+        let pattern = Pattern {
+            steps: steps.collect(),
+            slash,
+        };
+        rules.push(Rule {
+            origin: columns[1].into(),
+            effect: if run && rules.len() % 4 == 1 {
+                Effect::Deny
+            } else {
+                Effect::Allow
+            },
+            routes: vec![Route {
+                methods: Methods::of(Method::from_name(columns[0])),
+                pattern,
+            }],
+            when: if run {
+                Vec::new()
+            } else {
+                vec![Condition::EmptyBody]
+            },
+            missing: Vec::new(),
+            holes: Vec::new(),
+        });
+    }
+    let begin = std::time::Instant::now();
+    let policy = policy(&rules);
+    println!("{} rules in {:?}", rules.len(), begin.elapsed());
+    for (method, path, _) in api_routes() {
+        for suffix in ["", "/", "/json", "/a/b/start"] {
+            let Ok(target) = Target::from_line(method, &(path.clone() + suffix)) else {
+                continue;
+            };
+            let verdict = decide(&policy, &target, true);
+            let origins = naive(&rules, &target, true);
+            assert_eq!(
+                verdict.is_ok(),
+                !origins.is_empty(),
+                "{method} {path}{suffix}: {verdict:?}"
+            );
+        }
+    }
+}
+
 // The section variables.
 
 fn settings(env: &[(&str, &str)]) -> Settings {

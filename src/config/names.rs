@@ -20,9 +20,8 @@ static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
 /// What containers, shells and images commonly have. Never somebody's slip of the pen.
 const COMMON: &[&str] = &[
     "PATH", "HOST", "HOME", "PORT", "LANG", "TERM", "TZ", "PUID", "PGID", "PWD", "OLDPWD", "USER",
-    "UID", "GID", "UMASK", "SHELL", "SHLVL", "HOSTNAME", "LOGNAME", "MAIL", "NAME", "LANGUAGE",
-    "LC_ALL", "EDITOR", "PAGER", "DISPLAY", "HOSTS", "PORTS", "COST", "PAST", "TASK", "PINGS",
-    "EXECS", "INFOS", "PID", "ENV", "DEBUG", "NODE", "PS1", "IFS", "SUDO_UID", "SUDO_GID",
+    "UID", "GID", "PID", "UMASK", "SHELL", "SHLVL", "HOSTNAME", "LOGNAME", "MAIL", "NAME",
+    "LANGUAGE", "LC_ALL", "EDITOR", "PAGER", "DISPLAY", "DEBUG", "ENV",
 ];
 
 /// What other proxies of this kind read and this version does not.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     api::sections::{ACTIONS, Route, SECTIONS, Section},
-    policy::{Policy, printable},
+    policy::{Policy, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -146,75 +146,60 @@ impl Settings {
         let raw = reader.raw(snapshot);
         let listen_set = raw.listen.is_some();
         let disable_ipv6 = reader.disable_ipv6(raw.disable_ipv6, listen_set);
-        let port = 2375;
-        let default = if disable_ipv6 {
-            Listen::Tcp {
-                addr: (Ipv4Addr::UNSPECIFIED, port).into(),
-                fallback_v4: false,
+        let mode_set = raw.listen_mode.is_some();
+        let listen = reader.parse("LISTEN", raw.listen, listeners);
+        let listen = listen.map(|listen| {
+            if listen_set {
+                listen
+            } else {
+                by_default(listen, disable_ipv6)
             }
-        } else {
-            Listen::Tcp {
-                addr: (Ipv6Addr::UNSPECIFIED, port).into(),
-                fallback_v4: true,
-            }
-        };
-        let listen = reader
-            .parse("LISTEN", raw.listen, listeners)
-            .unwrap_or_else(|| vec![default]);
-        let unix = listen
-            .iter()
-            .any(|listen| matches!(listen, Listen::Unix(_)));
-        if raw.listen_mode.is_some() && !unix {
-            reader.diagnostics.push(Diagnostic::warning(
-                "LISTEN_MODE",
-                "LISTEN_MODE has no effect without a Unix socket to listen on",
-                "add unix:///PATH to LISTEN, or leave it out",
-            ));
-        }
-        let listen_mode = reader
-            .parse("LISTEN_MODE", raw.listen_mode, mode)
-            .unwrap_or(0o660);
+        });
+        let listen_mode = reader.parse("LISTEN_MODE", raw.listen_mode, mode);
         let socket_path = reader.parse("SOCKET_PATH", raw.socket_path, engine_socket);
-        let socket_path = socket_path.unwrap_or_else(|| "/var/run/docker.sock".into());
-        if listen.contains(&Listen::Unix(socket_path.clone())) {
-            reader.diagnostics.push(Diagnostic::error(
-                "LISTEN",
-                format!(
-                    "LISTEN has {}, which is the engine's own socket",
-                    socket_path.display()
-                ),
-                "write another path",
-            ));
-        }
-        let max_connections = reader.parse("MAX_CONNECTIONS", raw.max_connections, |value| {
-            number(value, 1, 1_000_000)
-        });
-        let shutdown_grace = reader.parse("SHUTDOWN_GRACE", raw.shutdown_grace, |value| {
-            number(value, 0, 3600)
-        });
+        let connections = |value: &str| number(value, 1, 1_000_000);
+        let max_connections = reader.parse("MAX_CONNECTIONS", raw.max_connections, connections);
+        let seconds = |value: &str| number(value, 0, 3600).map(Duration::from_secs);
+        let shutdown_grace = reader.parse("SHUTDOWN_GRACE", raw.shutdown_grace, seconds);
         let log_level = reader.parse("LOG_LEVEL", raw.log_level, str::parse);
-        let policy = Policy::new(&grants.rules());
-        let policy = policy.map_err(|error| {
+        if let (Some(listen), Some(engine)) = (&listen, &socket_path) {
+            reader.compare(listen, mode_set, engine);
+        }
+        let policy = Policy::new(&grants.rules()).map_err(|error| {
             let help = "this is a mistake in dockgate: please report it";
-            reader
-                .diagnostics
-                .push(Diagnostic::error("POST", error.to_string(), help));
+            reader.error("POST", error.to_string(), help);
         });
         let mut warnings = reader.diagnostics;
-        match policy {
-            Ok(policy) if warnings.iter().all(|one| one.severity == Severity::Warning) => {
-                Ok(Settings {
-                    listen,
-                    listen_mode,
-                    socket_path,
-                    max_connections: max_connections.unwrap_or(10_000),
-                    shutdown_grace: Duration::from_secs(shutdown_grace.unwrap_or(5)),
-                    log_level: log_level.unwrap_or(LogLevel::Info),
-                    policy: Arc::new(policy),
-                    grants,
-                    warnings,
-                })
-            }
+        let errors = warnings.iter().any(|one| one.severity == Severity::Error);
+        let parts = (
+            listen,
+            listen_mode,
+            socket_path,
+            max_connections,
+            shutdown_grace,
+            log_level,
+            policy,
+        );
+        match parts {
+            (
+                Some(listen),
+                Some(listen_mode),
+                Some(socket_path),
+                Some(max_connections),
+                Some(shutdown_grace),
+                Some(log_level),
+                Ok(policy),
+            ) if !errors => Ok(Settings {
+                listen,
+                listen_mode,
+                socket_path,
+                max_connections,
+                shutdown_grace,
+                log_level,
+                policy: Arc::new(policy),
+                grants,
+                warnings,
+            }),
             _ => {
                 warnings.sort_by_key(|one| std::cmp::Reverse(one.severity));
                 Err(warnings)
@@ -301,37 +286,74 @@ impl Reader {
         let mut set = Vec::new();
         for Variable { name, default, .. } in VARIABLES.iter().filter(|known| known.name != POST) {
             match snapshot.get(name).map(|value| value.to_str()) {
-                Some(Some("")) => self.diagnostics.push(Diagnostic::warning(
+                Some(Some("")) => self.warning(
                     name,
                     format!("{name} is empty and read as not set: {default}"),
                     "give it a value or leave it out",
-                )),
+                ),
                 Some(Some(value)) => set.push(((*name).to_owned(), value.to_owned())),
-                Some(None) => self.diagnostics.push(Diagnostic::error(
+                Some(None) => self.error(
                     name,
                     format!("the value of {name} is not UTF-8"),
                     "write it in UTF-8",
-                )),
+                ),
                 None => {}
             }
         }
         envy::from_iter(set).expect("optional strings take every value")
     }
 
+    /// The value, or else the default, as what it means. What is wrong with it is noted.
     fn parse<T>(
         &mut self,
         name: &str,
         value: Option<String>,
         parse: impl FnOnce(&str) -> Result<T, Unfit>,
     ) -> Option<T> {
-        let value = value?;
-        parse(&value)
+        let default = || {
+            VARIABLES
+                .iter()
+                .find(|known| known.name == name)
+                .map(|known| known.default)
+        };
+        parse(value.as_deref().or_else(default)?)
             .map_err(|(what, help)| {
-                let problem = format!("{name}={} {what}", printable(&value));
-                self.diagnostics
-                    .push(Diagnostic::error(name, problem, help));
+                let value = printable(&value.unwrap_or_default());
+                self.error(name, format!("{name}={value} {what}"), help);
             })
             .ok()
+    }
+
+    /// Looks at settings that do not fit each other.
+    fn compare(&mut self, listen: &[Listen], mode_set: bool, engine: &Path) {
+        let mut sockets = listen.iter().filter_map(|listen| match listen {
+            Listen::Unix(path) => Some(path),
+            Listen::Tcp { .. } => None,
+        });
+        if mode_set && sockets.clone().next().is_none() {
+            self.warning(
+                "LISTEN_MODE",
+                "LISTEN_MODE has no effect without a Unix socket to listen on",
+                "add unix:///PATH to LISTEN, or leave it out",
+            );
+        }
+        if sockets.any(|path| path == engine) {
+            let problem = format!(
+                "LISTEN has {}, which is the engine's own socket",
+                engine.display()
+            );
+            self.error("LISTEN", problem, "write another path");
+        }
+    }
+
+    fn error(&mut self, name: &str, problem: impl Into<String>, help: &str) {
+        self.diagnostics
+            .push(Diagnostic::error(name, problem, help));
+    }
+
+    fn warning(&mut self, name: &str, problem: impl Into<String>, help: &str) {
+        self.diagnostics
+            .push(Diagnostic::warning(name, problem, help));
     }
 
     fn disable_ipv6(&mut self, value: Option<String>, listen_set: bool) -> bool {
@@ -340,17 +362,27 @@ impl Reader {
         let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
         let on = is(&["1", "true", "yes"]);
         if !on && !is(&["0", "false", "no"]) {
-            let problem = format!("{name}={} is read as 0", printable(&value));
-            self.diagnostics
-                .push(Diagnostic::warning(name, problem, "write 1 or 0"));
+            self.warning(name, value_reading(name, &value, false), "write 1 or 0");
         }
         if on && listen_set {
             let problem = "LISTEN wins over DISABLE_IPV6, which has no effect";
-            self.diagnostics
-                .push(Diagnostic::warning(name, problem, "leave one of them out"));
+            self.warning(name, problem, "leave one of them out");
         }
         on
     }
+}
+
+/// The default address falls back to IPv4, or is that from the start.
+fn by_default(mut listen: Vec<Listen>, disable_ipv6: bool) -> Vec<Listen> {
+    for one in &mut listen {
+        if let Listen::Tcp { addr, fallback_v4 } = one {
+            *fallback_v4 = !disable_ipv6;
+            if disable_ipv6 {
+                addr.set_ip(Ipv4Addr::UNSPECIFIED.into());
+            }
+        }
+    }
+    listen
 }
 
 const LISTEN_FORMS: &str = "write tcp://ADDRESS:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
@@ -701,7 +733,6 @@ mod tests {
                 "LOG_LEVEL",
                 "IAMGES",
                 "CONTAINERS",
-                "LISTEN_MODE",
             ]
         );
     }

