@@ -1,6 +1,12 @@
 //! dockgate in front of this machine's Docker Engine, or of a small one that is built in:
 //! `cargo run --release --example demo`, then the commands that it prints. Ctrl-C ends it.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to who runs it"
+)]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,11 @@
 //! looks at the bytes that reached the engine and at the bytes that the client got, and ends with
 //! a clean request on a new connection ([`Gate::still_works`](support::Gate::still_works)).
 
+#![expect(
+    clippy::print_stderr,
+    reason = "shown with a test that fails, and only then"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -4,13 +4,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wire::BOUND;
+use super::wire::{BOUND, STARTING};
 
 /// A running dockgate, ended with the test.
 pub(crate) struct Dockgate {
@@ -46,7 +46,9 @@ impl Dockgate {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = command.spawn().expect("the binary starts");
+        drop(starting);
         let stdout = child.stdout.take().expect("a pipe");
         (
             Dockgate {

@@ -12,13 +12,13 @@ use std::{fs, io, thread};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
-use super::wire::{BOUND, Message, Wire};
+use super::wire::{BOUND, Handle, Message, Wire};
 
 /// A Unix socket in a directory of its own.
 pub(crate) struct Engine {
     directory: TempDir,
     path: PathBuf,
-    listener: Option<Socket>,
+    listener: Option<Handle>,
 }
 
 impl Engine {
@@ -143,7 +143,7 @@ impl Engine {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
         socket.bind(&address).expect("a free path");
         socket.listen(backlog).expect("a listening socket");
-        self.listener = Some(socket);
+        self.listener = Some(Handle::new(socket));
     }
 }
 

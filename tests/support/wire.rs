@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -22,9 +24,38 @@ pub(crate) enum End {
     Reset,
 }
 
+/// Held while a process is started: until it runs its own program it has copies of all sockets.
+pub(crate) static STARTING: Mutex<()> = Mutex::new(());
+
+/// A socket that is closed for good when it is dropped, and not only when a process that is being
+/// started lets go of its copy.
+pub(crate) struct Handle(Option<Socket>);
+
+impl Handle {
+    /// Takes a socket over.
+    pub(crate) fn new(socket: Socket) -> Handle {
+        Handle(Some(socket))
+    }
+}
+
+impl Deref for Handle {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        self.0.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _none = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0 = None;
+    }
+}
+
 /// A connected socket and all that has arrived on it.
 pub(crate) struct Wire {
-    socket: Socket,
+    socket: Handle,
     seen: Vec<u8>,
     used: usize,
     sent: usize,
@@ -59,7 +90,7 @@ impl Wire {
     /// Takes a connected socket over.
     pub(crate) fn new(socket: Socket) -> Wire {
         let wire = Wire {
-            socket,
+            socket: Handle::new(socket),
             seen: Vec::new(),
             used: 0,
             sent: 0,
@@ -93,7 +124,7 @@ impl Wire {
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         let mut left = bytes.as_ref();
         while !left.is_empty() {
-            match self.socket.write(left) {
+            match (&*self.socket).write(left) {
                 Ok(count) => {
                     self.sent += count;
                     left = &left[count..];
@@ -329,7 +360,7 @@ impl Wire {
     #[track_caller]
     fn fill(&mut self) -> Option<End> {
         let mut buffer = [0; 1 << 16];
-        match self.socket.read(&mut buffer) {
+        match (&*self.socket).read(&mut buffer) {
             Ok(0) => Some(End::Closed),
             Ok(count) => {
                 self.seen.extend(&buffer[..count]);
