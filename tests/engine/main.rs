@@ -13,7 +13,11 @@
 //! from one in dockgate (whatever expects a denial then fails, of course).
 
 // Of the other tests' support, what is of use without their scripted engine.
-#[allow(dead_code, reason = "each test binary uses its own part of this")]
+#[allow(
+    dead_code,
+    clippy::print_stderr,
+    reason = "it is a part, and prints when a test fails"
+)]
 #[path = "../support/dockgate.rs"]
 mod dockgate;
 #[allow(dead_code, reason = "likewise")]
