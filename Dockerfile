@@ -1,0 +1,22 @@
+# dockgate, as the only file of its image.
+#
+# The builder may be any image with Rust, gcc or clang and a C library: Debian's or Alpine's.
+ARG RUST_IMAGE=rust:1-slim
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /src
+# The dependencies are a layer of their own: they change less often than the sources.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src && touch src/lib.rs && cargo fetch --locked
+COPY . .
+# A static binary, whichever C library the builder has. Naming the target, which is the builder's
+# own, keeps the flag from the build script and the procedural macros: they must be loadable.
+RUN target=$(rustc --print host-tuple) \
+    && RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target "$target" \
+    && cp "target/$target/release/dockgate" /dockgate
+
+FROM scratch
+COPY --from=build /dockgate /dockgate
+EXPOSE 2375
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/dockgate", "healthcheck"]
+ENTRYPOINT ["/dockgate"]

@@ -1,0 +1,31 @@
+"""What docker-py says where only CONTAINERS is granted, on the engine that DOCKER_HOST names."""
+
+import docker
+import websocket
+
+client = docker.from_env(timeout=60)
+assert isinstance(client.containers.list(all=True), list)
+
+
+def denied(call, lack):
+    try:
+        call()
+    except docker.errors.APIError as error:
+        assert error.status_code == 403, error
+        assert error.explanation.startswith("dockgate: "), error.explanation
+        assert error.explanation.endswith(" is not allowed: set " + lack), error.explanation
+    else:
+        raise SystemExit(f"granted without {lack}")
+
+
+denied(client.images.list, "IMAGES=1")
+denied(lambda: client.containers.run("busybox"), "POST=1")
+denied(lambda: client.api.exec_create("some", "true"), "EXEC=1 and POST=1")
+denied(lambda: client.api.put_archive("some", "/", b"x" * (5 << 20)), "POST=1")
+denied(lambda: client.images.load(b"x" * (5 << 20)), "IMAGES=1 and POST=1")
+try:
+    client.api.attach_socket("some", {"stdin": 1, "stream": 1}, ws=True)
+    raise SystemExit("a WebSocket was granted without POST")
+except websocket.WebSocketBadStatusException as error:
+    assert error.status_code == 403, error
+print("all denied")

@@ -1,0 +1,34 @@
+//! dockgate in front of a real Docker Engine, driven by real clients: the docker CLI, docker-py,
+//! dockerode, docker-compose. Black box: the binary and its environment variables.
+//!
+//! `scripts/test` runs all of it. To run one test by hand:
+//!
+//! ```sh
+//! scripts/engine start /tmp/an-engine
+//! DOCKGATE_TEST_ENGINE=/tmp/an-engine cargo test --test engine -- --ignored NAME
+//! scripts/engine stop /tmp/an-engine
+//! ```
+//!
+//! With `DOCKGATE_TEST_DIRECT=1` socat stands in dockgate's place: that tells a mistake in a test
+//! from one in dockgate (whatever expects a denial then fails, of course).
+
+// Of the other tests' support, what is of use without their scripted engine.
+#[allow(
+    dead_code,
+    clippy::print_stderr,
+    reason = "it is a part, and prints when a test fails"
+)]
+#[path = "../support/dockgate.rs"]
+mod dockgate;
+#[allow(dead_code, reason = "likewise")]
+#[path = "../support/wire.rs"]
+mod wire;
+
+mod clients;
+mod commands;
+mod container;
+mod files;
+mod harness;
+mod restarts;
+mod streams;
+mod swarm;
