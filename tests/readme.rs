@@ -1,0 +1,144 @@
+//! The README says what the program does: its tables come from the library's own, and its `dockgate`
+//! examples are run. `UPDATE_README=1 cargo test --test readme` writes both anew.
+
+use std::{env, fmt::Display, fs, process::Command};
+
+use dockgate::{
+    api::sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+    config::VARIABLES,
+};
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+const REMEDY: &str = "to write it anew: UPDATE_README=1 cargo test --test readme";
+
+#[test]
+fn the_readme_is_what_the_program_does() {
+    let written = fs::read_to_string(README).expect("a README");
+    let mut fresh = with_part(&written, "sections", &sections());
+    fresh = with_part(&fresh, "requires", &requires());
+    fresh = with_part(&fresh, "actions", &actions());
+    fresh = with_part(&fresh, "settings", &settings());
+    fresh = with_part(&fresh, "root", &root());
+    fresh = with_outputs(&fresh);
+    if env::var_os("UPDATE_README").is_some() {
+        fs::write(README, &fresh).expect("a README that can be written");
+        return;
+    }
+    let mut lines = written.lines().zip(fresh.lines());
+    if let Some((is, should)) = lines.find(|(is, should)| is != should) {
+        panic!("README.md has\n  {is}\ninstead of\n  {should}\n{REMEDY}");
+    }
+    assert_eq!(written, fresh, "{REMEDY}");
+}
+
+fn sections() -> String {
+    let rows = SECTIONS.iter().map(|section| {
+        let default = u8::from(section.default);
+        [
+            code(section.name),
+            default.to_string(),
+            codes(section.paths),
+            section.doc.to_owned(),
+        ]
+    });
+    table(["variable", "default", "paths", "what it is for"], rows)
+}
+
+fn actions() -> String {
+    let rows = ACTIONS.iter().map(|action| {
+        [
+            code(action.variable),
+            "0".to_owned(),
+            routes(action.routes),
+            action.doc.to_owned(),
+        ]
+    });
+    table(["variable", "default", "routes", "what it does"], rows)
+}
+
+fn requires() -> String {
+    let rows = REQUIRES.iter().map(|requires| {
+        [
+            routes(requires.routes),
+            code(requires.also),
+            requires.doc.to_owned(),
+        ]
+    });
+    table(["routes", "need as well", "because"], rows)
+}
+
+fn settings() -> String {
+    let rows = VARIABLES.iter().map(|variable| {
+        [
+            code(variable.name),
+            code(variable.default),
+            variable.doc.to_owned(),
+        ]
+    });
+    table(["variable", "default", "meaning"], rows)
+}
+
+fn root() -> String {
+    let rows = SECTIONS
+        .iter()
+        .filter_map(|section| Some([code(section.name), section.root_on_host?.to_owned()]));
+    table(["section", "how"], rows)
+}
+
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut text = format!("| {} |\n{}|\n", head.join(" | "), "|---".repeat(N));
+    rows.for_each(|row| text += &format!("| {} |\n", row.join(" | ")));
+    text
+}
+
+fn routes(routes: &[Route]) -> String {
+    codes(&routes.iter().map(|route| route.text).collect::<Vec<_>>())
+}
+
+fn codes(texts: &[&str]) -> String {
+    texts.iter().map(code).collect::<Vec<_>>().join(", ")
+}
+
+fn code(text: impl Display) -> String {
+    format!("`{text}`")
+}
+
+/// The README with `text` between the comments `<!-- name -->` and `<!-- /name -->`.
+fn with_part(readme: &str, name: &str, text: &str) -> String {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->\n"));
+    let (before, rest) = readme.split_once(&begin).expect("a beginning");
+    let (_, after) = rest.split_once(&end).expect("an end");
+    format!("{before}{begin}\n{text}\n{end}{after}")
+}
+
+/// The README with what each `$ [NAME=VALUE ...] dockgate ...` of a `console` block prints.
+fn with_outputs(readme: &str) -> String {
+    let mut text = String::new();
+    let mut in_block = false;
+    for line in readme.lines() {
+        match line.strip_prefix("$ ").filter(|_| in_block) {
+            Some(command) => text += &format!("{line}\n{}", output(command)),
+            None if in_block && line != "```" => {}
+            None => text += &format!("{line}\n"),
+        }
+        in_block = line == "```console" || (in_block && line != "```");
+    }
+    text
+}
+
+fn output(command: &str) -> String {
+    let mut words = command.split(' ').peekable();
+    let mut variables = Vec::new();
+    while let Some(variable) = words.next_if(|word| *word != "dockgate") {
+        variables.push(
+            variable
+                .split_once('=')
+                .expect("a variable before the program"),
+        );
+    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_dockgate"));
+    let program = program.args(words.skip(1)).env_clear().envs(variables);
+    let output = program.output().expect("the program runs");
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8(text).expect("text")
+}
