@@ -247,6 +247,30 @@ proptest! {
     }
 }
 
+#[test]
+fn a_deny_beats_an_allow_and_says_so() {
+    let rule = |origin: &str, effect, methods| Rule {
+        origin: origin.into(),
+        effect,
+        routes: vec![Route {
+            methods,
+            pattern: Pattern::below("/a"),
+        }],
+        when: Vec::new(),
+        missing: Vec::new(),
+        holes: Vec::new(),
+    };
+    let allow = rule("A", Effect::Allow, Methods::ALL);
+    let deny = rule("D", Effect::Deny, Methods::WRITES);
+    let policy = policy(&[allow, deny]);
+    let verdict = |method| decide(&policy, &Target::from_line(method, "/a/b").unwrap(), true);
+    assert_eq!(verdict("GET"), Ok("A".to_owned()));
+    assert_eq!(
+        verdict("POST"),
+        Err("D denies it; take that out to allow it".to_owned())
+    );
+}
+
 /// Subset construction can explode; then the policy must be refused, and soon.
 #[test]
 fn a_policy_that_explodes_is_refused() {

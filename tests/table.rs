@@ -1,7 +1,7 @@
 //! `build.rs` under test: each kind of slip in `sections.toml` is refused with its line.
 
 #[path = "../build.rs"]
-#[expect(dead_code, clippy::print_stdout, reason = "its `main` is for cargo")]
+#[expect(dead_code, reason = "its `main` is for cargo")]
 mod build;
 
 const GOOD: &str = r#"[[section]]

@@ -602,6 +602,23 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_is_reached_on_loopback() {
+        let local = |listen: &Listen| {
+            let addresses = listen.local_addresses();
+            addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            local(&good(&[]).listen[0]),
+            ["[::1]:2375", "127.0.0.1:2375"]
+        );
+        assert_eq!(local(&tcp("0.0.0.0:1")), ["127.0.0.1:1"]);
+        assert_eq!(local(&tcp("10.0.0.1:1")), ["10.0.0.1:1"]);
+    }
+
+    #[test]
     fn values_that_make_sense_are_taken() {
         let listen = |value| good(&[("LISTEN", value)]).listen;
         let unix = |path: &str| Listen::Unix(path.into());
