@@ -1,5 +1,5 @@
-//! The README says what the program does: its tables come from the library's own, and its `dockgate`
-//! examples are run. `UPDATE_README=1 cargo test --test readme` writes both anew.
+//! The README says what the program does: its tables come from the library's own, and its
+//! `dockgate` examples are run. `UPDATE_README=1 cargo test --test readme` writes both anew.
 
 use std::{env, fmt::Display, fs, process::Command};
 
