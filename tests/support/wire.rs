@@ -304,6 +304,23 @@ impl Wire {
         self.used < self.seen.len() || self.fill().is_none()
     }
 
+    /// Waits until these bytes have come, which are not taken by that (true), or the peer's half
+    /// has ended without them.
+    #[track_caller]
+    pub(crate) fn reaches(&mut self, mark: &[u8]) -> bool {
+        loop {
+            if self.seen[self.used..]
+                .windows(mark.len())
+                .any(|window| window == mark)
+            {
+                return true;
+            }
+            if self.fill().is_some() {
+                return false;
+            }
+        }
+    }
+
     /// Whether nothing has come when so much time has passed. Only for what must never come: a
     /// test that passes by it does not depend on the time chosen.
     #[track_caller]
