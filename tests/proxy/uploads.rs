@@ -300,12 +300,13 @@ fn where_a_chunked_body_ends_is_seen_in_one_way_only() {
     ] {
         eprintln!("sending {body:?}");
         let next = "GET /version?\"x\" HTTP/1.1\r\nHost: docker\r\n\r\n";
-        let mut client = gate.sent([LOAD, CHUNKED, &body, next].concat());
-        client.half_close();
+        let mut client = gate.sent([LOAD, CHUNKED].concat());
         let mut engine = gate.engine.accept();
+        engine.head();
+        client.send(body + next);
+        client.half_close();
         // Either the body is a whole one, and what follows it is the next request or nothing …
         if engine.reaches(b"\r\n0\r\n\r\n") {
-            engine.head();
             assert_eq!(engine.chunked(5), b"h\"l<o");
             assert_eq!(engine.chunk(), None);
             engine.send(EMPTY);
