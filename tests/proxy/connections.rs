@@ -308,11 +308,12 @@ fn connections_beyond_the_maximum_wait_until_one_is_left() {
     assert_eq!(stream.head().status(), 200);
 
     let mut third = gate.sent(LIST);
-    assert!(
-        gate.engine
-            .accept_within(Duration::from_millis(300))
-            .is_none()
-    );
+    while let Some(mut other) = gate.engine.accept_any(Duration::from_millis(300)) {
+        assert!(
+            !other.has_more(),
+            "the third one's request reached the engine"
+        );
+    }
     drop(tunnel);
     assert_eq!(engine.ends(), End::Closed);
     drop(engine);

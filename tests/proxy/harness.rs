@@ -7,12 +7,12 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr};
 
 use crate::support::wire::{Wire, chunk};
-use crate::support::{End, Engine};
+use crate::support::{BOUND, End, Engine};
 
 fn ends() -> (Engine, Wire, Wire) {
     let engine = Engine::start();
     let client = Wire::unix(engine.path());
-    let accepted = engine.accept();
+    let accepted = engine.accept_any(BOUND).expect("a connection");
     (engine, client, accepted)
 }
 
@@ -95,8 +95,8 @@ fn an_engine_stops_hangs_and_comes_back_at_the_same_path() {
     assert!(!waiting.is_empty());
     engine.restart();
     assert_eq!(connect(), Ok(()));
-    assert!(engine.accept_within(Duration::from_millis(1)).is_some());
-    assert!(engine.accept_within(Duration::from_millis(1)).is_none());
+    assert!(engine.accept_any(Duration::from_millis(1)).is_some());
+    assert!(engine.accept_any(Duration::from_millis(1)).is_none());
 }
 
 #[test]

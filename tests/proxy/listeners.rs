@@ -31,8 +31,6 @@ fn unix(path: &Path) -> String {
 /// A request through a listener reaches the engine and is answered.
 #[track_caller]
 fn serves(engine: &Engine, mut client: Wire) {
-    // At its start dockgate looks whether the engine is there.
-    engine.forget_waiting();
     client.send("GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n");
     let (mut accepted, request) = engine.request();
     assert_eq!(request.head.line, "GET /_ping HTTP/1.1");

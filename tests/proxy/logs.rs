@@ -251,7 +251,11 @@ fn err_drops_denials() {
         ("LOG_LEVEL", "err"),
     ]);
     wait_for(address);
-    let mut gate = Gate::of(engine, dockgate, address);
+    let mut gate = Gate {
+        engine,
+        dockgate,
+        address,
+    };
     gate.refusal(get("/info"));
     gate.still_works();
     gate.engine.stop();
@@ -294,7 +298,11 @@ fn nobody_reading_the_log_delays_nobody() {
     let environment = [("LISTEN", listen.as_str()), ("SOCKET_PATH", path.as_str())];
     let (dockgate, mut stdout) = Dockgate::unread(&mut Dockgate::command(&environment));
     wait_for(address);
-    let gate = Gate::of(engine, dockgate, address);
+    let gate = Gate {
+        engine,
+        dockgate,
+        address,
+    };
     // Far more than a pipe and any bounded queue hold.
     let denied = get(&format!("/{}", "x".repeat(1000))).repeat(20);
     let mut client = gate.client();

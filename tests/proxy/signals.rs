@@ -135,7 +135,11 @@ fn a_closed_stdout_harms_nothing() {
         assert!(Instant::now() < deadline, "does not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
-    let gate = Gate::of(engine, dockgate, address);
+    let gate = Gate {
+        engine,
+        dockgate,
+        address,
+    };
     for _ in 0..3 {
         assert_eq!(
             gate.refusal("GET /info HTTP/1.1\r\nHost: docker\r\n\r\n")

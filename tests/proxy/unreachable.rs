@@ -99,7 +99,11 @@ fn a_socket_that_may_not_be_used_is_a_503_with_its_group() {
         Dockgate::start(&environment)
     };
     dockgate.listens(&listen);
-    let gate = Gate::of(engine, dockgate, address);
+    let gate = Gate {
+        engine,
+        dockgate,
+        address,
+    };
     let text = why_not(&gate);
     assert!(
         text.contains(&format!(" {}", owner.gid())),

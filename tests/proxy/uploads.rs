@@ -267,6 +267,65 @@ fn chunk_extensions_and_trailers_do_not_change_the_body() {
 }
 
 #[test]
+fn where_a_chunked_body_ends_is_seen_in_one_way_only() {
+    let gate = Gate::open();
+    let end = "0\r\n\r\n";
+    for body in [
+        format!("0005\r\nh\"l<o\r\n{end}"),
+        format!("5 \r\nh\"l<o\r\n{end}"),
+        format!("5\t\r\nh\"l<o\r\n{end}"),
+        format!("5 ;x\r\nh\"l<o\r\n{end}"),
+        format!("5;x=\"0\r\nh\"l<o\r\n{end}"),
+        format!("5;x\nh\"l<o\r\n{end}"),
+        format!("5\nh\"l<o\n{end}"),
+        format!("5\r\nh\"l<o\n{end}"),
+        format!(" 5\r\nh\"l<o\r\n{end}"),
+        format!("+5\r\nh\"l<o\r\n{end}"),
+        format!("0x5\r\nh\"l<o\r\n{end}"),
+        format!("5_\r\nh\"l<o\r\n{end}"),
+        format!("\r\nh\"l<o\r\n{end}"),
+        format!("10000000000000005\r\nh\"l<o\r\n{end}"),
+        "5\r\nh\"l<o\r\n00000\r\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0;x\r\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0 \r\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\n\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\n\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\nA: 1\r\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\nA: 1\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\nA: 1\r\n\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\nA: 1\rGET / HTTP/1.1\r\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\n\rGET / HTTP/1.1\r\n\r\n".to_owned(),
+        "5\r\nh\"l<o\r\n0\r\nno colon\r\n\r\n".to_owned(),
+    ] {
+        eprintln!("sending {body:?}");
+        let next = "GET /version?\"x\" HTTP/1.1\r\nHost: docker\r\n\r\n";
+        let mut client = gate.sent([LOAD, CHUNKED].concat());
+        let mut engine = gate.engine.accept();
+        engine.head();
+        client.send(body + next);
+        client.half_close();
+        // Either the body is a whole one, and what follows it is the next request or nothing …
+        if engine.reaches(b"\r\n0\r\n\r\n") {
+            assert_eq!(engine.chunked(5), b"h\"l<o");
+            assert_eq!(engine.chunk(), None);
+            engine.send(EMPTY);
+            assert_eq!(client.response().status(), 200);
+            if engine.has_more() {
+                assert_eq!(engine.request().head.line, "GET /version?%22x%22 HTTP/1.1");
+                engine.send(EMPTY);
+                assert_eq!(client.response().status(), 200);
+            }
+        } else {
+            // … or it is a broken one.
+            assert_eq!(client.response().status(), 400);
+        }
+        assert_eq!(client.ends(), End::Closed);
+    }
+    gate.still_works();
+}
+
+#[test]
 fn bad_chunking_cuts_the_engine_and_is_a_400() {
     let gate = Gate::open();
     for bad in [

@@ -53,11 +53,6 @@ impl Engine {
         self.directory.path()
     }
 
-    /// Whether it listens.
-    pub(crate) fn is_listening(&self) -> bool {
-        self.listener.is_some()
-    }
-
     /// Listens at the same path, as a restarted engine does. Connections accepted before stay open:
     /// to end them is the test's part.
     pub(crate) fn restart(&mut self) {
@@ -86,16 +81,23 @@ impl Engine {
         }
     }
 
-    /// The next connection.
+    /// The next connection on which something comes. One that ends without a byte was only to see
+    /// whether the engine is there, as dockgate does when it starts.
     #[track_caller]
     pub(crate) fn accept(&self) -> Wire {
-        self.accept_within(BOUND)
-            .unwrap_or_else(|| panic!("no connection reached the engine"))
+        loop {
+            let mut wire = self
+                .accept_any(BOUND)
+                .unwrap_or_else(|| panic!("no connection reached the engine"));
+            if wire.has_more() {
+                return wire;
+            }
+        }
     }
 
-    /// The next connection, if one comes in this time.
+    /// The next connection, if there is one in this time.
     #[track_caller]
-    pub(crate) fn accept_within(&self, time: Duration) -> Option<Wire> {
+    pub(crate) fn accept_any(&self, time: Duration) -> Option<Wire> {
         let listener = self.listener.as_ref().expect("a listening engine");
         listener.set_read_timeout(Some(time)).expect("a timeout");
         match listener.accept() {
@@ -103,12 +105,6 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => panic!("accept: {error}"),
         }
-    }
-
-    /// Forgets the connections that wait to be accepted.
-    #[track_caller]
-    pub(crate) fn forget_waiting(&self) {
-        while self.accept_within(Duration::from_millis(1)).is_some() {}
     }
 
     /// Accepts a connection and reads one whole request from it.
@@ -149,8 +145,7 @@ impl Engine {
 
 fn answer_all(mut wire: Wire, answer: &dyn Fn(&Message) -> Vec<u8>) {
     wire.patience(Duration::from_secs(24 * 60 * 60));
-    while wire.has_more() {
-        let request = wire.request();
+    while let Some(request) = wire.try_request() {
         if wire.try_send(answer(&request)).is_err() {
             return;
         }

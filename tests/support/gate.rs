@@ -75,16 +75,6 @@ impl Gate {
         let own = [("LISTEN", listen.as_str()), ("SOCKET_PATH", path.as_str())];
         let dockgate = Dockgate::start(&[&own, environment].concat());
         dockgate.listens(&listen);
-        Gate::of(engine, dockgate, address)
-    }
-
-    /// An engine and a dockgate that the test has started, and that listens already. What it has
-    /// opened until now was to see whether the engine is there.
-    #[track_caller]
-    pub(crate) fn of(engine: Engine, dockgate: Dockgate, address: SocketAddr) -> Gate {
-        if engine.is_listening() {
-            engine.forget_waiting();
-        }
         Gate {
             engine,
             dockgate,

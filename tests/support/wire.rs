@@ -190,35 +190,28 @@ impl Wire {
     /// Reads a head, to the empty line.
     #[track_caller]
     pub(crate) fn head(&mut self) -> Head {
-        let start = self.used;
-        self.until(b"\r\n\r\n");
-        Head::parse(&self.seen[start..self.used])
+        let Some(head) = self.try_head() else {
+            self.cut_off()
+        };
+        head
     }
 
     /// Reads exactly so many bytes.
     #[track_caller]
     pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
-        while self.seen.len() < self.used + count {
-            self.more();
-        }
-        self.used += count;
-        self.seen[self.used - count..self.used].to_vec()
+        let Some(bytes) = self.try_take(count) else {
+            self.cut_off()
+        };
+        bytes
     }
 
     /// Reads one chunk of the chunked coding; the final one is `None`, its trailers skipped.
     #[track_caller]
     pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
-        let size = self.line();
-        let digits = size.split(';').next().unwrap_or_default().trim();
-        let size = usize::from_str_radix(digits, 16)
-            .unwrap_or_else(|_| panic!("not a chunk's size: {size:?} in {}", self.shown()));
-        if size == 0 {
-            while !self.line().is_empty() {}
-            return None;
-        }
-        let data = self.take(size);
-        assert_eq!(self.line(), "", "a chunk ends with CRLF");
-        Some(data)
+        let Some(chunk) = self.try_chunk() else {
+            self.cut_off()
+        };
+        chunk
     }
 
     /// Reads chunks until so many bytes of content have arrived, however they are cut.
@@ -241,18 +234,26 @@ impl Wire {
     /// Reads one whole request.
     #[track_caller]
     pub(crate) fn request(&mut self) -> Message {
-        let start = self.used;
-        let head = self.head();
-        let body = if head.is_chunked() {
-            self.chunks()
-        } else {
-            self.take(head.length())
+        let Some(request) = self.try_request() else {
+            self.cut_off()
         };
-        Message {
+        request
+    }
+
+    /// Reads one whole request, if the peer does not end before it is whole.
+    #[track_caller]
+    pub(crate) fn try_request(&mut self) -> Option<Message> {
+        let start = self.used;
+        let head = self.try_head()?;
+        let body = match head.is_chunked() {
+            true => self.try_chunks()?,
+            false => self.try_take(head.length())?,
+        };
+        Some(Message {
             raw: self.seen[start..self.used].to_vec(),
             head,
             body,
-        }
+        })
     }
 
     /// Reads one whole answer to anything but HEAD.
@@ -262,7 +263,12 @@ impl Wire {
         let head = self.head();
         let body = match head.status() {
             100..200 | 204 | 304 => Vec::new(),
-            _ if head.is_chunked() => self.chunks(),
+            _ if head.is_chunked() => {
+                let Some(body) = self.try_chunks() else {
+                    self.cut_off()
+                };
+                body
+            }
             _ if head.one("content-length").is_some() => self.take(head.length()),
             _ => self.rest().0,
         };
@@ -304,6 +310,23 @@ impl Wire {
         self.used < self.seen.len() || self.fill().is_none()
     }
 
+    /// Waits until these bytes have come, which are not taken by that (true), or the peer's half
+    /// has ended without them.
+    #[track_caller]
+    pub(crate) fn reaches(&mut self, mark: &[u8]) -> bool {
+        loop {
+            if self.seen[self.used..]
+                .windows(mark.len())
+                .any(|window| window == mark)
+            {
+                return true;
+            }
+            if self.fill().is_some() {
+                return false;
+            }
+        }
+    }
+
     /// Whether nothing has come when so much time has passed. Only for what must never come: a
     /// test that passes by it does not depend on the time chosen.
     #[track_caller]
@@ -319,20 +342,56 @@ impl Wire {
     }
 
     #[track_caller]
-    fn chunks(&mut self) -> Vec<u8> {
-        std::iter::from_fn(|| self.chunk()).flatten().collect()
+    fn try_head(&mut self) -> Option<Head> {
+        let start = self.used;
+        self.until(b"\r\n\r\n")?;
+        Some(Head::parse(&self.seen[start..self.used]))
+    }
+
+    #[track_caller]
+    fn try_take(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.seen.len() < self.used + count {
+            self.more()?;
+        }
+        self.used += count;
+        Some(self.seen[self.used - count..self.used].to_vec())
+    }
+
+    #[track_caller]
+    fn try_chunk(&mut self) -> Option<Option<Vec<u8>>> {
+        let line = self.line()?;
+        let digits = line.split(';').next().unwrap_or_default().trim();
+        let Ok(size) = usize::from_str_radix(digits, 16) else {
+            panic!("not a chunk's size: {line:?} in {}", self.shown());
+        };
+        if size == 0 {
+            while !self.line()?.is_empty() {}
+            return Some(None);
+        }
+        let data = self.try_take(size)?;
+        assert_eq!(self.line()?, "", "a chunk ends with CRLF");
+        Some(Some(data))
+    }
+
+    #[track_caller]
+    fn try_chunks(&mut self) -> Option<Vec<u8>> {
+        let mut content = Vec::new();
+        while let Some(data) = self.try_chunk()? {
+            content.extend(data);
+        }
+        Some(content)
     }
 
     /// Reads a line and leaves its CRLF out.
     #[track_caller]
-    fn line(&mut self) -> String {
+    fn line(&mut self) -> Option<String> {
         let start = self.used;
-        self.until(b"\r\n");
-        latin1(&self.seen[start..self.used - 2])
+        self.until(b"\r\n")?;
+        Some(latin1(&self.seen[start..self.used - 2]))
     }
 
     #[track_caller]
-    fn until(&mut self, mark: &[u8]) {
+    fn until(&mut self, mark: &[u8]) -> Option<()> {
         let mut searched = self.used;
         loop {
             let found = self.seen[searched..]
@@ -340,20 +399,23 @@ impl Wire {
                 .position(|w| w == mark);
             if let Some(at) = found {
                 self.used = searched + at + mark.len();
-                return;
+                return Some(());
             }
             searched = self
                 .used
                 .max(self.seen.len().saturating_sub(mark.len() - 1));
-            self.more();
+            self.more()?;
         }
     }
 
     #[track_caller]
-    fn more(&mut self) {
-        if let Some(end) = self.fill() {
-            panic!("ended ({end:?}) while more was expected: {}", self.shown());
-        }
+    fn more(&mut self) -> Option<()> {
+        self.fill().is_none().then_some(())
+    }
+
+    #[track_caller]
+    fn cut_off(&self) -> ! {
+        panic!("ended while more was expected: {}", self.shown())
     }
 
     /// Reads what there is; the end, if it is that.
