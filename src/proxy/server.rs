@@ -415,8 +415,8 @@ fn fitting_connections(wanted: usize) -> usize {
         .max(1);
     if fitting < wanted {
         log::warn!(
-            "MAX_CONNECTIONS={wanted} is lowered to {fitting}: the limit of open files is {files}; \
-             raise it (ulimits: nofile) for more"
+            "at most {fitting} connections instead of MAX_CONNECTIONS={wanted}: files are limited to \
+             {files}, and each takes two; raise the limit (ulimits: nofile) for more"
         );
     }
     wanted.min(fitting)

@@ -226,7 +226,9 @@ pub(super) async fn answer(
         Ok(target) => target,
         Err(bad) => return Ok(ambiguous(flight, bad.to_string())),
     };
-    let is_ping = target.path() == b"/_ping";
+    let ping =
+        target.path() == b"/_ping" && matches!(*request.method(), Method::GET | Method::HEAD);
+    let own_check = ping && is_own_check(flight.client.peer, request.headers());
     let permit = match flight
         .client
         .shared
@@ -235,15 +237,13 @@ pub(super) async fn answer(
     {
         Verdict::Allow(permit) => permit,
         Verdict::Deny(denial) => {
-            flight.record.health_check = is_ping && is_health_check(&flight, &request);
+            flight.record.health_check = own_check;
             let why = Outcome::Refused(denial.message().to_string());
             return Ok(flight.refuse(StatusCode::FORBIDDEN, why, unread));
         }
     };
     flight.record.outcome = Outcome::Allowed(Arc::clone(permit.origin()));
-    flight.record.health_check = is_ping
-        && flight.client.peer.is_loopback()
-        && matches!(*request.method(), Method::GET | Method::HEAD);
+    flight.record.health_check = own_check || ping && flight.client.peer.is_loopback();
 
     let protocol = wanted_protocol(&request, &permit);
     let client_side = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -347,12 +347,11 @@ fn check_head(request: &Request<Incoming>) -> Result<(), &'static str> {
     }
 }
 
-fn is_health_check(flight: &InFlight, request: &Request<Incoming>) -> bool {
-    flight.client.peer.is_loopback()
-        && request
-            .headers()
-            .get(USER_AGENT)
-            .is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+/// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
+fn is_own_check(peer: Peer, headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT);
+    (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
+        && agent.is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
 }
 
 /// The protocol to ask the engine for: what the client asks for, where the table has it.
