@@ -110,7 +110,7 @@ pub struct Counters {
 /// ends, or when the client went away before there was either.
 #[derive(Debug)]
 pub struct Record {
-    peer: Peer,
+    peer: Arc<str>,
     method: Method,
     target: Uri,
     start: Instant,
@@ -126,8 +126,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Starts the record of a request; resets `counters`.
-    pub fn new(peer: Peer, method: Method, target: Uri, counters: Arc<Counters>) -> Self {
+    /// Starts the record of a request of `peer`, a [`Peer`] as text; resets `counters`.
+    pub fn new(peer: Arc<str>, method: Method, target: Uri, counters: Arc<Counters>) -> Self {
         counters.received.store(0, Relaxed);
         counters.sent.store(0, Relaxed);
         Self {

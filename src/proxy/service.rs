@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::header::Entry;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING,
     UPGRADE, USER_AGENT,
@@ -53,7 +54,9 @@ pub(super) struct Client {
     /// What all connections share.
     pub shared: Arc<Shared>,
     /// Who it is.
-    pub peer: Peer,
+    pub(super) peer: Peer,
+    /// The same as the log has it: written once, not for each request.
+    peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
     upload: Arc<UploadState>,
@@ -68,6 +71,7 @@ impl Client {
         Arc::new(Self {
             shared,
             peer,
+            peer_text: peer.to_string().into(),
             link,
             upload: Arc::default(),
             upstream: Mutex::default(),
@@ -124,7 +128,7 @@ impl InFlight {
     fn begin(client: Arc<Client>, request: &Request<Incoming>) -> Self {
         let counters = Arc::clone(&client.upload.counters);
         let (method, target) = (request.method().clone(), request.uri().clone());
-        let record = Record::new(client.peer, method, target, counters);
+        let record = Record::new(Arc::clone(&client.peer_text), method, target, counters);
         client.upload.failed.store(false, Relaxed);
         client.enter(Phase::Waiting);
         Self {
@@ -371,25 +375,39 @@ fn wanted_protocol(request: &Request<Incoming>, permit: &Permit) -> Option<Heade
 /// Removes what belongs to one connection only (RFC 9110, section 7.6.1): the fixed names, and
 /// those that a Connection header names, but never one that the message's meaning hangs on.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const FIXED: [HeaderName; 6] = [
-        CONNECTION,
+    const FIXED: [HeaderName; 5] = [
         TE,
         TRANSFER_ENCODING,
         UPGRADE,
         HeaderName::from_static("keep-alive"),
         HeaderName::from_static("proxy-connection"),
     ];
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|&b| b == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+    // One look at each header, since most messages have none of these.
+    if headers.keys().any(|name| FIXED.contains(name)) {
+        for name in &FIXED {
+            headers.remove(name);
+        }
+    }
+    let Entry::Occupied(connection) = headers.entry(CONNECTION) else {
+        return;
+    };
+    let (_, lines) = connection.remove_entry_mult();
+    let named: Vec<HeaderName> = lines
+        .flat_map(|line| {
+            let names = line
+                .as_bytes()
+                .split(|&b| b == b',')
+                .map(<[u8]>::trim_ascii);
+            names
+                .filter_map(|name| HeaderName::from_bytes(name).ok())
+                .collect::<Vec<_>>()
+        })
         .filter(|name| {
             let name = name.as_str();
             name != "host" && !name.starts_with("content-") && !name.starts_with("x-registry-")
         })
         .collect();
-    for name in FIXED.iter().chain(&named) {
+    for name in &named {
         headers.remove(name);
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use http::StatusCode;
+use memchr::{memchr, memchr_iter, memchr3};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -670,36 +671,37 @@ impl AsyncWrite for EngineIo {
 
 /// Where a head ends: behind its first empty line, with the line ends that hyper's parser takes.
 fn head_end(bytes: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(lf) = bytes[from..].iter().position(|&b| b == b'\n') {
-        from += lf + 1;
-        match &bytes[from..] {
-            [b'\n', ..] => return Some(from + 1),
-            [b'\r', b'\n', ..] => return Some(from + 2),
-            _ => {}
-        }
-    }
-    None
+    memchr_iter(b'\n', bytes).find_map(|lf| match &bytes[lf + 1..] {
+        [b'\n', ..] => Some(lf + 2),
+        [b'\r', b'\n', ..] => Some(lf + 3),
+        _ => None,
+    })
 }
 
 /// Whether a head can go to hyper as it is: small, and no byte in its request line to look at.
 fn is_plain(head: &[u8]) -> bool {
+    let line = request_line(head);
     head.len() <= 4096
         && head[0] > b' '
-        && !request_line(head)
-            .iter()
-            .any(|b| matches!(b, b'"' | b'<' | b'>' | b'#'))
-        && head.iter().filter(|&&b| b == b'\n').count() <= MAX_HEADERS + 2
+        && memchr3(b'"', b'<', b'>', line).is_none()
+        && memchr(b'#', line).is_none()
+        && line.is_ascii()
+        && lines(head) <= MAX_HEADERS + 2
+}
+
+/// The lines of a head: one for the request, one a header, and the empty one.
+fn lines(head: &[u8]) -> usize {
+    memchr_iter(b'\n', head).count()
 }
 
 fn request_line(head: &[u8]) -> &[u8] {
-    head.split(|&b| b == b'\n').next().unwrap_or_default()
+    memchr(b'\n', head).map_or(head, |end| &head[..end])
 }
 
 /// Refuses a head that hyper would refuse without a word or mend in silence; gives back another
 /// one where its target needed encoding.
 fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
-    if head.iter().filter(|&&b| b == b'\n').count() > MAX_HEADERS + 2 {
+    if lines(head) > MAX_HEADERS + 2 {
         return Err(Refusal::large_head());
     }
     if head.starts_with(b"PRI * HTTP/2.0") {
