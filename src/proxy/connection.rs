@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_millis(500);
 const LOOKS: u32 = 10;
 
 /// How far the shutdown is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// There is none.
     Open,
@@ -34,6 +34,8 @@ pub(super) enum Stage {
     Draining,
     /// No new requests either, and no silent streams.
     Closing,
+    /// Nothing any more: what is left is cut.
+    Over,
 }
 
 /// Serves `socket` until it is closed.
@@ -71,24 +73,30 @@ pub(super) async fn serve(
                     client.drop_upstream();
                 }
                 ended
-            }) => break ended,
+            }) => break Some(ended),
             is_fin = link.socket.closed(), if !fin => match is_fin {
                 true => fin = true,
-                false => return,
+                false => break None,
             },
-            () = link.socket.reset(), if fin => return,
-            () = given_up(&client), if fin => return,
+            () = link.socket.reset(), if fin => break None,
+            () = given_up(&client), if fin => break None,
             () = told_to_close(&mut stages), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = silent(&client), if told => return,
+            () = silent(&client), if told => break None,
         }
     };
-    if let Some(tunnel) = client.take_tunnel() {
+    // Taken in any case: a tunnel that hyper has not handed over yet holds its request, and that
+    // holds the client, which would keep both sockets open for ever.
+    let tunnel = client.take_tunnel();
+    let Some(ended) = ended else { return };
+    if let Some(tunnel) = tunnel {
         return tunnel
             .run(async {
-                tokio::join!(told_to_close(&mut stages), silent(&client));
+                // One after the other: what was silent long ago may be busy now.
+                told_to_close(&mut stages).await;
+                silent(&client).await;
             })
             .await;
     }
@@ -125,7 +133,7 @@ fn said_by_hyper(e: &hyper::Error) -> Option<Refusal> {
 }
 
 async fn told_to_close(stages: &mut watch::Receiver<Stage>) {
-    let _ = stages.wait_for(|stage| *stage == Stage::Closing).await;
+    let _ = stages.wait_for(|stage| *stage >= Stage::Closing).await;
 }
 
 /// Waits until the engine has sent nothing for [`FIN_PATIENCE`] although the client could take it.

@@ -45,7 +45,8 @@ impl Body for Answer {
                     Some(Ok(frame)) => {
                         let n = frame.data_ref().map_or(0, Bytes::len);
                         request.counters().sent.fetch_add(n as u64, Relaxed);
-                        if body.is_end_stream() {
+                        // hyper asks for no more after the trailers.
+                        if frame.is_trailers() || body.is_end_stream() {
                             request.complete();
                         }
                     }

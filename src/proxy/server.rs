@@ -28,14 +28,19 @@ use crate::observe::log as log_writer;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
-/// Descriptors that are not a client's: listeners, runtimes, standard streams, some air.
+/// Descriptors that are not a client's: standard streams, signals, the listeners, some air.
 const RESERVE: u64 = 32;
+/// Those of a worker, besides its copies of the listeners: its runtime's, and a client that waits.
+const WORKER_RESERVE: u64 = 5;
 /// How long a failed accept (no descriptors, no memory) waits before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The same warning is said this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 /// At shutdown kept connections may still bring a request that is under way.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
+
+/// How long the requests that are cut then may take to write their lines.
+const LAST_LINES: Duration = Duration::from_millis(250);
 
 /// Runs the proxy until SIGTERM or SIGINT has ended it.
 ///
@@ -58,7 +63,7 @@ pub fn serve(settings: Settings) -> Result<(), String> {
 }
 
 fn start(settings: &Settings) -> Result<(), String> {
-    let max_connections = fitting_connections(settings.max_connections);
+    let max_connections = fitting_connections(settings);
     let listeners = settings
         .listen
         .iter()
@@ -118,7 +123,11 @@ async fn run(
     tokio::select! {
         ended = timeout(grace, drained) => match ended {
             Ok(()) => log::info!("all connections have ended"),
-            Err(_) => log::warn!("the grace is over: {} connections are cut", slots.taken()),
+            Err(_) => {
+                log::warn!("the grace is over: {} connections are cut", slots.taken());
+                let _ = stage.send(Stage::Over);
+                let _ = timeout(LAST_LINES, slots.all_free()).await;
+            }
         },
         name = stop.signalled() => {
             log::warn!("{name} again: ending at once");
@@ -199,8 +208,7 @@ fn start_workers(
     listeners: &[Listener],
     stages: &watch::Receiver<Stage>,
 ) -> io::Result<()> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let (workers, queues): (Vec<_>, Vec<_>) = (0..cores)
+    let (workers, queues): (Vec<_>, Vec<_>) = (0..cores())
         .map(|_| {
             let (handed_over, queue) = mpsc::unbounded_channel();
             (
@@ -235,6 +243,10 @@ fn start_workers(
             .spawn(move || runtime.block_on(work.run(sockets, queue)))?;
     }
     Ok(())
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a worker knows.
@@ -330,9 +342,13 @@ impl Work {
 
     fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
         let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
-        let (workers, own) = (Arc::clone(&self.workers), self.own);
+        let (workers, own, mut over) = (Arc::clone(&self.workers), self.own, self.stages.clone());
         tokio::spawn(async move {
-            connection::serve(shared, socket, peer, stages).await;
+            tokio::select! {
+                () = connection::serve(shared, socket, peer, stages) => {}
+                // Dropping it writes its request's line.
+                _ = over.wait_for(|stage| *stage == Stage::Over) => {}
+            }
             workers[own].open.fetch_sub(1, Relaxed);
             drop(slot);
         });
@@ -399,7 +415,8 @@ impl Warnings {
 
 /// Raises the soft file limit to the hard one; gives back how many connections of the wanted ones
 /// fit under it.
-fn fitting_connections(wanted: usize) -> usize {
+fn fitting_connections(settings: &Settings) -> usize {
+    let wanted = settings.max_connections;
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -409,8 +426,10 @@ fn fitting_connections(wanted: usize) -> usize {
     let Some(files) = getrlimit(Resource::Nofile).current else {
         return wanted;
     };
+    let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
+    let reserve = RESERVE + cores() as u64 * a_worker;
     // Two descriptors a client: its own and the engine's.
-    let fitting = usize::try_from(files.saturating_sub(RESERVE) / 2)
+    let fitting = usize::try_from(files.saturating_sub(reserve) / 2)
         .unwrap_or(usize::MAX)
         .max(1);
     if fitting < wanted {
@@ -531,12 +550,21 @@ fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
                 "a file that is not a socket stands there: remove it",
             ));
         }
-        Ok(_) if UnixStream::connect(path).is_ok() => {
-            return Err(io::Error::other(
-                "another program listens there: stop it first",
-            ));
-        }
-        _ => {}
+        // Only a refusal says that nobody listens; not to be allowed to ask says nothing.
+        Ok(_) => match UnixStream::connect(path) {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
+            Err(e) => {
+                return Err(io::Error::other(format!(
+                    "a socket stands there that may be in use ({e}): remove it if it is not"
+                )));
+            }
+            Ok(_) => {
+                return Err(io::Error::other(
+                    "another program listens there: stop it first",
+                ));
+            }
+        },
+        Err(_) => {}
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}", std::process::id()));

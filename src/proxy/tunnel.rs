@@ -20,7 +20,7 @@ use crate::observe::access::Counters;
 
 /// How much is read at a time. Only a direction that moves holds a buffer.
 const BUFFER: usize = 64 * 1024;
-/// How often a half-closed engine is asked whether it has gone altogether: no event tells that.
+/// How often a half-closed side is asked whether it has gone altogether: no event tells that.
 const GONE_CHECK: Duration = Duration::from_secs(1);
 
 /// A tunnel that waits for both sides of the switch.
@@ -116,6 +116,7 @@ async fn exchange(
         tokio::select! {
             ended = &mut down => break ended,
             () = &mut up, if !up_done => up_done = true,
+            () = gone(client), if up_done => return Err("the client is gone"),
         }
     };
     match ended {
@@ -177,9 +178,10 @@ async fn write_all(to: &Socket, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until the engine has closed its socket altogether, and not only its output.
-async fn gone(engine: &Socket) {
-    while engine
+/// Waits until a side has closed its socket altogether, and not only its output. (A client of a
+/// Unix listener that does so sends no reset.)
+async fn gone(side: &Socket) {
+    while side
         .ready(Interest::READABLE | Interest::WRITABLE)
         .await
         .is_ok_and(|ready| !ready.is_write_closed())
