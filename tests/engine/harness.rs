@@ -76,9 +76,7 @@ impl Engine {
 
     /// Ends it at once, and everything that it runs, as a crash would.
     pub(crate) fn crash(&self) {
-        let pid = fs::read_to_string(self.directory.join("unshare.pid")).expect("it runs");
-        let kill = Command::new("kill").args(["-KILL", pid.trim()]).status();
-        assert!(kill.expect("kill runs").success());
+        self.control("crash");
     }
 
     fn control(&self, what: &str) {
