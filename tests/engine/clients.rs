@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::{Gate, variable};
+use crate::harness::{COMPOSE, Gate, variable};
 use crate::wire::Wire;
 
 /// What both libraries' scripts need.
@@ -35,6 +35,32 @@ fn dockerode_works() {
     assert_eq!(
         gate.sh(&format!("NODE_PATH={modules} node $HERE/denied.js")),
         "all denied"
+    );
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn compose_works() {
+    let gate = Gate::new("CONTAINERS EXEC IMAGES INFO NETWORKS POST VOLUMES");
+    gate.sh("cat >$T/docker-compose.yml <<'END'
+services:
+  one:
+    image: busybox
+    command: sh -c 'echo up; sleep 600'
+    stop_signal: KILL
+    volumes: ['data:/data']
+  two: {image: busybox, command: sleep 600, stop_signal: KILL, depends_on: [one]}
+volumes: {data: {}}
+END");
+    let compose = |arguments: &str| gate.sh(&format!("cd $T && {COMPOSE} -p $N {arguments}"));
+    compose("up -d");
+    assert_eq!(compose("ps -q").lines().count(), 2);
+    assert!(compose("logs one").contains("up"));
+    assert_eq!(compose("exec -T two echo hi"), "hi");
+    compose("down -v");
+    assert_eq!(
+        gate.sh("docker ps -aq -f name=$N; docker volume ls -q -f name=$N"),
+        ""
     );
 }
 

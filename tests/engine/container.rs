@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::harness::{Engine, Shell};
+use crate::harness::{COMPOSE, Engine, Shell};
 
 /// A release build on a busy machine takes its time.
 const BUILD: Duration = Duration::from_secs(1800);
@@ -131,13 +131,11 @@ services:
     restart: 'no'
 END"
     ));
-    let up = shell.sh("compose() {
-             local compose=docker-compose
-             if docker compose version 2>/dev/null; then compose='docker compose'; fi
-             $compose -p $N -f docker-compose.example.yml -f $T/override.yml \"$@\"
-         }
-         compose up --no-build --abort-on-container-exit --exit-code-from traefik
-         compose down");
+    let up = shell.sh(&format!(
+        "compose=\"{COMPOSE} -p $N -f docker-compose.example.yml -f $T/override.yml\"
+         $compose up --no-build --abort-on-container-exit --exit-code-from traefik
+         $compose down"
+    ));
     assert!(up.contains(r#""Names":["#), "{up}");
 }
 

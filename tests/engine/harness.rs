@@ -19,6 +19,9 @@ const SCRIPT: Duration = Duration::from_secs(180);
 /// How long a stream may stay silent when something is expected of it.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Compose, in Debian's package; the plugin of the CLI understands the same.
+pub(crate) const COMPOSE: &str = "docker-compose";
+
 /// A real Docker Engine, as `scripts/engine` makes it.
 pub(crate) struct Engine {
     directory: PathBuf,
@@ -73,9 +76,7 @@ impl Engine {
 
     /// Ends it at once, and everything that it runs, as a crash would.
     pub(crate) fn crash(&self) {
-        let pid = fs::read_to_string(self.directory.join("unshare.pid")).expect("it runs");
-        let kill = Command::new("kill").args(["-KILL", pid.trim()]).status();
-        assert!(kill.expect("kill runs").success());
+        self.control("crash");
     }
 
     fn control(&self, what: &str) {
@@ -109,7 +110,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// In front of the shared engine. The grants are names of variables.
+    /// In front of the shared engine. The grants are names of variables, set to 1 if nothing else is said.
     #[track_caller]
     pub(crate) fn new(grants: &str) -> Gate {
         Gate::before(&Engine::shared().socket(), grants)
@@ -134,7 +135,11 @@ impl Gate {
             Server::forward(address, path)
         } else {
             let mut environment = vec![("LISTEN", listen.as_str()), ("SOCKET_PATH", path)];
-            environment.extend(grants.split_whitespace().map(|name| (name, "1")));
+            environment.extend(
+                grants
+                    .split_whitespace()
+                    .map(|name| name.split_once('=').unwrap_or((name, "1"))),
+            );
             let dockgate = Dockgate::start(&environment);
             dockgate.listens(&listen);
             Server::Dockgate(dockgate)

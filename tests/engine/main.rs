@@ -29,6 +29,7 @@ mod commands;
 mod container;
 mod files;
 mod harness;
+mod registry;
 mod restarts;
 mod streams;
 mod swarm;
