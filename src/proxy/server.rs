@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -345,6 +345,7 @@ impl Work {
         let (workers, own, mut over) = (Arc::clone(&self.workers), self.own, self.stages.clone());
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 () = connection::serve(shared, socket, peer, stages) => {}
                 // Dropping it writes its request's line.
                 _ = over.wait_for(|stage| *stage == Stage::Over) => {}
@@ -551,14 +552,14 @@ fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
             ));
         }
         // Only a refusal says that nobody listens; not to be allowed to ask says nothing.
-        Ok(_) => match UnixStream::connect(path) {
+        Ok(_) => match knock(path) {
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(e) => {
                 return Err(io::Error::other(format!(
                     "a socket stands there that may be in use ({e}): remove it if it is not"
                 )));
             }
-            Ok(_) => {
+            Ok(()) => {
                 return Err(io::Error::other(
                     "another program listens there: stop it first",
                 ));
@@ -579,6 +580,13 @@ fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
         let _ = fs::remove_file(&temporary);
     }
     bound
+}
+
+/// Connects without waiting: a full backlog would keep dockgate from starting.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 fn inode_of(path: &Path) -> io::Result<u64> {
