@@ -225,6 +225,9 @@ impl fmt::Display for Loggable<'_> {
         let Some(line) = self.0.path_and_query() else {
             return Visible(&self.0.to_string()).fmt(f);
         };
+        if let (Some(scheme), Some(authority)) = (self.0.scheme_str(), self.0.authority()) {
+            write!(f, "{scheme}://{}", Visible(authority.host()))?;
+        }
         Visible(line.path()).fmt(f)?;
         for (i, pair) in line
             .query()

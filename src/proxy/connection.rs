@@ -91,30 +91,47 @@ pub(super) async fn serve(
     // holds the client, which would keep both sockets open for ever.
     let tunnel = client.take_tunnel();
     let Some(ended) = ended else { return };
-    if let Some(tunnel) = tunnel {
-        return tunnel
-            .run(async {
+    let unread = match tunnel {
+        Some(tunnel) => {
+            let stop = async {
                 // One after the other: what was silent long ago may be busy now.
                 told_to_close(&mut stages).await;
                 silent(&client).await;
-            })
-            .await;
+            };
+            tunnel.run(stop).await
+        }
+        None => {
+            refuse(&client, ended);
+            link.has_unread() || link.socket.has_input()
+        }
+    };
+    if unread {
+        tokio::select! {
+            () = link.socket.linger() => {}
+            () = async {
+                told_to_close(&mut stages).await;
+                sleep(SILENCE).await;
+            } => {}
+        }
     }
-    let refusal = match (link.take_refusal(), ended) {
+}
+
+/// Says why the connection ends, if that was no request's own affair: in the log and, where hyper
+/// did not, to the client.
+fn refuse(client: &Client, ended: hyper::Result<()>) {
+    let refusal = match (client.link.take_refusal(), ended) {
         (Some(refusal), _) => {
             // A client that takes nothing now would not take it later.
             let answer = respond::raw_error(refusal.status, &refusal.message);
-            let _ = link.socket.try_write(&answer);
+            let _ = client.link.socket.try_write(&answer);
             Some(refusal)
         }
         (None, Err(e)) => said_by_hyper(&e),
         (None, Ok(())) => None,
     };
     if let Some(Refusal { status, message }) = refusal {
-        log::warn!(target: ACCESS, "{peer} - - {} denied: {message}", status.as_str());
-    }
-    if link.has_unread() || link.socket.has_input() {
-        link.socket.linger().await;
+        let (peer, status) = (client.peer, status.as_str());
+        log::warn!(target: ACCESS, "{peer} - - {status} denied: {message}");
     }
 }
 

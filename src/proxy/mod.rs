@@ -1,10 +1,11 @@
 //! The proxy itself: everything that touches a socket; hyper lives here only.
 //!
-//! `server` accepts, `connection` carries one client from accept to close, `service` answers one
+//! `listener` binds, `server` accepts, `connection` carries one client from accept to close, `service` answers one
 //! request, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `wire`
 //! what hyper cannot do with a socket, `respond` what dockgate says itself.
 
 mod connection;
+mod listener;
 mod respond;
 mod server;
 mod service;

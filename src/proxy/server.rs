@@ -1,33 +1,28 @@
-//! Listeners, workers, limits and the shutdown.
+//! Workers, limits and the shutdown.
 
-use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{self, Stage};
+use super::listener::{Accepting, Listener};
 use super::service::Shared;
 use super::upstream::{CONNECT_TIMEOUT, EngineError};
 use super::wire::Socket;
-use crate::config::{Listen, Settings};
+use crate::config::Settings;
 use crate::observe::access::Peer;
 use crate::observe::log as log_writer;
 
-/// Connections that the kernel holds until they are accepted.
-const BACKLOG: i32 = 4096;
 /// Descriptors that are not a client's: standard streams, signals, the listeners, some air.
 const RESERVE: u64 = 32;
 /// Those of a worker, besides its copies of the listeners: its runtime's, and a client that waits.
@@ -63,6 +58,16 @@ pub fn serve(settings: Settings) -> Result<(), String> {
 }
 
 fn start(settings: &Settings) -> Result<(), String> {
+    let failed = |e| format!("cannot start: {e}");
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    // Before there is anything that a signal would leave behind.
+    let signals = {
+        let _registers_here = runtime.enter();
+        Signals::new().map_err(failed)?
+    };
     let max_connections = fitting_connections(settings);
     let listeners = settings
         .listen
@@ -75,39 +80,34 @@ fn start(settings: &Settings) -> Result<(), String> {
         slots: Arc::new(Semaphore::new(max_connections)),
     });
     let (stage, stages) = watch::channel(Stage::Open);
-    start_workers(&shared, &listeners, &stages)
-        .and_then(|()| runtime::Builder::new_current_thread().enable_all().build())
-        .and_then(|runtime| {
-            let slots = Slots {
-                all: max_connections,
-                free: &shared.slots,
-            };
-            runtime.spawn(look_at_engine(settings.socket_path.clone()));
-            runtime.block_on(run(listeners, slots, stage, settings.shutdown_grace))
-        })
-        .map_err(|e| format!("cannot start: {e}"))
+    start_workers(&shared, &listeners, &stages).map_err(failed)?;
+    runtime.spawn(look_at_engine(settings.socket_path.clone()));
+    let slots = Slots {
+        all: max_connections,
+        free: &shared.slots,
+    };
+    runtime.block_on(run(
+        signals,
+        listeners,
+        slots,
+        stage,
+        settings.shutdown_grace,
+    ));
+    Ok(())
 }
 
 /// Waits for the end and sees to it.
 async fn run(
+    mut signals: Signals,
     listeners: Vec<Listener>,
     slots: Slots<'_>,
     stage: watch::Sender<Stage>,
     grace: Duration,
-) -> io::Result<()> {
-    let mut stop = Stop::new()?;
-    let mut hangup = signal(SignalKind::hangup())?;
+) {
     for listener in &listeners {
         log::info!("listening on {}", listener.name);
     }
-    let name = loop {
-        tokio::select! {
-            name = stop.signalled() => break name,
-            _ = hangup.recv() => {
-                log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
-            }
-        }
-    };
+    let name = signals.stop().await;
     log::info!(
         "{name}: no new connections; {} s grace for those that are open",
         grace.as_secs()
@@ -129,13 +129,12 @@ async fn run(
                 let _ = timeout(LAST_LINES, slots.all_free()).await;
             }
         },
-        name = stop.signalled() => {
+        name = signals.stop() => {
             log::warn!("{name} again: ending at once");
             log_writer::flush();
             std::process::exit(1);
         }
     }
-    Ok(())
 }
 
 /// Says at start what the first request would find out.
@@ -165,24 +164,32 @@ impl Slots<'_> {
     }
 }
 
-/// The signals that end the process.
-struct Stop {
+/// The signals that mean something.
+struct Signals {
     term: Signal,
     int: Signal,
+    hangup: Signal,
 }
 
-impl Stop {
+impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn signalled(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.int.recv() => "SIGINT",
+    /// The name of the signal that ends the process.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return "SIGTERM",
+                _ = self.int.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
+                }
+            }
         }
     }
 }
@@ -378,29 +385,6 @@ impl Unregistered {
     }
 }
 
-/// A listener as a worker has it.
-enum Accepting {
-    Tcp(tokio::net::TcpListener),
-    Unix(tokio::net::UnixListener),
-}
-
-impl Accepting {
-    async fn accept(&self) -> io::Result<(Socket, Peer)> {
-        match self {
-            Accepting::Tcp(listener) => {
-                let (socket, addr) = listener.accept().await?;
-                let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-                Ok((Socket::Tcp(socket), Peer::Tcp(addr)))
-            }
-            Accepting::Unix(listener) => {
-                let (socket, _) = listener.accept().await?;
-                let pid = socket.peer_cred().ok().and_then(|peer| peer.pid());
-                Ok((Socket::Unix(socket), Peer::Unix(pid)))
-            }
-        }
-    }
-}
-
 /// Says a thing that clients can provoke at most every [`WARN_EVERY`].
 #[derive(Default)]
 struct Warnings(Option<Instant>);
@@ -440,155 +424,4 @@ fn fitting_connections(settings: &Settings) -> usize {
         );
     }
     wanted.min(fitting)
-}
-
-struct Listener {
-    socket: Bound,
-    name: String,
-    /// A Unix listener's file, and its inode: another one's file is not removed at the end.
-    file: Option<(PathBuf, u64)>,
-}
-
-enum Bound {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl Listener {
-    fn bind(listen: &Listen, mode: u32) -> Result<Self, String> {
-        match listen {
-            Listen::Tcp { addr, fallback_v4 } => match tcp(*addr) {
-                Err(e) if *fallback_v4 && lacks_ipv6(&e) => {
-                    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
-                    log::warn!("IPv6 is absent ({e}): listening on tcp://{v4} instead");
-                    tcp(v4).map(|socket| (socket, v4))
-                }
-                bound => bound.map(|socket| (socket, *addr)),
-            }
-            .map(|(socket, addr)| Self {
-                socket: Bound::Tcp(socket),
-                name: format!("tcp://{addr}"),
-                file: None,
-            })
-            .map_err(|e| format!("cannot listen on tcp://{addr}: {e}{}", hint(&e))),
-            Listen::Unix(path) => unix(path, mode)
-                .map(|(socket, inode)| Self {
-                    socket: Bound::Unix(socket),
-                    name: format!("unix://{}", path.display()),
-                    file: Some((path.clone(), inode)),
-                })
-                .map_err(|e| format!("cannot listen on unix://{}: {e}", path.display())),
-        }
-    }
-
-    /// One more descriptor of the socket, registered with the runtime that is entered.
-    fn copy(&self) -> io::Result<Accepting> {
-        Ok(match &self.socket {
-            Bound::Tcp(socket) => {
-                Accepting::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?)
-            }
-            Bound::Unix(socket) => {
-                Accepting::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?)
-            }
-        })
-    }
-
-    fn remove_file(&self) {
-        if let Some((path, inode)) = &self.file
-            && inode_of(path).is_ok_and(|now| now == *inode)
-        {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-fn hint(e: &io::Error) -> &'static str {
-    match e.kind() {
-        io::ErrorKind::AddrInUse => "; another program has the port: set LISTEN to a free one",
-        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need root",
-        _ => "",
-    }
-}
-
-fn lacks_ipv6(e: &io::Error) -> bool {
-    let errno = rustix::io::Errno::from_io_error(e);
-    matches!(
-        errno,
-        Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL)
-    )
-}
-
-/// Keepalive and no-delay are set on the listener, which hands them down: no call a connection.
-fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket =
-        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_reuse_address(true)?;
-    let listener = TcpListener::from(socket);
-    let socket = SockRef::from(&listener);
-    socket.set_tcp_nodelay(true)?;
-    // A client that vanished without a word is found after a minute and a half.
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Binds under another name first: the socket appears at its place with its mode already set, and
-/// takes the place of a stale one at once.
-fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) if !meta.file_type().is_socket() => {
-            return Err(io::Error::other(
-                "a file that is not a socket stands there: remove it",
-            ));
-        }
-        // Only a refusal says that nobody listens; not to be allowed to ask says nothing.
-        Ok(_) => match knock(path) {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
-            Err(e) => {
-                return Err(io::Error::other(format!(
-                    "a socket stands there that may be in use ({e}): remove it if it is not"
-                )));
-            }
-            Ok(()) => {
-                return Err(io::Error::other(
-                    "another program listens there: stop it first",
-                ));
-            }
-        },
-        Err(_) => {}
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let bound = UnixListener::bind(&temporary).and_then(|listener| {
-        fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))?;
-        fs::rename(&temporary, path)?;
-        listener.set_nonblocking(true)?;
-        Ok((listener, inode_of(path)?))
-    });
-    if bound.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    bound
-}
-
-/// Connects without waiting: a full backlog would keep dockgate from starting.
-fn knock(path: &Path) -> io::Result<()> {
-    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(path)?)
-}
-
-fn inode_of(path: &Path) -> io::Result<u64> {
-    fs::symlink_metadata(path).map(|meta| meta.ino())
 }

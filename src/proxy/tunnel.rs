@@ -48,8 +48,9 @@ impl Tunnel {
         }
     }
 
-    /// Moves bytes until both directions have ended, the client is gone, or `stop` says so.
-    pub(super) async fn run(self, stop: impl Future<Output = ()>) {
+    /// Moves bytes until both directions have ended, the client is gone, or `stop` says so. True if
+    /// the client may still be sending then.
+    pub(super) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let Self {
             client,
             engine,
@@ -57,7 +58,8 @@ impl Tunnel {
             mut request,
         } = self;
         let (Ok(client), Ok(engine)) = (client.await, engine.await) else {
-            return request.broke_off("the switch of protocols failed");
+            request.broke_off("the switch of protocols failed");
+            return false;
         };
         let from_client = early_bytes(client, ClientIo::into_ahead);
         let from_engine = early_bytes(engine, |_: EngineIo| Vec::new());
@@ -72,12 +74,12 @@ impl Tunnel {
         match ended {
             Ok(client_done) => {
                 request.complete();
-                drop((request, upstream));
-                if !client_done {
-                    peer.link.socket.linger().await;
-                }
+                !client_done
             }
-            Err(how) => request.broke_off(how),
+            Err(how) => {
+                request.broke_off(how);
+                false
+            }
         }
     }
 }

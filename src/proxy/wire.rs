@@ -548,18 +548,22 @@ impl AsyncWrite for ClientIo {
         const NEW: &[u8] = b"HTTP/1.1 ";
         let link = &self.link;
         let first = bufs.first().map_or(&[][..], |b| b);
-        let n = if link.raw_to_end.load(Relaxed) && first.starts_with(OLD) {
+        let raw = link.raw_to_end.load(Relaxed);
+        let n = if raw && first.starts_with(OLD) {
             let mut head = first.to_vec();
             head[..NEW.len()].copy_from_slice(NEW);
             let n = ready!(link.socket.poll_write(cx, &[IoSlice::new(&head)]))?;
             if n < NEW.len() {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            link.raw_to_end.store(false, Relaxed);
             n
         } else {
             ready!(link.socket.poll_write(cx, bufs))?
         };
+        if raw {
+            // Only the next write can begin with that head.
+            link.raw_to_end.store(false, Relaxed);
+        }
         link.written.fetch_add(n as u64, Relaxed);
         Poll::Ready(Ok(n))
     }

@@ -5,7 +5,11 @@
 //! opens as the engine, and looks at what arrived. Whatever waits, waits for an event with a bound
 //! ([`BOUND`] unless a test says otherwise) and panics with all that was seen until then.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part of this"
+)]
 
 pub(crate) mod dockgate;
 pub(crate) mod engine;

@@ -1,0 +1,213 @@
+//! Listeners: bound once, accepted on by every worker.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+
+use super::wire::Socket;
+use crate::config::Listen;
+use crate::observe::access::Peer;
+
+/// Connections that the kernel holds until they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// A bound socket, and its file if it has one.
+pub(super) struct Listener {
+    socket: Bound,
+    /// What it is bound to: `tcp://127.0.0.1:2375`.
+    pub(super) name: String,
+    /// A Unix listener's file, and its inode: another one's file is not removed at the end.
+    file: Option<(PathBuf, u64)>,
+}
+
+enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds it; a Unix socket's file gets `mode`.
+    ///
+    /// # Errors
+    /// A sentence that names the listener, the problem and what helps.
+    pub(super) fn bind(listen: &Listen, mode: u32) -> Result<Self, String> {
+        match listen {
+            Listen::Tcp { addr, fallback_v4 } => match tcp(*addr) {
+                Err(e) if *fallback_v4 && lacks_ipv6(&e) => {
+                    let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
+                    log::warn!("IPv6 is absent ({e}): listening on tcp://{v4} instead");
+                    tcp(v4)
+                }
+                bound => bound,
+            }
+            .and_then(|socket| {
+                Ok(Self {
+                    // Port 0 asks the kernel for one.
+                    name: format!("tcp://{}", socket.local_addr()?),
+                    socket: Bound::Tcp(socket),
+                    file: None,
+                })
+            })
+            .map_err(|e| format!("cannot listen on tcp://{addr}: {e}{}", hint(&e))),
+            Listen::Unix(path) => unix(path, mode)
+                .map(|(socket, inode)| Self {
+                    socket: Bound::Unix(socket),
+                    name: format!("unix://{}", path.display()),
+                    file: Some((path.clone(), inode)),
+                })
+                .map_err(|e| format!("cannot listen on unix://{}: {e}", path.display())),
+        }
+    }
+
+    /// One more descriptor of the socket, registered with the runtime that is entered.
+    pub(super) fn copy(&self) -> io::Result<Accepting> {
+        Ok(match &self.socket {
+            Bound::Tcp(socket) => {
+                Accepting::Tcp(tokio::net::TcpListener::from_std(socket.try_clone()?)?)
+            }
+            Bound::Unix(socket) => {
+                Accepting::Unix(tokio::net::UnixListener::from_std(socket.try_clone()?)?)
+            }
+        })
+    }
+
+    /// Removes its file, unless another one stands there by now.
+    pub(super) fn remove_file(&self) {
+        if let Some((path, inode)) = &self.file
+            && inode_of(path).is_ok_and(|now| now == *inode)
+        {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn hint(e: &io::Error) -> &'static str {
+    match e.kind() {
+        io::ErrorKind::AddrInUse => "; another program has the port: set LISTEN to a free one",
+        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root",
+        _ => "",
+    }
+}
+
+fn lacks_ipv6(e: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(e);
+    matches!(
+        errno,
+        Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL)
+    )
+}
+
+/// Keepalive and no-delay are set on the listener, which hands them down: no call a connection.
+fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    let listener = TcpListener::from(socket);
+    let socket = SockRef::from(&listener);
+    socket.set_tcp_nodelay(true)?;
+    // A client that vanished without a word is found after a minute and a half.
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Binds under another name first: the socket appears at its place with its mode already set, and
+/// takes the place of a stale one at once.
+fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
+    make_room(path)?;
+    // As short as a name can be: socket paths end at 107 bytes.
+    let temporary = path.with_file_name(format!(".{}", std::process::id()));
+    make_room(&temporary)?;
+    let _ = fs::remove_file(&temporary);
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(&temporary)?)?;
+    let bound = fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))
+        .and_then(|()| socket.listen(BACKLOG))
+        .and_then(|()| socket.set_nonblocking(true))
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| inode_of(path));
+    if bound.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    Ok((socket.into(), bound?))
+}
+
+/// Refuses to take the place of anything but a socket that nobody listens on.
+fn make_room(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(_) => return Ok(()),
+        Ok(meta) if meta.file_type().is_socket() => {}
+        Ok(_) => {
+            return Err(occupied(
+                path,
+                "is no socket: remove it or choose another path",
+            ));
+        }
+    }
+    // Only a refusal says that nobody listens; not to be allowed to ask says nothing.
+    match knock(path) {
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(e) => Err(occupied(
+            path,
+            &format!("may be in use ({e}): remove it if it is not"),
+        )),
+        Ok(()) => Err(occupied(
+            path,
+            "is another program's listener: stop that first",
+        )),
+    }
+}
+
+fn occupied(path: &Path, why: &str) -> io::Error {
+    io::Error::other(format!("{} {why}", path.display()))
+}
+
+/// Connects without waiting: a full backlog would keep dockgate from starting.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}
+
+fn inode_of(path: &Path) -> io::Result<u64> {
+    fs::symlink_metadata(path).map(|meta| meta.ino())
+}
+
+/// A listener as a worker has it.
+pub(super) enum Accepting {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Accepting {
+    /// Waits for the next connection.
+    pub(super) async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Accepting::Tcp(listener) => {
+                let (socket, addr) = listener.accept().await?;
+                let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+                Ok((Socket::Tcp(socket), Peer::Tcp(addr)))
+            }
+            Accepting::Unix(listener) => {
+                let (socket, _) = listener.accept().await?;
+                let pid = socket.peer_cred().ok().and_then(|peer| peer.pid());
+                Ok((Socket::Unix(socket), Peer::Unix(pid)))
+            }
+        }
+    }
+}
