@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
@@ -148,4 +148,24 @@ fn a_second_dockgate_on_the_same_port_does_not_start() {
     let listen = format!("tcp://{}", gate.address);
     refuses_to_start(start(&gate.engine, &listen, &[]), &gate.address.to_string());
     gate.still_works();
+}
+
+#[test]
+fn a_socket_that_does_not_refuse_is_never_replaced() {
+    let (engine, path) = place();
+    let name = path.to_str().expect("a plain path");
+    // A stream's connect fails here too, but not because nobody listens.
+    let datagrams = UnixDatagram::bind(&path).expect("bound");
+    refuses_to_start(start(&engine, &unix(&path), &[]), name);
+    drop(datagrams);
+    assert!(path.exists());
+}
+
+#[test]
+fn port_0_is_logged_as_the_port_that_it_became() {
+    let (engine, _) = place();
+    let dockgate = start(&engine, "tcp://127.0.0.1:0", &[]);
+    let line = dockgate.line(|line| line.contains("listening on tcp://127.0.0.1:"));
+    let address = line.rsplit_once("tcp://").expect("an address").1;
+    serves(&engine, Wire::tcp(address.parse().expect("an address")));
 }

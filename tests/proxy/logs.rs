@@ -345,3 +345,19 @@ fn wait_for(address: std::net::SocketAddr) {
         thread::sleep(Duration::from_millis(10));
     }
 }
+
+#[test]
+fn an_answer_with_trailers_ended_well() {
+    let gate = Gate::open();
+    let (mut client, mut engine, _) = gate.asked(get("/v1.41/containers/json"));
+    engine.send(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+         2\r\n[]\r\n0\r\nX-Sum: 1\r\n\r\n",
+    );
+    assert_eq!(client.head().status(), 200);
+    assert_eq!(client.chunked(2), b"[]");
+    let line = gate
+        .dockgate
+        .line(|line| line.contains("/v1.41/containers/json"));
+    assert!(line.ends_with("allowed by CONTAINERS"), "{line}");
+}

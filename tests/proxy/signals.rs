@@ -157,3 +157,36 @@ fn a_signal_before_any_client_ends_it() {
     let (status, _) = gate.dockgate.exit_within(BOUND);
     assert_eq!((status.code(), status.signal()), (Some(0), None));
 }
+
+#[test]
+fn sigterm_lets_a_busy_tunnel_finish_even_if_it_was_silent_before() {
+    let mut gate = Gate::open_with(&[("SHUTDOWN_GRACE", "60")]);
+    let (mut client, mut engine, _) = gate.asked(ATTACH);
+    engine.send(SWITCHED);
+    assert_eq!(client.head().status(), 101);
+    // Longer than a silence that would count at shutdown.
+    assert!(client.is_silent(Duration::from_secs(1)));
+    gate.dockgate.signal(Signal::TERM);
+    refuses(&gate);
+    for _ in 0..40 {
+        engine.send("tick");
+        assert_eq!(client.take(4), b"tick");
+        assert!(client.is_silent(Duration::from_millis(50)));
+    }
+    drop(engine);
+    assert_eq!(client.ends(), End::Closed);
+    drop(client);
+    let (status, _) = gate.dockgate.exit_within(BOUND);
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn what_is_cut_when_the_grace_is_over_has_its_line() {
+    let mut gate = Gate::with(&[("CONTAINERS", "1"), ("SHUTDOWN_GRACE", "1")]);
+    let (_client, _engine, _) = gate.asked(LIST);
+    gate.dockgate.signal(Signal::TERM);
+    let (status, _) = gate.dockgate.exit_within(BOUND);
+    assert_eq!(status.code(), Some(0));
+    gate.dockgate
+        .line(|line| line.contains("/v1.41/containers/json - "));
+}

@@ -4,7 +4,7 @@
 use std::thread;
 
 use crate::support::gate::EMPTY;
-use crate::support::{End, Gate, Message, Wire};
+use crate::support::{Dockgate, End, Engine, Gate, Message, OPEN, Wire};
 
 const ATTACH: &str = "POST /v1.41/containers/c/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: docker\r\n\
                       Content-Type: text/plain\r\nContent-Length: 0\r\n\
@@ -414,4 +414,48 @@ fn a_denied_upgrade_is_a_403_and_no_tunnel() {
         response.text()
     );
     gate.still_works();
+}
+
+#[test]
+fn a_switch_that_the_client_does_not_live_to_see_frees_the_engine() {
+    let gate = Gate::open();
+    let mut client = gate.sent(
+        "POST /v1.41/containers/c/attach HTTP/1.1\r\nHost: docker\r\n\
+         Content-Length: 100000000\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    );
+    // It never reads the body, so the upload stalls and the switch never completes.
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.send(SWITCHED);
+    assert_eq!(client.head().status(), 101);
+    client.reset();
+    engine.rest();
+    let line = gate
+        .dockgate
+        .line(|line| line.contains("/containers/c/attach"));
+    assert!(line.contains(" 101 "), "{line}");
+    gate.still_works();
+}
+
+#[test]
+fn a_client_of_a_unix_listener_that_is_gone_ends_the_tunnel() {
+    let engine = Engine::start();
+    let path = engine.directory().join("gate.sock");
+    let listen = format!("unix://{}", path.display());
+    let socket = engine.path().to_str().expect("a plain path").to_owned();
+    let settings = [
+        ("LISTEN", listen.as_str()),
+        ("SOCKET_PATH", socket.as_str()),
+    ];
+    let dockgate = Dockgate::start(&[&settings, OPEN].concat());
+    dockgate.listens(&listen);
+    let mut client = Wire::unix(&path);
+    client.send(ATTACH);
+    let (mut engine, _) = engine.request();
+    engine.send(SWITCHED);
+    assert_eq!(client.head().status(), 101);
+    // Such a close is no reset, and the engine has nothing to say that could fail.
+    drop(client);
+    assert_eq!(engine.ends(), End::Closed);
+    dockgate.line(|line| line.contains("/containers/c/attach"));
 }
