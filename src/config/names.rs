@@ -4,6 +4,7 @@
 use once_cell::sync::Lazy;
 
 use super::{Diagnostic, Snapshot, VARIABLES, dialect::sections::Grants};
+use crate::policy::printable;
 
 /// Every name that means something.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
@@ -62,7 +63,8 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
         let no_effect = |help: String| {
             Diagnostic::warning(
                 name,
-                format!("{name} is no variable of dockgate: no effect"),
+                // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
+                format!("{} is no variable of dockgate: no effect", printable(name)),
                 help,
             )
         };
@@ -148,6 +150,13 @@ mod tests {
             );
             assert_eq!(warnings(name), [told]);
         }
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_line() {
+        let help = "`dockgate --help` lists what is";
+        let told = format!(r#""ALLOW_\nX" is no variable of dockgate: no effect; {help}"#);
+        assert_eq!(warnings("ALLOW_\nX"), [told]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! what hyper cannot do with a socket, `respond` what dockgate says itself.
 
 mod connection;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod listener;
 mod respond;
 mod server;

@@ -1,0 +1,136 @@
+//! Tree and naive interpreter agree, whatever the rules and the paths.
+
+#![no_main]
+
+mod support;
+
+use std::ops::RangeInclusive;
+
+use arbitrary::{Result, Unstructured};
+use dockgate::{
+    api::{Method, Methods, Target},
+    policy::{
+        Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step, Verdict,
+    },
+};
+use libfuzzer_sys::fuzz_target;
+use support::naive::naive;
+
+fuzz_target!(|data: &[u8]| {
+    // Bytes that run out are read as zeros, so whatever they say is a policy.
+    let _ = agree(&mut Unstructured::new(data));
+});
+
+/// Words of every class, those of one length and beginnings of others too.
+const WORDS: &[&str] = &["a", "b", "ab", "ba", "a:b", "b@", "é", "a b", "zz"];
+const QUERIES: &[&str] = &["", "?", "?k=1", "?m=1", "?m=1;l", "?%6b=1", "?m=%6b&k+=2"];
+
+fn agree(u: &mut Unstructured<'_>) -> Result<()> {
+    let rules = list(u, 0..=5, rule)?;
+    // What is too complex is refused, and that soon: the fuzzer's own limit of time is the judge.
+    let Ok(policy) = Policy::new(&rules) else {
+        return Ok(());
+    };
+    loop {
+        let (target, body_is_empty) = (target(u)?, u.arbitrary()?);
+        let origins = naive(&rules, &target, body_is_empty);
+        match policy.decide(target.clone(), body_is_empty) {
+            Verdict::Allow(permit) => assert!(
+                origins.contains(&&**permit.origin()),
+                "only the tree allows {target:?} by {}: {rules:#?}",
+                permit.origin()
+            ),
+            Verdict::Deny(denial) => assert!(
+                origins.is_empty(),
+                "only the tree denies {target:?}, {}: {rules:#?}",
+                denial.remedy()
+            ),
+        }
+        if u.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+fn list<T>(
+    u: &mut Unstructured<'_>,
+    length: RangeInclusive<usize>,
+    one: fn(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let length = u.int_in_range(length)?;
+    (0..length).map(|_| one(u)).collect()
+}
+
+fn rule(u: &mut Unstructured<'_>) -> Result<Rule> {
+    Ok(Rule {
+        origin: (*u.choose(&["R1", "R2", "R3"])?).into(),
+        effect: *u.choose(&[Effect::Allow, Effect::Allow, Effect::Deny])?,
+        routes: list(u, 1..=2, route)?,
+        when: list(u, 0..=2, condition)?,
+        missing: list(u, 0..=1, grant)?,
+        holes: list(u, 0..=1, hole)?,
+    })
+}
+
+fn route(u: &mut Unstructured<'_>) -> Result<Route> {
+    let methods = [Methods::ALL, Methods::READS, Methods::WRITES];
+    let one = [Method::Get, Method::Post, Method::Options];
+    let methods = match u.int_in_range(0..=5)? {
+        set @ 0..=2 => methods[set],
+        one_of => Methods::of(Some(one[one_of - 3])),
+    };
+    let pattern = Pattern {
+        steps: list(u, 0..=4, step)?,
+        slash: *u.choose(&[Slash::Never, Slash::Optional, Slash::Always])?,
+    };
+    Ok(Route { methods, pattern })
+}
+
+fn step(u: &mut Unstructured<'_>) -> Result<Step> {
+    Ok(match u.int_in_range(0..=6)? {
+        0 => Step::Rest,
+        1 | 2 => Step::One(*u.choose(&Class::ALL)?),
+        3 | 4 => Step::Run(*u.choose(&Class::ALL)?),
+        _ => Step::Literal((*u.choose(WORDS)?).to_owned()),
+    })
+}
+
+fn condition(u: &mut Unstructured<'_>) -> Result<Condition> {
+    Ok(match u.int_in_range(0..=2)? {
+        0 => Condition::EmptyBody,
+        1 => Condition::WithoutQuery(&["k"]),
+        _ => Condition::WithoutQuery(&["k", "l"]),
+    })
+}
+
+fn grant(u: &mut Unstructured<'_>) -> Result<Grant> {
+    Ok(Grant {
+        variable: (*u.choose(&["X", "Y"])?).into(),
+        misread: None,
+    })
+}
+
+fn hole(u: &mut Unstructured<'_>) -> Result<Hole> {
+    Ok(Hole {
+        route: route(u)?,
+        missing: list(u, 0..=1, grant)?,
+    })
+}
+
+fn target(u: &mut Unstructured<'_>) -> Result<Target> {
+    let mut line = String::new();
+    for _ in 0..u.int_in_range(0..=6)? {
+        line.push('/');
+        for byte in u.choose(WORDS)?.bytes() {
+            match byte {
+                b'a'..=b'z' | b':' | b'@' => line.push(char::from(byte)),
+                _ => line.push_str(&format!("%{byte:02x}")),
+            }
+        }
+    }
+    if line.is_empty() || u.arbitrary()? {
+        line.push('/');
+    }
+    let (method, query) = (u.choose(&Method::ALL)?, u.choose(QUERIES)?);
+    Ok(Target::from_line(method.as_str(), &(line + query)).expect("a clean target"))
+}
