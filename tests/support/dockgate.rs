@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wire::{BOUND, STARTING};
 
+/// How many of its lines are shown with a test that fails.
+const SHOWN: usize = 200;
+
 /// A running dockgate, ended with the test.
 pub(crate) struct Dockgate {
     child: Child,
@@ -123,7 +126,9 @@ impl Drop for Dockgate {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("dockgate wrote:\n{}", self.log());
+            let lines = self.lines();
+            let last = &lines[lines.len().saturating_sub(SHOWN)..];
+            eprintln!("dockgate wrote at last:\n{}", last.join("\n"));
         }
     }
 }
