@@ -112,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 
     /// Waits for more; false is the end.
     pub(crate) async fn more(&mut self) -> io::Result<bool> {
-        self.ahead.reserve(16 << 10);
+        self.ahead.reserve(64 << 10);
         Ok(self.io.read_buf(&mut self.ahead).await? > 0)
     }
 
@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         let mut from = 0;
         loop {
             if let Some(at) = find(&self.ahead[from..], b"\r\n\r\n") {
-                return Ok(Some(self.ahead.drain(..from + at + 4).collect()));
+                return Ok(Some(self.cut(from + at + 4)));
             }
             from = self.ahead.len().saturating_sub(3);
             if !self.more().await? {
@@ -145,7 +145,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(self.ahead.drain(..count).collect())
+        Ok(self.cut(count))
+    }
+
+    fn cut(&mut self, count: usize) -> Vec<u8> {
+        let rest = self.ahead.split_off(count);
+        std::mem::replace(&mut self.ahead, rest)
     }
 
     /// Reads the body that a head announces.
