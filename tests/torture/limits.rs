@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::machine::{
-    alone, cpu, descriptors, eventually, eventually_within, gate_with_files, load, one_of, shared,
+    alone, at_rest, cpu, descriptors, eventually, eventually_within, gate_with_files, load, one_of,
+    shared,
 };
 use crate::support::{BOUND, Gate, Wire};
 use crate::traffic::{Background, Quick, Talk, get};
@@ -62,12 +63,7 @@ fn are_all_served_in_turn(gate: &Gate, fitting: usize, clients: usize) {
         all.join_all().await;
     });
     eventually("who fits is answered", || answered.load(Relaxed) == fitting);
-    // The last accepts and the warning about them are past when nothing is used any more.
-    let mut used = cpu(pid);
-    eventually("it has come to rest", || {
-        std::thread::sleep(SECOND / 5);
-        std::mem::replace(&mut used, cpu(pid)) == cpu(pid)
-    });
+    at_rest(pid);
     one_of(3, || match load(pid, SECOND) {
         share if share < 0.1 => Ok(()),
         share => Err(format!(
@@ -206,5 +202,46 @@ fn nothing_is_kept_of_clients_that_have_left() {
             descriptors(pid) == before
         });
     }
+    gate.still_works();
+}
+
+/// The processor time that it takes dockgate to read so many bytes of each client, one by one and in
+/// turn, so that they are read by themselves.
+fn cost_of_single_bytes(gate: &Gate, clients: &mut [Wire], count: usize) -> Duration {
+    let before = cpu(gate.dockgate.pid());
+    for _ in 0..count {
+        for client in &mut *clients {
+            client.send("x");
+        }
+        // Long enough for all of them to be read, or they would be read together.
+        std::thread::sleep(SECOND / 500);
+    }
+    at_rest(gate.dockgate.pid()) - before
+}
+
+#[test]
+fn the_end_of_a_long_head_costs_no_more_than_its_beginning() {
+    let _alone = alone();
+    let gate = Gate::open();
+    one_of(3, || {
+        let begun = "GET /v1.41/containers/json HTTP/1.1\r\nHost: docker\r\nX-A: ";
+        let mut clients: Vec<Wire> = (0..50).map(|_| gate.sent(begun)).collect();
+        let beginning = cost_of_single_bytes(&gate, &mut clients, 300);
+        for client in &mut clients {
+            client.send(format!("{}X", "\r\nX:".repeat(14 << 10)));
+        }
+        at_rest(gate.dockgate.pid());
+        let end = cost_of_single_bytes(&gate, &mut clients, 300);
+        for client in &mut clients {
+            client.send("\r\n\r\n");
+            assert_eq!(client.response().status(), 431);
+        }
+        let figures = format!("15000 bytes: {beginning:?} at heads' beginnings, {end:?} at ends");
+        eprintln!("{figures}");
+        match end < 3 * beginning {
+            true => Ok(()),
+            false => Err(figures),
+        }
+    });
     gate.still_works();
 }

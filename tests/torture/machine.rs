@@ -69,7 +69,11 @@ pub(crate) fn gate_with_files(files: usize) -> Gate {
         .env("SOCKET_PATH", engine.path());
     let dockgate = Dockgate::spawn(&mut command);
     dockgate.listens(&listen);
-    Gate::of(engine, dockgate, address)
+    Gate {
+        engine,
+        dockgate,
+        address,
+    }
 }
 
 /// The memory that a process has now, in KiB.
@@ -111,6 +115,18 @@ pub(crate) fn cpu(pid: Pid) -> Duration {
     let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
     // Linux tells programs hundredths of a second, whatever it counts in itself.
     Duration::from_millis(10 * ticks)
+}
+
+/// Waits until a process has dealt with all that it was sent; the processor time used until then.
+#[track_caller]
+pub(crate) fn at_rest(pid: Pid) -> Duration {
+    let mut used = cpu(pid);
+    eventually_within(3 * BOUND, "it comes to rest", || {
+        thread::sleep(Duration::from_millis(150));
+        let now = cpu(pid);
+        std::mem::replace(&mut used, now) == now
+    });
+    used
 }
 
 /// The share of one processor that a process uses during a time.

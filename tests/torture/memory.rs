@@ -4,16 +4,16 @@
 //! The bounds hold for the build with debug assertions that the tests run; an optimised one needs
 //! less.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use std::{io, thread};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use crate::machine::{affordable, alone, cpu, eventually_within, memory, peak_memory};
+use crate::machine::{affordable, alone, at_rest, memory, peak_memory};
 use crate::support::gate::EMPTY;
 use crate::support::wire::chunk;
 use crate::support::{BOUND, Gate, Wire};
@@ -31,17 +31,6 @@ const STALLED: usize = 4 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 
-/// Waits until dockgate has dealt with all that was sent to it.
-#[track_caller]
-fn settled(gate: &Gate) {
-    let mut used = cpu(gate.dockgate.pid());
-    eventually_within(2 * BOUND, "it comes to rest", || {
-        thread::sleep(Duration::from_millis(150));
-        let now = cpu(gate.dockgate.pid());
-        std::mem::replace(&mut used, now) == now
-    });
-}
-
 /// Lets clients come that send this, some times over, and gives the last of them back when they
 /// cost no more than `each`.
 #[track_caller]
@@ -51,9 +40,9 @@ fn cost(gate: &Gate, count: usize, waves: usize, each: usize, sent: &[u8]) -> Ve
     let mut clients = Vec::new();
     for wave in 1..=waves {
         clients.clear();
-        settled(gate);
+        at_rest(pid);
         clients.extend((0..count).map(|_| gate.sent(sent)));
-        settled(gate);
+        at_rest(pid);
         let grown = memory(pid).saturating_sub(before);
         eprintln!(
             "wave {wave}: {count} clients cost {grown} KiB, {} each",
@@ -101,7 +90,7 @@ fn floods_of_headers_cost_160_kib_each_at_most_and_end_as_a_431() {
         assert_eq!(client.response().status(), 431);
     }
     drop(clients);
-    settled(&gate);
+    at_rest(gate.dockgate.pid());
     // One that goes on and on is not listened to for long.
     let before = peak_memory(gate.dockgate.pid());
     let mut client = gate.sent(head);

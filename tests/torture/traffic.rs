@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::machine::eventually;
 use crate::support::wire::{Head, chunk, latin1};
 use crate::support::{BOUND, Engine};
 
@@ -57,6 +58,14 @@ impl Background {
             thread: Some(thread),
         }
     }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn join(mut self) {
+        let thread = self.thread.take().expect("it was not waited for yet");
+        eventually("the task ends", || thread.is_finished());
+        thread.join().expect("the task did not fail");
+    }
 }
 
 impl Drop for Background {
@@ -75,6 +84,8 @@ impl Drop for Background {
 pub(crate) struct Talk<S> {
     io: S,
     ahead: Vec<u8>,
+    /// The other side has said that its last answer was the last one.
+    pub(crate) closes: bool,
 }
 
 impl Talk<TcpStream> {
@@ -97,6 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         Talk {
             io,
             ahead: Vec::new(),
+            closes: false,
         }
     }
 
@@ -202,6 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             return Err(io::Error::other(fault));
         }
         let head = Head::parse(&head);
+        self.closes = head.one("connection") == Some("close");
         Ok((head.status(), self.body(&head).await?))
     }
 }
