@@ -102,6 +102,19 @@ impl Dockgate {
         Pid::from_child(&self.child)
     }
 
+    /// Waits until it has ended by itself, whether its output is read or not.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + BOUND;
+        loop {
+            match self.child.try_wait().expect("its status") {
+                Some(status) => return status,
+                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+                None => panic!("still running after {BOUND:?}"),
+            }
+        }
+    }
+
     /// Waits until it has ended by itself; how, and how long that took.
     #[track_caller]
     pub(crate) fn exit_within(&mut self, bound: Duration) -> (ExitStatus, Duration) {

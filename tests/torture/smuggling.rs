@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::machine::shared;
 use crate::support::dockgate::free_address;
@@ -22,6 +23,9 @@ const HOST: &str = "Host: docker\r\n";
 const LIST: &str = "GET /v1.41/containers/json HTTP/1.1\r\nHost: docker\r\n\r\n";
 const UPDATE: &str = "POST /v1.41/containers/c/update HTTP/1.1\r\nHost: docker\r\n";
 const SECRETS: &str = "GET /v1.41/secrets HTTP/1.1\r\nHost: docker\r\n\r\n";
+
+/// For what has come already, if it comes at all.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -687,30 +691,29 @@ fn table() -> Vec<(String, Vec<u8>, Fate)> {
 fn client_gets(client: &mut Wire, raw: &[u8], fate: Fate, name: &str) {
     // Fails if dockgate has closed already, and may.
     let _ = client.try_send([raw, SECRETS.as_bytes()].concat());
+    let mut answer = client.response();
+    if answer.status() == 100 {
+        answer = client.response();
+    }
     match fate {
-        Refused(status) | Cut(status) => {
-            assert_eq!(client.response().status(), status, "{name}");
-        }
-        Denied => assert_eq!(client.response().status(), 403, "{name}"),
+        Refused(status) | Cut(status) => assert_eq!(answer.status(), status, "{name}"),
+        Denied => assert_eq!(answer.status(), 403, "{name}"),
         Passes(_) => {
-            let first = client.response();
-            let answer = match first.status() {
-                100 => client.response(),
-                _ => first,
-            };
+            let text = answer.text();
+            assert!(!matches!(answer.status(), 403 | 502), "{name}: {text}");
             assert!(
-                !matches!(answer.status(), 403 | 502),
-                "{name}: {}",
-                answer.text()
-            );
-            assert!(
-                !answer.text().starts_with("400 Bad Request"),
-                "{name} is malformed to the engine: {}",
-                answer.text()
+                !text.starts_with("400 Bad Request"),
+                "{name} is malformed: {text}"
             );
         }
     }
-    if matches!(fate, Passes(_) | Denied) {
+    // A doubtful one that passes may end the connection too.
+    let ends = answer.head.one("connection") == Some("close");
+    assert!(
+        ends || !matches!(fate, Refused(_) | Cut(_)),
+        "{name} ends the connection"
+    );
+    if !ends {
         assert_eq!(client.response().status(), 403, "behind {name}");
     }
     client.half_close();
@@ -738,17 +741,19 @@ fn nothing_undecided_reaches_the_engine() {
                     engine.send(EMPTY);
                     assert_eq!(latin1(&engine.rest().0), "", "behind {name}");
                 }
-                Cut(_) => {
-                    let mut engine = gate.engine.accept();
-                    assert_eq!(engine.head().line, UPDATE.lines().next().expect("a line"));
-                    let rest = latin1(&engine.rest().0);
-                    assert!(!rest.ends_with("0\r\n\r\n"), "{name} looks whole: {rest:?}");
-                    assert!(!rest.contains("secrets"), "{name}: {rest:?}");
-                }
-                Refused(_) | Denied => {}
+                Refused(_) | Denied | Cut(_) => {}
             }
             client.join().unwrap_or_else(|_| panic!("{name}"));
         });
+        // What broke off may have reached the engine in part, or not at all.
+        if let (Cut(_), Some(mut engine)) = (fate, gate.engine.accept_any(MOMENT))
+            && engine.has_more()
+        {
+            assert_eq!(engine.head().line, UPDATE.lines().next().expect("a line"));
+            let rest = latin1(&engine.rest().0);
+            assert!(!rest.ends_with("0\r\n\r\n"), "{name} looks whole: {rest:?}");
+            assert!(!rest.contains("secrets"), "{name}: {rest:?}");
+        }
         gate.still_works();
     }
     let passed = table
@@ -953,7 +958,9 @@ fn a_real_engine_reads_what_passes_as_dockgate_did() {
     assert!(passed >= 25, "{passed}");
     // And every byte of a name, for which the engine answers that there is no such container.
     let mut client = Wire::tcp(address);
-    for byte in (0x20..=255_u8).filter(|byte| !b"./\\\x7f".contains(byte)) {
+    let names = (0x20..=255_u8).filter(|byte| !b"./\\\x7f".contains(byte));
+    let count = names.clone().count();
+    for byte in names {
         let request = format!("GET /v1.41/containers/%{byte:02x}/json HTTP/1.1\r\n{HOST}\r\n");
         client.send(request);
         let status = client.response().status();
@@ -962,8 +969,8 @@ fn a_real_engine_reads_what_passes_as_dockgate_did() {
         assert_eq!(client.response().status(), 403);
     }
     drop(client);
-    let count: usize = tap.take().iter().map(|c| answers(&c.from_engine)).sum();
-    assert_eq!(count, 221 - 0, "answers of the engine");
+    let answered: usize = tap.take().iter().map(|c| answers(&c.from_engine)).sum();
+    assert_eq!(answered, count, "the engine's answers");
     let mut client = Wire::tcp(address);
     client.send("GET /_ping HTTP/1.1\r\nHost: clean\r\n\r\n");
     assert_eq!(client.response().text(), "OK");

@@ -392,6 +392,7 @@ where
                 }
             }
             "wait" => pending::<()>().await,
+            "top" => sleep(Duration::from_millis(100)).await,
             _ => {}
         }
         let body = talk.body(&head).await?;
