@@ -134,13 +134,14 @@ impl Queue {
             std::mem::swap(&mut lines.bytes, &mut batch);
             let dropped = std::mem::take(&mut lines.dropped);
             drop(lines);
+            // Now, while there is room: a reader that stalls again may leave none behind the batch.
+            if dropped > 0 {
+                log::warn!("{dropped} log lines dropped: whoever reads stdout does not keep up");
+            }
             // A reader that went away for good costs the log, never the service.
             let _ = out.write_all(&batch).and_then(|()| out.flush());
             batch.clear();
             batch.shrink_to(64 * 1024);
-            if dropped > 0 {
-                log::warn!("{dropped} log lines dropped: whoever reads stdout does not keep up");
-            }
             std::thread::sleep(BATCH);
         }
     }

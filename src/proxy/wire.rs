@@ -313,6 +313,8 @@ pub(super) struct ClientIo {
     link: Arc<ClientLink>,
     /// Bytes read from the socket that hyper may not have yet.
     ahead: Vec<u8>,
+    /// How many bytes at the front of `ahead` hold no head's end.
+    searched: usize,
     /// How many bytes at the front of `ahead` are a checked head on its way to hyper.
     cleared: usize,
     /// Since when the reader waits for a head: for its first byte, or for its rest.
@@ -327,6 +329,7 @@ impl ClientIo {
         Self {
             link,
             ahead: Vec::new(),
+            searched: 0,
             cleared: 0,
             waiting: None,
             idle: None,
@@ -389,7 +392,13 @@ impl ClientIo {
                 .take_while(|b| matches!(b, b'\r' | b'\n'))
                 .count();
             self.ahead.drain(..blank);
-            if let Some(end) = head_end(&self.ahead) {
+            self.searched = self.searched.saturating_sub(blank);
+            // Not all of it again for each byte of a client that sends them one by one: the end may
+            // begin in the last two bytes that were looked at.
+            let from = self.searched.saturating_sub(2);
+            self.searched = self.ahead.len();
+            if let Some(end) = head_end(&self.ahead[from..]).map(|end| from + end) {
+                self.searched = 0;
                 if end > MAX_HEAD {
                     return self.refuse(Refusal::large_head());
                 }

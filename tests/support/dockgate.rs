@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::wire::{BOUND, STARTING};
 
+/// How many of its lines are shown with a test that fails.
+const SHOWN: usize = 200;
+
 /// A running dockgate, ended with the test.
 pub(crate) struct Dockgate {
     child: Child,
@@ -99,6 +102,19 @@ impl Dockgate {
         Pid::from_child(&self.child)
     }
 
+    /// Waits until it has ended by itself, whether its output is read or not.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + BOUND;
+        loop {
+            match self.child.try_wait().expect("its status") {
+                Some(status) => return status,
+                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+                None => panic!("still running after {BOUND:?}"),
+            }
+        }
+    }
+
     /// Waits until it has ended by itself; how, and how long that took.
     #[track_caller]
     pub(crate) fn exit_within(&mut self, bound: Duration) -> (ExitStatus, Duration) {
@@ -123,7 +139,9 @@ impl Drop for Dockgate {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("dockgate wrote:\n{}", self.log());
+            let lines = self.lines();
+            let last = &lines[lines.len().saturating_sub(SHOWN)..];
+            eprintln!("dockgate wrote at last:\n{}", last.join("\n"));
         }
     }
 }

@@ -4,6 +4,8 @@
 //! accepted waits in the backlog, so the next accepted connection tells whether anything else was
 //! opened before. [`Engine::serve`] answers all connections by a function instead.
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +115,12 @@ impl Engine {
         let mut wire = self.accept();
         let request = wire.request();
         (wire, request)
+    }
+
+    /// The listening socket, for a test that accepts from it in a way of its own.
+    pub(crate) fn listener(&self) -> UnixListener {
+        let listener = self.listener.as_ref().expect("a listening engine");
+        OwnedFd::from(listener.try_clone().expect("a clone")).into()
     }
 
     /// Answers every request on every connection with the bytes that a function makes of it, until

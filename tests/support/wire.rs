@@ -448,8 +448,9 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// Reads a whole head, its empty line included or not.
     #[track_caller]
-    fn parse(raw: &[u8]) -> Head {
+    pub(crate) fn parse(raw: &[u8]) -> Head {
         let text = latin1(raw);
         let mut lines = text.trim_end_matches("\r\n").split("\r\n");
         let line = lines.next().unwrap_or_default().to_owned();
@@ -515,8 +516,9 @@ impl Head {
             .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
     }
 
+    /// How long the body is, if it does not come in chunks.
     #[track_caller]
-    fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         let length = self.one("content-length").unwrap_or("0");
         length
             .parse()
