@@ -16,7 +16,7 @@ use crate::{
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
     config::{Settings, Severity, Snapshot, VARIABLES},
-    policy::{Verdict, printable},
+    policy::{Body, Verdict, printable},
     proxy,
 };
 
@@ -130,7 +130,7 @@ fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
 fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path) {
         Ok(target) => {
-            let verdict = settings.policy.decide(target, true);
+            let verdict = settings.policy.decide(target, Body::Empty);
             print(&format!("{verdict}\n"));
             if matches!(verdict, Verdict::Allow(_)) {
                 OK

@@ -6,7 +6,8 @@ use dockgate::{
     api::{Method, Methods, Target},
     config::{Settings, Snapshot},
     policy::{
-        Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step, Verdict,
+        Body, Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step,
+        Verdict,
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -42,7 +43,7 @@ const SECTIONS: [&str; 23] = [
 // The rules by themselves: tree and naive interpreter.
 
 /// The meaning of a policy, in a few lines and without any cleverness. Some origin, if allowed.
-fn naive<'a>(rules: &'a [Rule], target: &Target, body_is_empty: bool) -> Vec<&'a str> {
+fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&'a str> {
     let method = target.method().expect("one of the seven");
     let inner = target.path().strip_prefix(b"/").expect("a path");
     let slash = inner.is_empty() || inner.ends_with(b"/");
@@ -60,12 +61,13 @@ fn naive<'a>(rules: &'a [Rule], target: &Target, body_is_empty: bool) -> Vec<&'a
         fits && route.methods.contains(method) && matches(&route.pattern.steps, &segments)
     };
     let holds = |condition: &Condition| match condition {
-        Condition::EmptyBody => body_is_empty,
+        Condition::EmptyBody => body == Body::Empty,
         Condition::WithoutQuery(keys) => {
-            !target.query().unwrap_or("").split(['&', ';']).any(|pair| {
-                let key = pair.split('=').next().unwrap_or(pair);
-                keys.contains(&key) || key.contains('%') || key.contains('+')
-            })
+            body != Body::Form
+                && !target.query().unwrap_or("").split(['&', ';']).any(|pair| {
+                    let key = pair.split('=').next().unwrap_or(pair);
+                    keys.contains(&key) || key.contains('%') || key.contains('+')
+                })
         }
     };
     let in_force = |rule: &&Rule| {
@@ -185,13 +187,17 @@ fn target() -> impl Strategy<Value = Target> {
         })
 }
 
+fn body() -> impl Strategy<Value = Body> {
+    select(&[Body::Empty, Body::Form, Body::Other][..])
+}
+
 fn policy(rules: &[Rule]) -> Policy {
     Policy::new(rules).expect("few rules compile")
 }
 
 /// The origin, or the remedy.
-fn decide(policy: &Policy, target: &Target, body_is_empty: bool) -> Result<String, String> {
-    match policy.decide(target.clone(), body_is_empty) {
+fn decide(policy: &Policy, target: &Target, body: Body) -> Result<String, String> {
+    match policy.decide(target.clone(), body) {
         Verdict::Allow(permit) => Ok(permit.origin().to_string()),
         Verdict::Deny(denial) => Err(denial.remedy().to_owned()),
     }
@@ -203,12 +209,12 @@ proptest! {
     #[test]
     fn tree_and_naive_interpreter_agree(
         rules in vec(rule(), 0..7),
-        targets in vec((target(), any::<bool>()), 40),
+        targets in vec((target(), body()), 40),
     ) {
         let policy = policy(&rules);
-        for (target, body_is_empty) in targets {
-            let origins = naive(&rules, &target, body_is_empty);
-            match decide(&policy, &target, body_is_empty) {
+        for (target, body) in targets {
+            let origins = naive(&rules, &target, body);
+            match decide(&policy, &target, body) {
                 Ok(origin) => prop_assert!(origins.contains(&origin.as_str()), "{target:?}"),
                 Err(_) => prop_assert!(origins.is_empty(), "{target:?}"),
             }
@@ -219,7 +225,7 @@ proptest! {
     fn the_order_of_rules_does_not_matter(
         (rules, shuffled) in vec(rule(), 0..7)
             .prop_flat_map(|rules| (Just(rules.clone()), Just(rules).prop_shuffle())),
-        targets in vec((target(), any::<bool>()), 20),
+        targets in vec((target(), body()), 20),
     ) {
         let (one, other) = (policy(&rules), policy(&shuffled));
         for (target, body) in targets {
@@ -231,7 +237,7 @@ proptest! {
     fn one_more_deny_or_one_less_allow_never_allows_more(
         rules in vec(rule(), 1..7),
         mut deny in rule(),
-        targets in vec((target(), any::<bool>()), 20),
+        targets in vec((target(), body()), 20),
     ) {
         deny.effect = Effect::Deny;
         let more = policy(&[&rules[..], &[deny]].concat());
@@ -263,7 +269,13 @@ fn a_deny_beats_an_allow_and_says_so() {
     let allow = rule("A", Effect::Allow, Methods::ALL);
     let deny = rule("D", Effect::Deny, Methods::WRITES);
     let policy = policy(&[allow, deny]);
-    let verdict = |method| decide(&policy, &Target::from_line(method, "/a/b").unwrap(), true);
+    let verdict = |method| {
+        decide(
+            &policy,
+            &Target::from_line(method, "/a/b").unwrap(),
+            Body::Empty,
+        )
+    };
     assert_eq!(verdict("GET"), Ok("A".to_owned()));
     assert_eq!(
         verdict("POST"),
@@ -349,8 +361,8 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
             let Ok(target) = Target::from_line(method, &(path.clone() + suffix)) else {
                 continue;
             };
-            let verdict = decide(&policy, &target, true);
-            let origins = naive(&rules, &target, true);
+            let verdict = decide(&policy, &target, Body::Empty);
+            let origins = naive(&rules, &target, Body::Empty);
             assert_eq!(
                 verdict.is_ok(),
                 !origins.is_empty(),
@@ -429,13 +441,16 @@ fn each_section_alone_grants_nothing_more() {
                 for prefix in ["", "/v1.41"] {
                     let target = Target::from_line(method, &format!("{prefix}{path}")).unwrap();
                     let expected = contract(section, post, method, path);
-                    let verdict = decide(&settings.policy, &target, true);
+                    let verdict = decide(&settings.policy, &target, Body::Empty);
                     assert_eq!(
                         verdict.is_ok(),
                         expected,
                         "{variables:?} {method} {path}: {verdict:?}"
                     );
-                    assert!(decide(nothing, &target, true).is_err(), "{method} {path}");
+                    assert!(
+                        decide(nothing, &target, Body::Empty).is_err(),
+                        "{method} {path}"
+                    );
                     verdicts += 1;
                     allowed += usize::from(expected);
                 }
@@ -470,7 +485,7 @@ fn the_table_has_every_route_of_the_api_and_what_reaches_root() {
         let settings = only(&[section, exec, "POST"]);
         let target = Target::from_line(method, &path).unwrap();
         assert_eq!(
-            decide(&settings.policy, &target, true),
+            decide(&settings.policy, &target, Body::Empty),
             Ok(section.to_owned()),
             "{path}"
         );
@@ -508,7 +523,7 @@ fn a_remedy_does_what_it_says() {
         let settings = only(start);
         for (method, path, section) in api_routes() {
             let target = Target::from_line(method, &path).unwrap();
-            let Err(remedy) = decide(&settings.policy, &target, true) else {
+            let Err(remedy) = decide(&settings.policy, &target, Body::Empty) else {
                 continue;
             };
             let Some(alternatives) = remedy.strip_prefix("set ") else {
@@ -524,7 +539,7 @@ fn a_remedy_does_what_it_says() {
                     .split(", ")
                     .map(|grant| grant.strip_suffix("=1").unwrap());
                 let variables: Vec<&str> = start.iter().copied().chain(grants).collect();
-                let verdict = decide(&only(&variables).policy, &target, true);
+                let verdict = decide(&only(&variables).policy, &target, Body::Empty);
                 assert!(
                     verdict.is_ok(),
                     "{method} {path}: {alternative}: {verdict:?}"
@@ -538,9 +553,9 @@ fn a_remedy_does_what_it_says() {
 }
 
 /// The text of a denial, after `POST /path is not allowed: `.
-fn told(env: &[(&str, &str)], method: &str, target: &str, body_is_empty: bool) -> String {
+fn told(env: &[(&str, &str)], method: &str, target: &str, body: Body) -> String {
     let target = Target::from_line(method, target).expect("a clean target");
-    match settings(env).policy.decide(target, body_is_empty) {
+    match settings(env).policy.decide(target, body) {
         Verdict::Allow(permit) => format!("allowed by {}", permit.origin()),
         Verdict::Deny(denial) => {
             let message = denial.message();
@@ -555,7 +570,7 @@ macro_rules! told {
         #[test]
         fn $name() {
             let env: &[(&str, &str)] = &$env;
-            let text = told(env, $method, $target, true);
+            let text = told(env, $method, $target, Body::Empty);
             let text = text.strip_prefix(concat!($method, " ", $target, " is not allowed: "));
             assert_eq!(text, Some($text));
         }
@@ -597,9 +612,12 @@ told! {
 fn a_failed_condition_is_told() {
     let start = [("ALLOW_START", "1")];
     let path = "/containers/x/start";
-    assert_eq!(told(&start, "POST", path, true), "allowed by ALLOW_START");
     assert_eq!(
-        told(&start, "POST", path, false),
+        told(&start, "POST", path, Body::Empty),
+        "allowed by ALLOW_START"
+    );
+    assert_eq!(
+        told(&start, "POST", path, Body::Other),
         "POST /containers/x/start is not allowed: ALLOW_START allows it only without a body; \
          else set CONTAINERS=1 and POST=1"
     );
@@ -608,18 +626,21 @@ fn a_failed_condition_is_told() {
             &start,
             "POST",
             "/v1.41/containers/x/start?checkpoint=c",
-            false
+            Body::Other
         ),
         "POST /containers/x/start is not allowed: ALLOW_START allows it only without a body and \
-         without checkpoint or checkpoint-dir in the query; else set CONTAINERS=1 and POST=1"
+         without checkpoint or checkpoint-dir in the query or a form; else set CONTAINERS=1 and POST=1"
     );
     // What would not help is not offered.
     assert_eq!(
-        told(&[], "POST", path, false),
+        told(&[], "POST", path, Body::Other),
         "POST /containers/x/start is not allowed: set CONTAINERS=1 and POST=1"
     );
     let both = [("ALLOW_START", "1"), ("CONTAINERS", "1"), ("POST", "1")];
-    assert_eq!(told(&both, "POST", path, false), "allowed by CONTAINERS");
+    assert_eq!(
+        told(&both, "POST", path, Body::Other),
+        "allowed by CONTAINERS"
+    );
 }
 
 /// A path is shown without version and query, in plain characters, and cut short.
@@ -630,17 +651,17 @@ fn the_path_in_a_denial_is_plain_and_short() {
             &[],
             "GET",
             "/v1.41/images/caf%c3%a9%22%20%e2%80%ae/json?secret=1",
-            true
+            Body::Empty
         ),
         "GET /images/caf%C3%A9%22%20%E2%80%AE/json is not allowed: set IMAGES=1"
     );
     let long = format!("/images/{}", "x".repeat(60_000));
-    let message = told(&[], "GET", &long, true);
+    let message = told(&[], "GET", &long, Body::Empty);
     assert_eq!(
         message,
         format!("GET {}... is not allowed: set IMAGES=1", &long[..200])
     );
-    let message = told(&[], &"M".repeat(1000), "/version", true);
+    let message = told(&[], &"M".repeat(1000), "/version", Body::Empty);
     assert!(message.len() < 300, "{message}");
 }
 
@@ -669,7 +690,7 @@ fn a_decision_allocates_nothing() {
                 let verdict = RefCell::new(None);
                 let cost = allocation_counter::measure(|| {
                     let target = Target::parse(&method, &uri).unwrap();
-                    *verdict.borrow_mut() = Some(settings.policy.decide(target, true));
+                    *verdict.borrow_mut() = Some(settings.policy.decide(target, Body::Empty));
                 });
                 assert_eq!(cost.count_total, 0, "{method} {line} {verdict:?}");
             }
@@ -689,7 +710,7 @@ fn a_long_path_is_cheap() {
     let target = Target::from_line("GET", &line).unwrap();
     let begin = std::time::Instant::now();
     for _ in 0..10 {
-        assert!(decide(&settings.policy, &target, true).is_ok());
+        assert!(decide(&settings.policy, &target, Body::Empty).is_ok());
     }
     // Some 3 ms each when built without optimisation; a quadratic walk would take minutes.
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());

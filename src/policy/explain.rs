@@ -102,7 +102,9 @@ pub(super) fn path(path: &[u8]) -> String {
 fn condition(condition: &Condition) -> String {
     match condition {
         Condition::EmptyBody => "without a body".to_owned(),
-        Condition::WithoutQuery(keys) => format!("without {} in the query", keys.join(" or ")),
+        Condition::WithoutQuery(keys) => {
+            format!("without {} in the query or a form", keys.join(" or "))
+        }
     }
 }
 

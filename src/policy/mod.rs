@@ -15,7 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::api::{Method, Target};
 
 pub use explain::{printable, value_reading};
-pub use rule::{Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
+pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
 pub use tree::TooComplex;
 use tree::Tree;
 pub use verdict::{Denial, Permit, Verdict};
@@ -88,8 +88,8 @@ impl Policy {
         })
     }
 
-    /// Decides on a target. `body_is_empty` is what the request's framing says.
-    pub fn decide(&self, target: Target, body_is_empty: bool) -> Verdict {
+    /// Decides on a target with such a body.
+    pub fn decide(&self, target: Target, body: Body) -> Verdict {
         let Some(method) = target.method() else {
             return Verdict::Deny(Denial::new(target, self.no_method.clone()));
         };
@@ -100,7 +100,7 @@ impl Policy {
             .iter()
             .enumerate()
             .fold(0, |failed, (bit, condition)| {
-                if condition.holds(&target, body_is_empty) {
+                if condition.holds(&target, body) {
                     failed
                 } else {
                     failed | 1 << bit

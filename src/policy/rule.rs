@@ -168,14 +168,26 @@ pub enum Slash {
 pub enum Condition {
     /// It has no body.
     EmptyBody,
-    /// Its query has none of these keys.
+    /// Its query has none of these keys, nor has a body that the engine would read as a query.
     WithoutQuery(&'static [&'static str]),
 }
 
+/// A request's body, as far as a decision depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// There is none.
+    Empty,
+    /// Its Content-Type is a form's: the engine takes what it holds before what the query holds.
+    Form,
+    /// Any other.
+    Other,
+}
+
 impl Condition {
-    pub(super) fn holds(&self, target: &Target, body_is_empty: bool) -> bool {
+    pub(super) fn holds(&self, target: &Target, body: Body) -> bool {
         match self {
-            Condition::EmptyBody => body_is_empty,
+            Condition::EmptyBody => body == Body::Empty,
+            Condition::WithoutQuery(_) if body == Body::Form => false,
             Condition::WithoutQuery(keys) => target.query().is_none_or(|query| {
                 // Old engines split at semicolons too. A key that is written with escapes may
                 // be any key: no client writes one so.
