@@ -578,19 +578,22 @@ macro_rules! told {
 }
 
 told! {
-    nothing_is_granted: [], "POST" "/containers/create" => "set CONTAINERS=1 and POST=1";
-    a_read: [], "GET" "/containers/json" => "set CONTAINERS=1";
+    nothing_is_granted: [], "POST" "/containers/create" =>
+        "set ALLOW_CREATE=1, or CONTAINERS=1 and POST=1";
+    a_read: [], "GET" "/containers/json" => "set ALLOW_LIST=1, or CONTAINERS=1";
     what_is_there_is_not_repeated: [("CONTAINERS", "1")],
-        "POST" "/containers/create" => "set POST=1";
-    nor_is_post: [("POST", "1")], "POST" "/containers/create" => "set CONTAINERS=1";
+        "POST" "/containers/create" => "set ALLOW_CREATE=1, or POST=1";
+    nor_is_post: [("POST", "1")], "POST" "/containers/create" =>
+        "set ALLOW_CREATE=1, or CONTAINERS=1";
     a_default_that_is_off: [("EVENTS", "0")], "GET" "/events" => "set EVENTS=1";
     alternatives: [], "POST" "/containers/x/start" =>
         "set ALLOW_START=1, or CONTAINERS=1 and POST=1";
     narrow_ones_first: [("CONTAINERS", "1")], "POST" "/containers/x/stop" =>
-        "set ALLOW_STOP=1, or POST=1, or ALLOW_RESTARTS=1";
+        "set ALLOW_STOP=1, or ALLOW_RESTARTS=1, or POST=1";
     a_hole_names_all: [], "POST" "/containers/x/exec" =>
-        "set CONTAINERS=1, EXEC=1 and POST=1";
-    a_hole_in_a_read: [("CONTAINERS", "1")], "GET" "/containers/x/attach/ws" => "set POST=1";
+        "set ALLOW_EXEC=1, or CONTAINERS=1, EXEC=1 and POST=1";
+    a_hole_in_a_read: [("CONTAINERS", "1")], "GET" "/containers/x/attach/ws" =>
+        "set ALLOW_ATTACH=1, or POST=1";
     only_the_hole: [("CONTAINERS", "1"), ("POST", "1")], "POST" "/containers/a/b/exec" =>
         "set EXEC=1";
     a_misread_value: [("CONTAINERS", "true")], "GET" "/containers/json" =>
@@ -600,7 +603,14 @@ told! {
     two_misread_values: [("CONTAINERS", "yes"), ("POST", " 1")], "DELETE" "/containers/x" =>
         "CONTAINERS=yes is read as 0 and POST=\" 1\" is read as 0; write CONTAINERS=1 and POST=1";
     off_is_no_misreading: [("CONTAINERS", "off")], "GET" "/containers/json" =>
-        "set CONTAINERS=1";
+        "set ALLOW_LIST=1, or CONTAINERS=1";
+    a_deny: [("CONTAINERS", "1"), ("DENY_LOGS", "1")], "GET" "/containers/x/logs" =>
+        "DENY_LOGS denies it; take that out to allow it";
+    two_denies: [("ALLOW_KILL", "1"), ("DENY_KILL", "1"), ("DENY_RESTARTS", "1")],
+        "POST" "/containers/x/kill" =>
+        "DENY_KILL and DENY_RESTARTS deny it; take them out to allow it";
+    a_deny_of_what_nothing_allows: [("DENY_EXEC", "1")], "POST" "/exec/x/start" =>
+        "DENY_EXEC denies it; take that out, then set ALLOW_EXEC=1, or EXEC=1 and POST=1";
     unknown_path: [("POST", "1")], "GET" "/libpod/info" => "no variable grants it";
     root_path: [], "GET" "/" => "no variable grants it";
     debug_path: [("POST", "1")], "GET" "/debug/pprof/heap" => "no variable grants it";
