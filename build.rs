@@ -38,6 +38,8 @@ struct File {
     #[serde(default)]
     requires: Vec<Requires>,
     #[serde(default)]
+    root: Vec<Root>,
+    #[serde(default)]
     upgrade: Vec<Upgrade>,
 }
 
@@ -48,7 +50,6 @@ struct Section {
     default: bool,
     paths: Spanned<Vec<Spanned<String>>>,
     doc: Spanned<String>,
-    root_on_host: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -57,10 +58,13 @@ struct Action {
     name: Spanned<String>,
     section: Spanned<String>,
     routes: Spanned<Vec<Spanned<String>>>,
+    deny_also: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     empty_body: bool,
     #[serde(default)]
     without_query: Vec<Spanned<String>>,
+    #[serde(default)]
+    reads_files: bool,
     #[serde(default)]
     tecnativa: bool,
     doc: Spanned<String>,
@@ -71,6 +75,13 @@ struct Action {
 struct Requires {
     routes: Spanned<Vec<Spanned<String>>>,
     also: Spanned<String>,
+    doc: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Root {
+    routes: Spanned<Vec<Spanned<String>>>,
     doc: Spanned<String>,
 }
 
@@ -130,7 +141,10 @@ impl Check<'_> {
     fn names(&mut self, file: &File) {
         let mut seen = BTreeMap::from([("POST".to_owned(), 0)]);
         let sections = file.section.iter().map(|section| (&section.name, ""));
-        let actions = file.action.iter().map(|action| (&action.name, "ALLOW_"));
+        let actions = file
+            .action
+            .iter()
+            .flat_map(|action| [(&action.name, "ALLOW_"), (&action.name, "DENY_")]);
         for (name, prefix) in sections.chain(actions) {
             let word = name.get_ref();
             let upper =
@@ -216,12 +230,10 @@ impl Check<'_> {
                 .map(|p| p.get_ref().as_str())
                 .collect();
             let doc = self.text_of(&section.doc);
-            let root = section.root_on_host.as_ref().map(|root| self.text_of(root));
             let (name, default) = (section.name.get_ref(), section.default);
             writeln!(
                 rust,
-                "Section {{ name: {name:?}, default: {default}, paths: &{paths:?}, doc: {doc:?}, \
-                 root_on_host: {root:?} }},"
+                "Section {{ name: {name:?}, default: {default}, paths: &{paths:?}, doc: {doc:?} }},"
             )?;
         }
         writeln!(
@@ -231,6 +243,8 @@ impl Check<'_> {
         writeln!(rust, "pub static ACTIONS: &[Action] = &[")?;
         for action in &file.action {
             let routes = self.routes(&action.routes, false);
+            let also = action.deny_also.as_ref();
+            let also = also.map_or(String::new(), |also| self.routes(also, false));
             let keys: Vec<&str> = action
                 .without_query
                 .iter()
@@ -243,12 +257,14 @@ impl Check<'_> {
             }
             let doc = self.text_of(&action.doc);
             let (name, section) = (action.name.get_ref(), action.section.get_ref());
-            let (empty_body, tecnativa) = (action.empty_body, action.tecnativa);
+            let (empty_body, reads_files) = (action.empty_body, action.reads_files);
+            let tecnativa = action.tecnativa;
             writeln!(
                 rust,
-                "Action {{ name: {name:?}, variable: \"ALLOW_{name}\", section: {section:?}, \
-                 routes: &[{routes}], empty_body: {empty_body}, without_query: &{keys:?}, \
-                 tecnativa: {tecnativa}, doc: {doc:?} }},"
+                "Action {{ name: {name:?}, allow: \"ALLOW_{name}\", deny: \"DENY_{name}\", \
+                 section: {section:?}, routes: &[{routes}], deny_also: &[{also}], \
+                 empty_body: {empty_body}, without_query: &{keys:?}, \
+                 reads_files: {reads_files}, tecnativa: {tecnativa}, doc: {doc:?} }},"
             )?;
         }
         writeln!(rust, "];\n/// The holes in what sections grant.")?;
@@ -261,6 +277,13 @@ impl Check<'_> {
                 rust,
                 "Requires {{ section: {section:?}, routes: &[{routes}], also: {also:?}, doc: {doc:?} }},"
             )?;
+        }
+        writeln!(rust, "];\n/// The routes that reach root on the host.")?;
+        writeln!(rust, "pub static ROOTS: &[Root] = &[")?;
+        for root in &file.root {
+            let routes = self.routes(&root.routes, false);
+            let doc = self.text_of(&root.doc);
+            writeln!(rust, "Root {{ routes: &[{routes}], doc: {doc:?} }},")?;
         }
         writeln!(rust, "];\n/// The routes that switch protocols.")?;
         writeln!(rust, "pub static UPGRADES: &[Upgrade] = &[")?;
@@ -378,13 +401,17 @@ fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
                 steps.push_str("Step::Names,");
             }
             Some((None, name)) if position > 0 && is_word(name) => steps.push_str("Step::Id,"),
+            Some((None, name)) if position > 0 && name.strip_suffix('!').is_some_and(is_word) => {
+                steps.push_str("Step::One,");
+            }
             _ => {
                 return Err(format!(
-                    "{segment:?} is no segment: write letters, {{id}} or {{name...}}, letters first"
+                    "{segment:?} is no segment: write letters, {{id}}, {{id!}} or {{name...}}, letters first"
                 ));
             }
         }
     }
+    let text = text.replace("!}", "}");
     Ok(format!(
         "Route {{ text: {text:?}, method: {method}, steps: &[{steps}] }},"
     ))

@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use dockgate::{
     api::{Target, sections::SECTIONS},
     config::{Settings, Snapshot},
-    policy::{Policy, Verdict},
+    policy::{Body, Policy, Verdict},
 };
 use http::{Method, Uri};
 
@@ -34,7 +34,7 @@ fn decisions(criterion: &mut Criterion) {
         let _shared = uri.clone();
         let decide = || {
             let target = Target::parse(black_box(&Method::DELETE), black_box(&uri));
-            policy.decide(target.expect("a target"), true)
+            policy.decide(target.expect("a target"), Body::Empty)
         };
         assert_eq!(matches!(decide(), Verdict::Allow(_)), allowed, "{name}");
         criterion.bench_function(name, |bencher| bencher.iter(decide));

@@ -16,7 +16,7 @@ use crate::{
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
     config::{Settings, Severity, Snapshot, VARIABLES},
-    policy::{Verdict, printable},
+    policy::{Body, Verdict, printable},
     proxy,
 };
 
@@ -130,7 +130,7 @@ fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
 fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path) {
         Ok(target) => {
-            let verdict = settings.policy.decide(target, true);
+            let verdict = settings.policy.decide(target, Body::Empty);
             print(&format!("{verdict}\n"));
             if matches!(verdict, Verdict::Allow(_)) {
                 OK
@@ -184,17 +184,38 @@ fn table(settings: &Settings) -> String {
         ]);
     }
     let mut text = aligned(&rows);
-    let mut rows = vec![["ACTION", "GRANTED", "FROM", "ROUTES"].map(str::to_owned)];
+    let mut rows = vec![["ACTION", "EFFECT", "FROM", "ROUTES"].map(str::to_owned)];
     for action in ACTIONS {
-        rows.push([
-            action.variable.to_owned(),
-            yes_no(grants.on(action.variable)).to_owned(),
-            from(action.variable),
-            Route::list(action.routes),
-        ]);
+        let set = |variable| {
+            grants
+                .switch(variable)
+                .is_some_and(|one| one.value.is_some())
+        };
+        let mut row = |variable: &str, effect: &str, routes: String| {
+            let effect = if grants.on(variable) { effect } else { "none" };
+            rows.push([
+                variable.to_owned(),
+                effect.to_owned(),
+                from(variable),
+                routes,
+            ]);
+        };
+        if set(action.allow) {
+            row(action.allow, "allow", Route::list(action.routes));
+        }
+        if set(action.deny) {
+            row(action.deny, "deny", Route::list(action.denied()));
+        }
     }
     text.push('\n');
-    text.push_str(&aligned(&rows));
+    let (set, all) = (rows.len() - 1, 2 * ACTIONS.len());
+    if set > 0 {
+        text.push_str(&aligned(&rows));
+    }
+    line(
+        &mut text,
+        format_args!("{set} of {all} action variables are set"),
+    );
     text.push('\n');
     for hole in REQUIRES
         .iter()
@@ -212,6 +233,9 @@ fn table(settings: &Settings) -> String {
         &mut text,
         format_args!("guards the engine at {}", settings.socket_path.display()),
     );
+    if let Some(note) = settings.files_readable() {
+        line(&mut text, note);
+    }
     for warning in settings
         .warnings
         .iter()
@@ -264,9 +288,9 @@ fn help() -> String {
     );
     let actions = ACTIONS
         .iter()
-        .map(|action| [format!("  {}=0", action.variable), action.doc.to_owned()]);
+        .map(|action| [format!("  {}", action.name), action.doc.to_owned()]);
     group(
-        "Actions: alone, without their section and without POST",
+        "Actions: ALLOW_x=1 grants one without its section and without POST, DENY_x=1 takes it away",
         actions.collect(),
     );
     let settings = VARIABLES.iter().map(|variable| {

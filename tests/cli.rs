@@ -52,7 +52,7 @@ fn help_lists_every_command_and_variable() {
         "dockgate version ",
         "CONTAINERS=0 ",
         "EVENTS=1 ",
-        "ALLOW_RESTARTS=0 ",
+        "RESTARTS ",
         "POST=0 ",
         "LISTEN=tcp://[::]:2375 ",
         "SHUTDOWN_GRACE=5 ",
@@ -148,6 +148,8 @@ fn check_shows_the_effective_policy() {
         ("POST", "yes"),
         ("PING", "0"),
         ("ALLOW_START", "1"),
+        ("ALLOW_KILL", "0"),
+        ("DENY_EXPORT", "1"),
     ];
     let ran = dockgate(&["check"], &env);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -165,15 +167,24 @@ fn check_shows_the_effective_policy() {
     assert_eq!(row("EVENTS"), "EVENTS yes no default");
     assert_eq!(
         row("ALLOW_START"),
-        "ALLOW_START yes ALLOW_START=1 POST /containers/{id}/start"
+        "ALLOW_START allow ALLOW_START=1 POST /containers/{id}/start"
+    );
+    // Of the actions only those that are set.
+    assert_eq!(row("ALLOW_STOP"), "");
+    assert_eq!(
+        row("ALLOW_KILL"),
+        "ALLOW_KILL none ALLOW_KILL=0 POST /containers/{id}/kill"
     );
     assert_eq!(
-        row("ALLOW_STOP"),
-        "ALLOW_STOP no default POST /containers/{id}/stop"
+        row("DENY_EXPORT"),
+        "DENY_EXPORT deny DENY_EXPORT=1 GET /containers/{id}/export"
     );
     for line in [
         "CONTAINERS leaves out * /containers/{id}/exec without EXEC=1",
         "CONTAINERS leaves out * /containers/{id}/attach/ws without POST=1",
+        "3 of 188 action variables are set",
+        "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, HEAD \
+         /containers/{id}/archive); to close that: DENY_ARCHIVE=1",
         "listens on tcp://[::]:2375",
         "guards the engine at /var/run/docker.sock",
         "warning: POST=yes is read as 0; write POST=1",
@@ -229,7 +240,7 @@ fn explain_tells_the_verdict_and_the_remedy() {
             "POST",
             "/v1.41/containers/create?name=x",
             1,
-            "denied: POST /containers/create is not allowed: set POST=1",
+            "denied: POST /containers/create is not allowed: set ALLOW_CREATE=1, or POST=1",
         ),
         (
             "GET",

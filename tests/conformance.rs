@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use dockgate::{
     api::Target,
     config::{Settings, Snapshot},
-    policy::{Policy, Verdict},
+    policy::{Body, Policy, Verdict},
 };
 
 const ROWS: &str = include_str!("conformance/tecnativa.tsv");
@@ -17,7 +17,7 @@ fn settings(env: &[(&str, &str)]) -> Settings {
 /// What reaches the engine.
 fn allowed(policy: &Policy, method: &str, target: &str) -> bool {
     match Target::from_line(method, target) {
-        Ok(target) => matches!(policy.decide(target, true), Verdict::Allow(_)),
+        Ok(target) => matches!(policy.decide(target, Body::Empty), Verdict::Allow(_)),
         Err(_) => false,
     }
 }
@@ -78,7 +78,7 @@ enum Outcome {
 use Outcome::{Denied, Forwarded, Refused};
 
 fn outcome(policy: &Policy, method: &str, target: &str) -> Outcome {
-    match Target::from_line(method, target).map(|target| policy.decide(target, true)) {
+    match Target::from_line(method, target).map(|target| policy.decide(target, Body::Empty)) {
         Err(_) => Refused,
         Ok(Verdict::Deny(_)) => Denied,
         Ok(Verdict::Allow(_)) => Forwarded,
@@ -239,16 +239,16 @@ fn exec_create_and_attach_ws_need_one_more_grant() {
 #[test]
 fn start_is_granted_alone_without_a_body_and_without_a_checkpoint() {
     let policy = settings(&[("ALLOW_START", "1")]).policy;
-    let verdict = |target: &str, body_is_empty: bool| {
+    let verdict = |target: &str, body: Body| {
         let target = Target::from_line("POST", target).expect("a clean target");
-        matches!(policy.decide(target, body_is_empty), Verdict::Allow(_))
+        matches!(policy.decide(target, body), Verdict::Allow(_))
     };
-    assert!(verdict("/containers/x/start", true));
+    assert!(verdict("/containers/x/start", Body::Empty));
     assert!(verdict(
         "/v1.23/containers/x/start?detachKeys=ctrl-p%2Cctrl-q&t=+1",
-        true
+        Body::Empty
     ));
-    assert!(!verdict("/v1.23/containers/x/start", false));
+    assert!(!verdict("/v1.23/containers/x/start", Body::Other));
     for query in [
         "checkpoint=c",
         "checkpoint-dir=/",
@@ -264,7 +264,7 @@ fn start_is_granted_alone_without_a_body_and_without_a_checkpoint() {
         "checkpoint=&checkpoint=",
     ] {
         assert!(
-            !verdict(&format!("/containers/x/start?{query}"), true),
+            !verdict(&format!("/containers/x/start?{query}"), Body::Empty),
             "{query}"
         );
     }
@@ -278,7 +278,7 @@ fn start_is_granted_alone_without_a_body_and_without_a_checkpoint() {
         "&&;",
     ] {
         assert!(
-            verdict(&format!("/containers/x/start?{query}"), true),
+            verdict(&format!("/containers/x/start?{query}"), Body::Empty),
             "{query}"
         );
     }
@@ -292,7 +292,7 @@ fn start_is_granted_alone_without_a_body_and_without_a_checkpoint() {
         "/containers/start",
         "/containers/x/starts",
     ] {
-        assert!(!verdict(path, true), "{path}");
+        assert!(!verdict(path, Body::Empty), "{path}");
     }
 }
 

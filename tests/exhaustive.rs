@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, thread};
 
 use dockgate::{
     api::{Method, Methods, Target, sections},
-    policy::{Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Verdict},
+    policy::{Body, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Verdict},
 };
 
 #[path = "support/naive.rs"]
@@ -147,14 +147,13 @@ fn compare(on: &BTreeSet<&str>, closes: &'static str, targets: &[Target]) -> [us
     let mut counts = [0; 2];
     for target in targets {
         // Only the method of the action with a condition can tell bodies apart.
-        let bodies = if target.method() == Some(Method::Post) {
-            0..2
-        } else {
-            0..1
+        let bodies = match target.method() {
+            Some(Method::Post) => &[Body::Empty, Body::Form, Body::Other][..],
+            _ => &[Body::Empty],
         };
-        for body_is_empty in bodies.map(|n| n == 0) {
-            let origins = naive(&rules, target, body_is_empty);
-            let verdict = policy.decide(target.clone(), body_is_empty);
+        for &body in bodies {
+            let origins = naive(&rules, target, body);
+            let verdict = policy.decide(target.clone(), body);
             let agrees = match &verdict {
                 Verdict::Allow(permit) => origins.contains(&&**permit.origin()),
                 Verdict::Deny(_) => origins.is_empty(),

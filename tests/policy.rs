@@ -6,7 +6,8 @@ use dockgate::{
     api::{Method, Methods, Target},
     config::{Settings, Snapshot},
     policy::{
-        Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step, Verdict,
+        Body, Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step,
+        Verdict,
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -121,13 +122,17 @@ fn target() -> impl Strategy<Value = Target> {
         })
 }
 
+fn body() -> impl Strategy<Value = Body> {
+    select(&[Body::Empty, Body::Form, Body::Other][..])
+}
+
 fn policy(rules: &[Rule]) -> Policy {
     Policy::new(rules).expect("few rules compile")
 }
 
 /// The origin, or the remedy.
-fn decide(policy: &Policy, target: &Target, body_is_empty: bool) -> Result<String, String> {
-    match policy.decide(target.clone(), body_is_empty) {
+fn decide(policy: &Policy, target: &Target, body: Body) -> Result<String, String> {
+    match policy.decide(target.clone(), body) {
         Verdict::Allow(permit) => Ok(permit.origin().to_string()),
         Verdict::Deny(denial) => Err(denial.remedy().to_owned()),
     }
@@ -139,12 +144,12 @@ proptest! {
     #[test]
     fn tree_and_naive_interpreter_agree(
         rules in vec(rule(), 0..7),
-        targets in vec((target(), any::<bool>()), 40),
+        targets in vec((target(), body()), 40),
     ) {
         let policy = policy(&rules);
-        for (target, body_is_empty) in targets {
-            let origins = naive(&rules, &target, body_is_empty);
-            match decide(&policy, &target, body_is_empty) {
+        for (target, body) in targets {
+            let origins = naive(&rules, &target, body);
+            match decide(&policy, &target, body) {
                 Ok(origin) => prop_assert!(origins.contains(&origin.as_str()), "{target:?}"),
                 Err(_) => prop_assert!(origins.is_empty(), "{target:?}"),
             }
@@ -155,7 +160,7 @@ proptest! {
     fn the_order_of_rules_does_not_matter(
         (rules, shuffled) in vec(rule(), 0..7)
             .prop_flat_map(|rules| (Just(rules.clone()), Just(rules).prop_shuffle())),
-        targets in vec((target(), any::<bool>()), 20),
+        targets in vec((target(), body()), 20),
     ) {
         let (one, other) = (policy(&rules), policy(&shuffled));
         for (target, body) in targets {
@@ -167,7 +172,7 @@ proptest! {
     fn one_more_deny_or_one_less_allow_never_allows_more(
         rules in vec(rule(), 1..7),
         mut deny in rule(),
-        targets in vec((target(), any::<bool>()), 20),
+        targets in vec((target(), body()), 20),
     ) {
         deny.effect = Effect::Deny;
         let more = policy(&[&rules[..], &[deny]].concat());
@@ -199,7 +204,13 @@ fn a_deny_beats_an_allow_and_says_so() {
     let allow = rule("A", Effect::Allow, Methods::ALL);
     let deny = rule("D", Effect::Deny, Methods::WRITES);
     let policy = policy(&[allow, deny]);
-    let verdict = |method| decide(&policy, &Target::from_line(method, "/a/b").unwrap(), true);
+    let verdict = |method| {
+        decide(
+            &policy,
+            &Target::from_line(method, "/a/b").unwrap(),
+            Body::Empty,
+        )
+    };
     assert_eq!(verdict("GET"), Ok("A".to_owned()));
     assert_eq!(
         verdict("POST"),
@@ -285,8 +296,8 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
             let Ok(target) = Target::from_line(method, &(path.clone() + suffix)) else {
                 continue;
             };
-            let verdict = decide(&policy, &target, true);
-            let origins = naive(&rules, &target, true);
+            let verdict = decide(&policy, &target, Body::Empty);
+            let origins = naive(&rules, &target, Body::Empty);
             assert_eq!(
                 verdict.is_ok(),
                 !origins.is_empty(),
@@ -365,13 +376,16 @@ fn each_section_alone_grants_nothing_more() {
                 for prefix in ["", "/v1.41"] {
                     let target = Target::from_line(method, &format!("{prefix}{path}")).unwrap();
                     let expected = contract(section, post, method, path);
-                    let verdict = decide(&settings.policy, &target, true);
+                    let verdict = decide(&settings.policy, &target, Body::Empty);
                     assert_eq!(
                         verdict.is_ok(),
                         expected,
                         "{variables:?} {method} {path}: {verdict:?}"
                     );
-                    assert!(decide(nothing, &target, true).is_err(), "{method} {path}");
+                    assert!(
+                        decide(nothing, &target, Body::Empty).is_err(),
+                        "{method} {path}"
+                    );
                     verdicts += 1;
                     allowed += usize::from(expected);
                 }
@@ -406,7 +420,7 @@ fn the_table_has_every_route_of_the_api_and_what_reaches_root() {
         let settings = only(&[section, exec, "POST"]);
         let target = Target::from_line(method, &path).unwrap();
         assert_eq!(
-            decide(&settings.policy, &target, true),
+            decide(&settings.policy, &target, Body::Empty),
             Ok(section.to_owned()),
             "{path}"
         );
@@ -444,7 +458,7 @@ fn a_remedy_does_what_it_says() {
         let settings = only(start);
         for (method, path, section) in api_routes() {
             let target = Target::from_line(method, &path).unwrap();
-            let Err(remedy) = decide(&settings.policy, &target, true) else {
+            let Err(remedy) = decide(&settings.policy, &target, Body::Empty) else {
                 continue;
             };
             let Some(alternatives) = remedy.strip_prefix("set ") else {
@@ -460,7 +474,7 @@ fn a_remedy_does_what_it_says() {
                     .split(", ")
                     .map(|grant| grant.strip_suffix("=1").unwrap());
                 let variables: Vec<&str> = start.iter().copied().chain(grants).collect();
-                let verdict = decide(&only(&variables).policy, &target, true);
+                let verdict = decide(&only(&variables).policy, &target, Body::Empty);
                 assert!(
                     verdict.is_ok(),
                     "{method} {path}: {alternative}: {verdict:?}"
@@ -474,9 +488,9 @@ fn a_remedy_does_what_it_says() {
 }
 
 /// The text of a denial, after `POST /path is not allowed: `.
-fn told(env: &[(&str, &str)], method: &str, target: &str, body_is_empty: bool) -> String {
+fn told(env: &[(&str, &str)], method: &str, target: &str, body: Body) -> String {
     let target = Target::from_line(method, target).expect("a clean target");
-    match settings(env).policy.decide(target, body_is_empty) {
+    match settings(env).policy.decide(target, body) {
         Verdict::Allow(permit) => format!("allowed by {}", permit.origin()),
         Verdict::Deny(denial) => {
             let message = denial.message();
@@ -491,7 +505,7 @@ macro_rules! told {
         #[test]
         fn $name() {
             let env: &[(&str, &str)] = &$env;
-            let text = told(env, $method, $target, true);
+            let text = told(env, $method, $target, Body::Empty);
             let text = text.strip_prefix(concat!($method, " ", $target, " is not allowed: "));
             assert_eq!(text, Some($text));
         }
@@ -499,19 +513,22 @@ macro_rules! told {
 }
 
 told! {
-    nothing_is_granted: [], "POST" "/containers/create" => "set CONTAINERS=1 and POST=1";
-    a_read: [], "GET" "/containers/json" => "set CONTAINERS=1";
+    nothing_is_granted: [], "POST" "/containers/create" =>
+        "set ALLOW_CREATE=1, or CONTAINERS=1 and POST=1";
+    a_read: [], "GET" "/containers/json" => "set ALLOW_LIST=1, or CONTAINERS=1";
     what_is_there_is_not_repeated: [("CONTAINERS", "1")],
-        "POST" "/containers/create" => "set POST=1";
-    nor_is_post: [("POST", "1")], "POST" "/containers/create" => "set CONTAINERS=1";
+        "POST" "/containers/create" => "set ALLOW_CREATE=1, or POST=1";
+    nor_is_post: [("POST", "1")], "POST" "/containers/create" =>
+        "set ALLOW_CREATE=1, or CONTAINERS=1";
     a_default_that_is_off: [("EVENTS", "0")], "GET" "/events" => "set EVENTS=1";
     alternatives: [], "POST" "/containers/x/start" =>
         "set ALLOW_START=1, or CONTAINERS=1 and POST=1";
     narrow_ones_first: [("CONTAINERS", "1")], "POST" "/containers/x/stop" =>
-        "set ALLOW_STOP=1, or POST=1, or ALLOW_RESTARTS=1";
+        "set ALLOW_STOP=1, or ALLOW_RESTARTS=1, or POST=1";
     a_hole_names_all: [], "POST" "/containers/x/exec" =>
-        "set CONTAINERS=1, EXEC=1 and POST=1";
-    a_hole_in_a_read: [("CONTAINERS", "1")], "GET" "/containers/x/attach/ws" => "set POST=1";
+        "set ALLOW_EXEC=1, or CONTAINERS=1, EXEC=1 and POST=1";
+    a_hole_in_a_read: [("CONTAINERS", "1")], "GET" "/containers/x/attach/ws" =>
+        "set ALLOW_ATTACH=1, or POST=1";
     only_the_hole: [("CONTAINERS", "1"), ("POST", "1")], "POST" "/containers/a/b/exec" =>
         "set EXEC=1";
     a_misread_value: [("CONTAINERS", "true")], "GET" "/containers/json" =>
@@ -521,7 +538,14 @@ told! {
     two_misread_values: [("CONTAINERS", "yes"), ("POST", " 1")], "DELETE" "/containers/x" =>
         "CONTAINERS=yes is read as 0 and POST=\" 1\" is read as 0; write CONTAINERS=1 and POST=1";
     off_is_no_misreading: [("CONTAINERS", "off")], "GET" "/containers/json" =>
-        "set CONTAINERS=1";
+        "set ALLOW_LIST=1, or CONTAINERS=1";
+    a_deny: [("CONTAINERS", "1"), ("DENY_LOGS", "1")], "GET" "/containers/x/logs" =>
+        "DENY_LOGS denies it; take that out to allow it";
+    two_denies: [("ALLOW_KILL", "1"), ("DENY_KILL", "1"), ("DENY_RESTARTS", "1")],
+        "POST" "/containers/x/kill" =>
+        "DENY_KILL and DENY_RESTARTS deny it; take them out to allow it";
+    a_deny_of_what_nothing_allows: [("DENY_EXEC", "1")], "POST" "/exec/x/start" =>
+        "DENY_EXEC denies it; take that out, then set ALLOW_EXEC=1, or EXEC=1 and POST=1";
     unknown_path: [("POST", "1")], "GET" "/libpod/info" => "no variable grants it";
     root_path: [], "GET" "/" => "no variable grants it";
     debug_path: [("POST", "1")], "GET" "/debug/pprof/heap" => "no variable grants it";
@@ -533,9 +557,12 @@ told! {
 fn a_failed_condition_is_told() {
     let start = [("ALLOW_START", "1")];
     let path = "/containers/x/start";
-    assert_eq!(told(&start, "POST", path, true), "allowed by ALLOW_START");
     assert_eq!(
-        told(&start, "POST", path, false),
+        told(&start, "POST", path, Body::Empty),
+        "allowed by ALLOW_START"
+    );
+    assert_eq!(
+        told(&start, "POST", path, Body::Other),
         "POST /containers/x/start is not allowed: ALLOW_START allows it only without a body; \
          else set CONTAINERS=1 and POST=1"
     );
@@ -544,18 +571,21 @@ fn a_failed_condition_is_told() {
             &start,
             "POST",
             "/v1.41/containers/x/start?checkpoint=c",
-            false
+            Body::Other
         ),
         "POST /containers/x/start is not allowed: ALLOW_START allows it only without a body and \
-         without checkpoint or checkpoint-dir in the query; else set CONTAINERS=1 and POST=1"
+         without checkpoint or checkpoint-dir in the query or a form; else set CONTAINERS=1 and POST=1"
     );
     // What would not help is not offered.
     assert_eq!(
-        told(&[], "POST", path, false),
+        told(&[], "POST", path, Body::Other),
         "POST /containers/x/start is not allowed: set CONTAINERS=1 and POST=1"
     );
     let both = [("ALLOW_START", "1"), ("CONTAINERS", "1"), ("POST", "1")];
-    assert_eq!(told(&both, "POST", path, false), "allowed by CONTAINERS");
+    assert_eq!(
+        told(&both, "POST", path, Body::Other),
+        "allowed by CONTAINERS"
+    );
 }
 
 /// A path is shown without version and query, in plain characters, and cut short.
@@ -566,17 +596,17 @@ fn the_path_in_a_denial_is_plain_and_short() {
             &[],
             "GET",
             "/v1.41/images/caf%c3%a9%22%20%e2%80%ae/json?secret=1",
-            true
+            Body::Empty
         ),
         "GET /images/caf%C3%A9%22%20%E2%80%AE/json is not allowed: set IMAGES=1"
     );
     let long = format!("/images/{}", "x".repeat(60_000));
-    let message = told(&[], "GET", &long, true);
+    let message = told(&[], "GET", &long, Body::Empty);
     assert_eq!(
         message,
         format!("GET {}... is not allowed: set IMAGES=1", &long[..200])
     );
-    let message = told(&[], &"M".repeat(1000), "/version", true);
+    let message = told(&[], &"M".repeat(1000), "/version", Body::Empty);
     assert!(message.len() < 300, "{message}");
 }
 
@@ -605,7 +635,7 @@ fn a_decision_allocates_nothing() {
                 let verdict = RefCell::new(None);
                 let cost = allocation_counter::measure(|| {
                     let target = Target::parse(&method, &uri).unwrap();
-                    *verdict.borrow_mut() = Some(settings.policy.decide(target, true));
+                    *verdict.borrow_mut() = Some(settings.policy.decide(target, Body::Empty));
                 });
                 assert_eq!(cost.count_total, 0, "{method} {line} {verdict:?}");
             }
@@ -625,7 +655,7 @@ fn a_long_path_is_cheap() {
     let target = Target::from_line("GET", &line).unwrap();
     let begin = std::time::Instant::now();
     for _ in 0..10 {
-        assert!(decide(&settings.policy, &target, true).is_ok());
+        assert!(decide(&settings.policy, &target, Body::Empty).is_ok());
     }
     // Some 3 ms each when built without optimisation; a quadratic walk would take minutes.
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());

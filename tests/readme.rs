@@ -4,7 +4,7 @@
 use std::{env, fmt::Display, fs, process::Command};
 
 use dockgate::{
-    api::sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+    api::sections::{ACTIONS, REQUIRES, ROOTS, Route, SECTIONS},
     config::VARIABLES,
 };
 
@@ -45,15 +45,28 @@ fn sections() -> String {
 }
 
 fn actions() -> String {
-    let rows = ACTIONS.iter().map(|action| {
-        [
-            code(action.variable),
-            "0".to_owned(),
-            routes(action.routes),
-            action.doc.to_owned(),
-        ]
-    });
-    table(["variable", "default", "routes", "what it does"], rows)
+    let mut text = String::new();
+    for section in SECTIONS {
+        let actions = ACTIONS
+            .iter()
+            .filter(|action| action.section == section.name);
+        let rows: Vec<_> = actions
+            .map(|action| {
+                let limits = match action.limits() {
+                    none if none.is_empty() => none,
+                    limits => format!(" {limits}"),
+                };
+                let doc = action.doc.to_owned();
+                [code(action.name), routes(action.routes) + &limits, doc]
+            })
+            .collect();
+        if !rows.is_empty() {
+            let head = [&code(section.name), "routes", "what it does"].map(str::to_owned);
+            text += &table(head.each_ref().map(String::as_str), rows.into_iter());
+            text += "\n";
+        }
+    }
+    text.trim_end().to_owned() + "\n"
 }
 
 fn requires() -> String {
@@ -79,10 +92,10 @@ fn settings() -> String {
 }
 
 fn root() -> String {
-    let rows = SECTIONS
+    let rows = ROOTS
         .iter()
-        .filter_map(|section| Some([code(section.name), section.root_on_host?.to_owned()]));
-    table(["section", "how"], rows)
+        .map(|root| [routes(root.routes), root.doc.to_owned()]);
+    table(["routes", "how"], rows)
 }
 
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {

@@ -15,12 +15,12 @@ name = "EXEC"
 default = false
 paths = ["/exec"]
 doc = "Exec"
-root_on_host = "it runs code"
 
 [[action]]
 name = "START"
 section = "CONTAINERS"
 routes = ["POST /containers/{id}/start"]
+deny_also = ["POST /containers/{id}/begin"]
 empty_body = true
 without_query = ["checkpoint"]
 doc = "Start"
@@ -29,6 +29,10 @@ doc = "Start"
 routes = ["* /containers/{id}/exec"]
 also = "EXEC"
 doc = "Else the reason is hidden"
+
+[[root]]
+routes = ["POST /exec/{id!}/start"]
+doc = "It runs code"
 
 [[upgrade]]
 routes = ["POST /exec/{id}/start"]
@@ -39,13 +43,15 @@ protocols = ["tcp"]
 fn the_good_table_is_taken() {
     let rust = build::table(GOOD).expect("no mistakes");
     for part in [
-        r#"Section { name: "EXEC", default: false, paths: &["/exec"], doc: "Exec", root_on_host: Some("it runs code") }"#,
+        r#"Section { name: "EXEC", default: false, paths: &["/exec"], doc: "Exec" }"#,
         r#"steps: &[Step::Literal("containers"),Step::Id,Step::Literal("start"),]"#,
+        r#"allow: "ALLOW_START", deny: "DENY_START", section: "CONTAINERS""#,
+        r#"Root { routes: &[Route { text: "POST /exec/{id}/start", method: Some(Method::Post), steps: &[Step::Literal("exec"),Step::One,"#,
         r#"Requires { section: "CONTAINERS", routes: &[Route { text: "* /containers/{id}/exec", method: None,"#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
     }
-    let names = GOOD.replace("{id}/start\"]\nempty", "{name...}\"]\nempty");
+    let names = GOOD.replace("{id}/start\"]\ndeny", "{name...}\"]\ndeny");
     assert!(
         build::table(&names)
             .expect("no mistakes")
@@ -68,19 +74,24 @@ macro_rules! refused {
 
 refused! {
     unknown_key: "doc = \"Exec\"" => "docs = \"Exec\"", 11, "unknown field `docs`";
-    unknown_table: "[[upgrade]]" => "[[upgrades]]", 27, "unknown field `upgrades`";
+    unknown_table: "[[upgrade]]" => "[[upgrades]]", 31, "unknown field `upgrades`";
     missing_key: "default = false\n" => "", 1, "missing field `default`";
     wrong_type: "default = false" => "default = 0", 3, "invalid type";
     not_toml: "name = \"EXEC\"" => "name = EXEC", 8, "";
     undocumented_section: "doc = \"Exec\"" => "doc = \" \"", 11, "undocumented";
     undocumented_action: "doc = \"Start\"" => "doc = \"\"", 20, "undocumented";
     undocumented_hole: "doc = \"Else the reason is hidden\"" => "doc = \"\"", 25, "undocumented";
-    unexplained_root: "\"it runs code\"" => "\"\"", 12, "undocumented";
+    unexplained_root: "\"It runs code\"" => "\"\"", 29, "undocumented";
     duplicate_section: "name = \"EXEC\"" => "name = \"CONTAINERS\"", 8, "duplicate of line 2";
-    section_that_is_an_action: "name = \"EXEC\"" => "name = \"ALLOW_START\"", 15, "duplicate of line 8";
+    section_that_is_an_action: "name = \"EXEC\"" => "name = \"ALLOW_START\"", 14, "duplicate of line 8";
+    section_that_is_a_deny: "name = \"EXEC\"" => "name = \"DENY_START\"", 14, "duplicate of line 8";
+    bad_deny_also: "/begin" => "/", 17, "is no segment";
+    no_deny_also: "[\"POST /containers/{id}/begin\"]" => "[]", 17, "empty list";
+    no_root_route: "[\"POST /exec/{id!}/start\"]" => "[]", 28, "empty list";
+    half_bang: "{id!}" => "{!}", 28, "is no segment";
     section_called_post: "name = \"EXEC\"" => "name = \"POST\"", 8, "POST is the switch";
-    bad_name: "name = \"START\"" => "name = \"Start\"", 15, "is no name";
-    empty_name: "name = \"START\"" => "name = \"\"", 15, "is no name";
+    bad_name: "name = \"START\"" => "name = \"Start\"", 14, "is no name";
+    empty_name: "name = \"START\"" => "name = \"\"", 14, "is no name";
     same_path: "[\"/exec\"]" => "[\"/containers\"]", 10, "/containers overlaps /containers";
     path_below: "[\"/exec\"]" => "[\"/containers/exec\"]", 10, "overlaps";
     path_above: "[\"/containers\"]" => "[\"/exec/x\"]", 10, "/exec overlaps /exec/x";
@@ -89,24 +100,24 @@ refused! {
     bad_path: "[\"/exec\"]" => "[\"exec\"]", 10, "is no path";
     path_with_slash: "[\"/exec\"]" => "[\"/exec/\"]", 10, "is no path";
     path_with_placeholder: "[\"/exec\"]" => "[\"/{id}\"]", 10, "is no path";
-    unknown_section: "section = \"CONTAINERS\"" => "section = \"CONTAINER\"", 16, "no such section";
-    bad_method: "\"POST /containers" => "\"post /containers", 17, "is no method";
-    any_method_in_an_action: "\"POST /containers" => "\"* /containers", 17, "is no method";
-    no_method: "\"POST /containers" => "\"/containers", 17, "is no route";
-    no_route: "[\"POST /containers/{id}/start\"]" => "[]", 17, "empty list";
-    placeholder_first: "/containers/{id}/start" => "/{id}/start", 17, "is no segment";
-    bad_placeholder: "/containers/{id}/start" => "/containers/{ID}/start", 17, "is no segment";
-    half_placeholder: "/containers/{id}/start" => "/containers/{id/start", 17, "is no segment";
-    empty_segment: "/containers/{id}/start" => "/containers//start", 17, "is no segment";
-    trailing_slash: "/containers/{id}/start" => "/containers/{id}/", 17, "is no segment";
-    dot_segment: "/containers/{id}/start" => "/containers/../start", 17, "is no segment";
+    unknown_section: "section = \"CONTAINERS\"" => "section = \"CONTAINER\"", 15, "no such section";
+    bad_method: "\"POST /containers" => "\"post /containers", 16, "is no method";
+    any_method_in_an_action: "\"POST /containers" => "\"* /containers", 16, "is no method";
+    no_method: "\"POST /containers" => "\"/containers", 16, "is no route";
+    no_route: "[\"POST /containers/{id}/start\"]" => "[]", 16, "empty list";
+    placeholder_first: "/containers/{id}/start" => "/{id}/start", 16, "is no segment";
+    bad_placeholder: "/containers/{id}/start" => "/containers/{ID}/start", 16, "is no segment";
+    half_placeholder: "/containers/{id}/start" => "/containers/{id/start", 16, "is no segment";
+    empty_segment: "/containers/{id}/start" => "/containers//start", 16, "is no segment";
+    trailing_slash: "/containers/{id}/start" => "/containers/{id}/", 16, "is no segment";
+    dot_segment: "/containers/{id}/start" => "/containers/../start", 16, "is no segment";
     bad_key: "[\"checkpoint\"]" => "[\"check%70oint\"]", 19, "query key";
     unknown_also: "also = \"EXEC\"" => "also = \"EXECS\"", 24, "neither a section nor POST";
     hole_in_nothing: "* /containers/{id}/exec" => "* /images/{id}/exec", 23, "below no section";
     holes_in_two_sections: "[\"* /containers/{id}/exec\"]" =>
         "[\"* /containers/{id}/exec\", \"GET /exec/{id}/x\"]", 23, "another section";
-    upper_case_protocol: "[\"tcp\"]" => "[\"TCP\"]", 29, "lower case";
-    no_protocol: "[\"tcp\"]" => "[]", 29, "empty list";
+    upper_case_protocol: "[\"tcp\"]" => "[\"TCP\"]", 33, "lower case";
+    no_protocol: "[\"tcp\"]" => "[]", 33, "empty list";
 }
 
 #[test]
@@ -114,5 +125,5 @@ fn all_mistakes_are_told_at_once() {
     let text = GOOD
         .replace("doc = \"Exec\"", "doc = \"\"")
         .replace("POST /", "PUSH /");
-    assert_eq!(build::table(&text).expect_err("mistakes").len(), 3);
+    assert_eq!(build::table(&text).expect_err("mistakes").len(), 5);
 }

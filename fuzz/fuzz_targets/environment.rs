@@ -18,7 +18,7 @@ use std::{
 use dockgate::{
     api::Target,
     config::{Listen, LogLevel, Settings, Severity},
-    policy::{Verdict, printable},
+    policy::{Body, Verdict, printable},
 };
 use libfuzzer_sys::fuzz_target;
 use support::router::{Asked, ROWS, VARIABLES};
@@ -219,7 +219,7 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
             query: "",
             body_is_empty: true,
         };
-        let verdict = settings.policy.decide(target, true);
+        let verdict = settings.policy.decide(target, Body::Empty);
         let allowed = matches!(verdict, Verdict::Allow(_));
         assert_eq!(allowed, asked.is_granted(on), "{row:?}: {verdict}");
     }

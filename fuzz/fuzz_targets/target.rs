@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use dockgate::{
     api::{Target, encode_target},
-    policy::Verdict,
+    policy::{Body, Verdict},
 };
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
@@ -95,7 +95,11 @@ fn what_is_allowed_is_granted(
         query: target.query().unwrap_or(""),
         body_is_empty,
     };
-    let verdict = policy.settings.policy.decide(target.clone(), body_is_empty);
+    let body = match body_is_empty {
+        true => Body::Empty,
+        false => Body::Other,
+    };
+    let verdict = policy.settings.policy.decide(target.clone(), body);
     match &verdict {
         Verdict::Allow(permit) => {
             assert_eq!(permit.target().path_and_query(), target.path_and_query());

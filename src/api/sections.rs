@@ -1,6 +1,7 @@
-//! The table that `build.rs` makes of `sections.toml`: sections, actions, holes and upgrades.
+//! The table that `build.rs` makes of `sections.toml`: sections, actions, holes, ways to root and
+//! upgrades.
 
-use super::Method;
+use super::{Method, Target};
 
 include!(concat!(env!("OUT_DIR"), "/sections.rs"));
 
@@ -15,8 +16,6 @@ pub struct Section {
     pub paths: &'static [&'static str],
     /// One line for people.
     pub doc: &'static str,
-    /// How its writes reach root on the host, if they do.
-    pub root_on_host: Option<&'static str>,
 }
 
 /// One narrow operation inside a section.
@@ -25,19 +24,41 @@ pub struct Action {
     /// The name: `START`.
     pub name: &'static str,
     /// The variable that grants it: `ALLOW_START`.
-    pub variable: &'static str,
+    pub allow: &'static str,
+    /// The variable that takes it away, whatever else grants it: `DENY_START`.
+    pub deny: &'static str,
     /// The section that it is a part of.
     pub section: &'static str,
     /// The exact routes that it grants.
     pub routes: &'static [Route],
+    /// What is taken away besides: older ways to the same end.
+    pub deny_also: &'static [Route],
     /// Granted only without a request body.
     pub empty_body: bool,
     /// Granted only without these keys in the query.
     pub without_query: &'static [&'static str],
+    /// Whether it brings out the contents of files, without any write.
+    pub reads_files: bool,
     /// Whether Tecnativa's proxy has it too.
     pub tecnativa: bool,
     /// One line for people.
     pub doc: &'static str,
+}
+
+impl Action {
+    /// What its deny takes away.
+    pub fn denied(&self) -> impl Iterator<Item = &'static Route> {
+        self.routes.iter().chain(self.deny_also)
+    }
+
+    /// What it demands of a request besides its route, as people read it.
+    pub fn limits(&self) -> String {
+        let body = self.empty_body.then(|| "without a body".to_owned());
+        let query = (!self.without_query.is_empty())
+            .then(|| format!("without {}", self.without_query.join(" or ")));
+        let limits: Vec<String> = body.into_iter().chain(query).collect();
+        limits.join(" and ")
+    }
 }
 
 /// A hole in what a section grants, closed again by one more grant.
@@ -50,6 +71,15 @@ pub struct Requires {
     /// The variable that has to be granted as well: a section's, or `POST`.
     pub also: &'static str,
     /// Why.
+    pub doc: &'static str,
+}
+
+/// Routes by which a client can become root on the host.
+#[derive(Debug)]
+pub struct Root {
+    /// The routes.
+    pub routes: &'static [Route],
+    /// How.
     pub doc: &'static str,
 }
 
@@ -80,15 +110,28 @@ pub enum Step {
     Literal(&'static str),
     /// `{id}`: one segment of `[a-zA-Z0-9_.-]`.
     Id,
+    /// `{id!}`: the same, but in the engine's router too it is one segment and no more.
+    One,
     /// `{name...}`: one or more segments of `[a-zA-Z0-9_.:@-]`.
     Names,
 }
 
 impl Route {
+    /// A request of this route, as good as any: `POST /containers/0123…/start`.
+    pub fn sample(&self) -> Option<Target> {
+        const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let segments = self.steps.iter().map(|step| match step {
+            Step::Literal(literal) => literal,
+            Step::Id | Step::One | Step::Names => ID,
+        });
+        let path = segments.fold(String::new(), |path, segment| path + "/" + segment);
+        Target::from_line(self.method?.as_str(), &path).ok()
+    }
+
     /// Routes as people read them.
-    pub fn list(routes: &[Route]) -> String {
+    pub fn list<'a>(routes: impl IntoIterator<Item = &'a Route>) -> String {
         routes
-            .iter()
+            .into_iter()
             .map(|route| route.text)
             .collect::<Vec<_>>()
             .join(", ")
@@ -108,7 +151,7 @@ impl Route {
                 Step::Literal(literal) => path
                     .strip_prefix(literal.as_bytes())
                     .is_some_and(|path| rest_spans(steps, path)),
-                Step::Id | Step::Names => {
+                Step::Id | Step::One | Step::Names => {
                     let cuts = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
                     let mut cuts = cuts.map(|(at, _)| at).chain([path.len()]);
                     cuts.any(|at| rest_spans(steps, &path[at..]))

@@ -3,7 +3,11 @@
 
 use once_cell::sync::Lazy;
 
-use super::{Diagnostic, Snapshot, VARIABLES, dialect::sections::Grants};
+use super::{
+    Diagnostic, Snapshot, VARIABLES,
+    dialect::sections::{DENY, Grants, is_off},
+};
+use crate::api::sections::SECTIONS;
 use crate::policy::printable;
 
 /// Every name that means something.
@@ -27,13 +31,6 @@ const COMMON: &[&str] = &[
 
 /// What other proxies of this kind read and this version does not.
 const FOREIGN: &[&str] = &[
-    "ALLOW_PAUSE",
-    "ALLOW_UNPAUSE",
-    "ALLOW_LOGS",
-    "ALLOW_STATS",
-    "ALLOW_EXEC",
-    "ALLOW_KILL",
-    "ALLOW_CREATE",
     "ALLOW_DELETE",
     "BIND_CONFIG",
     "GET",
@@ -60,14 +57,21 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
         if known(name) || COMMON.contains(&name) {
             return None;
         }
+        // Who believes in a deny must not go without it.
+        let value = snapshot.get(name).unwrap_or_default().to_string_lossy();
+        let denies = name.starts_with(DENY) && !is_off(&value);
         let no_effect = |help: String| {
-            Diagnostic::warning(
-                name,
-                // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
-                format!("{} is no variable of dockgate: no effect", printable(name)),
-                help,
-            )
+            // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
+            let problem = format!("{} is no variable of dockgate", printable(name));
+            if denies {
+                Diagnostic::error(name, problem + ": it denies nothing", help)
+            } else {
+                Diagnostic::warning(name, problem + ": no effect", help)
+            }
         };
+        if let Some(help) = section_meant_by(name) {
+            return Some(no_effect(help));
+        }
         if FOREIGN.contains(&name) {
             return Some(no_effect("`dockgate --help` lists what is".to_owned()));
         }
@@ -83,6 +87,16 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             .any(|prefix| name.starts_with(prefix));
         foreign.then(|| no_effect("`dockgate --help` lists what is".to_owned()))
     })
+}
+
+/// `ALLOW_EVENTS` and `DENY_EVENTS`: sections that are no actions too.
+fn section_meant_by(name: &str) -> Option<String> {
+    let (word, value) = match name.strip_prefix("ALLOW_") {
+        Some(word) => (word, 1),
+        None => (name.strip_prefix(DENY)?, 0),
+    };
+    let section = SECTIONS.iter().find(|section| section.name == word)?;
+    Some(format!("write {}={value}", section.name))
 }
 
 /// The known name that is one letter off, or two from six letters on; a swap counts as one.
@@ -118,7 +132,9 @@ mod tests {
             ("PSOT", "POST"),
             ("POSTS", "POST"),
             ("NETWROK", "NETWORKS"),
-            ("ALLOW_RESTART", "ALLOW_RESTARTS"),
+            ("ALLOW_RESTRAT", "ALLOW_RESTART"),
+            ("ALLOW_LOG", "ALLOW_LOGS"),
+            ("ALLOW_PAUSED", "ALLOW_PAUSE"),
             ("ALLOW_STRAT", "ALLOW_START"),
             ("LOGLEVEL", "LOG_LEVEL"),
             ("SOCKETPATH", "SOCKET_PATH"),
@@ -136,10 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn sections_that_are_no_actions_are_told() {
+        assert_eq!(
+            warnings("ALLOW_EVENTS"),
+            ["ALLOW_EVENTS is no variable of dockgate: no effect; write EVENTS=1"]
+        );
+    }
+
+    #[test]
     fn names_of_other_proxies_have_no_effect() {
         for name in [
-            "ALLOW_PAUSE",
-            "ALLOW_LOGS",
+            "ALLOW_DELETE",
+            "ALLOW_NOTHING",
             "BIND_CONFIG",
             "PUT",
             "DELETE",

@@ -20,8 +20,8 @@ use super::{
     names,
 };
 use crate::{
-    api::sections::{ACTIONS, Route, SECTIONS, Section},
-    policy::{Policy, printable, value_reading},
+    api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
+    policy::{Body, Policy, Verdict, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -228,15 +228,13 @@ impl Settings {
             format!("reads: {}", names(&granted)),
             format!("writes: {writes}"),
         ];
-        for action in ACTIONS
-            .iter()
-            .filter(|action| self.grants.on(action.variable))
-        {
-            lines.push(format!(
-                "{}: {}",
-                action.variable,
-                Route::list(action.routes)
-            ));
+        for action in ACTIONS {
+            let (allow, deny) = (action.allow, action.deny);
+            if self.grants.on(deny) {
+                lines.push(format!("{deny}: {}", Route::list(action.denied())));
+            } else if self.grants.on(allow) {
+                lines.push(format!("{allow}: {}", Route::list(action.routes)));
+            }
         }
         lines.push(format!("engine: {}", self.socket_path.display()));
         lines
@@ -244,14 +242,60 @@ impl Settings {
 
     /// A warning, if what is granted reaches root on the host.
     pub fn root_on_host(&self) -> Option<String> {
-        let reaches = self.granted_sections().filter(|_| self.grants.on(POST));
-        let reaches: Vec<String> = reaches
-            .filter_map(|section| Some(format!("{} ({})", section.name, section.root_on_host?)))
+        let mut reaches: Vec<String> = Vec::new();
+        for root in ROOTS {
+            for origin in root
+                .routes
+                .iter()
+                .filter_map(|route| self.granted_by(route))
+            {
+                let reach = format!("{origin} ({})", root.doc);
+                if !reaches.contains(&reach) {
+                    reaches.push(reach);
+                }
+            }
+        }
+        let reaches = reaches.join(", ");
+        (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
+    }
+
+    /// A note, if sections that are only read bring out the contents of files.
+    pub fn files_readable(&self) -> Option<String> {
+        let by_section = |route: &Route| {
+            let origin = self.granted_by(route)?;
+            self.granted_sections()
+                .find(|section| *section.name == *origin)
+        };
+        let open = ACTIONS.iter().filter(|action| {
+            action.reads_files
+                && action
+                    .routes
+                    .iter()
+                    .any(|route| by_section(route).is_some())
+        });
+        let open: Vec<&Action> = open.filter(|_| !self.grants.on(POST)).collect();
+        let routes: Vec<String> = open
+            .iter()
+            .map(|action| Route::list(action.routes))
             .collect();
-        (!reaches.is_empty()).then(|| {
-            let reaches = reaches.join(", ");
-            format!("with POST=1 a client can become root on the host: {reaches}")
+        let denies: Vec<String> = open
+            .iter()
+            .map(|action| format!("{}=1", action.deny))
+            .collect();
+        (!open.is_empty()).then(|| {
+            let (routes, denies) = (routes.join(", "), denies.join(" "));
+            format!(
+                "POST=0 leaves the contents of files readable ({routes}); to close that: {denies}"
+            )
         })
+    }
+
+    /// By what a request of this route is allowed, if it is.
+    fn granted_by(&self, route: &Route) -> Option<Arc<str>> {
+        match self.policy.decide(route.sample()?, Body::Other) {
+            Verdict::Allow(permit) => Some(permit.origin().clone()),
+            Verdict::Deny(_) => None,
+        }
     }
 
     fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {
@@ -801,6 +845,75 @@ mod tests {
     }
 
     #[test]
+    fn a_deny_that_would_not_deny_is_refused() {
+        for value in ["true", "yes", " 1", "\"1\"", "on"] {
+            let errors = load(&[("DENY_EXEC", value)]).unwrap_err();
+            let [error] = &*errors else {
+                panic!("{errors:?}")
+            };
+            assert_eq!(
+                (error.severity, &*error.variable),
+                (Severity::Error, "DENY_EXEC")
+            );
+            assert_eq!(error.help, "write DENY_EXEC=1");
+        }
+        for value in ["0", "", "false", "no", "off", "00"] {
+            assert!(
+                !good(&[("DENY_EXEC", value)]).grants.on("DENY_EXEC"),
+                "{value}"
+            );
+        }
+        let told = |name| match load(&[(name, "1")]) {
+            Ok(settings) => panic!("{:?}", settings.warnings),
+            Err(errors) => errors[0].to_string(),
+        };
+        assert_eq!(
+            told("DENY_EXCE"),
+            "DENY_EXCE is no variable of dockgate: it denies nothing; is DENY_EXEC meant?"
+        );
+        assert_eq!(
+            told("DENY_EVENTS"),
+            "DENY_EVENTS is no variable of dockgate: it denies nothing; write EVENTS=0"
+        );
+        assert_eq!(good(&[("DENY_EXCE", "0")]).warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_deny_wins_over_its_allow_and_says_so() {
+        let both = [("ALLOW_START", "1"), ("DENY_START", "1")];
+        assert_eq!(
+            warnings(&both),
+            ["DENY_START=1 wins over ALLOW_START=1, which has no effect; take one of them out"]
+        );
+    }
+
+    #[test]
+    fn reading_files_without_post_is_noted_with_what_closes_it() {
+        let note = |env: &[(&str, &str)]| good(env).files_readable();
+        assert_eq!(
+            note(&[("CONTAINERS", "1"), ("IMAGES", "1")]).unwrap(),
+            "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, \
+             HEAD /containers/{id}/archive, GET /containers/{id}/export, GET /images/get, \
+             GET /images/{name...}/get); to close that: DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
+        );
+        assert_eq!(
+            note(&[("CONTAINERS", "1"), ("DENY_ARCHIVE", "1")]).unwrap(),
+            "POST=0 leaves the contents of files readable (GET /containers/{id}/export); \
+             to close that: DENY_EXPORT=1"
+        );
+        let closed = [
+            ("CONTAINERS", "1"),
+            ("DENY_ARCHIVE", "1"),
+            ("DENY_EXPORT", "1"),
+        ];
+        assert_eq!(note(&closed), None);
+        // Those who asked for it know.
+        assert_eq!(note(&[("ALLOW_ARCHIVE", "1")]), None);
+        assert_eq!(note(&[("CONTAINERS", "1"), ("POST", "1")]), None);
+        assert_eq!(note(&[]), None);
+    }
+
+    #[test]
     fn values_that_are_not_utf_8_do_no_harm() {
         let odd = OsStr::from_bytes(b"1\xff");
         let one = |name: &str| Settings::load(&Snapshot::from_iter([(name, odd)]));
@@ -830,6 +943,7 @@ mod tests {
             ("BUILD", "1"),
             ("EVENTS", "0"),
             ("ALLOW_STOP", "1"),
+            ("DENY_ARCHIVE", "1"),
         ];
         let settings = good(&env);
         assert_eq!(
@@ -837,13 +951,15 @@ mod tests {
             [
                 "reads: BUILD PING VERSION",
                 "writes: BUILD PING VERSION",
+                "DENY_ARCHIVE: GET /containers/{id}/archive, HEAD /containers/{id}/archive, \
+                 POST /containers/{id}/copy",
                 "ALLOW_STOP: POST /containers/{id}/stop",
                 "engine: /var/run/docker.sock",
             ]
         );
         assert_eq!(
             settings.root_on_host().unwrap(),
-            "with POST=1 a client can become root on the host: \
+            "a client can become root on the host: \
              BUILD (a build runs code as root and can join the host's network)"
         );
         assert_eq!(good(&[("POST", "1")]).root_on_host(), None);

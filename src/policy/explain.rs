@@ -7,9 +7,20 @@ pub(super) fn no_such_method() -> &'static str {
     "the Docker API has no such method; it has GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS"
 }
 
-/// For a request that a deny refuses.
-pub(super) fn forbidden(origin: &str) -> String {
-    format!("{origin} denies it; take that out to allow it")
+/// For a request that is denied: by which denies, if any, and what else it lacks to be allowed.
+pub(super) fn denied(denies: &[&str], remedy: Option<String>) -> String {
+    let origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
+    let (verb, object) = if origins.len() == 1 {
+        ("denies", "that")
+    } else {
+        ("deny", "them")
+    };
+    let denies = format!("{} {verb} it; take {object} out", list(&origins));
+    match (origins.is_empty(), remedy) {
+        (true, remedy) => remedy.unwrap_or_default(),
+        (false, None) => denies + " to allow it",
+        (false, Some(remedy)) => format!("{denies}, then {remedy}"),
+    }
 }
 
 /// For a request that no rule allows: which rules would but for a failed condition, and what else
@@ -19,6 +30,10 @@ pub(super) fn remedy<'a>(
     failed: &[&Condition],
     offers: impl Iterator<Item = &'a [&'a Grant]>,
 ) -> String {
+    // Who wrote something that does not grant, meant just that.
+    let (meant, others): (Vec<_>, Vec<_>) =
+        offers.partition(|offer| offer.iter().any(|grant| grant.misread.is_some()));
+    let offers = if meant.is_empty() { others } else { meant };
     let mut limits: Vec<String> = limits
         .map(|(origin, when)| {
             let broken = when.iter().filter(|condition| failed.contains(condition));
@@ -102,7 +117,9 @@ pub(super) fn path(path: &[u8]) -> String {
 fn condition(condition: &Condition) -> String {
     match condition {
         Condition::EmptyBody => "without a body".to_owned(),
-        Condition::WithoutQuery(keys) => format!("without {} in the query", keys.join(" or ")),
+        Condition::WithoutQuery(keys) => {
+            format!("without {} in the query or a form", keys.join(" or "))
+        }
     }
 }
 

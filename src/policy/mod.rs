@@ -15,7 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::api::{Method, Target};
 
 pub use explain::{printable, value_reading};
-pub use rule::{Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
+pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
 pub use tree::TooComplex;
 use tree::Tree;
 pub use verdict::{Denial, Permit, Verdict};
@@ -88,8 +88,8 @@ impl Policy {
         })
     }
 
-    /// Decides on a target. `body_is_empty` is what the request's framing says.
-    pub fn decide(&self, target: Target, body_is_empty: bool) -> Verdict {
+    /// Decides on a target with such a body.
+    pub fn decide(&self, target: Target, body: Body) -> Verdict {
         let Some(method) = target.method() else {
             return Verdict::Deny(Denial::new(target, self.no_method.clone()));
         };
@@ -100,7 +100,7 @@ impl Policy {
             .iter()
             .enumerate()
             .fold(0, |failed, (bit, condition)| {
-                if condition.holds(&target, body_is_empty) {
+                if condition.holds(&target, body) {
                     failed
                 } else {
                     failed | 1 << bit
@@ -128,8 +128,11 @@ fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outco
         missing.dedup();
         candidates.push(Candidate { rule, missing });
     }
-    // Least privilege first, and the verdict and its text must not depend on the rules' order.
-    candidates.sort_by_key(|Candidate { rule, missing }| (missing.len(), rule.routes.len(), *rule));
+    // Least privilege first: an action before a section, the narrower action before the wider. The
+    // verdict and its text must not depend on the rules' order.
+    candidates.sort_by_key(|Candidate { rule, missing }| {
+        (rule.is_open(), missing.len(), rule.routes.len(), *rule)
+    });
     let mut conditions: Vec<Condition> = candidates
         .iter()
         .flat_map(|candidate| candidate.rule.when.iter().cloned())
@@ -179,26 +182,25 @@ impl Candidate<'_> {
 }
 
 fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
-    let mut in_force = candidates
-        .iter()
-        .filter(|candidate| candidate.in_force() && !candidate.fails(failed));
-    let denied = in_force
-        .clone()
-        .find(|candidate| candidate.rule.effect == Effect::Deny);
-    if let Some(deny) = denied {
-        return Ruling::Deny(explain::forbidden(&deny.rule.origin).into());
-    }
-    if let Some(allow) = in_force.next() {
-        return Ruling::Allow(allow.rule.origin.clone());
-    }
-    let allows = || {
+    let of = |effect| {
         candidates
             .iter()
-            .filter(|candidate| candidate.rule.effect == Effect::Allow)
+            .filter(move |candidate| candidate.rule.effect == effect)
     };
-    let limits = allows().filter(|candidate| candidate.in_force());
+    let holds = |candidate: &&Candidate<'_>| candidate.in_force() && !candidate.fails(failed);
+    let denies = of(Effect::Deny).filter(holds);
+    let denies: Vec<&str> = denies.map(|candidate| &*candidate.rule.origin).collect();
+    let allow = of(Effect::Allow).find(holds);
+    if let (Some(allow), []) = (allow, &*denies) {
+        return Ruling::Allow(allow.rule.origin.clone());
+    }
+    let limits = of(Effect::Allow).filter(|candidate| candidate.in_force());
     let limits = limits.map(|candidate| (&*candidate.rule.origin, &*candidate.rule.when));
-    let offers = allows().filter(|candidate| !candidate.in_force() && !candidate.fails(failed));
+    let offers = of(Effect::Allow);
+    let offers = offers.filter(|candidate| !candidate.in_force() && !candidate.fails(failed));
     let offers = offers.map(|candidate| &*candidate.missing);
-    Ruling::Deny(explain::remedy(limits, failed, offers).into())
+    let remedy = allow
+        .is_none()
+        .then(|| explain::remedy(limits, failed, offers));
+    Ruling::Deny(explain::denied(&denies, remedy).into())
 }

@@ -25,6 +25,14 @@ pub struct Rule {
     pub holes: Vec<Hole>,
 }
 
+impl Rule {
+    /// Whether it matches whole trees of paths, as a section does.
+    pub(super) fn is_open(&self) -> bool {
+        let mut routes = self.routes.iter();
+        routes.any(|route| route.pattern.steps.contains(&Step::Rest))
+    }
+}
+
 /// What a rule does to the requests that it matches. Deny beats allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
@@ -48,7 +56,7 @@ impl Route {
     pub fn narrow(route: &api::sections::Route) -> Route {
         Route::with(route, Slash::Never, |step| match step {
             api::sections::Step::Literal(literal) => Step::Literal(literal.to_owned()),
-            api::sections::Step::Id => Step::One(Class::Id),
+            api::sections::Step::Id | api::sections::Step::One => Step::One(Class::Id),
             api::sections::Step::Names => Step::Run(Class::Name),
         })
     }
@@ -58,8 +66,26 @@ impl Route {
     pub fn wide(route: &api::sections::Route) -> Route {
         Route::with(route, Slash::Optional, |step| match step {
             api::sections::Step::Literal(literal) => Step::Literal(literal.to_owned()),
+            api::sections::Step::One => Step::One(Class::Any),
             api::sections::Step::Id | api::sections::Step::Names => Step::Run(Class::Any),
         })
+    }
+
+    /// As a deny means it: wide, and without a name too, which an engine may take for the beginning
+    /// of the only name there is (`DELETE /plugins/`). A GET of that is a list.
+    pub fn denied(route: &api::sections::Route) -> impl Iterator<Item = Route> {
+        use api::sections::Step::{Id, Names};
+        let named = Route::wide(route);
+        let unnamed = match route.steps {
+            [steps @ .., Id | Names] if route.method != Some(api::Method::Get) => {
+                let mut unnamed = named.clone();
+                unnamed.pattern.steps.truncate(steps.len());
+                unnamed.pattern.slash = Slash::Always;
+                Some(unnamed)
+            }
+            _ => None,
+        };
+        [named].into_iter().chain(unnamed)
     }
 
     fn with(
@@ -168,14 +194,26 @@ pub enum Slash {
 pub enum Condition {
     /// It has no body.
     EmptyBody,
-    /// Its query has none of these keys.
+    /// Its query has none of these keys, nor has a body that the engine would read as a query.
     WithoutQuery(&'static [&'static str]),
 }
 
+/// A request's body, as far as a decision depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// There is none.
+    Empty,
+    /// Its Content-Type is a form's: the engine takes what it holds before what the query holds.
+    Form,
+    /// Any other.
+    Other,
+}
+
 impl Condition {
-    pub(super) fn holds(&self, target: &Target, body_is_empty: bool) -> bool {
+    pub(super) fn holds(&self, target: &Target, body: Body) -> bool {
         match self {
-            Condition::EmptyBody => body_is_empty,
+            Condition::EmptyBody => body == Body::Empty,
+            Condition::WithoutQuery(_) if body == Body::Form => false,
             Condition::WithoutQuery(keys) => target.query().is_none_or(|query| {
                 // Old engines split at semicolons too. A key that is written with escapes may
                 // be any key: no client writes one so.

@@ -49,6 +49,9 @@ pub fn serve(settings: Settings) -> Result<(), String> {
     for line in settings.summary() {
         log::info!("{line}");
     }
+    if let Some(note) = settings.files_readable() {
+        log::info!("{note}");
+    }
     if let Some(warning) = settings.root_on_host() {
         log::warn!("{warning}");
     }

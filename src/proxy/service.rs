@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::Entry;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING,
-    UPGRADE, USER_AGENT,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
@@ -20,7 +20,7 @@ use super::upstream::{self, Upload, UploadState, Upstream};
 use super::wire::{ClientLink, Framing};
 use crate::api::target::Target;
 use crate::observe::access::{Counters, Outcome, Peer, Record};
-use crate::policy::{Permit, Policy, Verdict};
+use crate::policy::{self, Permit, Policy, Verdict};
 
 /// The user agent of `dockgate healthcheck`, whose pings are not worth a line at info.
 const HEALTH_CHECK_AGENT: &str = "dockgate-healthcheck";
@@ -206,6 +206,16 @@ pub(super) fn framing(request: &Request<Incoming>) -> Framing {
     }
 }
 
+/// Whether the engine may read the body as a form, which overrides the query. Any Content-Type that
+/// looks like one counts: those that do and are none are no client's.
+fn has_form(headers: &HeaderMap) -> bool {
+    let form = |value: &HeaderValue| {
+        let mut words = value.as_bytes().windows(4);
+        words.any(|word| word.eq_ignore_ascii_case(b"form"))
+    };
+    headers.get_all(CONTENT_TYPE).iter().any(form)
+}
+
 /// Decides on a request, forwards it if it may pass, and gives back the answer's head with the
 /// body that follows it.
 ///
@@ -233,12 +243,12 @@ pub(super) async fn answer(
     let ping =
         target.path() == b"/_ping" && matches!(*request.method(), Method::GET | Method::HEAD);
     let own_check = ping && is_own_check(flight.client.peer, request.headers());
-    let permit = match flight
-        .client
-        .shared
-        .policy
-        .decide(target, framing == Framing::Empty)
-    {
+    let kind = match framing {
+        Framing::Empty => policy::Body::Empty,
+        _ if has_form(request.headers()) => policy::Body::Form,
+        _ => policy::Body::Other,
+    };
+    let permit = match flight.client.shared.policy.decide(target, kind) {
         Verdict::Allow(permit) => permit,
         Verdict::Deny(denial) => {
             flight.record.health_check = own_check;

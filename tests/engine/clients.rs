@@ -126,7 +126,7 @@ fn podman_works() {
     gate.refused(
         "docker ps",
         1,
-        "GET /containers/json is not allowed: set CONTAINERS=1",
+        "GET /containers/json is not allowed: set ALLOW_LIST=1, or CONTAINERS=1",
     );
 }
 

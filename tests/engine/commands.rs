@@ -41,7 +41,7 @@ fn inspect_tries_one_type_after_another() {
         gate.refused(
             "docker inspect busybox",
             1,
-            "dockgate: GET /containers/busybox/json is not allowed: set CONTAINERS=1",
+            "dockgate: GET /containers/busybox/json is not allowed: set ALLOW_INSPECT=1, or CONTAINERS=1",
         );
         assert_eq!(
             gate.sh("docker image inspect -f {{.RepoTags}} busybox"),
@@ -85,7 +85,7 @@ fn actions_work_alone() {
     for gate in Gate::each("ALLOW_RESTARTS ALLOW_START") {
         gate.sh(&format!("docker stop -t 0 {name} && docker start {name}"));
         gate.sh(&format!("docker restart -t 0 {name} && docker kill {name}"));
-        let list = "GET /containers/json is not allowed: set CONTAINERS=1";
+        let list = "GET /containers/json is not allowed: set ALLOW_LIST=1, or CONTAINERS=1";
         gate.refused("docker ps", 1, list);
     }
     for gate in Gate::each("ALLOW_STOP") {
@@ -152,37 +152,36 @@ fn what_nobody_uses_is_pruned() {
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn the_cli_shows_what_a_denial_lacks() {
-    let create = "POST /containers/create is not allowed: set CONTAINERS=1 and POST=1";
+    let create = "POST /containers/create is not allowed: \
+                  set ALLOW_CREATE=1, or CONTAINERS=1 and POST=1";
     for gate in Gate::each("") {
-        let list = "GET /containers/json is not allowed: set CONTAINERS=1";
+        let list = "GET /containers/json is not allowed: set ALLOW_LIST=1, or CONTAINERS=1";
         gate.refused("docker ps", 1, list);
         gate.refused("docker run --rm busybox true", 125, create);
         gate.refused("docker info", 1, "GET /info is not allowed: set INFO=1");
         gate.refused(
             "docker images",
             1,
-            "GET /images/json is not allowed: set IMAGES=1",
+            "GET /images/json is not allowed: set ALLOW_IMAGE_LIST=1, or IMAGES=1",
         );
     }
     for gate in Gate::each("CONTAINERS") {
-        let post = |route: &str| format!("POST {route} is not allowed: set POST=1");
-        gate.refused(
-            "docker run --rm busybox true",
-            125,
-            &post("/containers/create"),
-        );
-        let restart = post("/containers/some/restart") + ", or ALLOW_RESTARTS=1";
-        gate.refused("docker restart some", 1, &restart);
-        let remove = "DELETE /containers/some is not allowed: set POST=1";
+        let create = "POST /containers/create is not allowed: set ALLOW_CREATE=1, or POST=1";
+        gate.refused("docker run --rm busybox true", 125, create);
+        let restart = "POST /containers/some/restart is not allowed: set ALLOW_RESTART=1, \
+                       or ALLOW_RESTARTS=1, or POST=1";
+        gate.refused("docker restart some", 1, restart);
+        let remove = "DELETE /containers/some is not allowed: set ALLOW_REMOVE=1, or POST=1";
         gate.refused("docker rm some", 1, remove);
     }
     let owner = Gate::new("CONTAINERS POST");
     let name = owner.sh("docker run -d --name $N busybox sleep 600 >/dev/null; echo $N");
     for gate in Gate::each("CONTAINERS POST") {
-        let exec = format!("POST /containers/{name}/exec is not allowed: set EXEC=1");
+        let exec =
+            format!("POST /containers/{name}/exec is not allowed: set ALLOW_EXEC=1, or EXEC=1");
         gate.refused(&format!("docker exec {name} true"), 1, &exec);
         gate.sh("head -c 5M /dev/urandom >$T/file");
-        let load = "POST /images/load is not allowed: set IMAGES=1";
+        let load = "POST /images/load is not allowed: set ALLOW_LOAD=1, or IMAGES=1";
         gate.refused("docker load -i $T/file", 1, load);
     }
 }

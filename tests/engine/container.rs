@@ -84,10 +84,14 @@ fn a_container_serves_another() {
              {client} nc dockgate 2375"
         ));
         assert!(
-            denied.starts_with("HTTP/1.1 403 ") && denied.contains("set POST=1"),
+            denied.starts_with("HTTP/1.1 403 ") && denied.contains("set ALLOW_CREATE=1, or POST=1"),
             "{denied}"
         );
-        assert!(shell.sh("docker logs $N").contains("set POST=1"));
+        assert!(
+            shell
+                .sh("docker logs $N")
+                .contains("set ALLOW_CREATE=1, or POST=1")
+        );
         // An engine's patience is 10 s; this one's is longer than the test's.
         shell.sh("timeout 9 docker stop -t 600 $N");
         assert_eq!(shell.sh("docker inspect -f {{.State.ExitCode}} $N"), "0");

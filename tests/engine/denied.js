@@ -16,12 +16,12 @@ async function denied(call, lack) {
 
 async function main() {
   assert.ok(Array.isArray(await docker.listContainers()));
-  await denied(docker.listImages(), 'IMAGES=1');
-  await denied(docker.createContainer({ Image: 'busybox' }), 'POST=1');
+  await denied(docker.listImages(), 'ALLOW_IMAGE_LIST=1, or IMAGES=1');
+  await denied(docker.createContainer({ Image: 'busybox' }), 'ALLOW_CREATE=1, or POST=1');
   const some = docker.getContainer('some');
-  await denied(some.exec({ Cmd: ['true'] }), 'EXEC=1 and POST=1');
-  await denied(some.attach({ stream: true, hijack: true, stdin: true }), 'POST=1');
-  await denied(some.putArchive(Buffer.alloc(5 << 20), { path: '/' }), 'POST=1');
+  await denied(some.exec({ Cmd: ['true'] }), 'ALLOW_EXEC=1, or EXEC=1 and POST=1');
+  await denied(some.attach({ stream: true, hijack: true, stdin: true }), 'ALLOW_ATTACH=1, or POST=1');
+  await denied(some.putArchive(Buffer.alloc(5 << 20), { path: '/' }), 'ALLOW_COPY=1, or POST=1');
   console.log('all denied');
 }
 

@@ -18,11 +18,11 @@ def denied(call, lack):
         raise SystemExit(f"granted without {lack}")
 
 
-denied(client.images.list, "IMAGES=1")
-denied(lambda: client.containers.run("busybox"), "POST=1")
-denied(lambda: client.api.exec_create("some", "true"), "EXEC=1 and POST=1")
-denied(lambda: client.api.put_archive("some", "/", b"x" * (5 << 20)), "POST=1")
-denied(lambda: client.images.load(b"x" * (5 << 20)), "IMAGES=1 and POST=1")
+denied(client.images.list, "ALLOW_IMAGE_LIST=1, or IMAGES=1")
+denied(lambda: client.containers.run("busybox"), "ALLOW_CREATE=1, or POST=1")
+denied(lambda: client.api.exec_create("some", "true"), "ALLOW_EXEC=1, or EXEC=1 and POST=1")
+denied(lambda: client.api.put_archive("some", "/", b"x" * (5 << 20)), "ALLOW_COPY=1, or POST=1")
+denied(lambda: client.images.load(b"x" * (5 << 20)), "ALLOW_LOAD=1, or IMAGES=1 and POST=1")
 try:
     client.api.attach_socket("some", {"stdin": 1, "stream": 1}, ws=True)
     raise SystemExit("a WebSocket was granted without POST")

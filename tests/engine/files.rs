@@ -15,7 +15,7 @@ fn files_are_copied_both_ways() {
     }
     for gate in Gate::each("CONTAINERS") {
         gate.sh("echo x >$T/file");
-        let put = "PUT /containers/some/archive is not allowed: set POST=1";
+        let put = "PUT /containers/some/archive is not allowed: set ALLOW_COPY=1, or POST=1";
         // It asks for the destination first, and goes on where there is none.
         let name = Gate::new("CONTAINERS POST").sh("docker create busybox");
         let put = put.replace("some", &name);
@@ -61,7 +61,7 @@ fn an_image_of_200_mb_is_saved_and_loaded() {
 fn a_denied_upload_of_200_mb_still_says_why() {
     for gate in Gate::each("IMAGES") {
         gate.sh("head -c 200M /dev/urandom >$T/big");
-        let load = "POST /images/load is not allowed: set POST=1";
+        let load = "POST /images/load is not allowed: set ALLOW_LOAD=1, or POST=1";
         gate.refused("docker load -i $T/big", 1, load);
         gate.refused("docker load <$T/big", 1, load);
     }
@@ -84,7 +84,7 @@ fn the_classic_builder_builds() {
     }
     for gate in Gate::each("BUILD") {
         context(&gate);
-        let build = "POST /build is not allowed: set POST=1";
+        let build = "POST /build is not allowed: set ALLOW_BUILD=1, or POST=1";
         gate.refused("DOCKER_BUILDKIT=0 docker build $T/context", 1, build);
     }
 }

@@ -16,7 +16,8 @@ fn is_denial(response: &Message, message: &str) {
 #[test]
 fn a_denial_says_what_would_grant_it() {
     let gate = Gate::with(&[]);
-    let message = "POST /containers/create is not allowed: set CONTAINERS=1 and POST=1";
+    let message = "POST /containers/create is not allowed: \
+                   set ALLOW_CREATE=1, or CONTAINERS=1 and POST=1";
     let head = "POST /containers/create HTTP/1.1\r\nHost: docker\r\n";
     let response = gate.refusal(format!("{head}Content-Length: 0\r\n\r\n"));
     is_denial(&response, message);
@@ -77,7 +78,7 @@ fn a_denial_without_a_body_keeps_the_connection() {
         let response = client.response();
         is_denial(
             &response,
-            "DELETE /containers/c is not allowed: set CONTAINERS=1 and POST=1",
+            "DELETE /containers/c is not allowed: set ALLOW_REMOVE=1, or CONTAINERS=1 and POST=1",
         );
     }
     client.half_close();
@@ -105,6 +106,38 @@ fn a_denial_cannot_be_made_to_say_something_else() {
             Some(1),
             "{parsed}"
         );
+    }
+    gate.still_works();
+}
+
+/// The engine would take what a form holds before what the query holds.
+#[test]
+fn a_form_is_denied_where_a_rule_looked_at_the_query() {
+    let gate = Gate::with(&[("ALLOW_PULL", "1"), ("VERSION", "1")]);
+    let pull = |kind: &str| {
+        let head = "POST /images/create?fromImage=a HTTP/1.1\r\nHost: docker\r\n";
+        format!("{head}{kind}Content-Length: 9\r\n\r\nfromSrc=-")
+    };
+    for kind in [
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "content-type: Application/X-WWW-FORM-urlencoded; charset=utf-8\r\n",
+        "Content-Type: multipart/form-data; boundary=x\r\n",
+        "Content-Type: application/json\r\nContent-Type: multipart/form-data\r\n",
+    ] {
+        let response = gate.refusal(pull(kind));
+        assert_eq!(response.status(), 403, "{kind}");
+        assert!(
+            response
+                .text()
+                .contains("without fromSrc in the query or a form")
+        );
+    }
+    for kind in ["Content-Type: application/json\r\n", ""] {
+        let mut client = gate.sent(pull(kind));
+        let (mut engine, request) = gate.engine.request();
+        assert_eq!(request.body, b"fromSrc=-");
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
     }
     gate.still_works();
 }

@@ -136,7 +136,7 @@ fn a_denial_is_a_warning_with_its_remedy() {
             "127.0.0.1",
             "POST",
             " 403 ",
-            "set IMAGES=1 and POST=1",
+            "set ALLOW_PULL=1, or IMAGES=1 and POST=1",
         ],
     );
     assert_eq!(lines_of(&gate, "/images/create"), [line]);

@@ -409,7 +409,7 @@ fn a_denied_upgrade_is_a_403_and_no_tunnel() {
     let response = client.response();
     assert_eq!(response.status(), 403);
     assert!(
-        response.text().contains("set POST=1"),
+        response.text().contains("set ALLOW_ATTACH=1, or POST=1"),
         "{}",
         response.text()
     );

@@ -440,7 +440,9 @@ fn a_denied_upload_keeps_its_403() {
         let response = client.response();
         assert_eq!(response.status(), 403);
         assert!(
-            response.text().contains("set IMAGES=1 and POST=1"),
+            response
+                .text()
+                .contains("set ALLOW_LOAD=1, or IMAGES=1 and POST=1"),
             "{}",
             response.text()
         );

@@ -2,11 +2,11 @@
 
 use dockgate::{
     api::Target,
-    policy::{Class, Condition, Effect, Route, Rule, Slash, Step},
+    policy::{Body, Class, Condition, Effect, Route, Rule, Slash, Step},
 };
 
 /// In a few lines and without any cleverness: the origins that allow it, or none.
-pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body_is_empty: bool) -> Vec<&'a str> {
+pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&'a str> {
     let method = target.method().expect("one of the seven");
     let inner = target.path().strip_prefix(b"/").expect("a path");
     let slash = inner.is_empty() || inner.ends_with(b"/");
@@ -24,12 +24,13 @@ pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body_is_empty: bool)
         fits && route.methods.contains(method) && matches(&route.pattern.steps, &segments)
     };
     let holds = |condition: &Condition| match condition {
-        Condition::EmptyBody => body_is_empty,
+        Condition::EmptyBody => body == Body::Empty,
         Condition::WithoutQuery(keys) => {
-            !target.query().unwrap_or("").split(['&', ';']).any(|pair| {
-                let key = pair.split('=').next().unwrap_or(pair);
-                keys.contains(&key) || key.contains('%') || key.contains('+')
-            })
+            body != Body::Form
+                && !target.query().unwrap_or("").split(['&', ';']).any(|pair| {
+                    let key = pair.split('=').next().unwrap_or(pair);
+                    keys.contains(&key) || key.contains('%') || key.contains('+')
+                })
         }
     };
     let in_force = |rule: &&Rule| {

@@ -2,7 +2,8 @@
 //!
 //! Values are read as its HAProxy reads them: an optional sign and digits, nothing before them,
 //! anything after them; non-zero grants. Nothing is trimmed, and an empty value is 0. So `1`,
-//! `+1`, `01` and `1abc` grant; `true`, `yes` and `"1"` (with its quotes) do not.
+//! `+1`, `01` and `1abc` grant; `true`, `yes` and `"1"` (with its quotes) do not. A deny that is
+//! neither plainly on nor plainly off is refused: it would protect nothing.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,14 +19,14 @@ use crate::{
 /// The switch for every method but GET and HEAD.
 pub(crate) const POST: &str = "POST";
 
-/// What each section variable, `POST` and each `ALLOW_` variable was read as.
+/// What each section variable, `POST` and each `ALLOW_` and `DENY_` variable was read as.
 #[derive(Debug)]
 pub struct Grants(BTreeMap<&'static str, Switch>);
 
-/// One variable that grants or does not.
+/// One variable that is 1 or not.
 #[derive(Clone, Debug)]
 pub struct Switch {
-    /// Whether it grants.
+    /// Whether it grants, or takes away.
     pub on: bool,
     /// Its value, if it is set.
     pub value: Option<Arc<str>>,
@@ -37,8 +38,13 @@ impl Grants {
         let sections = SECTIONS
             .iter()
             .map(|section| (section.name, section.default));
-        let actions = ACTIONS.iter().map(|action| (action.variable, false));
-        [(POST, false)].into_iter().chain(sections).chain(actions)
+        let actions = ACTIONS
+            .iter()
+            .flat_map(|action| [action.allow, action.deny]);
+        [(POST, false)]
+            .into_iter()
+            .chain(sections)
+            .chain(actions.map(|variable| (variable, false)))
     }
 
     /// Reads them all.
@@ -50,30 +56,33 @@ impl Grants {
                 .map(|value| value.to_string_lossy().into());
             let on = value.as_deref().map_or(default, grants);
             let switch = Switch { on, value };
-            diagnostics.extend(switch.warning(name));
+            diagnostics.extend(switch.diagnostic(name));
             (name, switch)
         });
         let grants = Grants(switches.collect());
-        let idle = ACTIONS
-            .iter()
-            .filter(|action| action.tecnativa && grants.on(action.variable));
-        for action in idle.filter(|_| !grants.on(POST)) {
-            diagnostics.push(Diagnostic::warning(
-                action.variable,
-                format!(
-                    "{}=1 has no effect in Tecnativa's proxy without POST=1",
-                    action.variable
-                ),
-                format!(
-                    "here it allows {} all the same",
-                    sections::Route::list(action.routes)
-                ),
-            ));
+        for action in ACTIONS.iter().filter(|action| grants.on(action.allow)) {
+            let allow = action.allow;
+            if grants.on(action.deny) {
+                diagnostics.push(Diagnostic::warning(
+                    allow,
+                    format!("{}=1 wins over {allow}=1, which has no effect", action.deny),
+                    "take one of them out",
+                ));
+            } else if action.tecnativa && !grants.on(POST) {
+                diagnostics.push(Diagnostic::warning(
+                    allow,
+                    format!("{allow}=1 has no effect in Tecnativa's proxy without POST=1"),
+                    format!(
+                        "here it allows {} all the same",
+                        sections::Route::list(action.routes)
+                    ),
+                ));
+            }
         }
         grants
     }
 
-    /// Whether a variable grants.
+    /// Whether a variable is 1.
     pub fn on(&self, variable: &str) -> bool {
         self.0.get(variable).is_some_and(|switch| switch.on)
     }
@@ -98,9 +107,10 @@ impl Grants {
         let sections = SECTIONS
             .iter()
             .flat_map(|section| self.section_rules(section));
-        sections
-            .chain(ACTIONS.iter().map(|action| self.action_rule(action)))
-            .collect()
+        let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
+        let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
+        let denies = denies.map(Self::deny_rule);
+        sections.chain(allows).chain(denies).collect()
     }
 
     /// A section's reads, and its writes, which need POST.
@@ -142,37 +152,58 @@ impl Grants {
         .collect()
     }
 
-    fn action_rule(&self, action: &Action) -> Rule {
-        let body = action.empty_body.then_some(Condition::EmptyBody);
-        let query = (!action.without_query.is_empty())
-            .then_some(Condition::WithoutQuery(action.without_query));
+    fn allow_rule(&self, action: &Action) -> Rule {
         Rule {
-            origin: action.variable.into(),
+            origin: action.allow.into(),
             effect: Effect::Allow,
             routes: action.routes.iter().map(Route::narrow).collect(),
-            when: body.into_iter().chain(query).collect(),
-            missing: self.missing(action.variable).into_iter().collect(),
+            when: conditions(action),
+            missing: self.missing(action.allow).into_iter().collect(),
+            holes: Vec::new(),
+        }
+    }
+
+    /// A deny knows no conditions: what does not hold could be made to look as if it did.
+    fn deny_rule(action: &Action) -> Rule {
+        Rule {
+            origin: action.deny.into(),
+            effect: Effect::Deny,
+            routes: action.denied().flat_map(Route::denied).collect(),
+            when: Vec::new(),
+            missing: Vec::new(),
             holes: Vec::new(),
         }
     }
 }
 
+/// What an action demands of a request besides its route.
+pub(crate) fn conditions(action: &Action) -> Vec<Condition> {
+    let body = action.empty_body.then_some(Condition::EmptyBody);
+    let query =
+        (!action.without_query.is_empty()).then_some(Condition::WithoutQuery(action.without_query));
+    body.into_iter().chain(query).collect()
+}
+
 impl Switch {
     /// A value that is not plainly 0 or 1 was perhaps meant otherwise.
-    fn warning(&self, name: &str) -> Option<Diagnostic> {
+    fn diagnostic(&self, name: &str) -> Option<Diagnostic> {
         let value = self
             .value
             .as_deref()
             .filter(|value| !matches!(*value, "0" | "1"))?;
-        let meant = u8::from(self.on || !is_off(value));
+        let meant = self.on || !is_off(value);
         let problem = value_reading(name, value, self.on);
-        Some(Diagnostic::warning(
-            name,
-            problem,
-            format!("write {name}={meant}"),
-        ))
+        let help = format!("write {name}={}", u8::from(meant));
+        Some(if meant && !self.on && name.starts_with(DENY) {
+            Diagnostic::error(name, problem, help)
+        } else {
+            Diagnostic::warning(name, problem, help)
+        })
     }
 }
+
+/// What the variables begin with that take something away.
+pub(crate) const DENY: &str = "DENY_";
 
 /// Whether a value grants: a leading integer that is not zero.
 fn grants(value: &str) -> bool {
@@ -182,7 +213,7 @@ fn grants(value: &str) -> bool {
 }
 
 /// Whether a value that does not grant says so in some common way.
-fn is_off(value: &str) -> bool {
+pub(crate) fn is_off(value: &str) -> bool {
     let word = value
         .trim()
         .trim_matches(['"', '\''])
