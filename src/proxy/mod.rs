@@ -1,10 +1,13 @@
 //! The proxy itself: everything that touches a socket; hyper lives here only.
 //!
-//! `listener` binds, `server` accepts, `connection` carries one client from accept to close, `service` answers one
-//! request, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `wire`
-//! what hyper cannot do with a socket, `respond` what dockgate says itself.
+//! `listener` binds, `server` accepts, `connection` carries one client from accept to close,
+//! `admission` knows who is let in, `service` answers one request, `upstream` is the engine's side,
+//! `tunnel` what a connection becomes after a 101, `wire` what hyper cannot do with a socket,
+//! `respond` what dockgate says itself, `health` looks after the engine.
 
+mod admission;
 mod connection;
+mod health;
 mod listener;
 mod respond;
 mod server;
@@ -13,4 +16,4 @@ mod tunnel;
 mod upstream;
 mod wire;
 
-pub use server::serve;
+pub use server::{End, serve};
