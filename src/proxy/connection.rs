@@ -51,7 +51,8 @@ pub(super) async fn serve(
         let client = Arc::clone(&client);
         service_fn(move |request| {
             client.link.expect_body(service::framing(&request));
-            service::answer(Arc::clone(&client), request)
+            // Boxed, a connection that streams or idles does not hold the room of all its steps.
+            Box::pin(service::answer(Arc::clone(&client), request))
         })
     };
     let mut connection = pin!(
@@ -98,21 +99,25 @@ pub(super) async fn serve(
                 told_to_close(&mut stages).await;
                 silent(&client).await;
             };
-            tunnel.run(stop).await
+            // Boxed, only connections that are tunnels hold the room of one.
+            Box::pin(tunnel.run(stop)).await
         }
         None => {
             refuse(&client, ended);
-            link.has_unread() || link.socket.has_input()
+            link.has_unread() || link.socket.has_bytes()
         }
     };
     if unread {
-        tokio::select! {
-            () = link.socket.linger() => {}
-            () = async {
-                told_to_close(&mut stages).await;
-                sleep(SILENCE).await;
-            } => {}
-        }
+        Box::pin(async {
+            tokio::select! {
+                () = link.socket.linger() => {}
+                () = async {
+                    told_to_close(&mut stages).await;
+                    sleep(SILENCE).await;
+                } => {}
+            }
+        })
+        .await;
     }
 }
 

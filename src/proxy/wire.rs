@@ -133,12 +133,18 @@ impl Socket {
 
     /// Whether anything, an end too, waits to be read; asks the kernel.
     pub(super) fn has_input(&self) -> bool {
+        !matches!(self.peek(), Err(rustix::io::Errno::AGAIN))
+    }
+
+    /// Whether bytes wait to be read; behind an end there are none.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.peek().is_ok_and(|n| n > 0)
+    }
+
+    fn peek(&self) -> rustix::io::Result<usize> {
         let mut byte = [0];
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
-        !matches!(
-            either!(self, s => rustix::net::recv(s, &mut byte, flags)),
-            Err(rustix::io::Errno::AGAIN)
-        )
+        either!(self, s => rustix::net::recv(s, &mut byte, flags)).map(|(n, _)| n)
     }
 
     /// Waits for the peer's FIN: true, or for its reset: false. Reads nothing.
