@@ -135,7 +135,7 @@ async fn ask_on(
         let before = epoch.load(SeqCst);
         let end = talk.ask(&request).await;
         let after = epoch.load(SeqCst);
-        let there = before == after && before % 2 == 0;
+        let there = before == after && before.is_multiple_of(2);
         if ends.lock().expect("counted").count(end, &wanted, there) {
             kept = Some(talk).filter(|talk| !talk.closes);
         } else {
