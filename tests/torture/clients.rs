@@ -20,8 +20,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Both ends of a request that is under way.
 type Ends = (Wire, Wire);
 
+/// Brings a request so far.
+type Stage = fn(&Gate) -> Ends;
+
 /// The stages at which a client can go, and what it may have left behind it.
-const STAGES: &[(&str, fn(&Gate) -> Ends)] = &[
+const STAGES: &[(&str, Stage)] = &[
     ("before the answer", waiting),
     ("before the answer, with requests behind", |gate| {
         pipelined(waiting(gate))

@@ -59,6 +59,13 @@ impl Background {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_none_or(thread::JoinHandle::is_finished)
+    }
+
     /// Waits until it has ended by itself.
     #[track_caller]
     pub(crate) fn join(mut self) {
