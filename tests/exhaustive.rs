@@ -215,5 +215,5 @@ fn tree_and_naive_interpreter_agree_on_every_policy_and_path() {
     );
     assert_eq!(policies.len(), 128);
     assert_eq!(targets.len(), 4 * (2 * 1555 - 1));
-    assert_eq!(counts[0], 128 * 5 * (2 * 1555 - 1));
+    assert_eq!(counts[0], 128 * 6 * (2 * 1555 - 1));
 }
