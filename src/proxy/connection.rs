@@ -1,7 +1,6 @@
 //! One client's connection from accept to close.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,14 +54,14 @@ pub(super) async fn serve(
             Box::pin(service::answer(Arc::clone(&client), request))
         })
     };
-    let mut connection = pin!(
+    let mut connection = Box::pin(
         http1::Builder::new()
             .half_close(true)
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
             .auto_date_header(false)
             .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(&link))), service)
-            .with_upgrades()
+            .with_upgrades(),
     );
     let (mut fin, mut told) = (false, false);
     let ended = loop {
@@ -88,6 +87,8 @@ pub(super) async fn serve(
             () = silent(&client), if told => break None,
         }
     };
+    // Else a switch that failed while its 101 was written would wait in here for ever.
+    drop(connection);
     // Taken in any case: a tunnel that hyper has not handed over yet holds its request, and that
     // holds the client, which would keep both sockets open for ever.
     let tunnel = client.take_tunnel();

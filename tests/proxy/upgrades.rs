@@ -437,8 +437,8 @@ fn a_switch_that_the_client_does_not_live_to_see_frees_the_engine() {
     gate.still_works();
 }
 
-#[test]
-fn a_client_of_a_unix_listener_that_is_gone_ends_the_tunnel() {
+/// An engine, a dockgate on a Unix socket before it, and a client whose attach the engine has.
+fn attached_by_a_unix_listener() -> (Engine, Dockgate, Wire, Wire) {
     let engine = Engine::start();
     let path = engine.directory().join("gate.sock");
     let listen = format!("unix://{}", path.display());
@@ -451,11 +451,28 @@ fn a_client_of_a_unix_listener_that_is_gone_ends_the_tunnel() {
     dockgate.listens(&listen);
     let mut client = Wire::unix(&path);
     client.send(ATTACH);
-    let (mut engine, _) = engine.request();
+    let (connection, _) = engine.request();
+    (engine, dockgate, client, connection)
+}
+
+#[test]
+fn a_client_of_a_unix_listener_that_is_gone_ends_the_tunnel() {
+    let (_engine, dockgate, mut client, mut engine) = attached_by_a_unix_listener();
     engine.send(SWITCHED);
     assert_eq!(client.head().status(), 101);
     // Such a close is no reset, and the engine has nothing to say that could fail.
     drop(client);
     assert_eq!(engine.ends(), End::Closed);
     dockgate.line(|line| line.contains("/containers/c/attach"));
+}
+
+#[test]
+fn a_client_that_is_gone_before_the_101_frees_the_engine() {
+    let (_engine, dockgate, client, mut engine) = attached_by_a_unix_listener();
+    // No reset either, so the first to fail is the write of the 101.
+    drop(client);
+    engine.send(SWITCHED);
+    assert_eq!(engine.ends(), End::Closed);
+    let line = dockgate.line(|line| line.contains("/containers/c/attach"));
+    assert!(line.contains(" 101 "), "{line}");
 }
