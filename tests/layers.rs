@@ -15,7 +15,7 @@ const MAY_SEE: [(&str, &[&str]); 6] = [
 /// What the pure layers may name of other crates.
 const PURE: [(&str, &[&str]); 3] = [
     ("api", &["http"]),
-    ("policy", &[]),
+    ("policy", &["regex", "regex_syntax"]),
     ("config", &["envy", "once_cell", "serde", "strsim"]),
 ];
 

@@ -85,10 +85,14 @@ impl Target {
 
     /// The canonical path: decoded once, without its version segment, beginning with `/`.
     pub fn path(&self) -> &[u8] {
-        &self
-            .decoded
+        &self.whole_path()[self.start..]
+    }
+
+    /// The path decoded once, with its version segment if it has one.
+    pub fn whole_path(&self) -> &[u8] {
+        self.decoded
             .as_deref()
-            .unwrap_or(self.raw.path().as_bytes())[self.start..]
+            .unwrap_or(self.raw.path().as_bytes())
     }
 
     /// The query as sent.

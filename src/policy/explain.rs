@@ -7,7 +7,10 @@ pub(super) fn no_such_method() -> &'static str {
     "the Docker API has no such method; it has GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS"
 }
 
-/// For a request that is denied: by which denies, if any, and what else it lacks to be allowed.
+/// For a request that no variable's rule is about.
+pub(super) const NOTHING: &str = "no variable grants it";
+
+/// For a request that a deny refuses: by which ones, and what else it lacks to be allowed.
 pub(super) fn denied(denies: &[&str], remedy: Option<String>) -> String {
     let origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
     let (verb, object) = if origins.len() == 1 {
@@ -16,10 +19,9 @@ pub(super) fn denied(denies: &[&str], remedy: Option<String>) -> String {
         ("deny", "them")
     };
     let denies = format!("{} {verb} it; take {object} out", list(&origins));
-    match (origins.is_empty(), remedy) {
-        (true, remedy) => remedy.unwrap_or_default(),
-        (false, None) => denies + " to allow it",
-        (false, Some(remedy)) => format!("{denies}, then {remedy}"),
+    match remedy {
+        None => denies + " to allow it",
+        Some(remedy) => format!("{denies}, then {remedy}"),
     }
 }
 
@@ -68,7 +70,7 @@ pub(super) fn remedy<'a>(
         )),
     };
     match (limits.is_empty(), offers) {
-        (true, None) => "no variable grants it".to_owned(),
+        (true, None) => NOTHING.to_owned(),
         (true, Some(offers)) => offers,
         (false, None) => limits.join("; "),
         (false, Some(offers)) => format!("{}; else {offers}", limits.join("; ")),

@@ -5,6 +5,7 @@
 //! made, so a decision is one walk over the path's bytes without allocation, and a denial costs
 //! no more than an allow.
 
+mod allowlist;
 mod explain;
 mod rule;
 mod tree;
@@ -14,6 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::api::{Method, Target};
 
+pub use allowlist::{Allowlist, Entry, Regex, Subject};
 pub use explain::{printable, value_reading};
 pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
 pub use tree::TooComplex;
@@ -27,6 +29,8 @@ pub struct Policy {
     /// For each set of patterns that a path can match: the outcome by method.
     rows: Vec<[usize; Method::ALL.len()]>,
     outcomes: Vec<Outcome>,
+    /// What allows more, where nothing is forbidden.
+    allowlists: Vec<Allowlist>,
     no_method: Arc<str>,
 }
 
@@ -43,7 +47,10 @@ struct Outcome {
 enum Ruling {
     /// By the rule of this origin.
     Allow(Arc<str>),
-    /// With what would grant it.
+    /// By a deny, whatever else allows it: with what would grant it, and that if only the deny is
+    /// in the way.
+    Forbid { remedy: Arc<str>, alone: Arc<str> },
+    /// For want of an allow: with what would grant it.
     Deny(Arc<str>),
 }
 
@@ -84,8 +91,16 @@ impl Policy {
             tree,
             rows,
             outcomes,
+            allowlists: Vec::new(),
             no_method: explain::no_such_method().into(),
         })
+    }
+
+    /// The same policy with one more allowlist.
+    #[must_use]
+    pub fn with(mut self, allowlist: Allowlist) -> Policy {
+        self.allowlists.push(allowlist);
+        self
     }
 
     /// Decides on a target with such a body.
@@ -108,8 +123,37 @@ impl Policy {
             });
         match &outcome.rulings[failed] {
             Ruling::Allow(origin) => Verdict::Allow(Permit::new(target, origin.clone())),
-            Ruling::Deny(remedy) => Verdict::Deny(Denial::new(target, remedy.clone())),
+            Ruling::Forbid { remedy, alone } => {
+                let remedy = match self.matched(method, &target) {
+                    Some(_) => alone,
+                    None => remedy,
+                };
+                Verdict::Deny(Denial::new(target, remedy.clone()))
+            }
+            Ruling::Deny(remedy) => self.ask_allowlists(method, target, remedy),
         }
+    }
+
+    /// By which allowlist's entry a target is allowed, if it is.
+    fn matched(&self, method: Method, target: &Target) -> Option<Arc<str>> {
+        (self.allowlists.iter()).find_map(|list| list.allows(method, target))
+    }
+
+    /// For a target that the tree neither allows nor forbids.
+    fn ask_allowlists(&self, method: Method, target: Target, remedy: &Arc<str>) -> Verdict {
+        if let Some(origin) = self.matched(method, &target) {
+            return Verdict::Allow(Permit::new(target, origin));
+        }
+        let remedy = match self.allowlists.as_slice() {
+            [] => remedy.clone(),
+            lists => {
+                let granted = (**remedy != *explain::NOTHING).then(|| remedy.to_string());
+                let unmatched = lists.iter().map(|list| list.remedy(method, &target));
+                let remedies: Vec<String> = granted.into_iter().chain(unmatched).collect();
+                remedies.join("; ").into()
+            }
+        };
+        Verdict::Deny(Denial::new(target, remedy))
     }
 }
 
@@ -202,5 +246,11 @@ fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
     let remedy = allow
         .is_none()
         .then(|| explain::remedy(limits, failed, offers));
-    Ruling::Deny(explain::denied(&denies, remedy).into())
+    if denies.is_empty() {
+        return Ruling::Deny(remedy.unwrap_or_default().into());
+    }
+    Ruling::Forbid {
+        alone: explain::denied(&denies, None).into(),
+        remedy: explain::denied(&denies, remedy).into(),
+    }
 }

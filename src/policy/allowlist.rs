@@ -1,0 +1,262 @@
+//! Regex allowlists: what dialects that are written in patterns are lowered to.
+//!
+//! A pattern is matched against the whole of its subject, and the subject is ASCII: so a byte is a
+//! character, and a pattern means what it means to Go's regexp package, for which such lists are
+//! written, or is refused where the two disagree. Allowlists are looked at only where the tree
+//! neither allows nor forbids, and only when there are any.
+
+use std::sync::Arc;
+
+use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::ast::{
+    AssertionKind, Ast, ClassSetBinaryOp, ClassSetItem, Flag, FlagsItemKind, Visitor, parse, visit,
+};
+
+use super::{explain, tree::TooComplex};
+use crate::api::{Method, Methods, Target};
+
+/// A set of patterns takes no more than this; it bounds the time of a match as well.
+const SIZE_LIMIT: usize = 1 << 20;
+
+/// A regular expression that matches the whole of its subject or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Regex(String);
+
+impl Regex {
+    /// Takes a pattern as Go's regexp package would read it.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a few words.
+    pub fn new(pattern: &str) -> Result<Regex, String> {
+        // By itself, so that no parenthesis in it can end the group that it is put into.
+        let ast = parse::Parser::new()
+            .parse(pattern)
+            .map_err(|error| error.kind().to_string())?;
+        visit(&ast, Portable)?;
+        let whole = format!("^(?:{pattern})$");
+        let built = RegexBuilder::new(&whole)
+            .unicode(false)
+            .size_limit(SIZE_LIMIT)
+            .build();
+        match built {
+            Ok(_) => Ok(Regex(whole)),
+            Err(regex::Error::CompiledTooBig(_)) => Err("it is too large".to_owned()),
+            Err(error) => {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                Err(last.trim_start_matches("error: ").to_owned())
+            }
+        }
+    }
+}
+
+/// Refuses what Go's regexp package reads in another way, or does not know.
+struct Portable;
+
+impl Visitor for Portable {
+    type Output = ();
+    type Err = &'static str;
+
+    fn finish(self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    fn visit_pre(&mut self, ast: &Ast) -> Result<(), &'static str> {
+        use AssertionKind::{
+            EndLine, EndText, NotWordBoundary, StartLine, StartText, WordBoundary,
+        };
+        let flags = match ast {
+            Ast::Flags(set) => Some(&set.flags),
+            Ast::Group(group) => group.flags(),
+            Ast::Assertion(assertion) => match assertion.kind {
+                StartLine | EndLine | StartText | EndText | WordBoundary | NotWordBoundary => None,
+                _ => return Err("assertions are ^, $, \\A, \\z, \\b and \\B, and no others"),
+            },
+            _ => None,
+        };
+        let foreign = [
+            FlagsItemKind::Flag(Flag::Unicode),
+            FlagsItemKind::Flag(Flag::CRLF),
+            FlagsItemKind::Flag(Flag::IgnoreWhitespace),
+        ];
+        match flags {
+            Some(flags) if flags.items.iter().any(|item| foreign.contains(&item.kind)) => {
+                Err("flags are i, m, s and U, and no others")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), &'static str> {
+        let hyphen = |item: &ClassSetItem| matches!(item, ClassSetItem::Literal(it) if it.c == '-');
+        match item {
+            ClassSetItem::Bracketed(_) => Err("write \\[ for a [ within a class"),
+            ClassSetItem::Union(union)
+                if union.items.iter().filter(|it| hyphen(it)).count() > 1 =>
+            {
+                Err("write \\- for a - within a class")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_class_set_binary_op_pre(&mut self, _: &ClassSetBinaryOp) -> Result<(), &'static str> {
+        Err("write \\&, \\- and \\~ for those within a class")
+    }
+}
+
+/// What patterns are matched against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The decoded path with its version, without the query.
+    Path,
+}
+
+/// A pattern, with the methods that it allows and the variable or file line that it came from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// As verdicts name it: `SP_ALLOW_GET_1`.
+    pub origin: Arc<str>,
+    /// The methods that it allows.
+    pub methods: Methods,
+    /// What it allows them on.
+    pub regex: Regex,
+}
+
+/// The patterns of one dialect, compiled to one set a method.
+#[derive(Debug)]
+pub struct Allowlist {
+    subject: Subject,
+    sets: [Set; Method::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Set {
+    regexes: RegexSet,
+    origins: Vec<Arc<str>>,
+    /// Who would have to allow what it does not match: `SP_ALLOW_POST pattern`.
+    what: Arc<str>,
+}
+
+impl Allowlist {
+    /// Compiles entries; their order does not matter. `what` names for each method what could allow
+    /// a request: `SP_ALLOW_POST pattern`.
+    pub fn new(
+        subject: Subject,
+        entries: &[Entry],
+        what: impl Fn(Method) -> String,
+    ) -> Result<Allowlist, TooComplex> {
+        let mut entries: Vec<&Entry> = entries.iter().collect();
+        entries.sort_unstable();
+        let set = |method| {
+            let own = entries
+                .iter()
+                .filter(|entry| entry.methods.contains(method));
+            let regexes = RegexSetBuilder::new(own.clone().map(|entry| &entry.regex.0))
+                .unicode(false)
+                .size_limit(SIZE_LIMIT)
+                .build();
+            Ok(Set {
+                regexes: regexes.map_err(|_| TooComplex)?,
+                origins: own.map(|entry| entry.origin.clone()).collect(),
+                what: what(method).into(),
+            })
+        };
+        let sets: Vec<Set> = Method::ALL.into_iter().map(set).collect::<Result<_, _>>()?;
+        Ok(Allowlist {
+            subject,
+            sets: sets.try_into().map_err(|_| TooComplex)?,
+        })
+    }
+
+    /// By which entry a target is allowed, if it is.
+    pub(super) fn allows(&self, method: Method, target: &Target) -> Option<Arc<str>> {
+        let Set {
+            regexes, origins, ..
+        } = &self.sets[method.index()];
+        let subject = match self.subject {
+            Subject::Path => target.whole_path(),
+        };
+        let matched = subject.is_ascii().then(|| regexes.matches(subject))?;
+        let first = matched.into_iter().next()?;
+        Some(origins[first].clone())
+    }
+
+    /// What would have to allow a target that is not allowed.
+    pub(super) fn remedy(&self, method: Method, target: &Target) -> String {
+        let what = &self.sets[method.index()].what;
+        match self.subject {
+            Subject::Path => format!("no {what} matches {}", explain::path(target.whole_path())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(pattern: &str, path: &str) -> bool {
+        let entry = Entry {
+            origin: "x".into(),
+            methods: Methods::READS,
+            regex: Regex::new(pattern).expect(pattern),
+        };
+        let list = Allowlist::new(Subject::Path, &[entry], |_| String::new()).expect("small");
+        let target = Target::from_line("GET", path).expect(path);
+        list.allows(Method::Get, &target).is_some()
+    }
+
+    #[test]
+    fn patterns_match_whole_decoded_ascii_paths() {
+        for (pattern, path, expected) in [
+            ("/version", "/version", true),
+            ("/version", "/version?x=1", true),
+            ("/version", "/v1.41/version", false),
+            ("/version", "/versions", false),
+            ("/version", "/version/", false),
+            ("/version|/info", "/versionANYTHING", false),
+            ("/version|/info", "/containers/x/info", false),
+            ("/version|/info", "/info", true),
+            ("/version|", "/containers/json", false),
+            ("^/version$", "/version", true),
+            ("(?i)/VERSION", "/Version", true),
+            ("/versio.", "/versio%6e", true),
+            ("/a/[^/]+/b", "/a/x%2Fy/b", false),
+            ("/a/[^/]+/b", "/a/x%252Fy/b", true),
+            (".*", "/images/%c3%a9/json", false),
+            (".*", "/images/%ff/json", false),
+            (r"/a\?b", "/a?b", false),
+            (r"/a\?b", "/a%3Fb", true),
+            (r"/[\w-]+/\d", "/a-b/1", true),
+            ("/[[:alpha:]]+", "/abc", true),
+            ("/a[-x]b", "/a-b", true),
+        ] {
+            assert_eq!(allows(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_mean_different_things_are_refused() {
+        for (pattern, what) in [
+            ("[", "unclosed character class"),
+            ("a)|(?:b", "unopened group"),
+            ("/(?!x).*", "look-around"),
+            (r"a\", "incomplete escape sequence"),
+            ("*", "repetition operator missing expression"),
+            ("(?x)/a b", "flags are"),
+            ("(?u:/a)", "flags are"),
+            ("[^a&&b]", r"write \&"),
+            ("[^[/]]", r"write \["),
+            ("[a-z--b]", r"write \&, \-"),
+            ("[^--b]", r"write \-"),
+            (r"/\<b", "assertions are"),
+            (r"/\pL", "Unicode"),
+            ("[é]", "Unicode"),
+            ("((.{999}){999}){999}", "it is too large"),
+        ] {
+            let error = Regex::new(pattern).expect_err(pattern);
+            assert!(error.contains(what), "{pattern}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}
