@@ -74,7 +74,7 @@ fn demonstrate() -> Result<(), String> {
          \x20 curl -X POST http://{ADDRESS}/containers/create     # is denied, and says why\n\n\
          or any `docker -H tcp://{ADDRESS} …`. Ctrl-C ends it.\n"
     );
-    dockgate::proxy::serve(settings)
+    dockgate::proxy::serve(settings).map(drop)
 }
 
 /// Whether an engine is there and well.

@@ -15,20 +15,28 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{Settings, Severity, Snapshot, VARIABLES},
+    config::{FLAGS, Line, Settings, Severity, Snapshot, VARIABLES},
     policy::{Body, Verdict, printable},
-    proxy,
+    proxy::{self, End},
 };
 
 const OK: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
+/// The watchdog did not find the engine's socket.
+const ENGINE_GONE: u8 = 10;
 /// The configuration is bad: `EX_CONFIG` of sysexits.h.
 const BAD_CONFIGURATION: u8 = 78;
 
 /// Runs the command that the arguments name, and returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> u8 {
-    match parse(args) {
+    let mut environment = environment.clone();
+    let command = environment
+        .take_flags(args)
+        .map_err(lexopt::Error::from)
+        .and_then(parse);
+    let environment = &environment;
+    match command {
         Ok(Command::Serve) => serve(environment),
         Ok(Command::Check) => with_settings(environment, |settings| {
             print(&table(settings));
@@ -101,7 +109,8 @@ fn serve(environment: &Snapshot) -> u8 {
         Err(diagnostics) => return refuse(&diagnostics),
     };
     match proxy::serve(settings) {
-        Ok(()) => OK,
+        Ok(End::Signal) => OK,
+        Ok(End::Watchdog) => ENGINE_GONE,
         Err(error) => {
             complain(&error);
             FAILED
@@ -183,7 +192,7 @@ fn table(settings: &Settings) -> String {
             from(section.name) + &and_post,
         ]);
     }
-    let mut text = aligned(&rows);
+    let sections = aligned(&rows);
     let mut rows = vec![["ACTION", "EFFECT", "FROM", "ROUTES"].map(str::to_owned)];
     for action in ACTIONS {
         let set = |variable| {
@@ -207,7 +216,10 @@ fn table(settings: &Settings) -> String {
             row(action.deny, "deny", Route::list(action.denied()));
         }
     }
-    text.push('\n');
+    let mut text = String::new();
+    if grants.active {
+        text.push_str(&format!("{sections}\n"));
+    }
     let (set, all) = (rows.len() - 1, 2 * ACTIONS.len());
     if set > 0 {
         text.push_str(&aligned(&rows));
@@ -216,6 +228,16 @@ fn table(settings: &Settings) -> String {
         &mut text,
         format_args!("{set} of {all} action variables are set"),
     );
+    text.push('\n');
+    if !settings.regexes.lines.is_empty() {
+        text.push_str(&patterns(&settings.regexes.lines));
+        text.push('\n');
+    }
+    let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
+    for (dialect, active, contributes) in settings.dialects() {
+        rows.push([dialect.to_owned(), yes_no(active).to_owned(), contributes]);
+    }
+    text.push_str(&aligned(&rows));
     text.push('\n');
     for hole in REQUIRES
         .iter()
@@ -229,6 +251,13 @@ fn table(settings: &Settings) -> String {
     }
     let listen: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
     line(&mut text, format_args!("listens on {}", listen.join(" ")));
+    if let Some(list) = &settings.allow_from {
+        let from = printable(&list.text);
+        line(
+            &mut text,
+            format_args!("lets clients in by TCP from {from}"),
+        );
+    }
     line(
         &mut text,
         format_args!("guards the engine at {}", settings.socket_path.display()),
@@ -245,6 +274,20 @@ fn table(settings: &Settings) -> String {
         line(&mut text, format_args!("warning: {warning}"));
     }
     text
+}
+
+/// Patterns as they are written.
+fn patterns(lines: &[Line]) -> String {
+    let mut rows = vec![["FROM", "METHODS", "PATTERN"].map(str::to_owned)];
+    rows.extend(lines.iter().map(|line| {
+        let Line {
+            origin,
+            methods,
+            pattern,
+        } = line;
+        [origin, methods, pattern].map(|text| text.escape_debug().to_string())
+    }));
+    aligned(&rows)
 }
 
 fn help() -> String {
@@ -300,6 +343,28 @@ fn help() -> String {
         ]
     });
     group("Settings", settings.collect());
+    let patterns = [
+        [
+            "  SP_ALLOW_GET=, SP_ALLOW_POST_2=",
+            "GET or POST on the paths that match a pattern",
+        ],
+        [
+            "  -allowGET=, -allowPOST=",
+            "The same as flags, which may be repeated",
+        ],
+    ];
+    group(
+        "Regex allowlists: whole paths with their version, without the query",
+        patterns.map(|row| row.map(str::to_owned)).to_vec(),
+    );
+    let flags = FLAGS.iter().map(|flag| {
+        let name = format!("  {}={}", flag.variable, flag.default);
+        [name, flag.doc.to_owned()]
+    });
+    group(
+        "Their settings, as variables or as flags (-listenip=0.0.0.0, -logjson)",
+        flags.collect(),
+    );
     group(
         "For example",
         [

@@ -1,4 +1,4 @@
-//! One snapshot of the environment. Nothing reads the environment after it.
+//! One snapshot of the environment and the flags. Nothing reads either after it.
 
 use std::{
     collections::BTreeMap,
@@ -6,9 +6,15 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-/// The environment's variables at start. A name or value that is not UTF-8 is kept, not a panic.
+use super::flags;
+
+/// The environment's variables at start, and the command line's flags. A name or value that is not
+/// UTF-8 is kept, not a panic.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot(BTreeMap<OsString, OsString>);
+pub struct Snapshot {
+    variables: BTreeMap<OsString, OsString>,
+    flags: Vec<flags::Given>,
+}
 
 impl Snapshot {
     /// The environment of this process.
@@ -16,24 +22,46 @@ impl Snapshot {
         env::vars_os().collect()
     }
 
+    /// Takes the flags out of a command line, and gives back the rest of it.
+    ///
+    /// # Errors
+    /// What is wrong with a flag.
+    pub fn take_flags(
+        &mut self,
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<Vec<OsString>, String> {
+        let (flags, rest) = flags::take(args)?;
+        self.flags.extend(flags);
+        Ok(rest)
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+    }
+
+    /// The values that a flag was given, in their order.
+    pub(super) fn flag(&self, name: &str) -> impl DoubleEndedIterator<Item = &OsStr> {
+        let given = self.flags.iter().filter(move |(flag, _)| *flag == name);
+        given.map(|(_, value)| value.as_os_str())
     }
 
     /// The names that are UTF-8; no other can be one that matters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().filter_map(|name| name.to_str())
+        self.variables.keys().filter_map(|name| name.to_str())
     }
 }
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Snapshot {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Snapshot {
-        Snapshot(
-            variables
-                .into_iter()
+        let variables = variables.into_iter();
+        Snapshot {
+            variables: variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-        )
+            flags: Vec::new(),
+        }
     }
 }

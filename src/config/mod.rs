@@ -2,13 +2,21 @@
 //!
 //! Every mistake is collected and told at once. Bad configuration does not start.
 
+mod clients;
 mod diagnostics;
 mod dialect;
 mod env;
+mod flags;
 mod names;
 mod settings;
+mod socket_proxy;
 
+pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
+pub use dialect::Line;
+pub use dialect::regexes::Regexes;
 pub use dialect::sections::{Grants, Switch};
 pub use env::Snapshot;
+pub use flags::{FLAGS, Flag};
 pub use settings::{Listen, LogLevel, Settings, VARIABLES, Variable};
+pub use socket_proxy::Watchdog;

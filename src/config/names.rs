@@ -4,8 +4,12 @@
 use once_cell::sync::Lazy;
 
 use super::{
-    Diagnostic, Snapshot, VARIABLES,
-    dialect::sections::{DENY, Grants, is_off},
+    Diagnostic, FLAGS, Snapshot, VARIABLES,
+    dialect::{
+        regexes,
+        sections::{DENY, Grants, is_off},
+    },
+    flags::UNSUPPORTED,
 };
 use crate::api::sections::SECTIONS;
 use crate::policy::printable;
@@ -16,6 +20,8 @@ static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
     let mut names: Vec<&str> = Grants::variables()
         .map(|(name, _)| name)
         .chain(settings)
+        .chain(FLAGS.iter().map(|flag| flag.variable))
+        .chain(UNSUPPORTED.iter().map(|(_, variable)| *variable))
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -54,7 +60,7 @@ const FOREIGN_PREFIXES: &[&str] = &["ALLOW_", "DENY_", "SP_", "CETUSGUARD_", "SO
 pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     snapshot.names().filter_map(|name| {
         let known = |name: &str| KNOWN.binary_search(&name).is_ok();
-        if known(name) || COMMON.contains(&name) {
+        if known(name) || COMMON.contains(&name) || regexes::method_of(name).is_some() {
             return None;
         }
         // Who believes in a deny must not go without it.
@@ -167,7 +173,9 @@ mod tests {
             "BIND_CONFIG",
             "PUT",
             "DELETE",
-            "SP_ALLOW_GET",
+            "SP_ALLOW_get",
+            "SP_ALLOW_GET2",
+            "SP_ALLOWGET",
         ] {
             let told = format!(
                 "{name} is no variable of dockgate: no effect; `dockgate --help` lists what is"

@@ -15,9 +15,10 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Diagnostic, Severity, Snapshot,
+    AllowFrom, Diagnostic, Regexes, Severity, Snapshot, Watchdog,
     dialect::sections::{Grants, POST},
     names,
+    socket_proxy::SocketProxy,
 };
 use crate::{
     api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
@@ -98,6 +99,18 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// What each granting variable was read as.
     pub grants: Grants,
+    /// The regex allowlists.
+    pub regexes: Regexes,
+    /// Who may connect by TCP; everybody if there is no list.
+    pub allow_from: Option<AllowFrom>,
+    /// Whether each log line is a JSON object.
+    pub log_json: bool,
+    /// Whether it answers health checks on a port of its own too.
+    pub health_listener: bool,
+    /// Looks at the engine's socket from time to time.
+    pub watchdog: Option<Watchdog>,
+    /// Whether the engine has to be there when dockgate starts.
+    pub engine_at_start: bool,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
 }
@@ -141,12 +154,17 @@ impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
-        let grants = Grants::read(snapshot, &mut diagnostics);
+        let regexes = Regexes::read(snapshot, &mut diagnostics);
+        let grants = Grants::read(snapshot, !regexes.active, &mut diagnostics);
+        let sp = SocketProxy::read(snapshot, regexes.active, &mut diagnostics);
         let mut reader = Reader { diagnostics };
         let raw = reader.raw(snapshot);
         let listen_set = raw.listen.is_some();
         let disable_ipv6 = reader.disable_ipv6(raw.disable_ipv6, listen_set);
         let mode_set = raw.listen_mode.is_some();
+        let mode_of = sp
+            .listen_mode
+            .filter(|(name, _)| !(name.is_empty() && mode_set));
         let listen = reader.parse("LISTEN", raw.listen, listeners);
         let listen = listen.map(|listen| {
             if listen_set {
@@ -155,19 +173,36 @@ impl Settings {
                 by_default(listen, disable_ipv6)
             }
         });
+        // A default of the other dialect gives way to what is set in this one.
+        let elsewhere = sp
+            .listen
+            .filter(|(name, _)| !(name.is_empty() && listen_set));
+        let elsewhere = elsewhere.map(|(name, one)| (name, vec![one]));
+        let listen = reader.either("LISTEN", listen_set, listen, elsewhere);
         let listen_mode = reader.parse("LISTEN_MODE", raw.listen_mode, mode);
+        let listen_mode = reader.either("LISTEN_MODE", mode_set, listen_mode, mode_of);
+        let path_set = raw.socket_path.is_some();
         let socket_path = reader.parse("SOCKET_PATH", raw.socket_path, engine_socket);
+        let socket_path = reader.either("SOCKET_PATH", path_set, socket_path, sp.socket_path);
         let connections = |value: &str| number(value, 1, 1_000_000);
         let max_connections = reader.parse("MAX_CONNECTIONS", raw.max_connections, connections);
         let seconds = |value: &str| number(value, 0, 3600).map(Duration::from_secs);
-        let shutdown_grace = reader.parse("SHUTDOWN_GRACE", raw.shutdown_grace, seconds);
-        let log_level = reader.parse("LOG_LEVEL", raw.log_level, str::parse);
+        let grace_set = raw.shutdown_grace.is_some();
+        let grace = reader.parse("SHUTDOWN_GRACE", raw.shutdown_grace, seconds);
+        let shutdown_grace = reader.either("SHUTDOWN_GRACE", grace_set, grace, sp.shutdown_grace);
+        let level_set = raw.log_level.is_some();
+        let level = reader.parse("LOG_LEVEL", raw.log_level, str::parse);
+        let log_level = reader.either("LOG_LEVEL", level_set, level, sp.log_level);
         if let (Some(listen), Some(engine)) = (&listen, &socket_path) {
             reader.compare(listen, mode_set, engine);
         }
         let policy = Policy::new(&grants.rules()).map_err(|error| {
             let help = "this is a mistake in dockgate: please report it";
             reader.error("POST", error.to_string(), help);
+        });
+        let patterns = regexes.allowlist().map_err(|error| {
+            let problem = format!("SP_ALLOW_...: {error}");
+            reader.error("SP_ALLOW_", problem, "write fewer or simpler patterns");
         });
         let mut warnings = reader.diagnostics;
         let errors = warnings.iter().any(|one| one.severity == Severity::Error);
@@ -179,6 +214,7 @@ impl Settings {
             shutdown_grace,
             log_level,
             policy,
+            patterns,
         );
         match parts {
             (
@@ -189,6 +225,7 @@ impl Settings {
                 Some(shutdown_grace),
                 Some(log_level),
                 Ok(policy),
+                Ok(patterns),
             ) if !errors => Ok(Settings {
                 listen,
                 listen_mode,
@@ -196,8 +233,14 @@ impl Settings {
                 max_connections,
                 shutdown_grace,
                 log_level,
-                policy: Arc::new(policy),
+                policy: Arc::new(patterns.into_iter().fold(policy, Policy::with)),
+                engine_at_start: regexes.active,
                 grants,
+                regexes,
+                allow_from: sp.allow_from,
+                log_json: sp.log_json,
+                health_listener: sp.health_listener,
+                watchdog: sp.watchdog,
                 warnings,
             }),
             _ => {
@@ -207,9 +250,45 @@ impl Settings {
         }
     }
 
+    /// The dialects: whether each is active, and what it contributes.
+    pub fn dialects(&self) -> Vec<(&'static str, bool, String)> {
+        let granted = self.granted_sections().map(|section| section.name);
+        let actions = ACTIONS
+            .iter()
+            .flat_map(|action| [action.allow, action.deny]);
+        let switches = [POST].into_iter().chain(actions);
+        let grants: Vec<&str> = granted
+            .chain(switches.filter(|variable| self.grants.on(variable)))
+            .collect();
+        let patterns: Vec<&str> = (self.regexes.lines.iter())
+            .map(|line| line.origin.as_str())
+            .collect();
+        let or_nothing = |names: &[&str]| match names {
+            [] => "nothing".to_owned(),
+            names => names.join(" "),
+        };
+        vec![
+            ("sections", self.grants.active, or_nothing(&grants)),
+            ("patterns", self.regexes.active, or_nothing(&patterns)),
+        ]
+    }
+
     /// What is granted and which engine it guards, in a few lines. Where it really listens is told
     /// by who listens.
     pub fn summary(&self) -> Vec<String> {
+        let mut lines = self.granted();
+        for (dialect, _, contributes) in self.dialects().iter().skip(1).filter(|one| one.1) {
+            lines.push(format!("{dialect}: {contributes}"));
+        }
+        if let Some(list) = &self.allow_from {
+            lines.push(format!("clients by TCP: {}", printable(&list.text)));
+        }
+        lines.push(format!("engine: {}", self.socket_path.display()));
+        lines
+    }
+
+    /// What the section variables grant.
+    fn granted(&self) -> Vec<String> {
         let names = |sections: &[&Section]| match sections {
             [] => "none".to_owned(),
             some => some
@@ -224,10 +303,11 @@ impl Settings {
         } else {
             "none (POST=0)".to_owned()
         };
-        let mut lines = vec![
-            format!("reads: {}", names(&granted)),
-            format!("writes: {writes}"),
-        ];
+        let mut lines = Vec::new();
+        if self.grants.active {
+            lines.push(format!("reads: {}", names(&granted)));
+            lines.push(format!("writes: {writes}"));
+        }
         for action in ACTIONS {
             let (allow, deny) = (action.allow, action.deny);
             if self.grants.on(deny) {
@@ -236,7 +316,6 @@ impl Settings {
                 lines.push(format!("{allow}: {}", Route::list(action.routes)));
             }
         }
-        lines.push(format!("engine: {}", self.socket_path.display()));
         lines
     }
 
@@ -319,7 +398,7 @@ struct Raw {
 }
 
 /// What is wrong with a value (`is no port`), and what to do.
-type Unfit = (String, &'static str);
+pub(super) type Unfit = (String, &'static str);
 
 struct Reader {
     diagnostics: Vec<Diagnostic>,
@@ -366,6 +445,26 @@ impl Reader {
                 self.error(name, format!("{name}={value} {what}"), help);
             })
             .ok()
+    }
+
+    /// A setting that has two names, by whichever it is set. One name takes part in `set`, the other
+    /// comes with its value.
+    fn either<T>(
+        &mut self,
+        name: &str,
+        set: bool,
+        value: Option<T>,
+        other: Option<(String, T)>,
+    ) -> Option<T> {
+        match other {
+            Some((other, _)) if set => {
+                let problem = format!("{name} and {other} are both set and say the same thing");
+                self.error(name, problem, "leave one of them out");
+                None
+            }
+            Some((_, value)) => Some(value),
+            None => value,
+        }
     }
 
     /// Looks at settings that do not fit each other.
@@ -507,7 +606,7 @@ fn engine_socket(value: &str) -> Result<PathBuf, Unfit> {
 }
 
 /// A Unix socket's path: absolute, and short enough for the kernel.
-fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
+pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
     const LONGEST: usize = 107;
     if path.len() > LONGEST {
         return Err((
@@ -524,7 +623,7 @@ fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
     Ok(Path::new(path).to_owned())
 }
 
-fn mode(value: &str) -> Result<u32, Unfit> {
+pub(super) fn mode(value: &str) -> Result<u32, Unfit> {
     let digits = value.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let mode = u32::from_str_radix(value, 8)
         .ok()
@@ -537,7 +636,7 @@ fn mode(value: &str) -> Result<u32, Unfit> {
     })
 }
 
-fn number<T: FromStr + PartialOrd + fmt::Display>(
+pub(super) fn number<T: FromStr + PartialOrd + fmt::Display>(
     value: &str,
     least: T,
     most: T,

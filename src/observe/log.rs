@@ -24,8 +24,8 @@ const BATCH: Duration = Duration::from_millis(5);
 
 static QUEUE: OnceCell<Arc<Queue>> = OnceCell::new();
 
-/// Starts the log at `level`. Later calls change nothing.
-pub fn init(level: LogLevel) {
+/// Starts the log at `level`, with a JSON object a line if `json`. Later calls change nothing.
+pub fn init(level: LogLevel, json: bool) {
     if QUEUE.get().is_some() {
         return;
     }
@@ -42,13 +42,34 @@ pub fn init(level: LogLevel) {
         .filter_level(LevelFilter::Off)
         .filter_module("dockgate", lifecycle)
         .filter_module(ACCESS, access)
-        .format(|out, record| {
-            let time = out.timestamp_millis();
-            writeln!(out, "{time} {:<7} {}", name(record.level()), record.args())
+        .format(move |out, record| {
+            let (time, level) = (out.timestamp_millis(), name(record.level()));
+            if json {
+                let message = json_string(&record.args().to_string());
+                let start = format!("{{\"time\":\"{time}\",\"level\":\"{level}\"");
+                writeln!(out, "{start},\"msg\":{message}}}")
+            } else {
+                writeln!(out, "{time} {level:<7} {}", record.args())
+            }
         })
         .target(env_logger::Target::Pipe(Box::new(Handle(queue))))
         .write_style(env_logger::WriteStyle::Never)
         .try_init();
+}
+
+/// Text as a JSON string, with its quotes.
+pub fn json_string(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            c if c.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => json.push(c),
+        }
+    }
+    json.push('"');
+    json
 }
 
 /// Waits until all lines are written, for a second at most: a stalled reader must not keep the

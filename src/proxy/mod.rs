@@ -1,12 +1,15 @@
 //! The proxy itself: everything that touches a socket; hyper lives here only.
 //!
-//! `listener` binds, `server` accepts, `connection` carries one client from accept to close, `service` answers one
-//! request, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `wire`
-//! what hyper cannot do with a socket, `respond` what dockgate says itself.
+//! `listener` binds, `server` accepts, `connection` carries one client from accept to close,
+//! `admission` knows who is let in, `service` answers one request, `upstream` is the engine's side,
+//! `tunnel` what a connection becomes after a 101, `wire` what hyper cannot do with a socket,
+//! `respond` what dockgate says itself, `health` looks after the engine.
 
+mod admission;
 mod connection;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod health;
 mod listener;
 mod respond;
 mod server;
@@ -15,4 +18,4 @@ mod tunnel;
 mod upstream;
 mod wire;
 
-pub use server::serve;
+pub use server::{End, serve};

@@ -10,6 +10,7 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::service::InFlight;
+use crate::observe::log::json_string;
 
 /// The body of an answer: dockgate's own, or the engine's as it comes.
 #[derive(Debug)]
@@ -102,17 +103,8 @@ pub(super) fn raw_error(status: StatusCode, message: &str) -> Vec<u8> {
 }
 
 fn document(message: &str) -> String {
-    let mut document = String::with_capacity(message.len() + 32);
-    document.push_str("{\"message\":\"dockgate: ");
-    for c in message.chars() {
-        match c {
-            '"' | '\\' => document.extend(['\\', c]),
-            c if c.is_control() => document.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => document.push(c),
-        }
-    }
-    document.push_str("\"}\n");
-    document
+    let message = json_string(&format!("dockgate: {message}"));
+    format!("{{\"message\":{message}}}\n")
 }
 
 #[cfg(test)]

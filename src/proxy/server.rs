@@ -14,10 +14,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::admission::Admission;
 use super::connection::{self, Stage};
+use super::health;
 use super::listener::{Accepting, Listener};
 use super::service::Shared;
-use super::upstream::{CONNECT_TIMEOUT, EngineError};
+use super::upstream::{self, EngineError};
 use super::wire::Socket;
 use crate::config::Settings;
 use crate::observe::access::Peer;
@@ -37,12 +39,21 @@ const LAST_REQUESTS: Duration = Duration::from_millis(250);
 /// How long the requests that are cut then may take to write their lines.
 const LAST_LINES: Duration = Duration::from_millis(250);
 
-/// Runs the proxy until SIGTERM or SIGINT has ended it.
+/// What ended the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// The watchdog: the engine's socket was gone.
+    Watchdog,
+}
+
+/// Runs the proxy until SIGTERM, SIGINT or the watchdog has ended it.
 ///
 /// # Errors
 /// What keeps it from starting, in a sentence: a listener that cannot be bound, mostly.
-pub fn serve(settings: Settings) -> Result<(), String> {
-    log_writer::init(settings.log_level);
+pub fn serve(settings: Settings) -> Result<End, String> {
+    log_writer::init(settings.log_level, settings.log_json);
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
@@ -60,7 +71,7 @@ pub fn serve(settings: Settings) -> Result<(), String> {
     result
 }
 
-fn start(settings: &Settings) -> Result<(), String> {
+fn start(settings: &Settings) -> Result<End, String> {
     let failed = |e| format!("cannot start: {e}");
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -71,6 +82,16 @@ fn start(settings: &Settings) -> Result<(), String> {
         let _registers_here = runtime.enter();
         Signals::new().map_err(failed)?
     };
+    let engine = settings.socket_path.as_path();
+    if settings.engine_at_start {
+        let found = runtime.block_on(upstream::dial(engine));
+        found.map_err(|e| e.to_string())?;
+    } else {
+        runtime.spawn(look_at_engine(engine.to_owned()));
+    }
+    if settings.health_listener {
+        runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
+    }
     let max_connections = fitting_connections(settings);
     let listeners = settings
         .listen
@@ -79,38 +100,42 @@ fn start(settings: &Settings) -> Result<(), String> {
         .collect::<Result<Vec<_>, _>>()?;
     let shared = Arc::new(Shared {
         policy: Arc::clone(&settings.policy),
+        admission: settings.allow_from.clone().map(Admission::new),
         socket_path: settings.socket_path.clone(),
         slots: Arc::new(Semaphore::new(max_connections)),
     });
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
-    runtime.spawn(look_at_engine(settings.socket_path.clone()));
     let slots = Slots {
         all: max_connections,
         free: &shared.slots,
     };
-    runtime.block_on(run(
+    Ok(runtime.block_on(run(
         signals,
+        health::watch(settings.watchdog, engine),
         listeners,
         slots,
         stage,
         settings.shutdown_grace,
-    ));
-    Ok(())
+    )))
 }
 
 /// Waits for the end and sees to it.
 async fn run(
     mut signals: Signals,
+    watchdog: impl Future<Output = ()>,
     listeners: Vec<Listener>,
     slots: Slots<'_>,
     stage: watch::Sender<Stage>,
     grace: Duration,
-) {
+) -> End {
     for listener in &listeners {
         log::info!("listening on {}", listener.name);
     }
-    let name = signals.stop().await;
+    let (name, end) = tokio::select! {
+        name = signals.stop() => (name, End::Signal),
+        () = watchdog => ("watchdog", End::Watchdog),
+    };
     log::info!(
         "{name}: no new connections; {} s grace for those that are open",
         grace.as_secs()
@@ -138,16 +163,14 @@ async fn run(
             std::process::exit(1);
         }
     }
+    end
 }
 
 /// Says at start what the first request would find out.
 async fn look_at_engine(path: PathBuf) {
-    let connect = tokio::net::UnixStream::connect(&path);
-    let Ok(Err(e)) = timeout(CONNECT_TIMEOUT, connect).await else {
-        return;
-    };
-    let e = EngineError::Connect(path, e);
-    log::warn!("{e}; until then requests get a 503");
+    if let Err(e @ EngineError::Connect(..)) = upstream::dial(&path).await {
+        log::warn!("{e}; until then requests get a 503");
+    }
 }
 
 /// The slots that connections hold while they are open.

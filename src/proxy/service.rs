@@ -12,8 +12,9 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
+use super::admission::Admission;
 use super::respond::{self, Answer};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, UploadState, Upstream};
@@ -30,6 +31,8 @@ const HEALTH_CHECK_AGENT: &str = "dockgate-healthcheck";
 pub(super) struct Shared {
     /// Decides.
     pub policy: Arc<Policy>,
+    /// Lets clients in; everybody if there is none.
+    pub admission: Option<Admission>,
     /// The engine's socket.
     pub socket_path: PathBuf,
     /// One for each connection that may be open.
@@ -59,6 +62,8 @@ pub(super) struct Client {
     peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
+    /// Whether it was let in, once that is known.
+    admitted: OnceCell<bool>,
     upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
     tunnel: Mutex<Option<Tunnel>>,
@@ -73,6 +78,7 @@ impl Client {
             peer,
             peer_text: peer.to_string().into(),
             link,
+            admitted: OnceCell::new(),
             upload: Arc::default(),
             upstream: Mutex::default(),
             tunnel: Mutex::default(),
@@ -95,6 +101,13 @@ impl Client {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Why the client is not let in, if so. Asked once a connection: the address stays the same.
+    async fn refused(&self) -> Option<String> {
+        let admission = self.shared.admission.as_ref()?;
+        let admitted = self.admitted.get_or_init(|| admission.admits(self.peer));
+        (!admitted.await).then(|| admission.refusal(self.peer))
     }
 
     /// Where its request stands.
@@ -233,6 +246,10 @@ pub(super) async fn answer(
         flight.refuse(StatusCode::BAD_REQUEST, Outcome::Refused(why), true)
     };
 
+    if let Some(why) = flight.client.refused().await {
+        flight.record.health_check = is_own_check(flight.client.peer, request.headers());
+        return Ok(flight.refuse(StatusCode::FORBIDDEN, Outcome::Refused(why), true));
+    }
     if let Err(why) = check_head(&request) {
         return Ok(ambiguous(flight, why.into()));
     }

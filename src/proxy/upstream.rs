@@ -26,7 +26,7 @@ use crate::observe::access::Counters;
 use crate::policy::Permit;
 
 /// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait before a full backlog is asked again.
 const BACKLOG_RETRY: Duration = Duration::from_millis(20);
 
@@ -120,26 +120,34 @@ impl Drop for Upstream {
     }
 }
 
+/// Connects to the engine's socket at `path`.
+///
+/// # Errors
+/// [`EngineError::Connect`] and [`EngineError::Hung`].
+pub(super) async fn dial(path: &Path) -> Result<UnixStream, EngineError> {
+    let connect = async {
+        loop {
+            match UnixStream::connect(path).await {
+                // A Unix socket's full backlog does not block, it says EAGAIN.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_RETRY).await,
+                done => return done,
+            }
+        }
+    };
+    match timeout(CONNECT_TIMEOUT, connect).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(e)) => Err(EngineError::Connect(path.to_owned(), e)),
+        Err(_) => Err(EngineError::Hung(path.to_owned())),
+    }
+}
+
 impl Upstream {
     /// Connects to the engine's socket at `path`.
     ///
     /// # Errors
-    /// [`EngineError::Connect`] and [`EngineError::Hung`].
+    /// Those of [`dial`], and [`EngineError::Garbage`].
     pub(super) async fn connect(path: &Path) -> Result<Self, EngineError> {
-        let connect = async {
-            loop {
-                match UnixStream::connect(path).await {
-                    // A Unix socket's full backlog does not block, it says EAGAIN.
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_RETRY).await,
-                    done => return done,
-                }
-            }
-        };
-        let stream = match timeout(CONNECT_TIMEOUT, connect).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(e)) => return Err(EngineError::Connect(path.to_owned(), e)),
-            Err(_) => return Err(EngineError::Hung(path.to_owned())),
-        };
+        let stream = dial(path).await?;
         let link = EngineLink::new(Socket::Unix(stream));
         let io = TokioIo::new(EngineIo::new(Arc::clone(&link)));
         let (sender, connection) = http1::Builder::new()

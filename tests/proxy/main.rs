@@ -20,6 +20,7 @@ mod logs;
 mod malformed;
 mod patience;
 mod signals;
+mod socket_proxy;
 mod unreachable;
 mod upgrades;
 mod uploads;

@@ -1,3 +1,18 @@
-//! The ways of writing a policy. Each is lowered to rules.
+//! The ways of writing a policy. Each is lowered to rules, or to an allowlist of patterns.
+//!
+//! A dialect is active when one of its granting variables or flags is set, to whatever value; the
+//! section variables also when no other is. What the active ones allow adds up, and any deny wins.
 
+pub(super) mod regexes;
 pub(super) mod sections;
+
+/// A pattern as somebody wrote it.
+#[derive(Debug)]
+pub struct Line {
+    /// As verdicts name it: `SP_ALLOW_GET_1`.
+    pub origin: String,
+    /// The methods that it allows.
+    pub methods: String,
+    /// What it allows them on.
+    pub pattern: String,
+}

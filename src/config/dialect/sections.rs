@@ -21,7 +21,11 @@ pub(crate) const POST: &str = "POST";
 
 /// What each section variable, `POST` and each `ALLOW_` and `DENY_` variable was read as.
 #[derive(Debug)]
-pub struct Grants(BTreeMap<&'static str, Switch>);
+pub struct Grants {
+    /// Whether the section variables say anything. If not, none grants, whatever its default.
+    pub active: bool,
+    switches: BTreeMap<&'static str, Switch>,
+}
 
 /// One variable that is 1 or not.
 #[derive(Clone, Debug)]
@@ -47,19 +51,28 @@ impl Grants {
             .chain(actions.map(|variable| (variable, false)))
     }
 
-    /// Reads them all.
-    pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Grants {
+    /// Reads them all. Without any of them they are active if `alone`: if no other dialect is.
+    pub(crate) fn read(
+        snapshot: &Snapshot,
+        alone: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Grants {
+        let mut granting = Self::variables().filter(|(name, _)| !name.starts_with(DENY));
+        let active = alone || granting.any(|(name, _)| snapshot.get(name).is_some());
         let switches = Self::variables().map(|(name, default)| {
             // A value is read up to its first byte that is no digit, so the others may be anything.
             let value = snapshot
                 .get(name)
                 .map(|value| value.to_string_lossy().into());
-            let on = value.as_deref().map_or(default, grants);
+            let on = value.as_deref().map_or(default && active, grants);
             let switch = Switch { on, value };
             diagnostics.extend(switch.diagnostic(name));
             (name, switch)
         });
-        let grants = Grants(switches.collect());
+        let grants = Grants {
+            active,
+            switches: switches.collect(),
+        };
         for action in ACTIONS.iter().filter(|action| grants.on(action.allow)) {
             let allow = action.allow;
             if grants.on(action.deny) {
@@ -84,17 +97,17 @@ impl Grants {
 
     /// Whether a variable is 1.
     pub fn on(&self, variable: &str) -> bool {
-        self.0.get(variable).is_some_and(|switch| switch.on)
+        self.switches.get(variable).is_some_and(|switch| switch.on)
     }
 
     /// What a variable was read as.
     pub fn switch(&self, variable: &str) -> Option<&Switch> {
-        self.0.get(variable)
+        self.switches.get(variable)
     }
 
     /// What one of these would have to be set to, if it does not grant.
     fn missing(&self, variable: &str) -> Option<Grant> {
-        let switch = self.0.get(variable).filter(|switch| !switch.on)?;
+        let switch = self.switches.get(variable).filter(|switch| !switch.on)?;
         let misread = switch.value.clone().filter(|value| !is_off(value));
         Some(Grant {
             variable: variable.into(),
@@ -102,7 +115,8 @@ impl Grants {
         })
     }
 
-    /// Every rule that these variables can make, with what each lacks to be in force.
+    /// Every rule that these variables can make, with what each lacks to be in force. If they are
+    /// not active, only denies: to set another would bring the defaults of the rest too.
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let sections = SECTIONS
             .iter()
@@ -110,7 +124,8 @@ impl Grants {
         let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
         let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
         let denies = denies.map(Self::deny_rule);
-        sections.chain(allows).chain(denies).collect()
+        let allows = sections.chain(allows).filter(|_| self.active);
+        allows.chain(denies).collect()
     }
 
     /// A section's reads, and its writes, which need POST.

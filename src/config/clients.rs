@@ -1,0 +1,151 @@
+//! Who may connect by TCP: a list of networks, addresses and host names.
+
+use std::net::IpAddr;
+
+/// What an allowlist of clients says. An item that makes no sense matches nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowFrom {
+    /// As it is written.
+    pub text: String,
+    networks: Vec<Network>,
+    /// Names whose addresses it takes as well, whatever they are when a client connects.
+    pub hosts: Vec<String>,
+    /// What makes no sense.
+    pub(super) nobody: Vec<String>,
+}
+
+impl AllowFrom {
+    /// Reads a comma list. Nothing is trimmed, as where the list comes from: so nothing matches
+    /// here that would not match there.
+    pub(super) fn new(text: &str) -> AllowFrom {
+        let mut list = AllowFrom {
+            text: text.to_owned(),
+            networks: Vec::new(),
+            hosts: Vec::new(),
+            nobody: Vec::new(),
+        };
+        for item in text.split(',') {
+            match Network::parse(item) {
+                Some(network) => list.networks.push(network),
+                None if is_host(item) => list.hosts.push(item.to_owned()),
+                None => list.nobody.push(item.to_owned()),
+            }
+        }
+        list
+    }
+
+    /// Whether one of its networks and addresses has this one, IPv4-mapped or not.
+    pub fn has(&self, client: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.has(client))
+    }
+}
+
+/// `172.20.0.0/16`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    fn parse(item: &str) -> Option<Network> {
+        let (address, prefix) = match item.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (item, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok().filter(|prefix| *prefix <= bits)?
+            }
+            Some(_) => return None,
+            None => bits,
+        };
+        let mapped = address.is_ipv6() && address.to_canonical().is_ipv4() && prefix >= 96;
+        Some(if mapped {
+            Network {
+                address: address.to_canonical(),
+                prefix: prefix - 96,
+            }
+        } else {
+            Network { address, prefix }
+        })
+    }
+
+    fn has(&self, client: IpAddr) -> bool {
+        match (self.address, client.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(client)) => {
+                let differ = own.to_bits() ^ client.to_bits();
+                differ.checked_shr(32 - self.prefix).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(client)) => {
+                let differ = own.to_bits() ^ client.to_bits();
+                differ.checked_shr(128 - self.prefix).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether it can be looked up as a name. What ends in a number would be taken for an address that
+/// is written in some older way.
+fn is_host(item: &str) -> bool {
+    let labels = item.strip_suffix('.').unwrap_or(item).split('.');
+    let letters = |label: &str| {
+        let fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !label.is_empty() && label.bytes().all(fit)
+    };
+    let number = |label: &str| {
+        label.starts_with("0x") || label.starts_with("0X") || label.parse::<u64>().is_ok()
+    };
+    labels.clone().all(letters) && !labels.clone().next_back().is_some_and(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_and_addresses_match_as_written() {
+        for (list, client, has) in [
+            ("127.0.0.1/32", "127.0.0.1", true),
+            ("127.0.0.1/32", "127.0.0.2", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "::ffff:127.0.0.1", true),
+            ("::ffff:127.0.0.1/128", "127.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "10.9.9.9", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+            ("127.0.0.9/24", "127.0.0.77", true),
+            ("127.0.0.9/24", "127.0.1.1", false),
+            ("0.0.0.0/0", "8.8.8.8", true),
+            ("0.0.0.0/0", "::1", false),
+            ("::/0", "127.0.0.1", false),
+            ("::/0", "::1", true),
+            ("fd00::/8", "fd12::1", true),
+            ("fd00::/8", "fe80::1", false),
+            ("10.0.0.1,::1", "::1", true),
+            ("10.0.0.1, 127.0.0.1", "127.0.0.1", false),
+            ("127.0.0.1/33", "127.0.0.1", false),
+            ("127.0.0.1/+8", "127.0.0.1", false),
+            ("127.0.0.1/", "127.0.0.1", false),
+            ("*", "127.0.0.1", false),
+            ("", "127.0.0.1", false),
+        ] {
+            let client: IpAddr = client.parse().unwrap();
+            assert_eq!(AllowFrom::new(list).has(client), has, "{list} {client}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_a_name_or_nobody() {
+        let list = AllowFrom::new(
+            "traefik,10.0.0.0/8,web_1.example.,3proxy,, a,*,127.1,0x7f.1,0X7f,10.0.0.1/99",
+        );
+        assert_eq!(list.hosts, ["traefik", "web_1.example.", "3proxy"]);
+        assert_eq!(
+            list.nobody,
+            ["", " a", "*", "127.1", "0x7f.1", "0X7f", "10.0.0.1/99"]
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Regex allowlists: `SP_ALLOW_GET`, `SP_ALLOW_POST_2`, … and `-allowGET=…`, as
+//! wollomatic/socket-proxy reads them.
+//!
+//! The text between `SP_ALLOW_` and the next `_` is the method. A flag for a method replaces all its
+//! variables, and an empty pattern allows nothing.
+
+use super::Line;
+use crate::{
+    api::{Method, Methods},
+    config::{Diagnostic, Snapshot, flags::METHODS},
+    policy::{Allowlist, Entry, Regex, Subject, TooComplex, printable},
+};
+
+const PREFIX: &str = "SP_ALLOW_";
+
+/// The method that a variable's patterns are for.
+pub(crate) fn method_of(variable: &str) -> Option<&'static str> {
+    let rest = variable.strip_prefix(PREFIX)?;
+    let name = rest.split_once('_').map_or(rest, |(name, _)| name);
+    METHODS.into_iter().find(|method| *method == name)
+}
+
+/// What the patterns allow.
+#[derive(Debug)]
+pub struct Regexes {
+    /// Whether there are any, if only empty ones.
+    pub active: bool,
+    /// Each pattern as it is written.
+    pub lines: Vec<Line>,
+    entries: Vec<Entry>,
+}
+
+impl Regexes {
+    /// Reads them all.
+    pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
+        let mut regexes = Regexes {
+            active: false,
+            lines: Vec::new(),
+            entries: Vec::new(),
+        };
+        for method in METHODS {
+            let flag = format!("-allow{method}");
+            for value in snapshot.flag(&flag[1..]) {
+                regexes.add(&flag, &flag, method, value.to_str(), diagnostics);
+            }
+            let replaced = snapshot.flag(&flag[1..]).next().is_some();
+            for name in snapshot
+                .names()
+                .filter(|name| method_of(name) == Some(method))
+            {
+                if replaced {
+                    let problem = format!("{name} has no effect: {flag} is on the command line");
+                    diagnostics.push(Diagnostic::warning(name, problem, "leave one of them out"));
+                } else {
+                    let value = snapshot.get(name).and_then(|value| value.to_str());
+                    regexes.add(name, "", method, value, diagnostics);
+                }
+            }
+        }
+        regexes
+    }
+
+    /// One more pattern of a variable or a flag. A flag may be repeated, so its pattern is a part of
+    /// the origin.
+    fn add(
+        &mut self,
+        name: &str,
+        flag: &str,
+        method: &'static str,
+        value: Option<&str>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        self.active = true;
+        let Some(value) = value else {
+            let problem = format!("the value of {name} is not UTF-8");
+            diagnostics.push(Diagnostic::error(name, problem, "write it in UTF-8"));
+            return;
+        };
+        if value.is_empty() {
+            let problem = format!("{name} is empty and allows nothing");
+            let help = "give it a pattern, or leave it out";
+            diagnostics.push(Diagnostic::warning(name, problem, help));
+            return;
+        }
+        let given = format!("{name}={}", printable(value));
+        let regex = match Regex::new(value) {
+            Ok(regex) => regex,
+            Err(what) => {
+                let problem = format!("{given} is no pattern: {what}");
+                let help = "write a regular expression as Go's regexp package has them";
+                diagnostics.push(Diagnostic::error(name, problem, help));
+                return;
+            }
+        };
+        let origin = if flag.is_empty() {
+            name.to_owned()
+        } else {
+            given
+        };
+        match Method::from_name(method) {
+            Some(method) => self.entries.push(Entry {
+                origin: origin.as_str().into(),
+                methods: Methods::of(Some(method)),
+                regex,
+            }),
+            None => {
+                let problem = format!("{name} has no effect: the Docker API has no {method}");
+                diagnostics.push(Diagnostic::warning(name, problem, "leave it out"));
+            }
+        }
+        self.lines.push(Line {
+            origin,
+            methods: method.to_owned(),
+            pattern: value.to_owned(),
+        });
+    }
+
+    /// What they are lowered to, if there are any.
+    pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
+        let pattern = |method| format!("{PREFIX}{method} pattern");
+        self.active
+            .then(|| Allowlist::new(Subject::Path, &self.entries, pattern))
+            .transpose()
+    }
+}

@@ -1,0 +1,96 @@
+//! `HEAD /health` on a port of its own, for health checks that were written for another proxy, and
+//! the watchdog: both only look whether the engine's socket can be connected to.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::time::{interval, sleep, timeout};
+
+use super::respond::Answer;
+use super::upstream;
+use crate::config::Watchdog;
+
+/// Where it answers.
+const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 55555);
+/// A check is one short request, one at a time.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Binds the port.
+///
+/// # Errors
+/// In a sentence.
+pub(super) fn bind() -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(ADDRESS).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|e| format!("cannot listen on {ADDRESS} for SP_ALLOWHEALTHCHECK: {e}"))
+}
+
+/// Answers checks, one after the other, for as long as it is polled.
+///
+/// # Errors
+/// If the listener cannot be used.
+pub(super) async fn serve(listener: TcpListener, engine: PathBuf) -> io::Result<Infallible> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let service = service_fn(|request| answer(request, &engine));
+        let connection = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(socket), service);
+        // Whoever asks and goes away has its answer.
+        let _ = timeout(LIMIT, connection).await;
+    }
+}
+
+async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<Answer>, Infallible> {
+    let status = match (request.method(), request.uri().path()) {
+        (&Method::HEAD, "/health") => match upstream::dial(engine).await {
+            Ok(_) => StatusCode::OK,
+            Err(e) => {
+                log::error!("health check failed: {e}");
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        },
+        (_, "/health") => StatusCode::METHOD_NOT_ALLOWED,
+        _ => StatusCode::NOT_FOUND,
+    };
+    let mut response = Response::new(Answer::Whole(None));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// Looks at the engine's socket from time to time. Returns when dockgate has to end for its absence.
+pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
+    let Some(Watchdog {
+        interval: every,
+        stop,
+    }) = watchdog
+    else {
+        return std::future::pending().await;
+    };
+    let mut ticks = interval(every);
+    // The first tick comes at once, and the start has looked.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(e) = upstream::dial(engine).await {
+            log::error!("watchdog: {e}");
+            if stop {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Dialects of other proxies: their recorded decisions, and what holds for any of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use dockgate::{
+    api::Target,
+    config::{Settings, Severity, Snapshot},
+    policy::{Body, Verdict},
+};
+use serde_json::Value;
+
+/// A configuration as the program would read it, or why it does not start.
+fn load(env: &Value, args: &[String]) -> Result<Settings, String> {
+    let env: BTreeMap<String, String> = serde_json::from_value(env.clone()).unwrap_or_default();
+    let mut snapshot: Snapshot = env.into_iter().collect();
+    let rest = snapshot.take_flags(args.iter().map(Into::into))?;
+    if let Some(word) = rest.first() {
+        return Err(format!("unexpected {}", word.display()));
+    }
+    Settings::load(&snapshot).map_err(|diagnostics| {
+        let errors = diagnostics
+            .iter()
+            .filter(|one| one.severity == Severity::Error);
+        errors
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    })
+}
+
+fn text<'a>(value: &'a Value, what: &str) -> &'a str {
+    value[what].as_str().unwrap_or_default()
+}
+
+/// Whether a request would reach the engine.
+fn allows(settings: &Settings, request: &Value) -> bool {
+    let target = Target::from_line(text(request, "method"), text(request, "target"));
+    let Ok(target) = target else { return false };
+    let client = match (text(request, "client_ip"), text(request, "dial")) {
+        ("", "::1") => "::1",
+        ("", _) => "127.0.0.1",
+        (client, _) => client,
+    };
+    let client: IpAddr = client.parse().expect("an address");
+    // The hosts file of the recordings.
+    let named = |host: &String| match host.as_str() {
+        "traefik" => client == IpAddr::from([127, 0, 0, 7]),
+        "dozzle" => client == IpAddr::from([127, 0, 0, 8]),
+        _ => false,
+    };
+    let admitted = (settings.allow_from.as_ref())
+        .is_none_or(|list| list.has(client) || list.hosts.iter().any(named));
+    admitted
+        && matches!(
+            settings.policy.decide(target, Body::Other),
+            Verdict::Allow(_)
+        )
+}
+
+/// Goes through recorded cases. `why` has the deliberate differences: the beginnings of cases, and
+/// the reason.
+fn compare(cases: &str, load: impl Fn(&Value) -> Result<Settings, String>, why: &[(&str, &str)]) {
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for case in cases.lines() {
+        let case: Value = serde_json::from_str(case).expect("JSON");
+        let (id, request) = (text(&case, "id"), &case["request"]);
+        let settings = load(&case["config"]);
+        let is = match &settings {
+            Err(_) => "startup_error",
+            Ok(_) if request.is_null() => "starts",
+            Ok(settings) if allows(settings, request) => "allow",
+            Ok(_) => "deny",
+        };
+        let expected = match text(&case["expect"], "decision") {
+            "error" | "local" => "deny",
+            "allow" | "shutdown" => "allow",
+            "exits" | "keeps_running" | "event" => "starts",
+            decision => decision,
+        };
+        // What does not start allows nothing.
+        let agrees = is == expected || (is == "startup_error" && expected == "deny");
+        let reason = why.iter().find(|(cases, _)| id.starts_with(cases));
+        match reason {
+            Some((cases, _)) if !agrees => _ = used.insert(*cases),
+            None if !agrees => {
+                let error = settings.err().unwrap_or_default();
+                wrong.push(format!(
+                    "{id}: {is}, expected {expected}: {} {error}",
+                    case["config"]
+                ));
+            }
+            _ => {}
+        }
+        *counts.entry(is).or_default() += 1;
+    }
+    println!("recorded cases: {counts:?}");
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    let idle: Vec<_> = why
+        .iter()
+        .filter(|(cases, _)| !used.contains(cases))
+        .collect();
+    assert!(idle.is_empty(), "no case needs these reasons: {idle:?}");
+}
+
+/// Stricter than wollomatic/socket-proxy in these, but for the first.
+const WOLLOMATIC: &[(&str, &str)] = &[
+    (
+        "method-none/",
+        "nothing is set: that is Tecnativa's configuration, with PING granted",
+    ),
+    ("path-prefix/12", "a .. segment"),
+    ("path-prefix/13", "a .. segment"),
+    ("path-prefix/14", "a .. segment"),
+    ("path-prefix/16", "a control byte"),
+    ("path-prefix/19", "an empty segment"),
+    ("path-prefix/20", "patterns match ASCII paths only"),
+    ("path-prefix/21", "patterns match ASCII paths only"),
+    (
+        "path-alternation/03",
+        "a top-level | is grouped before it is anchored",
+    ),
+    (
+        "path-alternation/04",
+        "a top-level | is grouped before it is anchored",
+    ),
+    (
+        "path-alternation/07",
+        "a top-level | is grouped before it is anchored",
+    ),
+    ("path-alternation/08", "a .. segment"),
+    ("path-dotstar/05", "an empty segment"),
+    ("path-dotstar/06", "an empty segment"),
+    ("path-dotstar/07", "a target in absolute form"),
+    ("path-dotstar/08", "a .. segment"),
+    ("path-dotstar/12", "a backslash"),
+    ("path-backslash-re/02", "a .. segment"),
+    ("path-backslash-re/03", "a . segment"),
+    ("method-all/08", "the Docker API has no TRACE"),
+    (
+        "bindmount",
+        "SP_ALLOWBINDMOUNTFROM is not supported, and refused",
+    ),
+    (
+        "log-json-",
+        "SP_ALLOWBINDMOUNTFROM is not supported, and refused",
+    ),
+    (
+        "startup/json",
+        "SP_ALLOWBINDMOUNTFROM is not supported, and refused",
+    ),
+    (
+        "labels-",
+        "SP_PROXYCONTAINERNAME is not supported, and refused",
+    ),
+    // The test of the running program has these.
+    ("invalid/no-socket", "found out when it starts"),
+    ("invalid/addr-not-local", "found out when it starts"),
+    ("invalid/port-in-use", "found out when it starts"),
+    ("startup/upstream-missing", "found out when it starts"),
+];
+
+#[test]
+fn wollomatic_recorded_cases_are_as_expected() {
+    let load = |config: &Value| {
+        let args: Vec<String> = serde_json::from_value(config["args"].clone()).expect("arguments");
+        load(&config["env"], &args)
+    };
+    compare(
+        include_str!("conformance/wollomatic.jsonl"),
+        load,
+        WOLLOMATIC,
+    );
+}
