@@ -15,7 +15,7 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{FLAGS, Line, Settings, Severity, Snapshot, VARIABLES},
+    config::{FLAGS, Line, PROFILE_VARIABLES, Settings, Severity, Snapshot, VARIABLES},
     policy::{Body, Verdict, printable},
     proxy::{self, End},
 };
@@ -229,9 +229,11 @@ fn table(settings: &Settings) -> String {
         format_args!("{set} of {all} action variables are set"),
     );
     text.push('\n');
-    if !settings.regexes.lines.is_empty() {
-        text.push_str(&patterns(&settings.regexes.lines));
-        text.push('\n');
+    for lines in [&settings.regexes.lines, &settings.profile.lines] {
+        if !lines.is_empty() {
+            text.push_str(&patterns(lines));
+            text.push('\n');
+        }
     }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
     for (dialect, active, contributes) in settings.dialects() {
@@ -357,12 +359,20 @@ fn help() -> String {
         "Regex allowlists: whole paths with their version, without the query",
         patterns.map(|row| row.map(str::to_owned)).to_vec(),
     );
+    let profile = PROFILE_VARIABLES.iter().map(|variable| {
+        let name = format!("  {}={}", variable.name, variable.default);
+        [name, variable.doc.to_owned()]
+    });
+    group(
+        "Profile files: lines of METHOD-regex URL-regex, whole targets as sent",
+        profile.collect(),
+    );
     let flags = FLAGS.iter().map(|flag| {
         let name = format!("  {}={}", flag.variable, flag.default);
         [name, flag.doc.to_owned()]
     });
     group(
-        "Their settings, as variables or as flags (-listenip=0.0.0.0, -logjson)",
+        "Settings that go with SP_ALLOW_GET, as variables or as flags (-listenip=0.0.0.0, -logjson)",
         flags.collect(),
     );
     group(

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::IpAddr,
 };
 
@@ -83,6 +84,13 @@ fn compare(cases: &str, load: impl Fn(&Value) -> Result<Settings, String>, why: 
         };
         // What does not start allows nothing.
         let agrees = is == expected || (is == "startup_error" && expected == "deny");
+        // The one exception: with nothing set, the defaults of the section variables count.
+        if expected == "deny" && is == "allow" && !id.starts_with("method-none/") {
+            wrong.push(format!(
+                "{id} is allowed and must never be: {}",
+                case["config"]
+            ));
+        }
         let reason = why.iter().find(|(cases, _)| id.starts_with(cases));
         match reason {
             Some((cases, _)) if !agrees => _ = used.insert(*cases),
@@ -167,6 +175,70 @@ const WOLLOMATIC: &[(&str, &str)] = &[
     ("invalid/port-in-use", "found out when it starts"),
     ("startup/upstream-missing", "found out when it starts"),
 ];
+
+/// Stricter than knrdl/docker-socket-protector in these, but for the first.
+const KNRDL: &[(&str, &str)] = &[
+    (
+        "startup/no-env",
+        "nothing is set: that is Tecnativa's configuration",
+    ),
+    ("startup/log-", "no profile file is shipped"),
+    ("profile-", "no profile file is shipped"),
+    ("shutdown/", "the recording has not the profile's text"),
+    (
+        "startup/unprotected-dot-bypass",
+        "no profile file is shipped",
+    ),
+    ("startup/no-socket", "found out when it starts"),
+    ("parse/star-method", "a quantifier of nothing is refused"),
+    ("match-encoded/01", "an escaped slash"),
+    ("match-encoded/02", "an escaped slash"),
+    ("match-encoded/04", "a needless escape"),
+    ("match-encoded/05", "a .. segment"),
+    ("match-encoded/06", "a .. segment"),
+    ("match-encoded/07", "a control byte"),
+    ("match-encoded/09", "a backslash"),
+    ("match-encoded/10", "a byte that has to be escaped"),
+    ("match-encoded/12", "a byte that has to be escaped"),
+    (
+        "match-alternation-url/03",
+        "a top-level | is grouped before it is anchored",
+    ),
+    (
+        "match-alternation-url/04",
+        "a top-level | is grouped before it is anchored",
+    ),
+    (
+        "match-alternation-url/05",
+        "a top-level | is grouped before it is anchored",
+    ),
+    (
+        "match-alternation-url/06",
+        "a top-level | is grouped before it is anchored",
+    ),
+    (
+        "match-alternation-url/08",
+        "a top-level | is grouped before it is anchored",
+    ),
+    ("match-alternation-method/03", "the Docker API has no GETX"),
+    ("match-alternation-method/04", "the Docker API has no XHEAD"),
+    ("match-unprotected/07", "a control byte"),
+];
+
+#[test]
+fn knrdl_recorded_cases_are_as_expected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("profile");
+    let load = |config: &Value| {
+        let mut env = config["env"].clone();
+        if let Value::String(text) = &config["profile_text"] {
+            fs::write(&file, text).expect("a file");
+            env["PROFILE"] = file.display().to_string().into();
+        }
+        load(&env, &[])
+    };
+    compare(include_str!("conformance/knrdl.jsonl"), load, KNRDL);
+}
 
 #[test]
 fn wollomatic_recorded_cases_are_as_expected() {

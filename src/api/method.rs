@@ -88,6 +88,13 @@ impl Methods {
     }
 }
 
+impl FromIterator<Method> for Methods {
+    fn from_iter<I: IntoIterator<Item = Method>>(methods: I) -> Methods {
+        let bits = methods.into_iter().map(|method| 1 << method.index());
+        Methods(bits.fold(0, |set, bit: u8| set | bit))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ mod socket_proxy;
 pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::Line;
+pub use dialect::profile::{PROFILE_VARIABLES, Profile};
 pub use dialect::regexes::Regexes;
 pub use dialect::sections::{Grants, Switch};
 pub use env::Snapshot;

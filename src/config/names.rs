@@ -4,7 +4,7 @@
 use once_cell::sync::Lazy;
 
 use super::{
-    Diagnostic, FLAGS, Snapshot, VARIABLES,
+    Diagnostic, FLAGS, PROFILE_VARIABLES, Snapshot, VARIABLES,
     dialect::{
         regexes,
         sections::{DENY, Grants, is_off},
@@ -16,7 +16,8 @@ use crate::policy::printable;
 
 /// Every name that means something.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
-    let settings = VARIABLES.iter().map(|variable| variable.name);
+    let settings = VARIABLES.iter().chain(PROFILE_VARIABLES);
+    let settings = settings.map(|variable| variable.name);
     let mut names: Vec<&str> = Grants::variables()
         .map(|(name, _)| name)
         .chain(settings)
@@ -45,8 +46,6 @@ const FOREIGN: &[&str] = &[
     "PATCH",
     "DELETE",
     "OPTIONS",
-    "PROFILE",
-    "LOG_REQUESTS",
     "PRESET",
     "LEARN",
     "DRY_RUN",

@@ -15,7 +15,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    AllowFrom, Diagnostic, Regexes, Severity, Snapshot, Watchdog,
+    AllowFrom, Diagnostic, Profile, Regexes, Severity, Snapshot, Watchdog,
     dialect::sections::{Grants, POST},
     names,
     socket_proxy::SocketProxy,
@@ -101,6 +101,8 @@ pub struct Settings {
     pub grants: Grants,
     /// The regex allowlists.
     pub regexes: Regexes,
+    /// The profile.
+    pub profile: Profile,
     /// Who may connect by TCP; everybody if there is no list.
     pub allow_from: Option<AllowFrom>,
     /// Whether each log line is a JSON object.
@@ -155,7 +157,9 @@ impl Settings {
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
         let regexes = Regexes::read(snapshot, &mut diagnostics);
-        let grants = Grants::read(snapshot, !regexes.active, &mut diagnostics);
+        let profile = Profile::read(snapshot, &mut diagnostics);
+        let alone = !regexes.active && profile.name.is_none();
+        let grants = Grants::read(snapshot, alone, &mut diagnostics);
         let sp = SocketProxy::read(snapshot, regexes.active, &mut diagnostics);
         let mut reader = Reader { diagnostics };
         let raw = reader.raw(snapshot);
@@ -204,6 +208,10 @@ impl Settings {
             let problem = format!("SP_ALLOW_...: {error}");
             reader.error("SP_ALLOW_", problem, "write fewer or simpler patterns");
         });
+        let lines = profile.allowlist().map_err(|error| {
+            let problem = format!("PROFILE: {error}");
+            reader.error("PROFILE", problem, "write fewer or simpler lines");
+        });
         let mut warnings = reader.diagnostics;
         let errors = warnings.iter().any(|one| one.severity == Severity::Error);
         let parts = (
@@ -215,6 +223,7 @@ impl Settings {
             log_level,
             policy,
             patterns,
+            lines,
         );
         match parts {
             (
@@ -226,6 +235,7 @@ impl Settings {
                 Some(log_level),
                 Ok(policy),
                 Ok(patterns),
+                Ok(lines),
             ) if !errors => Ok(Settings {
                 listen,
                 listen_mode,
@@ -233,10 +243,11 @@ impl Settings {
                 max_connections,
                 shutdown_grace,
                 log_level,
-                policy: Arc::new(patterns.into_iter().fold(policy, Policy::with)),
-                engine_at_start: regexes.active,
+                policy: Arc::new(patterns.into_iter().chain(lines).fold(policy, Policy::with)),
+                engine_at_start: regexes.active || profile.name.is_some(),
                 grants,
                 regexes,
+                profile,
                 allow_from: sp.allow_from,
                 log_json: sp.log_json,
                 health_listener: sp.health_listener,
@@ -267,9 +278,18 @@ impl Settings {
             [] => "nothing".to_owned(),
             names => names.join(" "),
         };
+        let profile = match &self.profile.name {
+            Some(name) => format!(
+                "PROFILE={}, {} lines",
+                printable(name),
+                self.profile.lines.len()
+            ),
+            None => "nothing".to_owned(),
+        };
         vec![
             ("sections", self.grants.active, or_nothing(&grants)),
             ("patterns", self.regexes.active, or_nothing(&patterns)),
+            ("profile", self.profile.name.is_some(), profile),
         ]
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri, uri::PathAndQuery};
 
 use super::log::ACCESS;
 
@@ -57,6 +57,42 @@ const OPEN_KEYS: &[&str] = &[
     "version",
     "w",
 ];
+
+/// A request as a line of a profile: its method and target as regexes that match them, and any
+/// value where a value may be secret.
+pub fn profile_line(method: &str, target: &PathAndQuery) -> String {
+    let mut line = format!("{} {}", quoted(method), quoted(target.path()));
+    let pairs = target
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'));
+    for (i, pair) in pairs.enumerate() {
+        line.push_str(if i == 0 { r"\?" } else { "&" });
+        match hidden(pair) {
+            Some(key) => line.push_str(&format!("{}=[^&]*", quoted(key))),
+            None => line.push_str(&quoted(pair)),
+        }
+    }
+    line
+}
+
+/// Text as a regex that matches it and nothing else.
+fn quoted(text: &str) -> String {
+    let mut regex = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            regex.push('\\');
+        }
+        regex.push(c);
+    }
+    regex
+}
+
+/// The key of a pair whose value may be secret.
+fn hidden(pair: &str) -> Option<&str> {
+    let (key, value) = pair.split_once('=')?;
+    (!value.is_empty() && !OPEN_KEYS.contains(&key)).then_some(key)
+}
 
 /// Who connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,11 +272,9 @@ impl fmt::Display for Loggable<'_> {
             .enumerate()
         {
             f.write_str(if i == 0 { "?" } else { "&" })?;
-            match pair.split_once('=') {
-                Some((key, value)) if !value.is_empty() && !OPEN_KEYS.contains(&key) => {
-                    write!(f, "{}=…", Visible(key))?;
-                }
-                _ => Visible(pair).fmt(f)?,
+            match hidden(pair) {
+                Some(key) => write!(f, "{}=…", Visible(key))?,
+                None => Visible(pair).fmt(f)?,
             }
         }
         Ok(())
@@ -283,6 +317,25 @@ mod tests {
         ] {
             let target: Uri = target.parse().expect("a target");
             assert_eq!(Loggable(&target).to_string(), logged);
+        }
+    }
+
+    #[test]
+    fn requests_are_written_as_profile_lines() {
+        for (target, line) in [
+            (
+                "/v1.41/containers/json?all=1",
+                r"GET /v1\.41/containers/json\?all=1",
+            ),
+            (
+                "/build?remote=http://u:p@h/&t=x",
+                r"GET /build\?remote=[^&]*&t=x",
+            ),
+            ("/x?filters=%7B%7D&a&b=", r"GET /x\?filters=%7B%7D&a&b="),
+            ("/version?", r"GET /version\?"),
+        ] {
+            let target: PathAndQuery = target.parse().expect("a target");
+            assert_eq!(profile_line("GET", &target), line);
         }
     }
 

@@ -16,6 +16,9 @@ use crate::config::LogLevel;
 /// The target of access lines, which `LOG_LEVEL=notice` filters apart from the lifecycle's.
 pub const ACCESS: &str = "dockgate::access";
 
+/// The target of requests as lines of a profile: logged whenever they are asked for.
+pub const REQUESTS: &str = "dockgate::requests";
+
 /// The most bytes that wait for the reader of stdout: some ten thousand lines.
 const BUFFER: usize = 2 * 1024 * 1024;
 /// How long the writer collects lines before it writes the next batch: a wake-up for each line
@@ -42,6 +45,7 @@ pub fn init(level: LogLevel, json: bool) {
         .filter_level(LevelFilter::Off)
         .filter_module("dockgate", lifecycle)
         .filter_module(ACCESS, access)
+        .filter_module(REQUESTS, LevelFilter::Info)
         .format(move |out, record| {
             let (time, level) = (out.timestamp_millis(), name(record.level()));
             if json {

@@ -12,7 +12,7 @@ use regex_syntax::ast::{
     AssertionKind, Ast, ClassSetBinaryOp, ClassSetItem, Flag, FlagsItemKind, Visitor, parse, visit,
 };
 
-use super::{explain, tree::TooComplex};
+use super::{explain, rule::Body, tree::TooComplex};
 use crate::api::{Method, Methods, Target};
 
 /// A set of patterns takes no more than this; it bounds the time of a match as well.
@@ -23,6 +23,25 @@ const SIZE_LIMIT: usize = 1 << 20;
 pub struct Regex(String);
 
 impl Regex {
+    /// A pattern that means the same with its own anchors, which it does not need.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a few words.
+    pub fn anchored(pattern: &str) -> Result<Regex, String> {
+        let inner = pattern.strip_prefix('^').unwrap_or(pattern);
+        let end = inner.strip_suffix('$').filter(|rest| {
+            let backslashes = rest.bytes().rev().take_while(|byte| *byte == b'\\').count();
+            backslashes % 2 == 0
+        });
+        Regex::new(end.unwrap_or(inner))
+    }
+
+    /// Whether it matches a text.
+    pub fn matches(&self, text: &str) -> bool {
+        let regex = RegexBuilder::new(&self.0).unicode(false).build();
+        regex.is_ok_and(|regex| regex.is_match(text.as_bytes()))
+    }
+
     /// Takes a pattern as Go's regexp package would read it.
     ///
     /// # Errors
@@ -110,6 +129,10 @@ impl Visitor for Portable {
 pub enum Subject {
     /// The decoded path with its version, without the query.
     Path,
+    /// The target as it was sent, query included. The engine decodes the path, and takes what a form
+    /// body holds before what the query holds: so only a path that can be written in no other way
+    /// matches, and only without such a body.
+    Target,
 }
 
 /// A pattern, with the methods that it allows and the variable or file line that it came from.
@@ -169,13 +192,15 @@ impl Allowlist {
         })
     }
 
-    /// By which entry a target is allowed, if it is.
-    pub(super) fn allows(&self, method: Method, target: &Target) -> Option<Arc<str>> {
+    /// By which entry a target with such a body is allowed, if it is.
+    pub(super) fn allows(&self, method: Method, target: &Target, body: Body) -> Option<Arc<str>> {
         let Set {
             regexes, origins, ..
         } = &self.sets[method.index()];
         let subject = match self.subject {
             Subject::Path => target.whole_path(),
+            Subject::Target if body == Body::Form || !is_literal(target) => return None,
+            Subject::Target => target.path_and_query().as_str().as_bytes(),
         };
         let matched = subject.is_ascii().then(|| regexes.matches(subject))?;
         let first = matched.into_iter().next()?;
@@ -183,27 +208,55 @@ impl Allowlist {
     }
 
     /// What would have to allow a target that is not allowed.
-    pub(super) fn remedy(&self, method: Method, target: &Target) -> String {
+    pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> String {
         let what = &self.sets[method.index()].what;
         match self.subject {
             Subject::Path => format!("no {what} matches {}", explain::path(target.whole_path())),
+            // The query may hold a secret.
+            Subject::Target if body == Body::Form => format!("no {what} matches one with a form"),
+            Subject::Target if !is_literal(target) => {
+                format!("no {what} matches a path with needless escapes, or with too few")
+            }
+            Subject::Target => format!("no {what} matches it"),
         }
     }
+}
+
+/// Whether the path is sent in the one way that is written down: escaped is what has to be, and
+/// what else is reserved, but for a slash. No other matches a line of a profile.
+pub fn is_literal(target: &Target) -> bool {
+    let mut path = target.path_and_query().path().bytes();
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+    while let Some(byte) = path.next() {
+        let fits = if byte == b'%' {
+            let (Some(high), Some(low)) = (digit(path.next()), digit(path.next())) else {
+                return false;
+            };
+            u8::try_from(high << 4 | low).is_ok_and(|byte| !unreserved(byte) && byte != b'/')
+        } else {
+            unreserved(byte) || b"/!$&'()*+,;=:@[]".contains(&byte)
+        };
+        if !fits {
+            return false;
+        }
+    }
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn allows(pattern: &str, path: &str) -> bool {
+    fn allows(subject: Subject, pattern: &str, path: &str, body: Body) -> bool {
         let entry = Entry {
             origin: "x".into(),
             methods: Methods::READS,
             regex: Regex::new(pattern).expect(pattern),
         };
-        let list = Allowlist::new(Subject::Path, &[entry], |_| String::new()).expect("small");
+        let list = Allowlist::new(subject, &[entry], |_| String::new()).expect("small");
         let target = Target::from_line("GET", path).expect(path);
-        list.allows(Method::Get, &target).is_some()
+        list.allows(Method::Get, &target, body).is_some()
     }
 
     #[test]
@@ -231,7 +284,39 @@ mod tests {
             ("/[[:alpha:]]+", "/abc", true),
             ("/a[-x]b", "/a-b", true),
         ] {
-            assert_eq!(allows(pattern, path), expected, "{pattern} {path}");
+            let is = allows(Subject::Path, pattern, path, Body::Form);
+            assert_eq!(is, expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_whole_targets_as_sent() {
+        let is = |pattern, path, body| allows(Subject::Target, pattern, path, body);
+        for (pattern, path, expected) in [
+            ("/version", "/version", true),
+            ("/version", "/version?", false),
+            (r"/version\?", "/version?", true),
+            (r"/x/kill\?signal=USR1", "/x/kill?signal=USR1", true),
+            (r"/x/kill\?signal=USR1", "/x/kill?signal=KILL", false),
+            (r"/x/kill\?signal=USR1", "/x/kill?signal=%55SR1", false),
+            ("/x/kill", "/x/kill?signal=KILL", false),
+            ("/.*", "/versio%6e", false),
+            ("/.*", "/a%2Fb", false),
+            ("/.*", "/a%2fb", false),
+            ("/.*", "/a%7Eb", false),
+            ("/a%2Fb", "/a%2Fb", false),
+            ("/.*", "/a%3Ab", true),
+            ("/.*", "/a:b", true),
+            ("/.*", "/%c3%a9?x=%2F", true),
+            ("/.*", "/a\"b", false),
+            ("/.*", "/a{b}", false),
+            ("/.*", "/a[b]", true),
+            ("/version|/info", "/versionX?y", false),
+            ("/version|/info", "/containers/create?x=/info", false),
+        ] {
+            assert_eq!(is(pattern, path, Body::Empty), expected, "{pattern} {path}");
+            assert_eq!(is(pattern, path, Body::Other), expected, "{pattern} {path}");
+            assert!(!is(pattern, path, Body::Form), "{pattern} {path}");
         }
     }
 

@@ -15,7 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::api::{Method, Target};
 
-pub use allowlist::{Allowlist, Entry, Regex, Subject};
+pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
 pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
 pub use tree::TooComplex;
@@ -124,31 +124,37 @@ impl Policy {
         match &outcome.rulings[failed] {
             Ruling::Allow(origin) => Verdict::Allow(Permit::new(target, origin.clone())),
             Ruling::Forbid { remedy, alone } => {
-                let remedy = match self.matched(method, &target) {
+                let remedy = match self.matched(method, &target, body) {
                     Some(_) => alone,
                     None => remedy,
                 };
                 Verdict::Deny(Denial::new(target, remedy.clone()))
             }
-            Ruling::Deny(remedy) => self.ask_allowlists(method, target, remedy),
+            Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy),
         }
     }
 
     /// By which allowlist's entry a target is allowed, if it is.
-    fn matched(&self, method: Method, target: &Target) -> Option<Arc<str>> {
-        (self.allowlists.iter()).find_map(|list| list.allows(method, target))
+    fn matched(&self, method: Method, target: &Target, body: Body) -> Option<Arc<str>> {
+        (self.allowlists.iter()).find_map(|list| list.allows(method, target, body))
     }
 
     /// For a target that the tree neither allows nor forbids.
-    fn ask_allowlists(&self, method: Method, target: Target, remedy: &Arc<str>) -> Verdict {
-        if let Some(origin) = self.matched(method, &target) {
+    fn ask_allowlists(
+        &self,
+        method: Method,
+        target: Target,
+        body: Body,
+        remedy: &Arc<str>,
+    ) -> Verdict {
+        if let Some(origin) = self.matched(method, &target, body) {
             return Verdict::Allow(Permit::new(target, origin));
         }
         let remedy = match self.allowlists.as_slice() {
             [] => remedy.clone(),
             lists => {
                 let granted = (**remedy != *explain::NOTHING).then(|| remedy.to_string());
-                let unmatched = lists.iter().map(|list| list.remedy(method, &target));
+                let unmatched = lists.iter().map(|list| list.remedy(method, &target, body));
                 let remedies: Vec<String> = granted.into_iter().chain(unmatched).collect();
                 remedies.join("; ").into()
             }

@@ -101,6 +101,7 @@ fn start(settings: &Settings) -> Result<End, String> {
     let shared = Arc::new(Shared {
         policy: Arc::clone(&settings.policy),
         admission: settings.allow_from.clone().map(Admission::new),
+        log_requests: settings.profile.log_requests,
         socket_path: settings.socket_path.clone(),
         slots: Arc::new(Semaphore::new(max_connections)),
     });

@@ -20,7 +20,8 @@ use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, UploadState, Upstream};
 use super::wire::{ClientLink, Framing};
 use crate::api::target::Target;
-use crate::observe::access::{Counters, Outcome, Peer, Record};
+use crate::observe::access::{self, Counters, Outcome, Peer, Record};
+use crate::observe::log::REQUESTS;
 use crate::policy::{self, Permit, Policy, Verdict};
 
 /// The user agent of `dockgate healthcheck`, whose pings are not worth a line at info.
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub policy: Arc<Policy>,
     /// Lets clients in; everybody if there is none.
     pub admission: Option<Admission>,
+    /// Whether each request is logged as a line of a profile.
+    pub log_requests: bool,
     /// The engine's socket.
     pub socket_path: PathBuf,
     /// One for each connection that may be open.
@@ -223,8 +226,9 @@ pub(super) fn framing(request: &Request<Incoming>) -> Framing {
 /// looks like one counts: those that do and are none are no client's.
 fn has_form(headers: &HeaderMap) -> bool {
     let form = |value: &HeaderValue| {
-        let mut words = value.as_bytes().windows(4);
-        words.any(|word| word.eq_ignore_ascii_case(b"form"))
+        let value = value.as_bytes().to_ascii_lowercase();
+        let has = |word: &[u8]| value.windows(word.len()).any(|part| part == word);
+        has(b"form") || has(b"multipart")
     };
     headers.get_all(CONTENT_TYPE).iter().any(form)
 }
@@ -257,6 +261,9 @@ pub(super) async fn answer(
         Ok(target) => target,
         Err(bad) => return Ok(ambiguous(flight, bad.to_string())),
     };
+    if flight.client.shared.log_requests {
+        log_request(&target);
+    }
     let ping =
         target.path() == b"/_ping" && matches!(*request.method(), Method::GET | Method::HEAD);
     let own_check = ping && is_own_check(flight.client.peer, request.headers());
@@ -436,6 +443,16 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .collect();
     for name in &named {
         headers.remove(name);
+    }
+}
+
+/// The request as a line of a profile.
+fn log_request(target: &Target) {
+    let line = access::profile_line(target.method_str(), target.path_and_query());
+    if policy::is_literal(target) {
+        log::info!(target: REQUESTS, "request rule: {line}");
+    } else {
+        log::info!(target: REQUESTS, "request rule: # no line matches such a path: {line}");
     }
 }
 

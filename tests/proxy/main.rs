@@ -19,6 +19,7 @@ mod listeners;
 mod logs;
 mod malformed;
 mod patience;
+mod profiles;
 mod signals;
 mod socket_proxy;
 mod unreachable;

@@ -3,6 +3,7 @@
 //! A dialect is active when one of its granting variables or flags is set, to whatever value; the
 //! section variables also when no other is. What the active ones allow adds up, and any deny wins.
 
+pub(super) mod profile;
 pub(super) mod regexes;
 pub(super) mod sections;
 

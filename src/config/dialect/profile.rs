@@ -1,0 +1,242 @@
+//! Profile files: lines of `METHOD-regex URL-regex`, as knrdl/docker-socket-protector reads them.
+//!
+//! `PROFILE` names a file in `/profiles`, or one by its absolute path; `unprotected` allows all. A
+//! line is trimmed, and skipped if it is empty or begins with `#`. Both regexes match whole.
+
+use std::{fs::File, io::Read, path::Path};
+
+use super::Line;
+use crate::{
+    api::Method,
+    config::{Diagnostic, Snapshot, Variable},
+    policy::{Allowlist, Entry, Regex, Subject, TooComplex, printable},
+};
+
+/// Its variables.
+pub const PROFILE_VARIABLES: &[Variable] = &[
+    Variable {
+        name: "PROFILE",
+        default: "",
+        doc: "A file in /profiles, or an absolute path; unprotected allows all requests",
+    },
+    Variable {
+        name: "LOG_REQUESTS",
+        default: "false",
+        doc: "true: logs each request as a line that could be put into a profile",
+    },
+];
+
+/// Where files are looked for.
+const FOLDER: &str = "/profiles";
+/// The profile that allows everything.
+const UNPROTECTED: &str = "unprotected";
+/// No profile of a person is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// What a profile allows.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// The profile's name, if there is one.
+    pub name: Option<String>,
+    /// Whether each request is logged as a line of a profile.
+    pub log_requests: bool,
+    /// Its lines as they are written.
+    pub lines: Vec<Line>,
+    entries: Vec<Entry>,
+}
+
+impl Profile {
+    /// Reads the variables, and the file.
+    pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Profile {
+        let mut profile = Profile::default();
+        let text = |name: &str| Some(snapshot.get(name)?.to_string_lossy().into_owned());
+        let mut error = |variable: &str, problem: String, help: &str| {
+            diagnostics.push(Diagnostic::error(variable, problem, help));
+        };
+        match text("LOG_REQUESTS").as_deref() {
+            None => {}
+            Some("1" | "t" | "T" | "TRUE" | "true" | "True") => profile.log_requests = true,
+            Some("0" | "f" | "F" | "FALSE" | "false" | "False") => {}
+            Some(other) => {
+                let problem = format!(
+                    "LOG_REQUESTS={} is neither true nor false",
+                    printable(other)
+                );
+                error("LOG_REQUESTS", problem, "write one of them");
+            }
+        }
+        let Some(name) = text("PROFILE").filter(|name| !name.is_empty()) else {
+            if snapshot
+                .get("PROFILE")
+                .or(snapshot.get("LOG_REQUESTS"))
+                .is_some()
+            {
+                let problem = "LOG_REQUESTS and PROFILE belong together, and PROFILE names nothing";
+                let help = "name a profile: unprotected allows all requests";
+                error("PROFILE", problem.to_owned(), help);
+            }
+            return profile;
+        };
+        let shown = printable(&name);
+        if name == UNPROTECTED && !profile.log_requests {
+            let problem = "PROFILE=unprotected allows all requests, and nobody would know which";
+            error(
+                "PROFILE",
+                problem.to_owned(),
+                "set LOG_REQUESTS=true as well",
+            );
+        }
+        match load(&name) {
+            Ok(text) => {
+                for problem in profile.parse(&text) {
+                    let help = "write METHOD /URL, both as Go's regexp package has them";
+                    error("PROFILE", format!("PROFILE={shown}, {problem}"), help);
+                }
+            }
+            Err(problem) => {
+                let help = "mount it into /profiles, or give its absolute path";
+                error("PROFILE", format!("PROFILE={shown}: {problem}"), help);
+            }
+        }
+        for entry in &profile.entries {
+            if !Method::ALL
+                .into_iter()
+                .any(|method| entry.methods.contains(method))
+            {
+                let problem = format!("{} matches no method of the Docker API", entry.origin);
+                let help = "write the methods like GET or GET|HEAD";
+                diagnostics.push(Diagnostic::warning("PROFILE", problem, help));
+            }
+        }
+        profile.name = Some(name);
+        profile
+    }
+
+    /// Takes the lines of a file; gives back what is wrong with them.
+    fn parse(&mut self, text: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut rules = 0;
+        for (number, line) in (1..).zip(text.split('\n')) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            rules += 1;
+            if let Err(problem) = self.add(number, line) {
+                problems.push(format!("line {number}: {} {problem}", printable(line)));
+            }
+        }
+        if rules == 0 {
+            problems.push("which has no lines".to_owned());
+        }
+        problems
+    }
+
+    fn add(&mut self, number: usize, line: &str) -> Result<(), String> {
+        let (method, url) = line
+            .split_once(|c: char| c.is_ascii_whitespace())
+            .map(|(method, url)| (method, url.trim_start()))
+            .filter(|(_, url)| url.starts_with('/') && url.len() > 1)
+            .ok_or("is no method and URL")?;
+        let regex = |written: &str| {
+            Regex::anchored(written).map_err(|what| format!("has no regex in {written}: {what}"))
+        };
+        let (names, url_regex) = (regex(method)?, regex(url)?);
+        let methods = Method::ALL
+            .into_iter()
+            .filter(|method| names.matches(method.as_str()));
+        let methods: Vec<Method> = methods.collect();
+        let origin = format!("profile line {number}");
+        self.lines.push(Line {
+            origin: origin.clone(),
+            methods: method.to_owned(),
+            pattern: url.to_owned(),
+        });
+        self.entries.push(Entry {
+            origin: origin.into(),
+            methods: methods.into_iter().collect(),
+            regex: url_regex,
+        });
+        Ok(())
+    }
+
+    /// What it is lowered to, if there is one.
+    pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
+        let line = |name: &String| format!("line of profile {}", printable(name));
+        (self.name.as_ref())
+            .map(|name| Allowlist::new(Subject::Target, &self.entries, |_| line(name)))
+            .transpose()
+    }
+}
+
+/// A profile's text, and where it stands.
+fn load(name: &str) -> Result<String, String> {
+    if name == UNPROTECTED {
+        return Ok("[A-Z]+ /.*".to_owned());
+    }
+    let path = Path::new(FOLDER).join(name);
+    let mut text = String::new();
+    let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
+    match read {
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        Ok(length) if length as u64 > LONGEST => Err(format!("{} is too long", path.display())),
+        Ok(_) => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Methods;
+
+    fn parsed(text: &str) -> (Profile, Vec<String>) {
+        let mut profile = Profile::default();
+        let problems = profile.parse(text);
+        (profile, problems)
+    }
+
+    #[test]
+    fn lines_are_rules_comments_or_nothing() {
+        let text = "# comment\r\n\r\n  GET\t /version \r\n GET|HEAD   /_ping\n\n[A-Z]+ ^/x.*$\n";
+        let (_, problems) = parsed(text);
+        assert_eq!(problems, ["line 6: \"[A-Z]+ ^/x.*$\" is no method and URL"]);
+        let (profile, problems) = parsed("#\n\nGET|HEAD /_ping # c\n^P.+$ /b\\$\nGETX /a");
+        assert_eq!(problems, [""; 0]);
+        let methods: Vec<Methods> = profile.entries.iter().map(|entry| entry.methods).collect();
+        let set = |names: &[&str]| {
+            names
+                .iter()
+                .filter_map(|name| Method::from_name(name))
+                .collect()
+        };
+        assert_eq!(
+            methods,
+            [Methods::READS, set(&["POST", "PUT", "PATCH"]), set(&[])]
+        );
+        let regexes: Vec<&Regex> = profile.entries.iter().map(|entry| &entry.regex).collect();
+        assert!(regexes[0].matches("/_ping # c") && !regexes[0].matches("/_ping"));
+        assert!(regexes[1].matches("/b$") && !regexes[1].matches("/b"));
+        let origins = profile.lines.iter().map(|line| line.origin.as_str());
+        assert_eq!(
+            origins.collect::<Vec<_>>(),
+            ["profile line 3", "profile line 4", "profile line 5"]
+        );
+    }
+
+    #[test]
+    fn lines_that_make_no_sense_are_all_told() {
+        let (_, problems) =
+            parsed("nonsense\nGET /\n[ /version\nGET /version(\nGET /ok\n/version GET");
+        assert_eq!(
+            problems,
+            [
+                "line 1: nonsense is no method and URL",
+                "line 2: \"GET /\" is no method and URL",
+                "line 3: \"[ /version\" has no regex in [: unclosed character class",
+                "line 4: \"GET /version(\" has no regex in /version(: unclosed group",
+                "line 6: \"/version GET\" is no method and URL",
+            ]
+        );
+        assert_eq!(parsed("# nothing\n").1, ["which has no lines"]);
+    }
+}
