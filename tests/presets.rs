@@ -4,10 +4,14 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use dockgate::{
-    api::Target,
+    api::{
+        Target,
+        sections::{ACTIONS, SECTIONS},
+    },
     config::{PRESETS, Settings, Snapshot},
     policy::{Body, Policy, Verdict},
 };
+use proptest::{prelude::*, sample::subsequence};
 
 const API: &str = include_str!("conformance/docker-api.tsv");
 
@@ -677,6 +681,42 @@ fn presets_add_up_and_a_deny_takes_away() {
         decide(&policy, "GET /containers/x/logs"),
         Err("DENY_LOGS denies it; take that out to allow it".to_owned())
     );
+}
+
+/// Variables that grant or take away, each 1 where it is.
+fn variables() -> impl Strategy<Value = Vec<&'static str>> {
+    let sections: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+    let actions = ACTIONS
+        .iter()
+        .flat_map(|action| [action.allow, action.deny]);
+    let all = [sections, actions.collect(), vec!["POST"]].concat();
+    subsequence(all, 0..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn order_never_matters_and_a_deny_never_allows_more(
+        (presets, shuffled) in subsequence(NAMES.to_vec(), 0..4)
+            .prop_flat_map(|names| (Just(names.clone()), Just(names).prop_shuffle())),
+        variables in variables(),
+        deny in any::<prop::sample::Index>(),
+    ) {
+        let deny = ACTIONS[deny.index(ACTIONS.len())].deny;
+        let load = |presets: &[&str], more: &[&'static str]| {
+            let presets = presets.join(",");
+            let mut env: Vec<(&str, &str)> = variables.iter().chain(more).map(|name| (*name, "1")).collect();
+            env.push(("PRESET", &presets));
+            settings(&env).policy
+        };
+        let (one, other, denied) = (load(&presets, &[]), load(&shuffled, &[]), load(&presets, &[deny]));
+        for call in api() {
+            let verdict = decide(&one, &call);
+            prop_assert_eq!(&verdict, &decide(&other, &call));
+            prop_assert!(verdict.is_ok() || decide(&denied, &call).is_err(), "{} {}", deny, call);
+        }
+    }
 }
 
 /// Defaults of the section variables hold only where these say something, or where nothing else does.

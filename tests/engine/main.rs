@@ -28,6 +28,7 @@ mod clients;
 mod commands;
 mod container;
 mod files;
+mod grants;
 mod harness;
 mod registry;
 mod restarts;
