@@ -18,6 +18,8 @@ use crate::policy::Policy;
 pub async fn serve_one(policy: Arc<Policy>, socket_path: PathBuf, client: UnixStream) {
     let shared = Arc::new(Shared {
         policy,
+        admission: None,
+        log_requests: false,
         socket_path,
         slots: Arc::new(Semaphore::new(1)),
     });
