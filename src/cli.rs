@@ -3,9 +3,11 @@
 mod health;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt::{Display, Write as _},
     io::Write as _,
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
 };
 
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -35,6 +37,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> 
         .take_flags(args)
         .map_err(lexopt::Error::from)
         .and_then(parse);
+    if !environment.has_flags() && !matches!(command, Ok(Command::Serve)) {
+        // `docker exec` and health checks know the environment, but not the command line.
+        let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
+        let _ = environment.take_flags(flags_in(&cmdline));
+    }
     let environment = &environment;
     match command {
         Ok(Command::Serve) => serve(environment),
@@ -60,6 +67,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> 
             WRONG_USAGE
         }
     }
+}
+
+/// The arguments of a dockgate that runs by this command line, perhaps under a small init.
+fn flags_in(cmdline: &[u8]) -> Vec<OsString> {
+    let words = cmdline.split(|byte| *byte == 0).map(OsStr::from_bytes);
+    let program = |word: &&OsStr| Path::new(word).file_name() != Some(OsStr::new("dockgate"));
+    let words = words.skip_while(program).skip(1);
+    words.map(OsStr::to_owned).collect()
 }
 
 enum Command {
@@ -224,11 +239,12 @@ fn table(settings: &Settings) -> String {
     if set > 0 {
         text.push_str(&aligned(&rows));
     }
-    line(
-        &mut text,
-        format_args!("{set} of {all} action variables are set"),
-    );
-    text.push('\n');
+    if set > 0 || grants.active {
+        line(
+            &mut text,
+            format_args!("{set} of {all} action variables are set\n"),
+        );
+    }
     for lines in [&settings.regexes.lines, &settings.profile.lines] {
         if !lines.is_empty() {
             text.push_str(&patterns(lines));
@@ -414,4 +430,24 @@ fn print(text: &str) {
 
 fn complain(problem: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "dockgate: {problem}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_running_dockgate_are_found() {
+        for (cmdline, flags) in [
+            (
+                &b"/dockgate\0-allowGET=/x\0-logjson\0"[..],
+                &["-allowGET=/x", "-logjson", ""][..],
+            ),
+            (b"/sbin/docker-init\0--\0/dockgate\0serve\0", &["serve", ""]),
+            (b"/sbin/init\0-allowGET=/x\0", &[]),
+            (b"", &[]),
+        ] {
+            assert_eq!(flags_in(cmdline), flags);
+        }
+    }
 }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use dockgate::{
-    api::Target,
+    api::{Methods, Target},
     config::{Settings, Severity, Snapshot},
-    policy::{Body, Verdict},
+    policy::{Allowlist, Body, Entry, Policy, Regex, Subject, Verdict},
 };
+use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
 
 /// A configuration as the program would read it, or why it does not start.
@@ -251,4 +252,130 @@ fn wollomatic_recorded_cases_are_as_expected() {
         load,
         WOLLOMATIC,
     );
+}
+
+// What holds for any of them.
+
+const PATTERNS: &[&str] = &[
+    "/containers/.*",
+    "/containers/[a-z]+/start",
+    "/(v1[.0-9]+/)?version|/info",
+    "(?i)/INFO",
+    "/[^/]+",
+    "",
+];
+const TARGETS: &[&str] = &[
+    "/containers/json?all=1",
+    "/containers/web/start",
+    "/v1.41/containers/web/start",
+    "/containers/web/exec",
+    "/v1.41/version",
+    "/info",
+    "/images/json",
+    "/containers/a%2Fb/start",
+];
+const GRANTS: &[&str] = &[
+    "CONTAINERS=1",
+    "POST=1",
+    "INFO=0",
+    "ALLOW_START=1",
+    "IMAGES=1",
+];
+const DENIES: &[&str] = &[
+    "DENY_START=1",
+    "DENY_EXEC=1",
+    "DENY_LIST=1",
+    "DENY_INSPECT=1",
+];
+
+/// The verdicts on all targets, each with its reason.
+fn verdicts(env: &[String], flags: &[String]) -> Vec<(bool, String)> {
+    let env = env
+        .iter()
+        .map(|one| one.split_once('=').expect("a variable"));
+    let mut snapshot: Snapshot = env.collect();
+    snapshot
+        .take_flags(flags.iter().map(Into::into))
+        .expect("flags");
+    let settings = Settings::load(&snapshot).expect("it starts");
+    let asked = ["GET", "POST"].into_iter().flat_map(|method| {
+        TARGETS
+            .iter()
+            .map(move |target| Target::from_line(method, target).expect("clean"))
+    });
+    let decided = asked.map(|target| match settings.policy.decide(target, Body::Empty) {
+        Verdict::Allow(permit) => (true, permit.origin().to_string()),
+        Verdict::Deny(denial) => (false, denial.message()),
+    });
+    decided.collect()
+}
+
+fn flags() -> impl Strategy<Value = Vec<String>> {
+    let flag = (select(&["GET", "POST"][..]), select(PATTERNS));
+    vec(
+        flag.prop_map(|(method, pattern)| format!("-allow{method}={pattern}")),
+        0..4,
+    )
+}
+
+fn variables(names: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    vec(select(names).prop_map(str::to_owned), 0..3)
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_flags_and_variables_does_not_matter(
+        (flags, shuffled) in flags().prop_flat_map(|flags| (Just(flags.clone()), Just(flags).prop_shuffle())),
+        env in variables(GRANTS),
+    ) {
+        let mut turned = env.clone();
+        turned.reverse();
+        prop_assert_eq!(verdicts(&env, &flags), verdicts(&turned, &shuffled));
+        // Nor does it which variable has which pattern.
+        let numbered = |flags: &[String]| -> Vec<String> {
+            let pairs = flags.iter().enumerate().map(|(i, flag)| {
+                let (name, pattern) = flag.split_once('=').expect("a flag");
+                format!("SP_ALLOW_{}_{i}={pattern}", name.trim_start_matches("-allow"))
+            });
+            pairs.chain(env.iter().cloned()).collect()
+        };
+        let allowed = |env: &[String]| -> Vec<bool> {
+            verdicts(env, &[]).into_iter().map(|(allowed, _)| allowed).collect()
+        };
+        prop_assert_eq!(allowed(&numbered(&flags)), allowed(&numbered(&shuffled)));
+    }
+
+    #[test]
+    fn one_more_deny_never_allows_more(
+        flags in flags(),
+        env in variables(GRANTS),
+        denies in variables(DENIES),
+    ) {
+        let (before, after) = (verdicts(&env, &flags), verdicts(&[env, denies].concat(), &flags));
+        for ((before, _), (after, reason)) in before.into_iter().zip(after) {
+            prop_assert!(before || !after, "{}", reason);
+        }
+    }
+
+    /// Grouped and anchored, a pattern matches nothing that it would not match as it stands between
+    /// anchors.
+    #[test]
+    fn a_pattern_matches_no_more_than_between_anchors(
+        pattern in "[/ab.*|()^$?+\\[\\]:\\-]{0,12}",
+        paths in vec("/[/ab.:-]{0,6}", 20),
+    ) {
+        let Ok(regex) = Regex::new(&pattern) else { return Ok(()) };
+        let bare = regex::bytes::RegexBuilder::new(&format!("^{pattern}$")).unicode(false).build();
+        let bare = bare.expect("what is taken compiles");
+        let entry = Entry { origin: "x".into(), methods: Methods::ALL, regex };
+        let list = Allowlist::new(Subject::Path, &[entry], |_| String::new()).expect("small");
+        let policy = Policy::new(&[]).expect("no rules").with(list);
+        for path in paths {
+            let Ok(target) = Target::from_line("GET", &path) else { continue };
+            let path = target.whole_path().to_owned();
+            if let Verdict::Allow(_) = policy.decide(target, Body::Empty) {
+                prop_assert!(bare.is_match(&path), "{} {}", pattern, path.escape_ascii());
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{env, fmt::Display, fs, process::Command};
 
 use dockgate::{
     api::sections::{ACTIONS, REQUIRES, ROOTS, Route, SECTIONS},
-    config::VARIABLES,
+    config::{FLAGS, PROFILE_VARIABLES, VARIABLES, Variable},
 };
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -17,7 +17,9 @@ fn the_readme_is_what_the_program_does() {
     let mut fresh = with_part(&written, "sections", &sections());
     fresh = with_part(&fresh, "requires", &requires());
     fresh = with_part(&fresh, "actions", &actions());
-    fresh = with_part(&fresh, "settings", &settings());
+    fresh = with_part(&fresh, "settings", &settings(VARIABLES));
+    fresh = with_part(&fresh, "flags", &flags());
+    fresh = with_part(&fresh, "profile", &settings(PROFILE_VARIABLES));
     fresh = with_part(&fresh, "root", &root());
     fresh = with_outputs(&fresh);
     if env::var_os("UPDATE_README").is_some() {
@@ -80,8 +82,15 @@ fn requires() -> String {
     table(["routes", "need as well", "because"], rows)
 }
 
-fn settings() -> String {
-    let rows = VARIABLES.iter().map(|variable| {
+fn flags() -> String {
+    let rows = FLAGS
+        .iter()
+        .map(|flag| [code(flag.variable), code(flag.default), flag.doc.to_owned()]);
+    table(["variable", "default", "meaning"], rows)
+}
+
+fn settings(variables: &[Variable]) -> String {
+    let rows = variables.iter().map(|variable| {
         [
             code(variable.name),
             code(variable.default),
@@ -113,7 +122,10 @@ fn codes(texts: &[&str]) -> String {
 }
 
 fn code(text: impl Display) -> String {
-    format!("`{text}`")
+    match text.to_string().as_str() {
+        "" => String::new(),
+        text => format!("`{text}`"),
+    }
 }
 
 /// The README with `text` between the comments `<!-- name -->` and `<!-- /name -->`.

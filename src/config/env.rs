@@ -35,6 +35,11 @@ impl Snapshot {
         Ok(rest)
     }
 
+    /// Whether any flag was taken.
+    pub fn has_flags(&self) -> bool {
+        !self.flags.is_empty()
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables

@@ -1,6 +1,6 @@
 //! The settings that go with regex allowlists, from flags and `SP_` variables, as
 //! wollomatic/socket-proxy reads them: a flag wins over its variable, and an empty variable is not
-//! set. What that program ignores without a word keeps dockgate from starting.
+//! set. A value that makes no sense keeps dockgate from starting.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 

@@ -19,6 +19,7 @@ pub async fn serve_one(policy: Arc<Policy>, socket_path: PathBuf, client: UnixSt
     let shared = Arc::new(Shared {
         policy,
         admission: None,
+        log_requests: false,
         socket_path,
         slots: Arc::new(Semaphore::new(1)),
     });

@@ -103,7 +103,9 @@ impl Profile {
                 .into_iter()
                 .any(|method| entry.methods.contains(method))
             {
-                let problem = format!("{} matches no method of the Docker API", entry.origin);
+                let origin = &entry.origin;
+                let problem =
+                    format!("PROFILE={shown}, {origin} matches no method of the Docker API");
                 let help = "write the methods like GET or GET|HEAD";
                 diagnostics.push(Diagnostic::warning("PROFILE", problem, help));
             }
@@ -139,7 +141,8 @@ impl Profile {
             .filter(|(_, url)| url.starts_with('/') && url.len() > 1)
             .ok_or("is no method and URL")?;
         let regex = |written: &str| {
-            Regex::anchored(written).map_err(|what| format!("has no regex in {written}: {what}"))
+            Regex::anchored(written)
+                .map_err(|what| format!("has no regex in {}: {what}", printable(written)))
         };
         let (names, url_regex) = (regex(method)?, regex(url)?);
         let methods = Method::ALL

@@ -41,7 +41,7 @@ impl Regexes {
         for method in METHODS {
             let flag = format!("-allow{method}");
             for value in snapshot.flag(&flag[1..]) {
-                regexes.add(&flag, &flag, method, value.to_str(), diagnostics);
+                regexes.add(&flag, true, method, value.to_str(), diagnostics);
             }
             let replaced = snapshot.flag(&flag[1..]).next().is_some();
             for name in snapshot
@@ -49,11 +49,12 @@ impl Regexes {
                 .filter(|name| method_of(name) == Some(method))
             {
                 if replaced {
-                    let problem = format!("{name} has no effect: {flag} is on the command line");
+                    let shown = printable(name);
+                    let problem = format!("{shown} has no effect: {flag} is on the command line");
                     diagnostics.push(Diagnostic::warning(name, problem, "leave one of them out"));
                 } else {
                     let value = snapshot.get(name).and_then(|value| value.to_str());
-                    regexes.add(name, "", method, value, diagnostics);
+                    regexes.add(name, false, method, value, diagnostics);
                 }
             }
         }
@@ -65,24 +66,25 @@ impl Regexes {
     fn add(
         &mut self,
         name: &str,
-        flag: &str,
+        is_flag: bool,
         method: &'static str,
         value: Option<&str>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         self.active = true;
+        let shown = printable(name);
         let Some(value) = value else {
-            let problem = format!("the value of {name} is not UTF-8");
+            let problem = format!("the value of {shown} is not UTF-8");
             diagnostics.push(Diagnostic::error(name, problem, "write it in UTF-8"));
             return;
         };
         if value.is_empty() {
-            let problem = format!("{name} is empty and allows nothing");
+            let problem = format!("{shown} is empty and allows nothing");
             let help = "give it a pattern, or leave it out";
             diagnostics.push(Diagnostic::warning(name, problem, help));
             return;
         }
-        let given = format!("{name}={}", printable(value));
+        let given = format!("{shown}={}", printable(value));
         let regex = match Regex::new(value) {
             Ok(regex) => regex,
             Err(what) => {
@@ -92,11 +94,7 @@ impl Regexes {
                 return;
             }
         };
-        let origin = if flag.is_empty() {
-            name.to_owned()
-        } else {
-            given
-        };
+        let origin = if is_flag { given } else { shown.clone() };
         match Method::from_name(method) {
             Some(method) => self.entries.push(Entry {
                 origin: origin.as_str().into(),
@@ -104,7 +102,7 @@ impl Regexes {
                 regex,
             }),
             None => {
-                let problem = format!("{name} has no effect: the Docker API has no {method}");
+                let problem = format!("{shown} has no effect: the Docker API has no {method}");
                 diagnostics.push(Diagnostic::warning(name, problem, "leave it out"));
             }
         }
