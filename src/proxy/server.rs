@@ -14,7 +14,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::admission::Admission;
 use super::connection::{self, Stage};
 use super::health;
 use super::listener::{Accepting, Listener};
@@ -98,13 +97,7 @@ fn start(settings: &Settings) -> Result<End, String> {
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared {
-        policy: Arc::clone(&settings.policy),
-        admission: settings.allow_from.clone().map(Admission::new),
-        log_requests: settings.profile.log_requests,
-        socket_path: settings.socket_path.clone(),
-        slots: Arc::new(Semaphore::new(max_connections)),
-    });
+    let shared = Arc::new(Shared::new(settings, max_connections));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
     let slots = Slots {
