@@ -1,6 +1,6 @@
 //! One connection in-process, for the fuzz target that plays both of its ends. It is built by
-//! cargo-fuzz alone: through listeners and workers one input would take a thousand times as long,
-//! its timers would run in real time, and a panic would be lost in a worker's thread.
+//! cargo-fuzz alone: through listeners and workers its timers would run in real time, and a panic
+//! would be lost in a worker's thread.
 
 use std::sync::Arc;
 
