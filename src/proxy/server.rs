@@ -77,14 +77,23 @@ fn start(settings: &Settings) -> Result<End, String> {
         .build()
         .map_err(failed)?;
     // Before there is anything that a signal would leave behind.
-    let signals = {
+    let mut signals = {
         let _registers_here = runtime.enter();
         Signals::new().map_err(failed)?
     };
     let engine = settings.socket_path.as_path();
     if settings.engine_at_start {
-        let found = runtime.block_on(upstream::dial(engine));
-        found.map_err(|e| e.to_string())?;
+        let found = runtime.block_on(async {
+            tokio::select! {
+                found = upstream::dial(engine) => Some(found),
+                _ = signals.stop() => None,
+            }
+        });
+        match found {
+            Some(Ok(_)) => {}
+            Some(Err(e)) => return Err(e.to_string()),
+            None => return Ok(End::Signal),
+        }
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
