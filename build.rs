@@ -1,6 +1,7 @@
-//! Checks `sections.toml` and emits it as the static table that `api::sections` includes.
+//! Checks `sections.toml` and `presets/*.toml`, and emits them as the static tables that
+//! `api::sections` and `config::dialect::presets` include.
 //!
-//! Strict, because a slip in that file is a slip in every policy: unknown keys, duplicate names,
+//! Strict, because a slip in these files is a slip in every policy: unknown keys, duplicate names,
 //! overlapping paths, undocumented entries and malformed routes are refused with file and line.
 //! The tests include this file to try each refusal.
 
@@ -11,13 +12,29 @@ use toml::Spanned;
 
 const FILE: &str = "sections.toml";
 
+/// Where presets stand, one in each file of its name.
+const PRESETS: &str = "presets";
+
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={FILE}");
+    println!("cargo::rerun-if-changed={PRESETS}");
     let text = fs::read_to_string(FILE).expect("sections.toml stands beside Cargo.toml");
-    match table(&text) {
-        Ok(rust) => {
+    let entries = fs::read_dir(PRESETS).expect("presets stand beside Cargo.toml");
+    let files = entries.map(|entry| {
+        let path = entry.expect("a readable folder").path();
+        let file = path.file_name().expect("a name").to_string_lossy();
+        let name = file.strip_suffix(".toml").unwrap_or(&file).to_owned();
+        (name, fs::read_to_string(&path).expect("a readable preset"))
+    });
+    // In the order of their names, whatever the file system's is.
+    let files: BTreeMap<String, String> = files.collect();
+    let made = table(&text).and_then(|sections| Ok([sections, presets(&text, &files)?]));
+    match made {
+        Ok([sections, presets]) => {
             let folder = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-            fs::write(Path::new(&folder).join("sections.rs"), rust).expect("OUT_DIR is writable");
+            let folder = Path::new(&folder);
+            fs::write(folder.join("sections.rs"), sections).expect("OUT_DIR is writable");
+            fs::write(folder.join("presets.rs"), presets).expect("OUT_DIR is writable");
             ExitCode::SUCCESS
         }
         Err(mistakes) => {
@@ -49,6 +66,7 @@ struct Section {
     name: Spanned<String>,
     default: bool,
     paths: Spanned<Vec<Spanned<String>>>,
+    routes: Option<Spanned<Vec<Spanned<String>>>>,
     doc: Spanned<String>,
 }
 
@@ -92,28 +110,75 @@ struct Upgrade {
     protocols: Spanned<Vec<Spanned<String>>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preset {
+    doc: Spanned<String>,
+    grants: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    unconditional: Vec<Spanned<String>>,
+    #[serde(default)]
+    option: Vec<PresetOption>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresetOption {
+    doc: Spanned<String>,
+    grants: Spanned<Vec<Spanned<String>>>,
+}
+
 /// The table as Rust source, or every mistake as `sections.toml:LINE: what is wrong`.
 pub(crate) fn table(text: &str) -> Result<String, Vec<String>> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        vec![format!(
-            "{FILE}:{}: {}",
-            line(text, at),
-            error.message().trim()
-        )]
-    })?;
+    let file: File = parse(FILE, text)?;
     let mut check = Check {
+        file: FILE,
         text,
         mistakes: Vec::new(),
     };
     check.names(&file);
     check.paths(&file);
     let rust = check.emit(&file);
-    if check.mistakes.is_empty() {
-        Ok(rust)
-    } else {
-        Err(check.mistakes)
+    check.result(rust)
+}
+
+/// The presets as Rust source, or every mistake as `presets/NAME.toml:LINE: what is wrong`. They are
+/// made of the actions of `sections`, and of its sections that have no action.
+pub(crate) fn presets(
+    sections: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<String, Vec<String>> {
+    let sections: File = parse(FILE, sections)?;
+    let mut rust = "/// Every preset, by name.\npub static PRESETS: &[Preset] = &[\n".to_owned();
+    let mut mistakes = Vec::new();
+    for (name, text) in files {
+        let path = format!("{PRESETS}/{name}.toml");
+        let mut check = Check {
+            file: &path,
+            text,
+            mistakes: Vec::new(),
+        };
+        let made = parse(&path, text).and_then(|preset: Preset| {
+            let rust = check.preset(name, &preset, &sections);
+            check.result(rust)
+        });
+        match made {
+            Ok(preset) => rust += &preset,
+            Err(more) => mistakes.extend(more),
+        }
     }
+    if mistakes.is_empty() {
+        Ok(rust + "];\n")
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Vec<String>> {
+    toml::from_str(text).map_err(|error| {
+        let at = line(text, error.span().map_or(0, |span| span.start));
+        vec![format!("{file}:{at}: {}", error.message().trim())]
+    })
 }
 
 fn line(text: &str, at: usize) -> usize {
@@ -125,16 +190,93 @@ fn line(text: &str, at: usize) -> usize {
 }
 
 struct Check<'a> {
+    file: &'a str,
     text: &'a str,
     mistakes: Vec<String>,
 }
 
 impl Check<'_> {
     fn mistake<T>(&mut self, at: &Spanned<T>, what: &str) {
-        self.mistakes.push(format!(
-            "{FILE}:{}: {what}",
-            line(self.text, at.span().start)
-        ));
+        let line = line(self.text, at.span().start);
+        self.mistakes.push(format!("{}:{line}: {what}", self.file));
+    }
+
+    fn result(self, rust: String) -> Result<String, Vec<String>> {
+        if self.mistakes.is_empty() {
+            Ok(rust)
+        } else {
+            Err(self.mistakes)
+        }
+    }
+
+    /// A preset's name is its file's, and what it is about stands in the comment that it begins with.
+    fn preset(&mut self, name: &str, preset: &Preset, sections: &File) -> String {
+        let whole = Spanned::new(0..0, ());
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(plain) {
+            self.mistake(
+                &whole,
+                "a preset's file is called a-z, 0-9 and -, with .toml behind",
+            );
+        }
+        let about = self.text.lines().map_while(|line| line.strip_prefix('#'));
+        let about: Vec<&str> = about
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect();
+        let about = about.join("\n");
+        if about.is_empty() {
+            self.mistake(
+                &whole,
+                "begin with a comment: what the program calls, and since when",
+            );
+        }
+        let doc = self.text_of(&preset.doc);
+        let grants = self.grants(&preset.grants, sections);
+        for name in &preset.unconditional {
+            let conditional =
+                |action: &&Action| action.empty_body || !action.without_query.is_empty();
+            let mut actions = sections.action.iter().filter(conditional);
+            let own = preset.grants.get_ref().contains(name);
+            if !own || !actions.any(|action| action.name == *name) {
+                self.mistake(name, "is no action with conditions that is granted here");
+            }
+        }
+        let unconditional: Vec<&String> =
+            preset.unconditional.iter().map(Spanned::get_ref).collect();
+        let mut options = String::new();
+        for option in &preset.option {
+            let (doc, grants) = (
+                self.text_of(&option.doc),
+                self.grants(&option.grants, sections),
+            );
+            options += &format!("Extra {{ doc: {doc:?}, grants: &{grants:?} }},");
+        }
+        format!(
+            "Preset {{ name: {name:?}, doc: {doc:?}, about: {about:?}, grants: &{grants:?}, \
+             unconditional: &{unconditional:?}, options: &[{options}] }},\n"
+        )
+    }
+
+    /// Names of actions, and of sections that have none.
+    fn grants(&mut self, grants: &Spanned<Vec<Spanned<String>>>, sections: &File) -> Vec<String> {
+        self.not_empty(grants);
+        let mut seen: Vec<String> = Vec::new();
+        for grant in grants.get_ref() {
+            let section = |section: &&Section| section.routes.is_some() && section.name == *grant;
+            if !sections.action.iter().any(|action| action.name == *grant)
+                && !sections.section.iter().any(|one| section(&one))
+            {
+                self.mistake(
+                    grant,
+                    "neither an action nor a section with routes of its own",
+                );
+            }
+            if seen.contains(grant.get_ref()) {
+                self.mistake(grant, "is granted twice");
+            }
+            seen.push(grant.get_ref().clone());
+        }
+        seen
     }
 
     /// Variables are unique, well-formed upper-case names, and what refers to one names a real one.
@@ -170,6 +312,19 @@ impl Check<'_> {
                 .any(|section| section.name == action.section)
             {
                 self.mistake(&action.section, "there is no such section");
+            }
+        }
+        for section in file
+            .section
+            .iter()
+            .filter(|section| section.routes.is_some())
+        {
+            if let Some(action) = file
+                .action
+                .iter()
+                .find(|action| action.section == section.name)
+            {
+                self.mistake(&action.section, "has routes of its own instead of actions");
             }
         }
         for requires in &file.requires {
@@ -229,11 +384,14 @@ impl Check<'_> {
                 .iter()
                 .map(|p| p.get_ref().as_str())
                 .collect();
+            let routes = section.routes.as_ref();
+            let routes = routes.map_or(String::new(), |routes| self.routes(routes, false));
             let doc = self.text_of(&section.doc);
             let (name, default) = (section.name.get_ref(), section.default);
             writeln!(
                 rust,
-                "Section {{ name: {name:?}, default: {default}, paths: &{paths:?}, doc: {doc:?} }},"
+                "Section {{ name: {name:?}, default: {default}, paths: &{paths:?}, \
+                 routes: &[{routes}], doc: {doc:?} }},"
             )?;
         }
         writeln!(

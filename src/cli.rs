@@ -1,6 +1,7 @@
 //! The command line: `dockgate [serve] | check | explain METHOD PATH | healthcheck | version`.
 
 mod health;
+mod presets;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,7 +18,7 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{FLAGS, Line, PROFILE_VARIABLES, Settings, Severity, Snapshot, VARIABLES},
+    config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES},
     policy::{Body, Verdict, printable},
     proxy::{self, End},
 };
@@ -52,6 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> 
         Ok(Command::Explain { method, path }) => {
             with_settings(environment, |settings| explain(settings, &method, &path))
         }
+        Ok(Command::Presets { name }) => show_presets(name.as_deref()),
         Ok(Command::Healthcheck) => healthcheck(environment),
         Ok(Command::Version) => {
             print(concat!("dockgate ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -80,6 +82,7 @@ fn flags_in(cmdline: &[u8]) -> Vec<OsString> {
 enum Command {
     Serve,
     Check,
+    Presets { name: Option<String> },
     Explain { method: String, path: String },
     Healthcheck,
     Version,
@@ -104,6 +107,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
         ["explain", method, path] => Ok(Command::Explain {
             method: method.to_owned(),
             path: path.to_owned(),
+        }),
+        ["presets"] => Ok(Command::Presets { name: None }),
+        ["presets", name] => Ok(Command::Presets {
+            name: Some(name.to_owned()),
         }),
         ["explain", ..] => Err("explain takes a method and a path".into()),
         ["healthcheck"] => Ok(Command::Healthcheck),
@@ -167,6 +174,25 @@ fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
             WRONG_USAGE
         }
     }
+}
+
+fn show_presets(name: Option<&str>) -> u8 {
+    let text = match name {
+        None => presets::list(),
+        Some(name) => match Preset::find(name) {
+            Some(preset) => presets::show(preset),
+            None => {
+                let help = Preset::meant_by(name);
+                complain(&format_args!(
+                    "no preset is called {}; {help}",
+                    printable(name)
+                ));
+                return WRONG_USAGE;
+            }
+        },
+    };
+    print(&text);
+    OK
 }
 
 fn healthcheck(environment: &Snapshot) -> u8 {
@@ -251,6 +277,15 @@ fn table(settings: &Settings) -> String {
             text.push('\n');
         }
     }
+    let presets = settings
+        .presets
+        .chosen
+        .iter()
+        .chain(&settings.profile.preset);
+    for preset in presets {
+        let (name, grants) = (preset.name, preset.grants.join(" "));
+        line(&mut text, format_args!("preset {name}: {grants}\n"));
+    }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
     for (dialect, active, contributes) in settings.dialects() {
         rows.push([dialect.to_owned(), yes_no(active).to_owned(), contributes]);
@@ -316,6 +351,7 @@ fn help() -> String {
         "dockgate [serve]              guard the engine\n",
         "dockgate check                show the effective policy; exit 0, or 78 with every mistake\n",
         "dockgate explain METHOD PATH  is that allowed without a body, or what would grant it; exit 0 or 1\n",
+        "dockgate presets [NAME]       list the presets, or show one as rules, variables and regexes\n",
         "dockgate healthcheck          do dockgate and the engine answer; exit 0 or 1\n",
         "dockgate version              print the version (-V, --version)\n",
         "dockgate help                 print this (-h, --help)\n",
@@ -353,6 +389,10 @@ fn help() -> String {
     group(
         "Actions: ALLOW_x=1 grants one without its section and without POST, DENY_x=1 takes it away",
         actions.collect(),
+    );
+    group(
+        "Presets: what a program needs, and nothing else",
+        vec![["  PRESET=", "A comma list; `dockgate presets` lists them"].map(str::to_owned)],
     );
     let settings = VARIABLES.iter().map(|variable| {
         [

@@ -5,7 +5,7 @@ use std::{env, fmt::Display, fs, process::Command};
 
 use dockgate::{
     api::sections::{ACTIONS, REQUIRES, ROOTS, Route, SECTIONS},
-    config::{FLAGS, PROFILE_VARIABLES, VARIABLES, Variable},
+    config::{FLAGS, PRESETS, PROFILE_VARIABLES, VARIABLES, Variable},
 };
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -15,6 +15,7 @@ const REMEDY: &str = "to write it anew: UPDATE_README=1 cargo test --test readme
 fn the_readme_is_what_the_program_does() {
     let written = fs::read_to_string(README).expect("a README");
     let mut fresh = with_part(&written, "sections", &sections());
+    fresh = with_part(&fresh, "presets", &presets());
     fresh = with_part(&fresh, "requires", &requires());
     fresh = with_part(&fresh, "actions", &actions());
     fresh = with_part(&fresh, "settings", &settings(VARIABLES));
@@ -69,6 +70,14 @@ fn actions() -> String {
         }
     }
     text.trim_end().to_owned() + "\n"
+}
+
+fn presets() -> String {
+    let rows = PRESETS.iter().map(|preset| {
+        let doc = preset.doc.to_owned();
+        [code(preset.name), doc, preset.grants.join(" ")]
+    });
+    table(["preset", "for", "allows"], rows)
 }
 
 fn requires() -> String {

@@ -1,8 +1,11 @@
-//! `build.rs` under test: each kind of slip in `sections.toml` is refused with its line.
+//! `build.rs` under test: each kind of slip in `sections.toml` and in a preset is refused with its
+//! line.
 
 #[path = "../build.rs"]
 #[expect(dead_code, reason = "its `main` is for cargo")]
 mod build;
+
+use std::collections::BTreeMap;
 
 const GOOD: &str = r#"[[section]]
 name = "CONTAINERS"
@@ -43,7 +46,7 @@ protocols = ["tcp"]
 fn the_good_table_is_taken() {
     let rust = build::table(GOOD).expect("no mistakes");
     for part in [
-        r#"Section { name: "EXEC", default: false, paths: &["/exec"], doc: "Exec" }"#,
+        r#"Section { name: "EXEC", default: false, paths: &["/exec"], routes: &[], doc: "Exec" }"#,
         r#"steps: &[Step::Literal("containers"),Step::Id,Step::Literal("start"),]"#,
         r#"allow: "ALLOW_START", deny: "DENY_START", section: "CONTAINERS""#,
         r#"Root { routes: &[Route { text: "POST /exec/{id}/start", method: Some(Method::Post), steps: &[Step::Literal("exec"),Step::One,"#,
@@ -126,4 +129,93 @@ fn all_mistakes_are_told_at_once() {
         .replace("doc = \"Exec\"", "doc = \"\"")
         .replace("POST /", "PUSH /");
     assert_eq!(build::table(&text).expect_err("mistakes").len(), 5);
+}
+
+const PRESET: &str = r#"# The program asks for this.
+#
+# Since 1.0.
+doc = "A program"
+grants = ["START", "EVENTS"]
+unconditional = ["START"]
+
+[[option]]
+doc = "More of it"
+grants = ["STOP"]
+"#;
+
+fn presets(name: &str, text: &str) -> Result<String, Vec<String>> {
+    let more = r#"
+[[section]]
+name = "EVENTS"
+default = true
+paths = ["/events"]
+routes = ["GET /events"]
+doc = "Events"
+
+[[action]]
+name = "STOP"
+section = "CONTAINERS"
+routes = ["POST /containers/{id}/stop"]
+doc = "Stop"
+"#;
+    let files = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+    build::presets(&(GOOD.to_owned() + more), &files)
+}
+
+#[test]
+fn the_good_preset_is_taken() {
+    let rust = presets("my-program-2", PRESET).expect("no mistakes");
+    let expected = r#"Preset { name: "my-program-2", doc: "A program", about: "The program asks for this.\n\nSince 1.0.", grants: &["START", "EVENTS"], unconditional: &["START"], options: &[Extra { doc: "More of it", grants: &["STOP"] },] },"#;
+    assert!(rust.contains(expected), "{rust}");
+}
+
+macro_rules! preset_refused {
+    ($($name:ident: $old:literal => $new:literal, $line:literal, $what:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            assert!(PRESET.contains($old));
+            let mistakes = presets("x", &PRESET.replacen($old, $new, 1)).expect_err("a mistake");
+            let expected = concat!("presets/x.toml:", $line, ": ");
+            let told = mistakes.iter().any(|one| one.starts_with(expected) && one.contains($what));
+            assert!(told, "not on line {} with {:?}: {mistakes:?}", $line, $what);
+        }
+    )*};
+}
+
+preset_refused! {
+    preset_without_comment: "# The" => "\n# The", 1, "begin with a comment";
+    preset_with_unknown_key: "doc = \"A" => "docs = \"A", 4, "unknown field `docs`";
+    undocumented_preset: "\"A program\"" => "\"\"", 4, "undocumented";
+    undocumented_option: "\"More of it\"" => "\"\"", 9, "undocumented";
+    preset_of_nothing: "[\"START\", \"EVENTS\"]" => "[]", 5, "empty list";
+    preset_of_an_unknown_action: "\"EVENTS\"" => "\"EVENT\"", 5, "neither an action nor";
+    preset_of_a_section_with_actions: "\"EVENTS\"" => "\"CONTAINERS\"", 5, "neither an action nor";
+    preset_that_says_it_twice: "\"EVENTS\"" => "\"START\"", 5, "granted twice";
+    option_of_an_unknown_action: "[\"STOP\"]" => "[\"HALT\"]", 10, "neither an action nor";
+    unconditional_without_conditions: "[\"START\"]" => "[\"EVENTS\"]", 6, "no action with conditions";
+    unconditional_and_not_granted: "[\"START\", \"EVENTS\"]" => "[\"EVENTS\"]", 6, "no action with";
+}
+
+#[test]
+fn a_preset_has_a_plain_name() {
+    for name in ["Traefik", "a_b", "", "readme.md"] {
+        let mistakes = presets(name, PRESET).expect_err("a mistake");
+        assert!(
+            mistakes[0].contains("a preset's file is called"),
+            "{mistakes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_section_with_routes_has_no_actions() {
+    let text = GOOD.replace(
+        "paths = [\"/containers\"]",
+        "paths = [\"/containers\"]\nroutes = [\"GET /containers/json\"]",
+    );
+    let mistakes = build::table(&text).expect_err("a mistake");
+    assert_eq!(
+        mistakes,
+        ["sections.toml:16: has routes of its own instead of actions"]
+    );
 }

@@ -14,6 +14,8 @@ pub struct Section {
     pub default: bool,
     /// Path prefixes in whole segments: `/containers`.
     pub paths: &'static [&'static str],
+    /// Its routes, where it is only read and has no actions.
+    pub routes: &'static [Route],
     /// One line for people.
     pub doc: &'static str,
 }

@@ -6,6 +6,7 @@ use once_cell::sync::Lazy;
 use super::{
     Diagnostic, FLAGS, PROFILE_VARIABLES, Snapshot, VARIABLES,
     dialect::{
+        presets::PRESET,
         regexes,
         sections::{DENY, Grants, is_off},
     },
@@ -23,6 +24,7 @@ static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
         .chain(settings)
         .chain(FLAGS.iter().map(|flag| flag.variable))
         .chain(UNSUPPORTED.iter().map(|(_, variable)| *variable))
+        .chain([PRESET])
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -46,7 +48,6 @@ const FOREIGN: &[&str] = &[
     "PATCH",
     "DELETE",
     "OPTIONS",
-    "PRESET",
     "LEARN",
     "DRY_RUN",
 ];

@@ -15,14 +15,14 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    AllowFrom, Diagnostic, Profile, Regexes, Severity, Snapshot, Watchdog,
+    AllowFrom, Diagnostic, Presets, Profile, Regexes, Severity, Snapshot, Watchdog,
     dialect::sections::{Grants, POST},
     names,
     socket_proxy::SocketProxy,
 };
 use crate::{
     api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
-    policy::{Body, Policy, Verdict, printable, value_reading},
+    policy::{Body, Policy, Rule, Verdict, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -99,6 +99,8 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// What each granting variable was read as.
     pub grants: Grants,
+    /// The presets.
+    pub presets: Presets,
     /// The regex allowlists.
     pub regexes: Regexes,
     /// The profile.
@@ -156,9 +158,10 @@ impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
+        let presets = Presets::read(snapshot, &mut diagnostics);
         let regexes = Regexes::read(snapshot, &mut diagnostics);
         let profile = Profile::read(snapshot, &mut diagnostics);
-        let alone = !regexes.active && profile.name.is_none();
+        let alone = !presets.active && !regexes.active && profile.name.is_none();
         let grants = Grants::read(snapshot, alone, &mut diagnostics);
         let sp = SocketProxy::read(snapshot, regexes.active, &mut diagnostics);
         let mut reader = Reader { diagnostics };
@@ -200,7 +203,12 @@ impl Settings {
         if let (Some(listen), Some(engine)) = (&listen, &socket_path) {
             reader.compare(listen, mode_set, engine);
         }
-        let policy = Policy::new(&grants.rules()).map_err(|error| {
+        let rules = grants.rules().into_iter();
+        let rules: Vec<Rule> = rules
+            .chain(presets.rules())
+            .chain(profile.rules())
+            .collect();
+        let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a mistake in dockgate: please report it";
             reader.error("POST", error.to_string(), help);
         });
@@ -246,6 +254,7 @@ impl Settings {
                 policy: Arc::new(patterns.into_iter().chain(lines).fold(policy, Policy::with)),
                 engine_at_start: regexes.active || profile.name.is_some(),
                 grants,
+                presets,
                 regexes,
                 profile,
                 allow_from: sp.allow_from,
@@ -279,6 +288,7 @@ impl Settings {
             names => names.join(" "),
         };
         let profile = match &self.profile.name {
+            Some(name) if self.profile.preset.is_some() => format!("PROFILE={name}, a preset"),
             Some(name) => format!(
                 "PROFILE={}, {} lines",
                 printable(name),
@@ -286,8 +296,11 @@ impl Settings {
             ),
             None => "nothing".to_owned(),
         };
+        let presets = self.presets.chosen.iter().map(|preset| preset.name);
+        let presets = or_nothing(&presets.collect::<Vec<_>>());
         vec![
             ("sections", self.grants.active, or_nothing(&grants)),
+            ("presets", self.presets.active, presets),
             ("patterns", self.regexes.active, or_nothing(&patterns)),
             ("profile", self.profile.name.is_some(), profile),
         ]

@@ -83,8 +83,8 @@ fn flags_and_variables_allow_what_matches_and_nothing_else() {
         ),
         (
             "POST /v1.41/containers/create?name=x",
-            "POST /containers/create is not allowed: no SP_ALLOW_POST pattern matches \
-             /v1.41/containers/create",
+            "POST /containers/create is not allowed: set ALLOW_CREATE=1; no SP_ALLOW_POST pattern \
+             matches /v1.41/containers/create",
         ),
     ] {
         is_denied(address, line, why);

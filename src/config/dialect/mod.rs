@@ -2,10 +2,13 @@
 //!
 //! A dialect is active when one of its granting variables or flags is set, to whatever value; the
 //! section variables also when no other is. What the active ones allow adds up, and any deny wins.
+//! The actions (`ALLOW_x`, `DENY_x`) hold beside any dialect and bring no defaults with them.
 
+pub(super) mod presets;
 pub(super) mod profile;
 pub(super) mod regexes;
 pub(super) mod sections;
+pub(super) mod written;
 
 /// A pattern as somebody wrote it.
 #[derive(Debug)]

@@ -1,15 +1,15 @@
 //! Profile files: lines of `METHOD-regex URL-regex`, as knrdl/docker-socket-protector reads them.
 //!
-//! `PROFILE` names a file in `/profiles`, or one by its absolute path; `unprotected` allows all. A
-//! line is trimmed, and skipped if it is empty or begins with `#`. Both regexes match whole.
+//! `PROFILE` names a file in `/profiles`, or one by its absolute path, or else a preset;
+//! `unprotected` allows all. A line is trimmed, and skipped if it is empty or begins with `#`. Both regexes match whole.
 
 use std::{fs::File, io::Read, path::Path};
 
-use super::Line;
+use super::{Line, presets::Preset};
 use crate::{
     api::Method,
     config::{Diagnostic, Snapshot, Variable},
-    policy::{Allowlist, Entry, Regex, Subject, TooComplex, printable},
+    policy::{Allowlist, Entry, Regex, Rule, Subject, TooComplex, printable},
 };
 
 /// Its variables.
@@ -17,7 +17,7 @@ pub const PROFILE_VARIABLES: &[Variable] = &[
     Variable {
         name: "PROFILE",
         default: "",
-        doc: "A file in /profiles, or an absolute path; unprotected allows all requests",
+        doc: "A file in /profiles, a path or a preset; unprotected allows all",
     },
     Variable {
         name: "LOG_REQUESTS",
@@ -30,6 +30,16 @@ pub const PROFILE_VARIABLES: &[Variable] = &[
 const FOLDER: &str = "/profiles";
 /// The profile that allows everything.
 const UNPROTECTED: &str = "unprotected";
+/// Profiles that knrdl/docker-socket-protector ships, and presets of the same names allow more than
+/// those: whoever set one of them there is asked.
+const SHIPPED: &[&str] = &[
+    "diun",
+    "promtail",
+    "telegraf",
+    "traefik",
+    "traefik-swarm",
+    "trivy",
+];
 /// No profile of a person is longer.
 const LONGEST: u64 = 1 << 20;
 
@@ -42,6 +52,8 @@ pub struct Profile {
     pub log_requests: bool,
     /// Its lines as they are written.
     pub lines: Vec<Line>,
+    /// The preset that it names, if there is no such file.
+    pub preset: Option<&'static Preset>,
     entries: Vec<Entry>,
 }
 
@@ -87,6 +99,9 @@ impl Profile {
             );
         }
         match load(&name) {
+            Err(_) if Preset::find(&name).is_some() && !SHIPPED.contains(&name.as_str()) => {
+                profile.preset = Preset::find(&name);
+            }
             Ok(text) => {
                 for problem in profile.parse(&text) {
                     let help = "write METHOD /URL, both as Go's regexp package has them";
@@ -94,8 +109,11 @@ impl Profile {
                 }
             }
             Err(problem) => {
-                let help = "mount it into /profiles, or give its absolute path";
-                error("PROFILE", format!("PROFILE={shown}: {problem}"), help);
+                let mut help = "mount it into /profiles, or give its absolute path".to_owned();
+                if Preset::find(&name).is_some() {
+                    help += &format!("; or write PRESET={name}, which allows other requests");
+                }
+                error("PROFILE", format!("PROFILE={shown}: {problem}"), &help);
             }
         }
         for entry in &profile.entries {
@@ -163,10 +181,16 @@ impl Profile {
         Ok(())
     }
 
-    /// What it is lowered to, if there is one.
+    /// What it is lowered to, if it is a preset.
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        let rules = |preset: &Preset| preset.rules(&format!("PROFILE={}", preset.name));
+        self.preset.map(rules).unwrap_or_default()
+    }
+
+    /// What it is lowered to, if it is a file.
     pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
         let line = |name: &String| format!("line of profile {}", printable(name));
-        (self.name.as_ref())
+        (self.name.as_ref().filter(|_| self.preset.is_none()))
             .map(|name| Allowlist::new(Subject::Target, &self.entries, |_| line(name)))
             .transpose()
     }

@@ -57,8 +57,8 @@ impl Grants {
         alone: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Grants {
-        let mut granting = Self::variables().filter(|(name, _)| !name.starts_with(DENY));
-        let active = alone || granting.any(|(name, _)| snapshot.get(name).is_some());
+        let mut sections = SECTIONS.iter().map(|section| section.name).chain([POST]);
+        let active = alone || sections.any(|name| snapshot.get(name).is_some());
         let switches = Self::variables().map(|(name, default)| {
             // A value is read up to its first byte that is no digit, so the others may be anything.
             let value = snapshot
@@ -116,16 +116,16 @@ impl Grants {
     }
 
     /// Every rule that these variables can make, with what each lacks to be in force. If they are
-    /// not active, only denies: to set another would bring the defaults of the rest too.
+    /// not active, only those of actions: to set a section would bring the defaults of the rest too.
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let sections = SECTIONS
             .iter()
             .flat_map(|section| self.section_rules(section));
+        let sections = sections.filter(|_| self.active);
         let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
         let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
         let denies = denies.map(Self::deny_rule);
-        let allows = sections.chain(allows).filter(|_| self.active);
-        allows.chain(denies).collect()
+        sections.chain(allows).chain(denies).collect()
     }
 
     /// A section's reads, and its writes, which need POST.

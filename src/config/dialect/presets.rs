@@ -1,0 +1,245 @@
+//! Presets: the least that a program needs, for programs that are known.
+//!
+//! `PRESET` is a comma list, and what its items grant adds up. A preset is made of actions, each
+//! with its conditions, and of sections that are one route and only read. `build.rs` checks the
+//! files in `presets/` and makes a static table of them.
+
+use crate::{
+    api::sections::{self, ACTIONS, Action, SECTIONS, Section},
+    config::{Diagnostic, Snapshot, dialect::sections::conditions},
+    policy::{Condition, Effect, Route, Rule, printable},
+};
+
+include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+
+/// The variable that names presets.
+pub(crate) const PRESET: &str = "PRESET";
+
+/// Rules for a program.
+#[derive(Debug)]
+pub struct Preset {
+    /// Its name: `traefik`.
+    pub name: &'static str,
+    /// The program, in one line.
+    pub doc: &'static str,
+    /// What the program calls, and since when.
+    pub about: &'static str,
+    /// What it allows: actions, and sections that have none.
+    pub grants: &'static [&'static str],
+    /// The actions among them that are granted without their conditions.
+    pub unconditional: &'static [&'static str],
+    /// What some use of the program needs besides, and the preset does not allow.
+    pub options: &'static [Extra],
+}
+
+/// What some use of a program needs besides.
+#[derive(Debug)]
+pub struct Extra {
+    /// Which use.
+    pub doc: &'static str,
+    /// What it needs: actions, and sections that have none.
+    pub grants: &'static [&'static str],
+}
+
+/// What presets are made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece {
+    /// An action.
+    Action(&'static Action),
+    /// A section that is one route and only read.
+    Section(&'static Section),
+}
+
+impl Piece {
+    /// What stands under these names.
+    pub fn named(names: &'static [&'static str]) -> impl Iterator<Item = Piece> {
+        let action = |name: &str| ACTIONS.iter().find(|action| action.name == name);
+        let section = |name: &str| SECTIONS.iter().find(|section| section.name == name);
+        // build.rs has looked: each is one of them, and of these two an action is the narrower.
+        names.iter().filter_map(move |name| match action(name) {
+            Some(action) => Some(Piece::Action(action)),
+            None => section(name).map(Piece::Section),
+        })
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Piece::Action(action) => action.name,
+            Piece::Section(section) => section.name,
+        }
+    }
+
+    /// The variable that grants the same.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Piece::Action(action) => action.allow,
+            Piece::Section(section) => section.name,
+        }
+    }
+
+    /// Its routes.
+    pub fn routes(self) -> &'static [sections::Route] {
+        match self {
+            Piece::Action(action) => action.routes,
+            Piece::Section(section) => section.routes,
+        }
+    }
+}
+
+impl Preset {
+    /// The preset of that name.
+    pub fn find(name: &str) -> Option<&'static Preset> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// The nearest preset, and where to see them all.
+    pub fn meant_by(name: &str) -> String {
+        let name = name.to_lowercase();
+        let near = PRESETS.iter().map(|preset| preset.name);
+        let near = near.min_by_key(|known| {
+            // Somebody may have left out or added a part: `swarm`, `traefik-docker`.
+            let part = name.len() > 2 && (known.contains(&name) || name.contains(known));
+            (
+                strsim::osa_distance(&name, known) > 2 && !part,
+                strsim::osa_distance(&name, known),
+            )
+        });
+        format!(
+            "is {} meant? `dockgate presets` lists all",
+            near.unwrap_or_default()
+        )
+    }
+
+    /// What it is made of.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> {
+        Piece::named(self.grants)
+    }
+
+    /// What it demands of a request for one of its pieces.
+    fn conditions(&self, piece: Piece) -> Vec<Condition> {
+        match piece {
+            Piece::Action(action) if !self.unconditional.contains(&action.name) => {
+                conditions(action)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What it is lowered to: a rule of all that it allows without conditions, and one for each
+    /// piece with some.
+    pub(crate) fn rules(&self, origin: &str) -> Vec<Rule> {
+        let rule = |when, pieces: &[Piece]| Rule {
+            origin: origin.into(),
+            effect: Effect::Allow,
+            routes: (pieces.iter().flat_map(|piece| piece.routes()))
+                .map(Route::narrow)
+                .collect(),
+            when,
+            missing: Vec::new(),
+            holes: Vec::new(),
+        };
+        let (plain, limited): (Vec<Piece>, Vec<Piece>) =
+            (self.pieces()).partition(|piece| self.conditions(*piece).is_empty());
+        let limited = limited
+            .iter()
+            .map(|piece| rule(self.conditions(*piece), &[*piece]));
+        limited.chain([rule(Vec::new(), &plain)]).collect()
+    }
+}
+
+/// The presets that are chosen.
+#[derive(Debug, Default)]
+pub struct Presets {
+    /// Whether the variable is set, if to nothing.
+    pub active: bool,
+    /// Each of them once.
+    pub chosen: Vec<&'static Preset>,
+}
+
+impl Presets {
+    /// Reads the variable.
+    pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Presets {
+        let Some(value) = snapshot.get(PRESET) else {
+            return Presets::default();
+        };
+        let mut chosen: Vec<&Preset> = Vec::new();
+        let value = value.to_string_lossy();
+        if value.is_empty() {
+            let problem = format!("{PRESET} is empty and allows nothing");
+            let help = "name a preset, or leave it out";
+            diagnostics.push(Diagnostic::warning(PRESET, problem, help));
+        }
+        let items = value.split(',').map(str::trim);
+        for name in items.filter(|_| !value.is_empty()) {
+            match Preset::find(name) {
+                Some(preset) if chosen.iter().any(|one| one.name == preset.name) => {}
+                Some(preset) => chosen.push(preset),
+                None => {
+                    let problem = format!("{PRESET} has {}, which is none", printable(name));
+                    diagnostics.push(Diagnostic::error(PRESET, problem, Preset::meant_by(name)));
+                }
+            }
+        }
+        Presets {
+            active: true,
+            chosen,
+        }
+    }
+
+    /// What they are lowered to.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = Rule> {
+        let rules = |preset: &&Preset| preset.rules(&format!("{PRESET}={}", preset.name));
+        self.chosen.iter().flat_map(rules)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> (Presets, Vec<String>) {
+        let mut diagnostics = Vec::new();
+        let presets = Presets::read(&[(PRESET, value)].into_iter().collect(), &mut diagnostics);
+        let told = diagnostics.iter().map(ToString::to_string).collect();
+        (presets, told)
+    }
+
+    #[test]
+    fn a_list_adds_up() {
+        for (value, expected) in [
+            ("traefik", &["traefik"][..]),
+            ("traefik,dozzle", &["traefik", "dozzle"]),
+            (" traefik , dozzle,traefik", &["traefik", "dozzle"]),
+        ] {
+            let (presets, told) = read(value);
+            let names: Vec<&str> = presets.chosen.iter().map(|preset| preset.name).collect();
+            assert_eq!((names.as_slice(), told.len()), (expected, 0), "{value}");
+        }
+        let (presets, told) = read("");
+        assert!(presets.active && presets.chosen.is_empty());
+        assert_eq!(
+            told,
+            ["PRESET is empty and allows nothing; name a preset, or leave it out"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_with_the_nearest() {
+        for (name, nearest) in [
+            ("treafik", "traefik"),
+            ("Traefik", "traefik"),
+            ("docker", "docker-read"),
+            ("swarm", "traefik-swarm"),
+            ("watch-tower", "watchtower"),
+            ("dozzle-action", "dozzle-actions"),
+        ] {
+            let told = format!(
+                "PRESET has {name}, which is none; is {nearest} meant? `dockgate presets` lists all"
+            );
+            assert_eq!(read(name).1, [told]);
+        }
+        assert_eq!(read("traefik,,dozle").1.len(), 2);
+        assert!(read("a\nb").1[0].starts_with("PRESET has \"a\\nb\", which is none; "));
+    }
+}

@@ -1,0 +1,873 @@
+//! The presets: each lets its program work, lets nothing dangerous through, and is no more than what
+//! people grant the program by sections; and what `dockgate presets` prints means the same.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use dockgate::{
+    api::Target,
+    config::{PRESETS, Settings, Snapshot},
+    policy::{Body, Policy, Verdict},
+};
+
+const API: &str = include_str!("conformance/docker-api.tsv");
+
+const NAMES: [&str; 24] = [
+    "autoheal",
+    "beszel",
+    "crowdsec",
+    "diun",
+    "docker-read",
+    "dozzle",
+    "dozzle-actions",
+    "gitlab-runner",
+    "glances",
+    "homarr",
+    "homepage",
+    "netdata",
+    "nginx-proxy",
+    "ofelia",
+    "portainer",
+    "portainer-read",
+    "promtail",
+    "telegraf",
+    "traefik",
+    "traefik-swarm",
+    "trivy",
+    "uptime-kuma",
+    "watchtower",
+    "whats-up-docker",
+];
+
+/// What each program sends, as it sends it: with an API version or without, with its queries. A `+`
+/// behind the method stands for a body.
+const CALLS: &[(&str, &str)] = &[
+    (
+        "traefik",
+        "
+        HEAD /_ping
+        GET /_ping
+        GET /v1.24/version
+        GET /v1.51/containers/json?all=1
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/events?filters=%7B%22type%22%3A%7B%22container%22%3Atrue%7D%7D",
+    ),
+    (
+        "traefik-swarm",
+        "
+        HEAD /_ping
+        GET /v1.51/version
+        GET /v1.51/services
+        GET /v1.51/tasks?filters=%7B%22desired-state%22%3A%7B%22running%22%3Atrue%7D%7D
+        GET /v1.51/networks?filters=%7B%22scope%22%3A%7B%22swarm%22%3Atrue%7D%7D
+        GET /v1.51/nodes/24ifsmvkjbyhk",
+    ),
+    (
+        "portainer-read",
+        "
+        HEAD /_ping
+        GET /v1.41/_ping
+        GET /v1.41/version
+        GET /v1.41/info
+        GET /v1.41/events?since=1&until=2
+        GET /v1.41/system/df
+        GET /v1.41/containers/json?all=1
+        GET /v1.41/containers/4f1a/json?size=1
+        GET /v1.41/containers/4f1a/logs?stdout=1&tail=100
+        GET /v1.41/containers/4f1a/stats?stream=false
+        GET /v1.41/containers/4f1a/top
+        GET /v1.41/images/json?all=0
+        GET /v1.41/images/sha256:0a1b/json
+        GET /v1.41/images/sha256:0a1b/history
+        GET /v1.41/networks
+        GET /v1.41/networks/web
+        GET /v1.41/volumes
+        GET /v1.41/volumes/data
+        GET /v1.41/plugins
+        GET /v1.41/services?status=true
+        GET /v1.41/services/a1
+        GET /v1.41/services/a1/logs?stdout=1
+        GET /v1.41/tasks
+        GET /v1.41/tasks/a1
+        GET /v1.41/tasks/a1/logs
+        GET /v1.41/nodes
+        GET /v1.41/nodes/a1
+        GET /v1.41/configs
+        GET /v1.41/configs/a1
+        GET /v1.41/secrets
+        GET /v1.41/secrets/a1",
+    ),
+    (
+        "portainer",
+        "
+        POST+ /v1.41/containers/create?name=web
+        POST+ /v1.41/containers/web/start
+        POST+ /v1.41/containers/web/stop
+        POST+ /v1.41/containers/web/restart
+        POST+ /v1.41/containers/web/kill
+        POST+ /v1.41/containers/web/pause
+        POST+ /v1.41/containers/web/unpause
+        POST+ /v1.41/containers/web/rename?name=old
+        POST+ /v1.41/containers/web/update
+        POST /v1.41/containers/web/resize?h=24&w=80
+        POST /v1.41/containers/web/attach?stream=1
+        POST+ /v1.41/containers/web/exec
+        POST+ /v1.41/exec/a1/start
+        POST /v1.41/exec/a1/resize?h=24&w=80
+        DELETE /v1.41/containers/web?force=true
+        POST /v1.41/images/create?fromImage=reg.io%2Fa
+        POST /v1.41/images/reg.io/a/push
+        POST /v1.41/images/a/tag?repo=b
+        POST+ /v1.41/images/load
+        GET /v1.41/images/get?names=a
+        DELETE /v1.41/images/a
+        POST+ /v1.41/build?t=a
+        POST+ /v1.41/commit?container=web
+        POST+ /v1.41/networks/create
+        POST+ /v1.41/networks/web/connect
+        POST+ /v1.41/networks/web/disconnect
+        DELETE /v1.41/networks/web
+        POST+ /v1.41/volumes/create
+        DELETE /v1.41/volumes/data
+        POST+ /v1.41/services/create
+        POST+ /v1.41/services/a1/update?version=3
+        DELETE /v1.41/services/a1
+        POST+ /v1.41/configs/create
+        DELETE /v1.41/configs/a1
+        POST+ /v1.41/secrets/create
+        DELETE /v1.41/secrets/a1
+        POST+ /v1.41/nodes/a1/update?version=3
+        GET /v1.41/swarm
+        GET /v1.41/info
+        GET /v1.41/containers/json",
+    ),
+    (
+        "watchtower",
+        "
+        HEAD /_ping
+        GET /v1.44/info
+        GET /v1.44/containers/json?filters=%7B%7D
+        GET /v1.44/containers/4f1a/json
+        GET /v1.44/images/sha256:0a1b/json
+        GET /v1.44/images/reg.io:5000/a/b:latest/json
+        POST /v1.44/images/create?fromImage=docker.io%2Flibrary%2Fa&tag=latest
+        POST /v1.44/containers/4f1a/stop
+        POST /v1.25/containers/4f1a/kill?signal=SIGTERM
+        POST+ /v1.44/containers/4f1a/update
+        POST /v1.44/containers/4f1a/rename?name=x
+        DELETE /v1.44/containers/4f1a?force=1&v=0
+        POST+ /v1.44/containers/create?name=a
+        POST+ /v1.44/networks/web/connect
+        POST+ /v1.25/networks/web/disconnect
+        POST /v1.44/containers/4f1a/start
+        DELETE /v1.44/images/sha256:0a1b",
+    ),
+    (
+        "dozzle",
+        "
+        HEAD /_ping
+        GET /v1.51/info
+        GET /v1.51/version
+        GET /v1.51/containers/json?all=1
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/4f1a/logs?follow=1&stdout=1&stderr=1&tail=100&timestamps=1
+        GET /v1.51/containers/4f1a/stats?stream=1
+        GET /v1.51/events",
+    ),
+    (
+        "dozzle-actions",
+        "
+        GET /v1.51/info
+        GET /v1.51/containers/4f1a/logs?follow=1
+        POST /v1.51/containers/4f1a/start
+        POST /v1.51/containers/4f1a/stop
+        POST /v1.51/containers/4f1a/restart
+        DELETE /v1.51/containers/4f1a",
+    ),
+    (
+        "homepage",
+        "
+        GET /containers/json?all=true
+        GET /containers/web/json
+        GET /containers/web/stats?stream=false
+        GET /services
+        GET /services/web
+        GET /tasks?filters=%7B%22service%22%3A%5B%22web%22%5D%7D",
+    ),
+    (
+        "glances",
+        "
+        GET /version
+        GET /v1.51/_ping
+        GET /v1.51/containers/json?limit=-1&all=0&size=0&trunc_cmd=0
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/4f1a/stats?stream=True
+        GET /v1.51/images/sha256:0a1b/json",
+    ),
+    (
+        "diun",
+        "
+        HEAD /_ping
+        GET /v1.51/version
+        GET /v1.51/containers/json?filters=%7B%7D
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/images/sha256:0a1b/json
+        GET /v1.51/services",
+    ),
+    (
+        "autoheal",
+        "
+        GET /containers/json?filters=%7B%22health%22:%5B%22unhealthy%22%5D%7D
+        POST /containers/4f1a/restart?t=10",
+    ),
+    (
+        "ofelia",
+        "
+        GET /version
+        HEAD /_ping
+        GET /info
+        GET /containers/json?filters=%7B%7D
+        GET /containers/web/json
+        GET /v1.51/events
+        POST+ /containers/web/exec
+        POST+ /exec/a1/start
+        GET /exec/a1/json
+        GET /images/json?filters=%7B%7D
+        GET /v1.51/images/a:1/json
+        POST /images/create?fromImage=a&tag=1
+        POST+ /containers/create
+        GET /networks?filters=%7B%7D
+        POST+ /networks/web/connect
+        POST /containers/4f1a/start
+        POST /v1.51/containers/4f1a/wait?condition=not-running
+        GET /containers/4f1a/logs?stdout=1
+        POST /containers/4f1a/stop?t=10
+        DELETE /containers/4f1a?force=1",
+    ),
+    (
+        "telegraf",
+        "
+        HEAD /_ping
+        GET /v1.51/info
+        GET /v1.51/containers/json?all=1
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/4f1a/stats?stream=0
+        GET /v1.51/containers/4f1a/logs?follow=1
+        GET /v1.51/services
+        GET /v1.51/tasks
+        GET /v1.51/system/df?type=volume",
+    ),
+    (
+        "netdata",
+        "
+        GET /containers/4f1a/json
+        HEAD /_ping
+        GET /v1.51/info
+        GET /v1.51/images/json
+        GET /v1.51/containers/json?filters=%7B%7D",
+    ),
+    (
+        "promtail",
+        "
+        HEAD /_ping
+        GET /v1.51/containers/json?limit=0
+        GET /v1.51/networks
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/4f1a/logs?follow=1&since=1",
+    ),
+    (
+        "crowdsec",
+        "
+        HEAD /_ping
+        GET /v1.51/info
+        GET /v1.51/containers/json
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/4f1a/logs?follow=1
+        GET /v1.51/events?filters=%7B%7D
+        GET /v1.51/services
+        GET /v1.51/services/a1
+        GET /v1.51/services/a1/logs?follow=1",
+    ),
+    (
+        "uptime-kuma",
+        "
+        GET /containers/json?all=true
+        GET /containers/web/json",
+    ),
+    (
+        "nginx-proxy",
+        "
+        GET /version
+        GET /_ping
+        GET /info
+        GET /events?filters=%7B%7D
+        GET /containers/json?all=0
+        GET /containers/4f1a/json?size=0
+        GET /networks",
+    ),
+    (
+        "homarr",
+        "
+        GET /containers/json?all=true
+        GET /containers/4f1a/json
+        GET /containers/4f1a/stats?stream=false&one-shot=true
+        POST /containers/4f1a/start
+        POST /containers/4f1a/stop
+        POST /containers/4f1a/restart
+        DELETE /containers/4f1a",
+    ),
+    (
+        "beszel",
+        "
+        GET /version
+        GET /info
+        GET /containers/json
+        GET /containers/4f1a/json
+        GET /containers/4f1a/stats?stream=0&one-shot=1
+        GET /containers/4f1a/logs?stdout=1&tail=200",
+    ),
+    (
+        "whats-up-docker",
+        "
+        GET /events?filters=%7B%7D
+        GET /containers/json?all=true
+        GET /containers/4f1a/json
+        GET /images/sha256:0a1b/json
+        GET /images/reg.io/a/b:1@sha256:0a1b/json",
+    ),
+    (
+        "trivy",
+        "
+        HEAD /_ping
+        GET /v1.51/images/reg.io:5000/a/b:1/json
+        GET /v1.51/images/a%2Fb/history
+        GET /v1.51/images/get?names=reg.io%2Fa",
+    ),
+    (
+        "gitlab-runner",
+        "
+        HEAD /_ping
+        GET /v1.51/info
+        GET /v1.51/version
+        POST /v1.51/images/create?fromImage=a&tag=1
+        GET /v1.51/images/a:1/json
+        POST+ /v1.51/images/load?quiet=1
+        POST /v1.51/images/sha256:0a1b/tag?repo=a
+        POST+ /v1.51/containers/create?name=runner-1
+        POST /v1.51/containers/4f1a/attach?stream=1&stdin=1
+        POST /v1.51/containers/4f1a/start
+        POST /v1.51/containers/4f1a/wait?condition=not-running
+        POST /v1.51/containers/4f1a/stop
+        POST /v1.51/containers/4f1a/kill?signal=SIGKILL
+        GET /v1.51/containers/4f1a/logs?stdout=1
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/json?all=1
+        POST+ /v1.51/containers/4f1a/exec
+        POST+ /v1.51/exec/a1/start
+        POST /v1.51/exec/a1/resize?h=1&w=1
+        DELETE /v1.51/containers/4f1a?force=1&v=1
+        POST+ /v1.51/networks/create
+        GET /v1.51/networks
+        GET /v1.51/networks/a1
+        POST+ /v1.51/networks/a1/disconnect
+        DELETE /v1.51/networks/a1
+        POST+ /v1.51/volumes/create
+        GET /v1.51/volumes/a1
+        GET /v1.51/volumes
+        DELETE /v1.51/volumes/a1",
+    ),
+    (
+        "docker-read",
+        "
+        HEAD /_ping
+        GET /v1.51/version
+        GET /v1.51/info
+        GET /v1.51/events
+        GET /v1.51/system/df
+        GET /v1.51/containers/json?all=1
+        GET /v1.51/containers/web/json
+        GET /v1.51/containers/web/logs?stdout=1&follow=1
+        GET /v1.51/containers/web/stats?stream=1
+        GET /v1.51/containers/web/top
+        GET /v1.51/containers/web/changes
+        GET /v1.51/images/json
+        GET /v1.51/images/a/b:1/json
+        GET /v1.51/images/a/b:1/history
+        GET /v1.51/networks
+        GET /v1.51/networks/web
+        GET /v1.51/volumes
+        GET /v1.51/volumes/data
+        GET /v1.51/services
+        GET /v1.51/services/web?insertDefaults=false
+        GET /v1.51/services/web/logs
+        GET /v1.51/tasks
+        GET /v1.51/tasks/a1
+        GET /v1.51/tasks/a1/logs
+        GET /v1.51/nodes
+        GET /v1.51/nodes/self
+        GET /v1.51/plugins
+        GET /v1.51/plugins/a/b:1/json
+        GET /v1.51/secrets
+        GET /v1.51/secrets/a1
+        GET /v1.51/configs
+        GET /v1.51/configs/a1",
+    ),
+];
+
+/// What no preset lets through but for those that are named: their purpose is just that.
+const DANGEROUS: &[(&str, &[&str])] = &[
+    (
+        "POST+ /containers/create",
+        &["portainer", "watchtower", "ofelia", "gitlab-runner"],
+    ),
+    (
+        "POST+ /containers/x/exec",
+        &["portainer", "ofelia", "gitlab-runner"],
+    ),
+    (
+        "POST+ /exec/x/start",
+        &["portainer", "ofelia", "gitlab-runner"],
+    ),
+    (
+        "POST /containers/x/attach?stdin=1",
+        &["portainer", "gitlab-runner"],
+    ),
+    (
+        "GET /containers/x/attach/ws?stdin=1",
+        &["portainer", "gitlab-runner"],
+    ),
+    ("PUT+ /containers/x/archive?path=/", &[]),
+    ("GET /containers/x/archive?path=/", &[]),
+    ("HEAD /containers/x/archive?path=/", &[]),
+    ("POST+ /v1.23/containers/x/copy", &[]),
+    ("GET /containers/x/export", &[]),
+    (
+        "POST+ /v1.23/containers/x/start?x=HostConfig",
+        &["portainer"],
+    ),
+    ("POST /containers/x/start?checkpoint-dir=/", &["portainer"]),
+    ("POST+ /containers/x/checkpoints", &[]),
+    ("GET /containers/x/top?ps_args=axe", &[]),
+    ("POST /containers/prune", &[]),
+    ("POST+ /build", &["portainer"]),
+    ("POST /build?remote=http://host/", &["portainer"]),
+    ("POST /grpc", &["portainer"]),
+    ("POST /session", &["portainer"]),
+    ("POST+ /commit?container=x", &["portainer"]),
+    ("POST /images/create?fromSrc=http://host/", &[]),
+    ("POST+ /images/create?fromSrc=-", &[]),
+    ("POST+ /images/load", &["portainer", "gitlab-runner"]),
+    ("POST /images/x/push", &["portainer"]),
+    ("POST /images/x/tag?repo=y", &["portainer", "gitlab-runner"]),
+    ("GET /images/get?names=x", &["portainer", "trivy"]),
+    ("GET /images/x/get", &["portainer", "trivy"]),
+    ("GET /images/search?term=host:1/x", &[]),
+    ("GET /distribution/host:1/x/json", &["portainer"]),
+    ("POST /images/prune", &[]),
+    ("POST+ /auth", &[]),
+    ("POST+ /volumes/create", &["portainer", "gitlab-runner"]),
+    ("PUT+ /volumes/x", &[]),
+    ("POST+ /networks/create", &["portainer", "gitlab-runner"]),
+    ("POST+ /services/create", &["portainer"]),
+    ("POST+ /services/x/update", &["portainer"]),
+    ("POST+ /secrets/create", &["portainer"]),
+    ("POST+ /configs/create", &["portainer"]),
+    ("POST+ /nodes/x/update", &["portainer"]),
+    ("DELETE /nodes/x", &[]),
+    ("GET /swarm", &["portainer"]),
+    ("GET /swarm/unlockkey", &["portainer"]),
+    ("POST+ /swarm/init", &[]),
+    ("POST+ /swarm/join", &[]),
+    ("POST /swarm/leave?force=1", &[]),
+    ("POST+ /swarm/update", &[]),
+    ("GET /plugins/privileges?remote=host:1/x", &[]),
+    ("POST+ /plugins/pull", &[]),
+    ("POST+ /plugins/create?name=x", &[]),
+    ("POST /plugins/x/enable", &[]),
+    ("POST+ /plugins/x/set", &[]),
+    ("GET /debug/pprof/heap", &[]),
+    ("GET /debug/vars", &[]),
+];
+
+/// What people grant the program by sections, as guides and the programs' own documentation have it,
+/// with what the program calls besides. EVENTS, PING and VERSION are granted by default.
+const DOCUMENTED: &[(&str, &str)] = &[
+    ("autoheal", "CONTAINERS POST"),
+    ("beszel", "CONTAINERS INFO"),
+    ("crowdsec", "CONTAINERS INFO SERVICES"),
+    ("diun", "CONTAINERS IMAGES SERVICES TASKS"),
+    (
+        "docker-read",
+        "CONTAINERS IMAGES INFO NETWORKS VOLUMES SERVICES TASKS NODES PLUGINS SECRETS CONFIGS SYSTEM",
+    ),
+    ("dozzle", "CONTAINERS INFO"),
+    ("dozzle-actions", "CONTAINERS INFO POST"),
+    (
+        "gitlab-runner",
+        "CONTAINERS IMAGES NETWORKS VOLUMES EXEC INFO POST",
+    ),
+    ("glances", "CONTAINERS IMAGES"),
+    ("homarr", "CONTAINERS POST"),
+    ("homepage", "CONTAINERS SERVICES TASKS"),
+    ("netdata", "CONTAINERS INFO IMAGES"),
+    ("nginx-proxy", "CONTAINERS INFO NETWORKS"),
+    ("ofelia", "CONTAINERS EXEC POST IMAGES NETWORKS INFO"),
+    (
+        "portainer",
+        "CONTAINERS IMAGES INFO NETWORKS VOLUMES SERVICES TASKS SYSTEM PLUGINS POST EXEC BUILD \
+         COMMIT SWARM NODES CONFIGS SECRETS DISTRIBUTION SESSION GRPC",
+    ),
+    (
+        "portainer-read",
+        "CONTAINERS IMAGES INFO NETWORKS VOLUMES SERVICES TASKS SYSTEM PLUGINS NODES CONFIGS SECRETS",
+    ),
+    ("promtail", "CONTAINERS NETWORKS"),
+    ("telegraf", "CONTAINERS INFO SYSTEM SERVICES TASKS"),
+    ("traefik", "CONTAINERS"),
+    ("traefik-swarm", "SERVICES TASKS NETWORKS NODES"),
+    ("trivy", "IMAGES"),
+    ("uptime-kuma", "CONTAINERS"),
+    ("watchtower", "CONTAINERS IMAGES NETWORKS INFO POST"),
+    ("whats-up-docker", "CONTAINERS IMAGES"),
+];
+
+fn settings(env: &[(&str, &str)]) -> Settings {
+    Settings::load(&env.iter().copied().collect::<Snapshot>()).expect("a configuration that starts")
+}
+
+fn preset(name: &str) -> Settings {
+    settings(&[("PRESET", name)])
+}
+
+/// The origin, or the remedy, of a line of the tables above.
+fn decide(policy: &Policy, call: &str) -> Result<String, String> {
+    let (method, target) = call.split_once(' ').expect("a method and a target");
+    let bare = method.trim_end_matches('+');
+    let body = if bare == method {
+        Body::Empty
+    } else {
+        Body::Other
+    };
+    let target = Target::from_line(bare, target).expect("a clean target");
+    match policy.decide(target, body) {
+        Verdict::Allow(permit) => Ok(permit.origin().to_string()),
+        Verdict::Deny(denial) => Err(denial.remedy().to_owned()),
+    }
+}
+
+/// Every route of the API, old ones too.
+fn api() -> impl Iterator<Item = String> {
+    let rows = API
+        .lines()
+        .skip(1)
+        .map(|row| row.split('\t').collect::<Vec<_>>());
+    rows.map(|row| {
+        let path = row[1]
+            .replace("{id}", "c1")
+            .replace("/volumes/{name}", "/volumes/v1");
+        let path = path
+            .replace("{name}", "reg.io:5000/a/b")
+            .replace("{checkpoint}", "p1");
+        format!(
+            "{} {}",
+            row[0],
+            path.replace("{rpc}", "Solve").replace("{path}", "anything")
+        )
+    })
+}
+
+fn of<T: Copy>(table: &[(&str, T)], name: &str) -> T {
+    let found = table.iter().find(|(own, _)| *own == name);
+    found.unwrap_or_else(|| panic!("nothing about {name}")).1
+}
+
+#[test]
+fn there_is_one_for_each_program() {
+    let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    assert_eq!(names, NAMES);
+    // Each says what was looked at, and when that was so.
+    for preset in PRESETS {
+        let (name, about) = (preset.name, preset.about);
+        let words: Vec<&str> = about.split_whitespace().collect();
+        let about = words.join(" ");
+        let read = about.contains("20") && about.contains("read in the source of");
+        assert!(read || name == "docker-read", "{name}: {about}");
+        assert!(preset.about.lines().all(|line| line.len() < 100), "{name}");
+    }
+}
+
+#[test]
+fn each_program_works() {
+    let mut calls = 0;
+    for name in NAMES {
+        let policy = preset(name).policy;
+        let lines = of(CALLS, name).lines().map(str::trim);
+        for call in lines.filter(|line| !line.is_empty()) {
+            assert_eq!(
+                decide(&policy, call),
+                Ok(format!("PRESET={name}")),
+                "{call}"
+            );
+            calls += 1;
+        }
+    }
+    println!("{calls} calls pass");
+}
+
+#[test]
+fn nothing_dangerous_passes() {
+    for (call, purpose) in DANGEROUS {
+        for name in NAMES {
+            let verdict = decide(&preset(name).policy, call);
+            assert_eq!(
+                verdict.is_ok(),
+                purpose.contains(&name),
+                "{name}: {call}: {verdict:?}"
+            );
+        }
+    }
+}
+
+/// Root on the host is warned about exactly where it is the preset's purpose, and told in the list.
+#[test]
+fn root_on_the_host_is_told() {
+    for preset in PRESETS {
+        let root = preset.doc.contains("root on the host");
+        let warned = settings(&[("PRESET", preset.name)]).root_on_host();
+        assert_eq!(warned.is_some(), root, "{}: {warned:?}", preset.name);
+        assert!(warned.is_none_or(|text| text.contains(&format!("PRESET={} (", preset.name))));
+    }
+}
+
+#[test]
+fn each_is_a_subset_of_its_documented_sections() {
+    for name in NAMES {
+        let sections = of(DOCUMENTED, name)
+            .split_whitespace()
+            .map(|name| (name, "1"));
+        let sections = settings(&sections.collect::<Vec<_>>()).policy;
+        let policy = preset(name).policy;
+        let mut fewer = 0;
+        for call in api() {
+            let (mine, theirs) = (decide(&policy, &call), decide(&sections, &call));
+            assert!(
+                mine.is_err() || theirs.is_ok(),
+                "{name}: {call}: {theirs:?}"
+            );
+            fewer += usize::from(mine.is_err() && theirs.is_ok());
+        }
+        assert!(fewer > 0, "{name} is no narrower than its sections");
+    }
+}
+
+#[test]
+fn presets_add_up_and_a_deny_takes_away() {
+    let [one, other] = ["traefik", "autoheal"].map(preset);
+    let both = preset("traefik, autoheal");
+    for call in api() {
+        let alone = [&one, &other].map(|one| decide(&one.policy, &call).is_ok());
+        let verdict = decide(&both.policy, &call);
+        assert_eq!(
+            verdict.is_ok(),
+            alone.contains(&true),
+            "{call}: {verdict:?}"
+        );
+    }
+    let policy = settings(&[("PRESET", "dozzle"), ("DENY_LOGS", "1")]).policy;
+    assert_eq!(
+        decide(&policy, "GET /containers/x/logs"),
+        Err("DENY_LOGS denies it; take that out to allow it".to_owned())
+    );
+}
+
+/// Defaults of the section variables hold only where these say something, or where nothing else does.
+#[test]
+fn a_preset_brings_no_defaults() {
+    let allowed = |env: &[(&str, &str)]| {
+        let policy = settings(env).policy;
+        let calls = [
+            "GET /events",
+            "GET /_ping",
+            "GET /version",
+            "POST /containers/x/kill",
+        ];
+        calls.map(|call| decide(&policy, call).is_ok())
+    };
+    let kuma = ("PRESET", "uptime-kuma");
+    assert_eq!(allowed(&[]), [true, true, true, false]);
+    assert_eq!(allowed(&[kuma]), [false; 4]);
+    assert_eq!(allowed(&[("PRESET", "")]), [false; 4]);
+    assert_eq!(
+        allowed(&[("PRESET", "glances")]),
+        [false, true, true, false]
+    );
+    // An action brings itself, and a deny nothing.
+    assert_eq!(
+        allowed(&[kuma, ("ALLOW_KILL", "1")]),
+        [false, false, false, true]
+    );
+    assert_eq!(allowed(&[kuma, ("ALLOW_KILL", "0")]), [false; 4]);
+    assert_eq!(allowed(&[kuma, ("DENY_KILL", "1")]), [false; 4]);
+    // A section variable does, whatever its value.
+    for section in ["CONTAINERS", "EVENTS", "POST"] {
+        let on = allowed(&[kuma, (section, "0")]);
+        assert_eq!(on, [section != "EVENTS", true, true, false], "{section}");
+    }
+    let remedy = decide(&settings(&[kuma]).policy, "GET /containers/x/logs");
+    assert_eq!(remedy, Err("set ALLOW_LOGS=1".to_owned()));
+}
+
+#[test]
+fn a_profile_may_name_a_preset() {
+    let profile = settings(&[("PROFILE", "dozzle")]);
+    for call in api() {
+        let verdict = decide(&profile.policy, &call);
+        let same = decide(&preset("dozzle").policy, &call);
+        assert_eq!(verdict.is_ok(), same.is_ok(), "{call}: {verdict:?}");
+    }
+    let ping = decide(&profile.policy, "HEAD /_ping");
+    assert_eq!(ping, Ok("PROFILE=dozzle".to_owned()));
+    // Where the other proxy's profile of that name allows less, nothing is widened unasked.
+    let errors = Settings::load(&[("PROFILE", "traefik")].into_iter().collect::<Snapshot>());
+    let errors = errors.expect_err("no such file");
+    assert!(
+        errors[0]
+            .help
+            .ends_with("or write PRESET=traefik, which allows other requests")
+    );
+}
+
+fn dockgate(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dockgate"));
+    let output = command.args(args).env_clear().envs(env.iter().copied());
+    let output = output.output().expect("the program runs");
+    let [out, err] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("text"));
+    (output.status.code().expect("an exit code"), out, err)
+}
+
+#[test]
+fn an_unknown_preset_does_not_start() {
+    let (code, out, err) = dockgate(&["check"], &[("PRESET", "traefik,dozzel")]);
+    assert_eq!((code, out.as_str()), (78, ""));
+    assert_eq!(
+        err,
+        "dockgate: error: PRESET has dozzel, which is none; is dozzle meant? `dockgate presets` \
+         lists all\n"
+    );
+    let (code, out, err) = dockgate(&["presets", "dozzel"], &[]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        err.ends_with("is dozzle meant? `dockgate presets` lists all\n"),
+        "{err}"
+    );
+}
+
+/// The lines `      NAME: value` behind a heading, as they would be pasted.
+fn pasted<'a>(shown: &'a str, heading: &str) -> Vec<(&'a str, &'a str)> {
+    let (_, after) = shown.split_once(&format!("\n{heading}\n")).expect(heading);
+    let lines = after.lines().map_while(|line| line.strip_prefix("      "));
+    let pairs = lines.filter_map(|line| line.split_once(": "));
+    pairs
+        .map(|(name, value)| (name, value.trim_matches('\'')))
+        .collect()
+}
+
+#[test]
+fn what_is_shown_means_the_same() {
+    let (code, list, _) = dockgate(&["presets"], &[]);
+    assert_eq!((code, list.lines().count()), (0, NAMES.len()));
+    for (line, preset) in list.lines().zip(PRESETS) {
+        assert!(
+            line.starts_with(preset.name) && line.ends_with(preset.doc),
+            "{line}"
+        );
+    }
+    for name in NAMES {
+        let (code, shown, err) = dockgate(&["presets", name], &[]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        let load = |heading| settings(&pasted(&shown, heading));
+        let policy = load("As a preset:").policy;
+        let actions = load("In actions, the same:").policy;
+        let sections = load("In section variables, the nearest:").policy;
+        let regexes = load("In regexes:").policy;
+        let mut wider = BTreeSet::new();
+        for call in api() {
+            let own = decide(&policy, &call).is_ok();
+            for (kind, same) in [("actions", &actions), ("regexes", &regexes)] {
+                let verdict = decide(same, &call);
+                assert_eq!(
+                    verdict.is_ok(),
+                    own,
+                    "{name} as {kind}: {call}: {verdict:?}"
+                );
+            }
+            let nearest = decide(&sections, &call);
+            assert!(
+                !own || nearest.is_ok(),
+                "{name} as sections: {call}: {nearest:?}"
+            );
+            if !own && nearest.is_ok() {
+                wider.insert(call);
+            }
+        }
+        let told = shown
+            .lines()
+            .find_map(|line| line.strip_prefix("  which also allow "));
+        // Old routes, and those of today that are none of its own.
+        assert_eq!(told.is_some(), !wider.is_empty(), "{name}: {wider:?}");
+    }
+}
+
+/// Every compose file in `examples/compose`, as `dockgate check` sees its environment.
+#[test]
+fn the_compose_examples_start() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/compose");
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).expect("examples") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("a compose file");
+        let (_, after) = text.split_once("\n  dockgate:\n").expect("the service");
+        let (_, after) = after
+            .split_once("\n    environment:\n")
+            .expect("its environment");
+        let lines = after.lines().map_while(|line| line.strip_prefix("      "));
+        let lines = lines.map(|line| line.split(" #").next().unwrap_or(line));
+        let env = lines.filter_map(|line| line.split_once(": "));
+        let env: Vec<(&str, &str)> = env
+            .map(|(name, value)| (name, value.trim_matches('"')))
+            .collect();
+        let (code, out, err) = dockgate(&["check"], &env);
+        assert_eq!((code, err.as_str()), (0, ""), "{}", path.display());
+        let warnings = out.lines().filter(|line| line.starts_with("warning: "));
+        let others = warnings.filter(|line| !line.contains("root on the host"));
+        assert_eq!(others.count(), 0, "{}: {out}", path.display());
+        assert!(text.contains("\n    internal: true"), "{}", path.display());
+        assert!(
+            text.contains("dockgate:2375") || text.contains("HOST: dockgate"),
+            "{text}"
+        );
+        names.insert(
+            path.file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned(),
+        );
+        // The program does what it is for, but for what the example takes away.
+        let preset = env
+            .iter()
+            .find(|(name, _)| *name == "PRESET")
+            .map_or("autoheal", |one| one.1);
+        let policy = settings(&env).policy;
+        let lines = of(CALLS, preset).lines().map(str::trim);
+        for call in lines.filter(|line| !line.is_empty()) {
+            if let Err(remedy) = decide(&policy, call) {
+                assert!(
+                    remedy.starts_with("DENY_"),
+                    "{}: {call}: {remedy}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(names.len() >= 10, "{names:?}");
+}
