@@ -58,16 +58,15 @@ fuzz_target!(|data: &[u8]| {
         .any(|one| one.severity == Severity::Error);
     assert_eq!(loaded.is_err(), errors, "{diagnostics:?}");
 
+    // Other variables have errors of their own, and other dialects other defaults.
+    if block.keys().any(|name| !is_known(name)) {
+        return;
+    }
     let Some(read) = Read::of(&block) else {
         assert!(loaded.is_err(), "a bad setting is taken: {loaded:?}");
         return;
     };
-    let settings = match loaded {
-        Ok(settings) => settings,
-        // Other variables have errors of their own.
-        Err(_) if block.keys().any(|name| !is_known(name)) => return,
-        Err(diagnostics) => panic!("all is well, but {diagnostics:?}"),
-    };
+    let settings = loaded.expect("no other mistake");
     assert_eq!(settings.listen, read.listen);
     assert_eq!(settings.listen_mode, read.listen_mode);
     assert_eq!(settings.socket_path, read.socket_path);
@@ -214,9 +213,6 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
     };
     for (name, _) in VARIABLES {
         assert_eq!(settings.grants.on(name), on(name), "{name}");
-    }
-    if block.keys().any(|name| !is_known(name)) {
-        return;
     }
     for row in ROWS.iter().filter(|row| row.section != "NONE") {
         let path = row.path.replace("{id}", "c1").replace("{name}", "c1");

@@ -13,7 +13,6 @@ mod support;
 use std::{
     fs,
     os::unix::net::UnixStream as StdStream,
-    path::PathBuf,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -73,9 +72,9 @@ fn runtime() -> Runtime {
 
 /// Plays the client, the proxy and the engine until all three are done.
 async fn play(policy: &Granted, end: End, answers: [u8; 2], sent: &[u8]) -> Vec<Request> {
-    let path = socket_path();
-    let _ = fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).expect("a socket for the engine");
+    let path = &policy.settings.socket_path;
+    let _ = fs::remove_file(path);
+    let listener = UnixListener::bind(path).expect("a socket for the engine");
     let seen = Arc::new(Mutex::new(Vec::new()));
     let engine = tokio::spawn(engine(listener, answers, Arc::clone(&seen)));
 
@@ -84,7 +83,7 @@ async fn play(policy: &Granted, end: End, answers: [u8; 2], sent: &[u8]) -> Vec<
         socket.set_nonblocking(true).expect("a socket");
         UnixStream::from_std(socket).expect("a socket")
     });
-    let proxy = serve_one(Arc::clone(&policy.settings.policy), path, theirs);
+    let proxy = serve_one(&policy.settings, theirs);
     let ((), got) = tokio::join!(proxy, client(ours, end, sent));
     // All that the proxy sent has been read when the clock moves on.
     sleep(Duration::from_secs(1)).await;
@@ -97,10 +96,6 @@ async fn play(policy: &Granted, end: End, answers: [u8; 2], sent: &[u8]) -> Vec<
     let seen = std::mem::take(&mut *lock(&seen));
     answers_are_in_order(&got);
     seen
-}
-
-fn socket_path() -> PathBuf {
-    std::env::temp_dir().join(format!("dockgate-fuzz-{}.sock", std::process::id()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -14,7 +14,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::admission::Admission;
 use super::connection::{self, Stage};
 use super::health;
 use super::listener::{Accepting, Listener};
@@ -78,14 +77,23 @@ fn start(settings: &Settings) -> Result<End, String> {
         .build()
         .map_err(failed)?;
     // Before there is anything that a signal would leave behind.
-    let signals = {
+    let mut signals = {
         let _registers_here = runtime.enter();
         Signals::new().map_err(failed)?
     };
     let engine = settings.socket_path.as_path();
     if settings.engine_at_start {
-        let found = runtime.block_on(upstream::dial(engine));
-        found.map_err(|e| e.to_string())?;
+        let found = runtime.block_on(async {
+            tokio::select! {
+                found = upstream::dial(engine) => Some(found),
+                _ = signals.stop() => None,
+            }
+        });
+        match found {
+            Some(Ok(_)) => {}
+            Some(Err(e)) => return Err(e.to_string()),
+            None => return Ok(End::Signal),
+        }
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
@@ -98,13 +106,7 @@ fn start(settings: &Settings) -> Result<End, String> {
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared {
-        policy: Arc::clone(&settings.policy),
-        admission: settings.allow_from.clone().map(Admission::new),
-        log_requests: settings.profile.log_requests,
-        socket_path: settings.socket_path.clone(),
-        slots: Arc::new(Semaphore::new(max_connections)),
-    });
+    let shared = Arc::new(Shared::new(settings, max_connections));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
     let slots = Slots {

@@ -20,6 +20,7 @@ use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, UploadState, Upstream};
 use super::wire::{ClientLink, Framing};
 use crate::api::target::Target;
+use crate::config::Settings;
 use crate::observe::access::{self, Counters, Outcome, Peer, Record};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Permit, Policy, Verdict};
@@ -40,6 +41,19 @@ pub(super) struct Shared {
     pub socket_path: PathBuf,
     /// One for each connection that may be open.
     pub(super) slots: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// What the settings say, with room for so many connections.
+    pub(super) fn new(settings: &Settings, connections: usize) -> Self {
+        Self {
+            policy: Arc::clone(&settings.policy),
+            admission: settings.allow_from.clone().map(Admission::new),
+            log_requests: settings.profile.log_requests,
+            socket_path: settings.socket_path.clone(),
+            slots: Arc::new(Semaphore::new(connections)),
+        }
+    }
 }
 
 /// Where a connection's request stands.

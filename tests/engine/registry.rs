@@ -60,8 +60,9 @@ END");
     }
 
     let gate = Gate::before(&engine.socket(), "IMAGES");
-    let pull = "POST /images/create is not allowed: set POST=1";
+    let pull = "POST /images/create is not allowed: set ALLOW_PULL=1, or POST=1";
     gate.refused("docker pull 127.0.0.1:5000/some/image:tag", 1, pull);
-    let push = "POST /images/127.0.0.1:5000/some/image/push is not allowed: set POST=1";
+    let push = "POST /images/127.0.0.1:5000/some/image/push is not allowed: \
+                set ALLOW_PUSH=1, or POST=1";
     gate.refused("docker push 127.0.0.1:5000/some/image:tag", 1, push);
 }

@@ -22,10 +22,12 @@ impl Granted {
     /// Exactly these variables.
     fn new(on: BTreeSet<&'static str>) -> Granted {
         let value = |name| if on.contains(name) { "1" } else { "0" };
-        let snapshot: Snapshot = VARIABLES
+        let switches = VARIABLES
             .iter()
-            .map(|(name, _)| (*name, value(*name)))
-            .collect();
+            .map(|(name, _)| (*name, value(*name).to_owned()));
+        // Where the target that needs an engine has its own.
+        let engine = format!("/tmp/dockgate-fuzz-{}.sock", std::process::id());
+        let snapshot: Snapshot = switches.chain([("SOCKET_PATH", engine)]).collect();
         let settings = Settings::load(&snapshot).expect("a configuration that starts");
         Granted { on, settings }
     }
