@@ -29,6 +29,10 @@ mod commands;
 mod container;
 mod files;
 mod harness;
+#[allow(dead_code, reason = "likewise")]
+#[path = "../support/learned.rs"]
+mod learned;
+mod learning;
 mod registry;
 mod restarts;
 mod streams;
