@@ -1,4 +1,5 @@
-//! The command line: `dockgate [serve] | check | explain METHOD PATH | healthcheck | version`.
+//! The command line: `dockgate [serve] | check | explain METHOD PATH | learn FILE... | healthcheck |
+//! version`.
 
 mod health;
 mod presets;
@@ -6,7 +7,8 @@ mod presets;
 use std::{
     ffi::{OsStr, OsString},
     fmt::{Display, Write as _},
-    io::Write as _,
+    fs::File,
+    io::{self, BufRead, BufReader, Write as _},
     os::unix::ffi::OsStrExt as _,
     path::Path,
 };
@@ -19,6 +21,8 @@ use crate::{
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
     config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES},
+    learn::Learner,
+    observe::{access, log as log_writer},
     policy::{Body, Verdict, printable},
     proxy::{self, End},
 };
@@ -54,6 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> 
             with_settings(environment, |settings| explain(settings, &method, &path))
         }
         Ok(Command::Presets { name }) => show_presets(name.as_deref()),
+        Ok(Command::Learn { files }) => learn(&files),
         Ok(Command::Healthcheck) => healthcheck(environment),
         Ok(Command::Version) => {
             print(concat!("dockgate ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -84,6 +89,7 @@ enum Command {
     Check,
     Presets { name: Option<String> },
     Explain { method: String, path: String },
+    Learn { files: Vec<String> },
     Healthcheck,
     Version,
     Help,
@@ -113,6 +119,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
             name: Some(name.to_owned()),
         }),
         ["explain", ..] => Err("explain takes a method and a path".into()),
+        ["learn"] => Err("learn takes the files of a log, or - for stdin".into()),
+        ["learn", ref files @ ..] => Ok(Command::Learn {
+            files: files.iter().map(|&file| file.to_owned()).collect(),
+        }),
         ["healthcheck"] => Ok(Command::Healthcheck),
         ["version"] => Ok(Command::Version),
         ["help"] => Ok(Command::Help),
@@ -195,9 +205,69 @@ fn show_presets(name: Option<&str>) -> u8 {
     OK
 }
 
+/// Prints the smallest grants for what an access log holds.
+fn learn(files: &[String]) -> u8 {
+    let learner = Learner::new();
+    let (mut undecided, mut others) = (0_u64, 0_u64);
+    for file in files {
+        let lines: Box<dyn BufRead> = match file.as_str() {
+            "-" => Box::new(io::stdin().lock()),
+            path => match File::open(path) {
+                Ok(file) => Box::new(BufReader::new(file)),
+                Err(error) => return unreadable(file, &error),
+            },
+        };
+        for line in lines.split(b'\n') {
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => return unreadable(file, &error),
+            };
+            let line = str::from_utf8(&line).unwrap_or_default();
+            let plain = log_writer::plain_line(line);
+            match access::Line::read(plain.as_deref().unwrap_or(line)) {
+                Some(line) => match Target::from_line(line.method, line.target) {
+                    Ok(target) if line.decided && target.method().is_some() => {
+                        let body = match line.received {
+                            0 => Body::Empty,
+                            _ => Body::Other,
+                        };
+                        learner.saw(&target, body);
+                    }
+                    _ => undecided += 1,
+                },
+                None => others += 1,
+            }
+        }
+    }
+    let counts = [
+        (undecided, "requests that are refused whatever is granted"),
+        (others, "lines of another kind"),
+    ];
+    let left_out = counts.iter().filter(|(count, _)| *count > 0);
+    let left_out: Vec<String> = left_out
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let more = match left_out.as_slice() {
+        [] => String::new(),
+        some => format!(", leaving out {}", some.join(" and ")),
+    };
+    print(&learner.report(&more));
+    OK
+}
+
+fn unreadable(file: &str, error: &io::Error) -> u8 {
+    complain(&format_args!("cannot read {}: {error}", printable(file)));
+    FAILED
+}
+
 fn healthcheck(environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
-        Ok(settings) => health::check(settings.listen, settings.socket_path),
+        Ok(settings) => {
+            if let Some(why) = settings.unprotected {
+                print(&format!("{why}\n"));
+            }
+            health::check(settings.listen, settings.socket_path)
+        }
         Err(_) => Err("the configuration is bad: `dockgate check` tells how".to_owned()),
     };
     match health {
@@ -323,6 +393,7 @@ fn table(settings: &Settings) -> String {
         .iter()
         .map(ToString::to_string)
         .chain(settings.root_on_host())
+        .chain(settings.unprotected.map(|why| why.to_string()))
     {
         line(&mut text, format_args!("warning: {warning}"));
     }
@@ -352,6 +423,7 @@ fn help() -> String {
         "dockgate check                show the effective policy; exit 0, or 78 with every mistake\n",
         "dockgate explain METHOD PATH  is that allowed without a body, or what would grant it; exit 0 or 1\n",
         "dockgate presets [NAME]       list the presets, or show one as rules, variables and regexes\n",
+        "dockgate learn FILE...        the smallest grants for what its logs hold (-: stdin)\n",
         "dockgate healthcheck          do dockgate and the engine answer; exit 0 or 1\n",
         "dockgate version              print the version (-V, --version)\n",
         "dockgate help                 print this (-h, --help)\n",

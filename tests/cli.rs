@@ -5,7 +5,7 @@ use std::{
     net::TcpListener,
     os::unix::net::UnixListener,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -49,6 +49,7 @@ fn help_lists_every_command_and_variable() {
         "dockgate check ",
         "dockgate explain METHOD PATH ",
         "dockgate presets [NAME] ",
+        "dockgate learn FILE... ",
         "dockgate healthcheck ",
         "PRESET= ",
         "dockgate version ",
@@ -59,6 +60,8 @@ fn help_lists_every_command_and_variable() {
         "LISTEN=tcp://[::]:2375 ",
         "SHUTDOWN_GRACE=5 ",
         "LOG_LEVEL=info ",
+        "LEARN=0 ",
+        "DRY_RUN=0 ",
         "SOCKET_PATH=/var/run/docker.sock ",
     ] {
         assert!(
@@ -99,6 +102,7 @@ fn wrong_usage_exits_2_with_a_hint() {
             &["explain", "GET", "/", "x"],
             "explain takes a method and a path",
         ),
+        (&["learn"], "learn takes the files of a log, or - for stdin"),
         (&["version=1"], "unexpected argument version=1"),
     ] {
         let ran = dockgate(args, &[]);
@@ -403,4 +407,127 @@ fn healthcheck_waits_three_seconds_in_total() {
         took >= Duration::from_secs(3) && took < Duration::from_secs(10),
         "{took:?}"
     );
+}
+
+const LOG: &str = "\
+2026-11-21T23:02:00.457Z info    listening on tcp://[::]:2375
+2026-11-21T23:02:00.457Z info    172.20.0.3:44038 GET /v1.41/version 200 in=0 out=792 7.26ms allowed by VERSION
+2026-11-21T23:02:00.975Z warning unix:17 POST /containers/a/start 403 in=0 out=92 0.02ms denied: no
+2026-11-21T23:02:00.975Z warning 172.20.0.3:1 GET /containers//json 400 in=0 out=92 0.02ms denied: no
+2026-11-21T23:02:00.975Z warning 172.20.0.3:1 BREW /info 403 in=0 out=92 0.02ms denied: no
+2026-11-21T23:02:00.975Z warning 172.20.0.3:1 - - 400 denied: the request is malformed
+dockgate-1  | 2026-11-21T23:02:00.457Z info    172.20.0.3:1 GET /info 200 in=0 out=1 1ms allowed by INFO
+";
+
+fn learn(files: &[&str], stdin: &[u8]) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dockgate"))
+        .arg("learn")
+        .args(files)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    // It may not read all of it.
+    let _ = pipe.write_all(stdin);
+    drop(pipe);
+    let output = child.wait_with_output().expect("it ends");
+    Ran {
+        code: output.status.code().expect("an exit code"),
+        out: String::from_utf8(output.stdout).expect("UTF-8"),
+        err: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+#[test]
+fn learn_reads_logs_and_nothing_else() {
+    let learned = learn(&["-"], LOG.as_bytes());
+    assert_eq!((learned.code, learned.err.as_str()), (0, ""));
+    for part in [
+        "# Learned from 2 requests, leaving out 2 requests that are refused whatever is granted and \
+         3 lines of another kind.\n",
+        "environment:\n  ALLOW_START: 1\n  EVENTS: 0\n  PING: 0\n  VERSION: 1\n#\n",
+        "  SP_ALLOW_GET: '/(v[0-9.]+/)?version'\n",
+        "\nPOST /(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/start\n",
+    ] {
+        assert!(learned.out.contains(part), "{part}\n{}", learned.out);
+    }
+    // The same as JSON objects.
+    let json = LOG.lines().map(|line| {
+        let (time, rest) = line.split_at(24);
+        let (level, message) = rest.trim_start().split_once(' ').expect("a level");
+        let line = serde_json::json!({"time": time, "level": level, "msg": message.trim_start()});
+        let order = ["time", "level", "msg"].map(|key| format!("\"{key}\":{}", line[key]));
+        format!("{{{}}}\n", order.join(","))
+    });
+    assert_eq!(
+        learn(&["-"], json.collect::<String>().as_bytes()).out,
+        learned.out
+    );
+    // More than one file, one without a newline at its end.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("log");
+    std::fs::write(&file, LOG.trim_end()).expect("a file");
+    let file = file.to_str().expect("a plain path");
+    let twice = learn(&[file, "-"], LOG.as_bytes());
+    assert!(
+        twice
+            .out
+            .starts_with("# Learned from 4 requests, leaving out 4 "),
+        "{}",
+        twice.out
+    );
+    let body = |ran: &Ran| ran.out.split_once('\n').map(|(_, body)| body.to_owned());
+    assert_eq!(body(&twice), body(&learned));
+}
+
+#[test]
+fn learn_takes_any_bytes_for_lines() {
+    let mut log = vec![b'x'; 1 << 20];
+    log.extend(b"\n\xff\xfe\n\0\n\n");
+    let learned = learn(&["-"], &log);
+    let told =
+        "# Nothing was learned: there was no request, leaving out 4 lines of another kind.\n";
+    assert_eq!((learned.code, learned.out.as_str()), (0, told));
+    assert_eq!(
+        learn(&["-"], b"").out,
+        "# Nothing was learned: there was no request.\n"
+    );
+    for file in ["/nowhere/log", "/"] {
+        let failed = learn(&[file], b"");
+        assert_eq!((failed.code, failed.out.as_str()), (1, ""));
+        let told = format!("dockgate: cannot read {file}: ");
+        assert!(failed.err.starts_with(&told), "{}", failed.err);
+    }
+}
+
+#[test]
+fn check_explain_and_healthcheck_say_that_nothing_is_protected() {
+    for variable in ["LEARN", "DRY_RUN"] {
+        let env = [(variable, "1"), ("SOCKET_PATH", "/nowhere/engine.sock")];
+        let told = format!("{variable}=1: NOTHING IS BEING PROTECTED");
+        let checked = dockgate(&["check"], &env);
+        assert!(
+            checked.out.contains(&format!("warning: {told}")),
+            "{}",
+            checked.out
+        );
+        assert!(dockgate(&["healthcheck"], &env).out.starts_with(&told));
+        let explained = dockgate(&["explain", "GET", "/info"], &env);
+        let denial = "would deny: GET /info is not allowed: set INFO=1\n";
+        assert_eq!((explained.code, explained.out.as_str()), (1, denial));
+    }
+    let both = dockgate(&["check"], &[("LEARN", "1"), ("DRY_RUN", "1")]).out;
+    assert!(
+        both.contains("LEARN wins over DRY_RUN, which has no effect"),
+        "{both}"
+    );
+    let misread = dockgate(&["check"], &[("LEARN", "true")]).out;
+    assert!(
+        misread.contains("LEARN=true is read as 0; write LEARN=1"),
+        "{misread}"
+    );
+    assert!(!misread.contains("NOTHING IS"), "{misread}");
 }

@@ -80,7 +80,7 @@ use Outcome::{Denied, Forwarded, Refused};
 fn outcome(policy: &Policy, method: &str, target: &str) -> Outcome {
     match Target::from_line(method, target).map(|target| policy.decide(target, Body::Empty)) {
         Err(_) => Refused,
-        Ok(Verdict::Deny(_)) => Denied,
+        Ok(Verdict::Deny(_) | Verdict::WouldDeny(..)) => Denied,
         Ok(Verdict::Allow(_)) => Forwarded,
     }
 }

@@ -7,7 +7,7 @@ use dockgate::{
     config::{Settings, Snapshot},
     policy::{
         Body, Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step,
-        Verdict,
+        Unprotected, Verdict,
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -134,7 +134,7 @@ fn policy(rules: &[Rule]) -> Policy {
 fn decide(policy: &Policy, target: &Target, body: Body) -> Result<String, String> {
     match policy.decide(target.clone(), body) {
         Verdict::Allow(permit) => Ok(permit.origin().to_string()),
-        Verdict::Deny(denial) => Err(denial.remedy().to_owned()),
+        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_owned()),
     }
 }
 
@@ -153,6 +153,33 @@ proptest! {
                 Ok(origin) => prop_assert!(origins.contains(&origin.as_str()), "{target:?}"),
                 Err(_) => prop_assert!(origins.is_empty(), "{target:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_policy_that_protects_nothing_says_the_same_and_lets_all_pass(
+        rules in vec(rule(), 0..7),
+        targets in vec((target(), body()), 20),
+    ) {
+        let enforced = policy(&rules);
+        for why in Unprotected::ALL {
+            let unprotected = policy(&rules).unprotected(why);
+            for (target, body) in &targets {
+                let verdict = unprotected.decide(target.clone(), *body);
+                let said = match enforced.decide(target.clone(), *body) {
+                    Verdict::Allow(permit) => format!("allowed by {}", permit.origin()),
+                    Verdict::Deny(denial) => format!("would deny: {}", denial.message()),
+                    Verdict::WouldDeny(..) => unreachable!("nobody took the protection away"),
+                };
+                prop_assert_eq!(verdict.to_string(), said);
+                let (Verdict::Allow(permit) | Verdict::WouldDeny(permit, _)) = verdict else {
+                    return Err(TestCaseError::fail("denied"));
+                };
+                prop_assert_eq!(permit.target().path_and_query(), target.path_and_query());
+            }
+            let other = Target::from_line("BREW", "/info").expect("a clean target");
+            let verdict = unprotected.decide(other, Body::Empty);
+            prop_assert!(matches!(verdict, Verdict::Deny(_)), "{}", verdict);
         }
     }
 
@@ -492,7 +519,7 @@ fn told(env: &[(&str, &str)], method: &str, target: &str, body: Body) -> String 
     let target = Target::from_line(method, target).expect("a clean target");
     match settings(env).policy.decide(target, body) {
         Verdict::Allow(permit) => format!("allowed by {}", permit.origin()),
-        Verdict::Deny(denial) => {
+        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => {
             let message = denial.message();
             assert!(message.ends_with(denial.remedy()), "{message}");
             message

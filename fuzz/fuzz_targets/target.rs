@@ -110,6 +110,7 @@ fn what_is_allowed_is_granted(
                 );
             }
         }
+        Verdict::WouldDeny(..) => panic!("nobody took the protection away"),
         Verdict::Deny(denial) => {
             let message = denial.message();
             let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();

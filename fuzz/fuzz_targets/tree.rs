@@ -44,6 +44,7 @@ fn agree(u: &mut Unstructured<'_>) -> Result<()> {
                 "only the tree allows {target:?} by {}: {rules:#?}",
                 permit.origin()
             ),
+            Verdict::WouldDeny(..) => panic!("nobody took the protection away"),
             Verdict::Deny(denial) => assert!(
                 origins.is_empty(),
                 "only the tree denies {target:?}, {}: {rules:#?}",

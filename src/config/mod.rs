@@ -17,6 +17,7 @@ pub use dialect::Line;
 pub use dialect::presets::{Extra, PRESETS, Piece, Preset, Presets};
 pub use dialect::profile::{PROFILE_VARIABLES, Profile};
 pub use dialect::regexes::Regexes;
+pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
 pub use dialect::written::patterns;
 pub use env::Snapshot;

@@ -48,8 +48,6 @@ const FOREIGN: &[&str] = &[
     "PATCH",
     "DELETE",
     "OPTIONS",
-    "LEARN",
-    "DRY_RUN",
 ];
 
 /// The same for whole families of names.

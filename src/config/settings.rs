@@ -16,13 +16,13 @@ use serde::Deserialize;
 
 use super::{
     AllowFrom, Diagnostic, Presets, Profile, Regexes, Severity, Snapshot, Watchdog,
-    dialect::sections::{Grants, POST},
+    dialect::sections::{Grants, POST, Switch},
     names,
     socket_proxy::SocketProxy,
 };
 use crate::{
     api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
-    policy::{Body, Policy, Rule, Verdict, printable, value_reading},
+    policy::{Body, Policy, Rule, Unprotected, Verdict, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -78,6 +78,23 @@ pub const VARIABLES: &[Variable] = &[
         default: "info",
         doc: "debug, info, notice, warning, err, crit, alert or emerg",
     },
+    Variable {
+        name: "LEARN",
+        default: "0",
+        doc: "1: protect nothing, and print the smallest grants that would do",
+    },
+    Variable {
+        name: "DRY_RUN",
+        default: "0",
+        doc: "1: protect nothing, and log what would be denied",
+    },
+];
+
+/// Those of them that are read as a section's variable is.
+const SWITCHES: [&str; 3] = [
+    POST,
+    Unprotected::Learn.variable(),
+    Unprotected::DryRun.variable(),
 ];
 
 /// What dockgate runs with.
@@ -97,6 +114,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// The decisions.
     pub policy: Arc<Policy>,
+    /// Why it denies nothing, if so.
+    pub unprotected: Option<Unprotected>,
     /// What each granting variable was read as.
     pub grants: Grants,
     /// The presets.
@@ -203,6 +222,7 @@ impl Settings {
         if let (Some(listen), Some(engine)) = (&listen, &socket_path) {
             reader.compare(listen, mode_set, engine);
         }
+        let unprotected = reader.unprotected(snapshot);
         let rules = grants.rules().into_iter();
         let rules: Vec<Rule> = rules
             .chain(presets.rules())
@@ -251,7 +271,15 @@ impl Settings {
                 max_connections,
                 shutdown_grace,
                 log_level,
-                policy: Arc::new(patterns.into_iter().chain(lines).fold(policy, Policy::with)),
+                policy: Arc::new({
+                    let lists = patterns.into_iter().chain(lines);
+                    let policy = lists.fold(policy, Policy::with);
+                    match unprotected {
+                        Some(why) => policy.unprotected(why),
+                        None => policy,
+                    }
+                }),
+                unprotected,
                 engine_at_start: regexes.active || profile.name.is_some(),
                 grants,
                 presets,
@@ -406,7 +434,7 @@ impl Settings {
     fn granted_by(&self, route: &Route) -> Option<Arc<str>> {
         match self.policy.decide(route.sample()?, Body::Other) {
             Verdict::Allow(permit) => Some(permit.origin().clone()),
-            Verdict::Deny(_) => None,
+            Verdict::Deny(_) | Verdict::WouldDeny(..) => None,
         }
     }
 
@@ -440,7 +468,10 @@ struct Reader {
 impl Reader {
     fn raw(&mut self, snapshot: &Snapshot) -> Raw {
         let mut set = Vec::new();
-        for Variable { name, default, .. } in VARIABLES.iter().filter(|known| known.name != POST) {
+        for Variable { name, default, .. } in VARIABLES
+            .iter()
+            .filter(|known| !SWITCHES.contains(&known.name))
+        {
             match snapshot.get(name).map(|value| value.to_str()) {
                 Some(Some("")) => self.warning(
                     name,
@@ -457,6 +488,20 @@ impl Reader {
             }
         }
         envy::from_iter(set).expect("optional strings take every value")
+    }
+
+    /// Whether it is to deny nothing, and why.
+    fn unprotected(&mut self, snapshot: &Snapshot) -> Option<Unprotected> {
+        let mut asked = Unprotected::ALL
+            .into_iter()
+            .filter(|why| Switch::read(snapshot, why.variable(), false, &mut self.diagnostics).on);
+        let (first, second) = (asked.next()?, asked.next());
+        if let Some(second) = second {
+            let (first, second) = (first.variable(), second.variable());
+            let problem = format!("{first} wins over {second}, which has no effect");
+            self.warning(second, problem, "leave one of them out");
+        }
+        Some(first)
     }
 
     /// The value, or else the default, as what it means. What is wrong with it is noted.

@@ -127,6 +127,8 @@ pub enum Outcome {
     Undecided,
     /// Allowed by the rule of this origin.
     Allowed(Arc<str>),
+    /// Forwarded although it would be denied; the text is what the client would be told.
+    WouldDeny(String),
     /// Refused: by the policy, or as ambiguous. The text is what the client was told.
     Refused(String),
     /// The engine failed; the text is what the client was told.
@@ -188,7 +190,7 @@ impl Record {
         match self.outcome {
             Outcome::EngineFailed(_) => log::Level::Error,
             _ if self.health_check => log::Level::Debug,
-            Outcome::Refused(_) => log::Level::Warn,
+            Outcome::Refused(_) | Outcome::WouldDeny(_) => log::Level::Warn,
             Outcome::Allowed(_) | Outcome::Undecided => log::Level::Info,
         }
     }
@@ -229,6 +231,7 @@ impl fmt::Display for Record {
         match &self.outcome {
             Outcome::Undecided => f.write_str(" undecided")?,
             Outcome::Allowed(origin) => write!(f, " allowed by {origin}")?,
+            Outcome::WouldDeny(why) => write!(f, " would deny: {why}")?,
             Outcome::Refused(why) => write!(f, " denied: {why}")?,
             Outcome::EngineFailed(why) => write!(f, " failed: {why}")?,
         }
@@ -236,6 +239,62 @@ impl fmt::Display for Record {
             Some(how) => write!(f, " ({how})"),
             None => Ok(()),
         }
+    }
+}
+
+/// A line of the log, as far as it tells what was asked and decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// As sent.
+    pub method: &'a str,
+    /// As sent, but for the values of the query that are not shown.
+    pub target: &'a str,
+    /// How many bytes of its body were passed on.
+    pub received: u64,
+    /// Whether a policy could have allowed it: it was forwarded, or is a 403.
+    pub decided: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line of [`Record`]'s as the log has it. Anything else is none.
+    pub fn read(line: &'a str) -> Option<Line<'a>> {
+        let (time, rest) = line.split_at_checked("2026-11-21T23:02:00.457Z".len())?;
+        let is_time = time.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            10 => byte == b'T',
+            13 | 16 => byte == b':',
+            19 => byte == b'.',
+            23 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+        let (level, rest) = rest.strip_prefix(' ')?.split_at_checked("warning ".len())?;
+        let mut fields = rest.splitn(8, ' ');
+        let mut field = || fields.next();
+        let (peer, method, target, status) = (field()?, field()?, field()?, field()?);
+        let received = field()?.strip_prefix("in=")?;
+        let sent = field()?.strip_prefix("out=")?;
+        let (took, decision) = (field()?, field()?);
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let is_peer = match peer.strip_prefix("unix") {
+            Some("") => true,
+            Some(pid) => pid.strip_prefix(':').is_some_and(is_number),
+            None => peer.parse::<SocketAddr>().is_ok(),
+        };
+        let took = took.strip_suffix("ms").or(took.strip_suffix('s'))?;
+        let is_duration = took.split('.').all(is_number);
+        let is_level = ["err", "warning", "info", "debug"].contains(&level.trim_end());
+        let is_status = status == "-" || status.len() == 3 && is_number(status);
+        let forwarded = ["allowed by ", "would deny: ", "failed: "];
+        let forwarded = forwarded.iter().any(|start| decision.starts_with(start));
+        let denied = decision.starts_with("denied: ");
+        let undecided = decision.starts_with("undecided");
+        let fits = is_time && is_level && is_peer && is_status && is_number(sent) && is_duration;
+        (fits && (forwarded || denied || undecided)).then_some(Line {
+            method,
+            target,
+            received: received.parse().ok()?,
+            decided: forwarded || denied && status == "403",
+        })
     }
 }
 
@@ -336,6 +395,80 @@ mod tests {
         ] {
             let target: PathAndQuery = target.parse().expect("a target");
             assert_eq!(profile_line("GET", &target), line);
+        }
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let peers = [
+            Peer::Tcp("172.20.0.3:44038".parse().unwrap()),
+            Peer::Tcp("[::1]:1".parse().unwrap()),
+            Peer::Unix(Some(7)),
+            Peer::Unix(None),
+        ];
+        let outcomes = || {
+            [
+                (Outcome::Undecided, None, false),
+                (Outcome::Allowed("VERSION".into()), Some(200), true),
+                (
+                    Outcome::WouldDeny("GET /x is not allowed".into()),
+                    Some(404),
+                    true,
+                ),
+                (Outcome::EngineFailed("gone".into()), Some(503), true),
+                (Outcome::Refused("no".into()), Some(403), true),
+                (Outcome::Refused("odd".into()), Some(400), false),
+            ]
+        };
+        for peer in peers {
+            for (outcome, status, decided) in outcomes() {
+                let target = "/build?remote=secret&t=x".parse().unwrap();
+                let counters = Arc::new(Counters::default());
+                let peer = peer.to_string().into();
+                let mut record = Record::new(peer, Method::POST, target, Arc::clone(&counters));
+                counters.received.store(5, Relaxed);
+                record.outcome = outcome;
+                record.status = status.map(|status| StatusCode::from_u16(status).unwrap());
+                record.broken = Some("cut before its end");
+                let line = format!("2026-11-21T23:02:00.457Z {:<7} {record}", "info");
+                let expected = Line {
+                    method: "POST",
+                    target: "/build?remote=…&t=x",
+                    received: 5,
+                    decided,
+                };
+                assert_eq!(Line::read(&line), Some(expected), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_read_as_a_line() {
+        let line = "2026-11-21T23:02:00.457Z info    172.20.0.3:44038 GET /version 200 in=0 \
+                    out=792 7.26ms allowed by VERSION";
+        assert!(Line::read(line).is_some());
+        for (from, to) in [
+            ("2026", "x | 2026"),
+            ("2026-", "2026/"),
+            ("info   ", "loud   "),
+            ("info   ", "info"),
+            ("172.20.0.3:44038", "somebody"),
+            ("172.20.0.3:44038", "unix:"),
+            ("200", "20"),
+            ("in=0", "in="),
+            ("in=0", "in=-1"),
+            ("out=792", "792"),
+            ("7.26ms", "7.26"),
+            ("7.26ms", ".ms"),
+            ("allowed by", "liked by"),
+            (" allowed by VERSION", ""),
+            ("GET ", "GET  "),
+        ] {
+            assert_eq!(Line::read(&line.replacen(from, to, 1)), None, "{from} {to}");
+        }
+        for line in ["", "listening on tcp://[::]:2375", "…………………………………………………"]
+        {
+            assert_eq!(Line::read(line), None);
         }
     }
 

@@ -76,6 +76,31 @@ pub fn json_string(text: &str) -> String {
     json
 }
 
+/// A line as it would be without `json`, if it is a JSON object of [`init`]'s.
+pub fn plain_line(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("{\"time\":\"")?.strip_suffix("\"}")?;
+    let (time, rest) = rest.split_once("\",\"level\":\"")?;
+    let (level, message) = rest.split_once("\",\"msg\":\"")?;
+    let mut plain = format!("{time} {level:<7} ");
+    let mut chars = message.chars();
+    while let Some(c) = chars.next() {
+        plain.push(match c {
+            '"' => return None,
+            // An escaped control byte is in no line that is ever read again.
+            '\\' => chars.next().filter(|c| matches!(c, '"' | '\\'))?,
+            c => c,
+        });
+    }
+    Some(plain)
+}
+
+/// Writes text as it is, in its turn among the lines: for what somebody asked for, whatever the level.
+pub fn print(text: &str) {
+    if let Some(queue) = QUEUE.get() {
+        queue.push(text.as_bytes());
+    }
+}
+
 /// Waits until all lines are written, for a second at most: a stalled reader must not keep the
 /// process from ending.
 pub fn flush() {
@@ -188,6 +213,30 @@ impl Write for Handle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_lines_can_be_read() {
+        let line = |message: &str| {
+            format!(
+                "{{\"time\":\"now\",\"level\":\"info\",\"msg\":{}}}",
+                json_string(message)
+            )
+        };
+        let message = "GET /x?a=\"b\\c\"…";
+        assert_eq!(
+            plain_line(&line(message)),
+            Some(format!("now info    {message}"))
+        );
+        for other in [
+            line("\n").as_str(),
+            "now info    x",
+            "{}",
+            "",
+            &line("x")[1..],
+        ] {
+            assert_eq!(plain_line(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_stalled_reader_loses_lines_and_keeps_a_count() {

@@ -20,7 +20,7 @@ pub use explain::{printable, value_reading};
 pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
 pub use tree::TooComplex;
 use tree::Tree;
-pub use verdict::{Denial, Permit, Verdict};
+pub use verdict::{Denial, Permit, Unprotected, Verdict};
 
 /// All rules, compiled. Shared by every connection; nothing in it changes.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Policy {
     /// What allows more, where nothing is forbidden.
     allowlists: Vec<Allowlist>,
     no_method: Arc<str>,
+    /// Why it denies nothing, if so.
+    unprotected: Option<Unprotected>,
 }
 
 /// What is decided at one end of the tree for one method.
@@ -93,6 +95,7 @@ impl Policy {
             outcomes,
             allowlists: Vec::new(),
             no_method: explain::no_such_method().into(),
+            unprotected: None,
         })
     }
 
@@ -103,8 +106,33 @@ impl Policy {
         self
     }
 
+    /// The same policy, protecting nothing: it says what it would deny, and lets it pass. The only
+    /// way to such a policy; a test sees that only the settings take it.
+    #[must_use]
+    pub fn unprotected(self, why: Unprotected) -> Policy {
+        Policy {
+            unprotected: Some(why),
+            ..self
+        }
+    }
+
     /// Decides on a target with such a body.
     pub fn decide(&self, target: Target, body: Body) -> Verdict {
+        let verdict = self.judge(target, body);
+        let Some(why) = self.unprotected else {
+            return verdict;
+        };
+        match verdict {
+            // No engine knows another method, so there is nothing to learn from forwarding it.
+            Verdict::Deny(denial) if denial.target().method().is_some() => {
+                let permit = Permit::new(denial.target().clone(), why.variable().into());
+                Verdict::WouldDeny(permit, denial)
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn judge(&self, target: Target, body: Body) -> Verdict {
         let Some(method) = target.method() else {
             return Verdict::Deny(Denial::new(target, self.no_method.clone()));
         };

@@ -11,6 +11,8 @@ use crate::api::Target;
 pub enum Verdict {
     /// Forward it.
     Allow(Permit),
+    /// Forward it and say what would have been answered, since nothing is being protected.
+    WouldDeny(Permit, Denial),
     /// Answer 403.
     Deny(Denial),
 }
@@ -19,8 +21,42 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Allow(permit) => write!(f, "allowed by {}", permit.origin()),
+            Verdict::WouldDeny(_, denial) => write!(f, "would deny: {}", denial.message()),
             Verdict::Deny(denial) => write!(f, "denied: {}", denial.message()),
         }
+    }
+}
+
+/// Why a policy denies nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unprotected {
+    /// It only learns what its clients need.
+    Learn,
+    /// It only tells what it would deny.
+    DryRun,
+}
+
+impl Unprotected {
+    /// Both; the first one wins.
+    pub const ALL: [Unprotected; 2] = [Unprotected::Learn, Unprotected::DryRun];
+
+    /// The variable that asks for it.
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Unprotected::Learn => "LEARN",
+            Unprotected::DryRun => "DRY_RUN",
+        }
+    }
+}
+
+impl fmt::Display for Unprotected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variable = self.variable();
+        write!(f, "{variable}=1: NOTHING IS BEING PROTECTED: ")?;
+        f.write_str(match self {
+            Unprotected::Learn => "every request is forwarded, and SIGUSR1 prints what was learned",
+            Unprotected::DryRun => "every request is forwarded, and the log says `would deny`",
+        })
     }
 }
 
@@ -41,7 +77,7 @@ impl Permit {
         &self.target
     }
 
-    /// The rule that allowed it: `CONTAINERS`, `ALLOW_START`.
+    /// The rule that allowed it: `CONTAINERS`, `ALLOW_START`; or what lets it pass in spite of all.
     pub fn origin(&self) -> &Arc<str> {
         &self.origin
     }

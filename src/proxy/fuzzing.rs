@@ -15,7 +15,7 @@ use crate::observe::access::Peer;
 
 /// Serves `client` until it is closed.
 pub async fn serve_one(settings: &Settings, client: UnixStream) {
-    let shared = Arc::new(Shared::new(settings, 1));
+    let shared = Arc::new(Shared::new(settings, None, 1));
     let (_open, stages) = watch::channel(Stage::Open);
     connection::serve(shared, Socket::Unix(client), Peer::Unix(None), stages).await;
 }

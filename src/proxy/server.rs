@@ -20,9 +20,11 @@ use super::listener::{Accepting, Listener};
 use super::service::Shared;
 use super::upstream::{self, EngineError};
 use super::wire::Socket;
-use crate::config::Settings;
+use crate::config::{LogLevel, Settings};
+use crate::learn::Learner;
 use crate::observe::access::Peer;
 use crate::observe::log as log_writer;
+use crate::policy::Unprotected;
 
 /// Descriptors that are not a client's: standard streams, signals, the listeners, some air.
 const RESERVE: u64 = 32;
@@ -38,6 +40,9 @@ const LAST_REQUESTS: Duration = Duration::from_millis(250);
 /// How long the requests that are cut then may take to write their lines.
 const LAST_LINES: Duration = Duration::from_millis(250);
 
+/// How often it says that it protects nothing, if so.
+const ALARM_EVERY: Duration = Duration::from_secs(600);
+
 /// What ended the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -52,7 +57,11 @@ pub enum End {
 /// # Errors
 /// What keeps it from starting, in a sentence: a listener that cannot be bound, mostly.
 pub fn serve(settings: Settings) -> Result<End, String> {
-    log_writer::init(settings.log_level, settings.log_json);
+    // That nothing is being protected is said at every level.
+    let quietest = settings
+        .unprotected
+        .map_or(LogLevel::Emerg, |_| LogLevel::Err);
+    log_writer::init(settings.log_level.min(quietest), settings.log_json);
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
@@ -65,6 +74,9 @@ pub fn serve(settings: Settings) -> Result<End, String> {
     if let Some(warning) = settings.root_on_host() {
         log::warn!("{warning}");
     }
+    if let Some(why) = settings.unprotected {
+        log::error!("{why}");
+    }
     let result = start(&settings);
     log_writer::flush();
     result
@@ -76,10 +88,12 @@ fn start(settings: &Settings) -> Result<End, String> {
         .enable_all()
         .build()
         .map_err(failed)?;
+    let learns = settings.unprotected == Some(Unprotected::Learn);
+    let learner = learns.then(|| Arc::new(Learner::new()));
     // Before there is anything that a signal would leave behind.
     let mut signals = {
         let _registers_here = runtime.enter();
-        Signals::new().map_err(failed)?
+        Signals::new(learner.clone()).map_err(failed)?
     };
     let engine = settings.socket_path.as_path();
     if settings.engine_at_start {
@@ -106,9 +120,12 @@ fn start(settings: &Settings) -> Result<End, String> {
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared::new(settings, max_connections));
+    let shared = Arc::new(Shared::new(settings, learner, max_connections));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
+    if let Some(why) = settings.unprotected {
+        runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
+    }
     let slots = Slots {
         all: max_connections,
         free: &shared.slots,
@@ -162,11 +179,21 @@ async fn run(
         },
         name = signals.stop() => {
             log::warn!("{name} again: ending at once");
+            signals.print_learned();
             log_writer::flush();
             std::process::exit(1);
         }
     }
+    signals.print_learned();
     end
+}
+
+/// Does a thing again and again, first after such a time.
+async fn repeat(every: Duration, act: impl Fn()) {
+    loop {
+        sleep(every).await;
+        act();
+    }
 }
 
 /// Says at start what the first request would find out.
@@ -198,14 +225,19 @@ struct Signals {
     term: Signal,
     int: Signal,
     hangup: Signal,
+    usr1: Signal,
+    /// What SIGUSR1 asks.
+    learner: Option<Arc<Learner>>,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(learner: Option<Arc<Learner>>) -> io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+            learner,
         })
     }
 
@@ -218,7 +250,17 @@ impl Signals {
                 _ = self.hangup.recv() => {
                     log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
                 }
+                _ = self.usr1.recv() => match self.learner {
+                    Some(_) => self.print_learned(),
+                    None => log::info!("SIGUSR1: nothing to print, LEARN is not 1"),
+                }
             }
+        }
+    }
+
+    fn print_learned(&self) {
+        if let Some(learner) = &self.learner {
+            log_writer::print(&learner.report(""));
         }
     }
 }
@@ -453,4 +495,21 @@ fn fitting_connections(settings: &Settings) -> usize {
         );
     }
     wanted.min(fitting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thing_is_done_again_and_again() {
+        let (done, mut times) = mpsc::unbounded_channel();
+        tokio::spawn(repeat(Duration::from_millis(1), move || {
+            let _ = done.send(());
+        }));
+        for _ in 0..3 {
+            let time = timeout(Duration::from_secs(10), times.recv()).await;
+            assert_eq!(time, Ok(Some(())));
+        }
+    }
 }

@@ -21,6 +21,7 @@ use super::upstream::{self, Upload, UploadState, Upstream};
 use super::wire::{ClientLink, Framing};
 use crate::api::target::Target;
 use crate::config::Settings;
+use crate::learn::Learner;
 use crate::observe::access::{self, Counters, Outcome, Peer, Record};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Permit, Policy, Verdict};
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub admission: Option<Admission>,
     /// Whether each request is logged as a line of a profile.
     pub log_requests: bool,
+    /// Learns from what is forwarded, if that is wanted.
+    pub learner: Option<Arc<Learner>>,
     /// The engine's socket.
     pub socket_path: PathBuf,
     /// One for each connection that may be open.
@@ -45,11 +48,16 @@ pub(super) struct Shared {
 
 impl Shared {
     /// What the settings say, with room for so many connections.
-    pub(super) fn new(settings: &Settings, connections: usize) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        learner: Option<Arc<Learner>>,
+        connections: usize,
+    ) -> Self {
         Self {
             policy: Arc::clone(&settings.policy),
             admission: settings.allow_from.clone().map(Admission::new),
             log_requests: settings.profile.log_requests,
+            learner,
             socket_path: settings.socket_path.clone(),
             slots: Arc::new(Semaphore::new(connections)),
         }
@@ -287,15 +295,25 @@ pub(super) async fn answer(
         _ => policy::Body::Other,
     };
     let permit = match flight.client.shared.policy.decide(target, kind) {
-        Verdict::Allow(permit) => permit,
+        Verdict::Allow(permit) => {
+            flight.record.outcome = Outcome::Allowed(Arc::clone(permit.origin()));
+            permit
+        }
+        Verdict::WouldDeny(permit, denial) => {
+            flight.record.outcome = Outcome::WouldDeny(denial.message());
+            permit
+        }
         Verdict::Deny(denial) => {
             flight.record.health_check = own_check;
             let why = Outcome::Refused(denial.message().to_string());
             return Ok(flight.refuse(StatusCode::FORBIDDEN, why, unread));
         }
     };
-    flight.record.outcome = Outcome::Allowed(Arc::clone(permit.origin()));
     flight.record.health_check = own_check || ping && flight.client.peer.is_loopback();
+    // dockgate's own check needs no grant.
+    if let Some(learner) = flight.client.shared.learner.as_ref().filter(|_| !own_check) {
+        learner.saw(permit.target(), kind);
+    }
 
     let protocol = wanted_protocol(&request, &permit);
     let client_side = protocol.is_some().then(|| hyper::upgrade::on(&mut request));

@@ -151,6 +151,15 @@ impl Gate {
         }
     }
 
+    /// The process, which a test that needs it cannot do without.
+    #[track_caller]
+    pub(crate) fn dockgate(&self) -> &Dockgate {
+        match &self.server {
+            Server::Dockgate(dockgate) => dockgate,
+            Server::Forwarder(_) => panic!("there is no dockgate"),
+        }
+    }
+
     /// All that dockgate has written.
     pub(crate) fn log(&self) -> String {
         match &self.server {

@@ -30,6 +30,10 @@ mod container;
 mod files;
 mod grants;
 mod harness;
+#[allow(dead_code, reason = "likewise")]
+#[path = "../support/learned.rs"]
+mod learned;
+mod learning;
 mod registry;
 mod restarts;
 mod streams;

@@ -7,6 +7,8 @@
     reason = "shown with a test that fails, and only then"
 )]
 
+#[path = "../support/learned.rs"]
+mod learned;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -15,6 +17,7 @@ mod connections;
 mod denials;
 mod harness;
 mod headers;
+mod learning;
 mod listeners;
 mod logs;
 mod malformed;

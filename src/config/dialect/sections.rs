@@ -51,6 +51,18 @@ impl Grants {
             .chain(actions.map(|variable| (variable, false)))
     }
 
+    /// These variables at 1, and no other one, not even those that are granted by default.
+    pub(crate) fn only(variables: &[&str]) -> Grants {
+        let switches = Self::variables().map(|(name, _)| {
+            let on = variables.contains(&name);
+            (name, Switch { on, value: None })
+        });
+        Grants {
+            active: true,
+            switches: switches.collect(),
+        }
+    }
+
     /// Reads them all. Without any of them they are active if `alone`: if no other dialect is.
     pub(crate) fn read(
         snapshot: &Snapshot,
@@ -60,13 +72,7 @@ impl Grants {
         let mut sections = SECTIONS.iter().map(|section| section.name).chain([POST]);
         let active = alone || sections.any(|name| snapshot.get(name).is_some());
         let switches = Self::variables().map(|(name, default)| {
-            // A value is read up to its first byte that is no digit, so the others may be anything.
-            let value = snapshot
-                .get(name)
-                .map(|value| value.to_string_lossy().into());
-            let on = value.as_deref().map_or(default && active, grants);
-            let switch = Switch { on, value };
-            diagnostics.extend(switch.diagnostic(name));
+            let switch = Switch::read(snapshot, name, default && active, diagnostics);
             (name, switch)
         });
         let grants = Grants {
@@ -200,6 +206,23 @@ pub(crate) fn conditions(action: &Action) -> Vec<Condition> {
 }
 
 impl Switch {
+    /// Reads one.
+    pub(crate) fn read(
+        snapshot: &Snapshot,
+        name: &str,
+        default: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Switch {
+        // A value is read up to its first byte that is no digit, so the others may be anything.
+        let value = snapshot
+            .get(name)
+            .map(|value| value.to_string_lossy().into());
+        let on = value.as_deref().map_or(default, grants);
+        let switch = Switch { on, value };
+        diagnostics.extend(switch.diagnostic(name));
+        switch
+    }
+
     /// A value that is not plainly 0 or 1 was perhaps meant otherwise.
     fn diagnostic(&self, name: &str) -> Option<Diagnostic> {
         let value = self

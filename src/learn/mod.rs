@@ -1,0 +1,164 @@
+//! What clients asked for, and the smallest grants under which all of it would have passed.
+//!
+//! Nothing here knows what a grant means: each set of variables that can allow a request is made
+//! a small policy of its own, and that one is asked. What is kept of a request is its kind: method,
+//! route, and which of those policies allow it. Names of containers, images and so on are not kept;
+//! paths that no route of `sections.toml` has are, a limited number of them.
+
+mod print;
+mod ways;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    api::{Method, Target},
+    policy::{Body, is_literal},
+};
+use ways::{Places, Presets, Ways};
+
+/// The most kinds of requests that are kept on paths that the table does not have. All others are
+/// as few as the table's routes.
+const MOST_OTHERS: usize = 256;
+/// The longest such path that is kept.
+const LONGEST_OTHER: usize = 256;
+
+/// Learns from requests, and tells what it learned.
+#[derive(Debug)]
+pub struct Learner {
+    places: Places,
+    ways: Ways,
+    presets: Presets,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    kinds: BTreeMap<Kind, Traits>,
+    requests: u64,
+    /// Requests of kinds that were not kept.
+    left_out: u64,
+}
+
+/// What grants and patterns tell apart.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    place: Place,
+    method: Method,
+    /// What would allow it, the least first, as indexes of [`Ways`].
+    ways: Vec<usize>,
+    /// The presets that allow it, as indexes of [`Presets`].
+    presets: Vec<usize>,
+}
+
+/// Where a request goes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A path of the table: `/containers/{id}/start`.
+    Known(&'static str),
+    /// Any other, decoded and without its version.
+    Other(Vec<u8>),
+}
+
+/// What else the requests of a kind were like, as far as patterns depend on it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traits {
+    /// Some had a query.
+    query: bool,
+    /// Some had a path that was written as it is.
+    plain: bool,
+    /// Some had escapes in it for bytes that may need them, such as `%40`.
+    escaped: bool,
+    /// Some had what no profile takes: needless escapes, such as `%2F` and `%61`, or a form.
+    unfit: bool,
+}
+
+impl Learner {
+    /// Has seen nothing yet.
+    #[expect(
+        clippy::new_without_default,
+        reason = "it compiles a policy for each grant there is"
+    )]
+    pub fn new() -> Learner {
+        Learner {
+            places: Places::of_table(),
+            ways: Ways::of_table(),
+            presets: Presets::of_table(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Learns from a request that was forwarded, or should have been.
+    pub fn saw(&self, target: &Target, body: Body) {
+        let Some(method) = target.method() else {
+            return;
+        };
+        let place = match self.places.find(target) {
+            Some(path) => Place::Known(path),
+            None => Place::Other(target.path().to_owned()),
+        };
+        let ways = self.ways.that_allow(target, body);
+        let presets = self.presets.that_allow(target, body);
+        let traits = Traits::of(target, body);
+        self.with(|seen| {
+            seen.requests += 1;
+            let kind = Kind {
+                place,
+                method,
+                ways,
+                presets,
+            };
+            if let Some(known) = seen.kinds.get_mut(&kind) {
+                known.add(traits);
+            } else if seen.has_room_for(&kind.place) {
+                seen.kinds.insert(kind, traits);
+            } else {
+                seen.left_out += 1;
+            }
+        });
+    }
+
+    /// What was learned, three ways, each ready to be pasted. `more` is a remark on the first line.
+    pub fn report(&self, more: &str) -> String {
+        self.with(|seen| print::report(seen, &self.ways, &self.presets, more))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+        look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Seen {
+    fn has_room_for(&self, place: &Place) -> bool {
+        let others = || {
+            let places = self.kinds.keys().map(|kind| &kind.place);
+            places.filter(|place| matches!(place, Place::Other(_)))
+        };
+        match place {
+            Place::Known(_) => true,
+            Place::Other(path) => path.len() <= LONGEST_OTHER && others().count() < MOST_OTHERS,
+        }
+    }
+}
+
+impl Traits {
+    fn of(target: &Target, body: Body) -> Traits {
+        let unfit = body == Body::Form || !is_literal(target);
+        let escaped = target.path_and_query().path().contains('%');
+        Traits {
+            query: target.query().is_some(),
+            plain: !escaped && !unfit,
+            escaped: escaped && !unfit,
+            unfit,
+        }
+    }
+
+    fn add(&mut self, more: Traits) {
+        self.query |= more.query;
+        self.plain |= more.plain;
+        self.escaped |= more.escaped;
+        self.unfit |= more.unfit;
+    }
+}

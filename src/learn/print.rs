@@ -1,0 +1,227 @@
+//! What was learned, as text: variables, regex allowlists, a profile file.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+use super::{
+    Kind, LONGEST_OTHER, MOST_OTHERS, Place, Seen, Traits,
+    ways::{Presets, Ways},
+};
+use crate::{
+    api::{
+        Method,
+        sections::{ACTIONS, SECTIONS},
+    },
+    config::POST,
+};
+
+/// Everything is YAML or a profile's lines; what is said besides is a comment in both.
+pub(super) fn report(seen: &Seen, ways: &Ways, presets: &Presets, more: &str) -> String {
+    let mut text = String::new();
+    let _ = write_report(&mut text, seen, ways, presets, more); // writing to a String cannot fail
+    text
+}
+
+fn write_report(
+    text: &mut String,
+    seen: &Seen,
+    ways: &Ways,
+    presets: &Presets,
+    more: &str,
+) -> std::fmt::Result {
+    let Seen {
+        kinds,
+        requests,
+        left_out,
+    } = seen;
+    if *requests == 0 {
+        return writeln!(text, "# Nothing was learned: there was no request{more}.");
+    }
+    let places = places(kinds);
+    writeln!(text, "# Learned from {requests} requests{more}.")?;
+    if *left_out > 0 {
+        writeln!(
+            text,
+            "# {left_out} of them are NOT covered: only {MOST_OTHERS} unknown paths are kept, of at \
+             most {LONGEST_OTHER} bytes."
+        )?;
+    }
+    writeln!(text, "# Any one of these lets all of them pass.")?;
+    writeln!(text, "#\n# 1. Variables:\nenvironment:")?;
+    let chosen = ways.smallest(kinds.keys());
+    for (variable, value) in environment(&chosen) {
+        writeln!(text, "  {variable}: {value}")?;
+    }
+    let without = kinds.keys().filter(|kind| kind.ways.is_empty());
+    for kind in without {
+        writeln!(
+            text,
+            "# no variable grants {}",
+            readable(kind.method, &kind.place)
+        )?;
+    }
+    writeln!(
+        text,
+        "#\n# 2. Regex allowlists (SP_LISTENIP and SP_ALLOWFROM say where and for whom):\n\
+         environment:"
+    )?;
+    let mut counts = BTreeMap::new();
+    for (method, place) in places.keys() {
+        let Some(pattern) = decoded(place) else {
+            writeln!(
+                text,
+                "# no pattern takes bytes that are not ASCII: {}",
+                readable(*method, place)
+            )?;
+            continue;
+        };
+        let count = counts
+            .entry(method)
+            .and_modify(|count| *count += 1)
+            .or_insert(1);
+        let number = if *count > 1 {
+            format!("_{count}")
+        } else {
+            String::new()
+        };
+        writeln!(text, "  SP_ALLOW_{method}{number}: '{pattern}'")?;
+    }
+    writeln!(text, "#\n# 3. A profile file:")?;
+    for ((method, place), traits) in &places {
+        if traits.unfit {
+            let readable = readable(*method, place);
+            writeln!(
+                text,
+                "# no profile takes a form, or an escape that is needless or missing: {readable}"
+            )?;
+        }
+        if traits.plain || traits.escaped {
+            let query = if traits.query { r"(\?.*)?" } else { "" };
+            writeln!(text, "{method} {}{query}", raw(place, traits.escaped))?;
+        }
+    }
+    if let Some(near) = presets.nearest(kinds.keys(), ways) {
+        let unused = match near.unused.as_slice() {
+            [] => String::new(),
+            some => format!(" (not used of it: {})", some.join(" ")),
+        };
+        writeln!(
+            text,
+            "#\n# 4. The nearest preset, with what it lacks{unused}:\nenvironment:"
+        )?;
+        writeln!(text, "  PRESET: {}", near.preset.name)?;
+        // By itself it does not bring the defaults of the variables; those that it has may come.
+        let own = |name: &str| near.preset.pieces().any(|piece| piece.name() == name);
+        let more = environment(&near.lacks).filter(|_| !near.lacks.is_empty());
+        for (variable, value) in more.filter(|(name, value)| *value == 1 || !own(name)) {
+            writeln!(text, "  {variable}: {value}")?;
+        }
+    }
+    writeln!(text, "# End of what was learned.")
+}
+
+/// Methods and places, whatever allows them.
+fn places(kinds: &BTreeMap<Kind, Traits>) -> BTreeMap<(Method, &Place), Traits> {
+    let mut places: BTreeMap<_, Traits> = BTreeMap::new();
+    for (kind, traits) in kinds {
+        let place = places.entry((kind.method, &kind.place)).or_default();
+        place.add(*traits);
+    }
+    places
+}
+
+/// What has to be set: the narrowest first, and what is granted by default and was not needed.
+fn environment<'a>(
+    chosen: &'a BTreeSet<&'static str>,
+) -> impl Iterator<Item = (&'static str, u8)> + use<'a> {
+    let granted = |name: &&'static str| chosen.contains(name);
+    let actions = ACTIONS.iter().map(|action| action.allow).filter(granted);
+    let sections = SECTIONS.iter().filter_map(move |section| {
+        let is = chosen.contains(section.name);
+        (is || section.default).then_some((section.name, u8::from(is)))
+    });
+    let post = [POST].into_iter().filter(granted);
+    let one = |name| (name, 1);
+    actions.map(one).chain(sections).chain(post.map(one))
+}
+
+/// A request's kind on one line of a comment.
+fn readable(method: Method, place: &Place) -> String {
+    let path = match place {
+        Place::Known(path) => (*path).to_owned(),
+        Place::Other(path) => path.escape_ascii().to_string(),
+    };
+    format!("{method} {path}")
+}
+
+/// A pattern for the decoded path, if there is one.
+fn decoded(place: &Place) -> Option<String> {
+    let path = match place {
+        Place::Known(path) => of_route(path, ""),
+        Place::Other(path) if !path.is_ascii() => return None,
+        Place::Other(path) => path[1..].iter().map(|byte| literal(*byte)).collect(),
+    };
+    Some(format!("{VERSION}{path}"))
+}
+
+/// A pattern for the path as it is sent, with escapes if some clients sent any.
+fn raw(place: &Place, escaped: bool) -> String {
+    let path = match place {
+        Place::Known(path) => of_route(path, if escaped { "|%3[Aa]|%40" } else { "" }),
+        Place::Other(path) => path[1..]
+            .iter()
+            .map(|byte| {
+                let unescaped = byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
+                let letters = |digit: u8| match digit {
+                    0..10 => format!("{digit}"),
+                    _ => format!("[{digit:X}{digit:x}]"),
+                };
+                let escape = format!("%{}{}", letters(byte >> 4), letters(byte & 15));
+                match () {
+                    () if unescaped || !escaped => literal(*byte),
+                    // What may stand in a path as it is.
+                    () if b"!$&'()*+,;=:@[]".contains(byte) => {
+                        format!("({}|{escape})", literal(*byte))
+                    }
+                    () => escape,
+                }
+            })
+            .collect(),
+    };
+    format!("{VERSION}{path}")
+}
+
+/// With the slash before it, so that every pattern begins with one, as a profile demands.
+const VERSION: &str = "/(v[0-9.]+/)?";
+
+/// A pattern for a route's path, without its first slash; `more` is what else a name may consist of.
+fn of_route(path: &str, more: &str) -> String {
+    let segments = path[1..].split('/').map(|segment| {
+        let letters = match segment {
+            _ if !segment.starts_with('{') => return segment.bytes().map(literal).collect(),
+            _ if segment.ends_with("...}") => "[a-zA-Z0-9_.:@-]",
+            _ => return "[a-zA-Z0-9_.-]+".to_owned(),
+        };
+        let part = match more {
+            "" => format!("{letters}+"),
+            more => format!("({letters}{more})+"),
+        };
+        format!("{part}(/{part})*")
+    });
+    segments.collect::<Vec<String>>().join("/")
+}
+
+/// One byte as a pattern that may stand in single quotes in a compose file, which takes `$` for a
+/// variable.
+fn literal(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        b'/' | b'_' | b'-' | b'~' | b'%' | b':' | b'@' | b',' | b'=' => {
+            char::from(byte).to_string()
+        }
+        b'.' | b'+' | b'*' | b'(' | b')' | b'[' | b']' => format!("\\{}", char::from(byte)),
+        _ => format!("\\x{byte:02x}"),
+    }
+}

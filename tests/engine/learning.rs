@@ -1,0 +1,66 @@
+//! What was learned from real clients on a real engine is what they need, and a dry run lets them
+//! work.
+
+use rustix::process::Signal;
+
+use crate::harness::Gate;
+use crate::learned::Learned;
+
+const WORK: &str = "docker run -d --name $N busybox sh -c 'echo up; sleep 600' \
+                    && docker ps && docker exec $N echo hi && docker stop -t 0 $N \
+                    && docker logs $N && docker rm $N";
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_learned_policy_is_enough_and_no_more() {
+    for learning in Gate::each("LEARN") {
+        let before = learning.sh(WORK);
+        learning.dockgate().signal(Signal::USR1);
+        learning
+            .dockgate()
+            .line(|line| line == "# End of what was learned.");
+        let log = learning.log();
+        let report = log.find("# Learned from ").expect("a report");
+        let report = log[report..]
+            .split_inclusive("# End of what was learned.")
+            .next();
+        let learned = Learned::read(report.expect("its end"));
+        let variables = learned.environment().into_iter();
+        let variables: Vec<String> = variables
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let variables = variables.join(" ");
+        assert!(!variables.contains("POST"), "{variables}");
+
+        let gate = Gate::new(&variables);
+        let lines = |text: &str| text.lines().count();
+        assert_eq!(lines(&gate.sh(WORK)), lines(&before), "{variables}");
+        assert!(!gate.log().contains("denied"), "{}", gate.log());
+        for (command, remedy) in [
+            (
+                "docker volume ls",
+                "GET /volumes is not allowed: set ALLOW_VOLUME_LIST=1, or VOLUMES=1",
+            ),
+            (
+                "docker pause x",
+                "set ALLOW_PAUSE=1, or CONTAINERS=1 and POST=1",
+            ),
+        ] {
+            gate.refused(command, 1, remedy);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_dry_run_lets_clients_work_and_tells() {
+    for gate in Gate::each("DRY_RUN") {
+        assert_eq!(gate.sh("echo x | docker run -i --rm busybox cat"), "x");
+        for told in [
+            "would deny: POST /containers/create is not allowed: set ALLOW_CREATE=1, or",
+            "/attach is not allowed: set ALLOW_ATTACH=1, or",
+        ] {
+            gate.dockgate().line(|line| line.contains(told));
+        }
+    }
+}

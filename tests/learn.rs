@@ -1,0 +1,507 @@
+//! Learning, by the library: what was learned grants all that was seen, and no part of it does.
+
+#[path = "support/learned.rs"]
+mod learned;
+
+use dockgate::{
+    api::{
+        Target,
+        sections::{ACTIONS, SECTIONS},
+    },
+    config::{Settings, Snapshot},
+    learn::Learner,
+    policy::{Body, Policy, Verdict, is_literal},
+};
+use learned::{Learned, pairs};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use regex::Regex;
+
+const SESSIONS: [&str; 3] = [
+    include_str!("sessions/docker-cli.txt"),
+    include_str!("sessions/docker-py.txt"),
+    include_str!("sessions/dockerode.txt"),
+];
+
+type Request = (Target, Body);
+
+fn request(line: &str) -> Request {
+    let words: Vec<&str> = line.split(' ').collect();
+    let body = match words[2..] {
+        [] => Body::Empty,
+        ["body"] => Body::Other,
+        ["form"] => Body::Form,
+        _ => panic!("{line}"),
+    };
+    let target = Target::from_line(words[0], words[1]);
+    (target.unwrap_or_else(|bad| panic!("{line}: {bad}")), body)
+}
+
+fn report(session: &[Request]) -> String {
+    let learner = Learner::new();
+    for (target, body) in session {
+        learner.saw(target, *body);
+    }
+    learner.report("")
+}
+
+fn learn(session: &[Request]) -> Learned {
+    Learned::read(&report(session))
+}
+
+fn policy<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Policy {
+    let settings = Settings::load(&Snapshot::from_iter(variables)).expect("good settings");
+    std::sync::Arc::into_inner(settings.policy).expect("one owner")
+}
+
+fn passes(policy: &Policy, (target, body): &Request) -> bool {
+    matches!(policy.decide(target.clone(), *body), Verdict::Allow(_))
+}
+
+/// Nothing at all, not even what is granted by default.
+fn nothing() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SECTIONS.iter().map(|section| (section.name, "0"))
+}
+
+/// The requests that some variable grants.
+fn grantable(session: &[Request]) -> Vec<Request> {
+    let sections = SECTIONS.iter().map(|section| (section.name, "1"));
+    let actions = ACTIONS.iter().map(|action| (action.allow, "1"));
+    let all = policy(sections.chain(actions).chain([("POST", "1")]));
+    session
+        .iter()
+        .filter(|one| passes(&all, one))
+        .cloned()
+        .collect()
+}
+
+/// The least of it: every request passes, and with any one variable less some do not. Fewer
+/// variables never allow more, so no smaller part will do either.
+fn is_smallest(session: &[Request], learned: &Learned) {
+    let session = grantable(session);
+    let granted = policy(learned.environment());
+    for one in &session {
+        assert!(passes(&granted, one), "{one:?}\n{learned:#?}");
+    }
+    for (left_out, _) in learned.variables.iter().filter(|(_, value)| value == "1") {
+        let rest = learned.environment().into_iter();
+        let fewer = policy(
+            rest.filter(|(name, _)| name != left_out)
+                .chain([(&**left_out, "0")]),
+        );
+        let needed = session.iter().any(|one| !passes(&fewer, one));
+        assert!(needed, "{left_out} is not needed\n{learned:#?}");
+    }
+}
+
+/// A section is there only for what no action is for, and POST only for such a write.
+fn takes_actions_first(session: &[Request], learned: &Learned) {
+    let actions = ACTIONS.iter().map(|action| (action.allow, "1"));
+    let actions = policy(nothing().chain(actions));
+    let sections_only: Vec<Request> = grantable(session)
+        .into_iter()
+        .filter(|one| !passes(&actions, one))
+        .collect();
+    for (name, _) in learned.variables.iter().filter(|(_, value)| value == "1") {
+        if ACTIONS.iter().any(|action| action.allow == name) {
+            continue;
+        }
+        let all = SECTIONS.iter().map(|section| (section.name, "1"));
+        let without = policy(all.chain([("POST", "1"), (name, "0")]));
+        let needed = sections_only.iter().any(|one| !passes(&without, one));
+        assert!(needed, "actions would do instead of {name}\n{learned:#?}");
+    }
+}
+
+/// The nearest preset with what it lacks is enough too, and no part of what it lacks will do.
+fn preset_is_enough(session: &[Request], learned: &Learned) {
+    let Some(((name, preset), _)) = learned.preset.split_first() else {
+        return;
+    };
+    assert_eq!(name, "PRESET");
+    let session = grantable(session);
+    let granted = policy(pairs(&learned.preset));
+    for one in &session {
+        assert!(passes(&granted, one), "{one:?}\n{learned:#?}");
+    }
+    let lacks = learned.preset.iter().filter(|(_, value)| value == "1");
+    for (left_out, _) in lacks {
+        let rest = pairs(&learned.preset).into_iter();
+        let fewer = policy(
+            rest.filter(|(name, _)| name != left_out)
+                .chain([(&**left_out, "0")]),
+        );
+        let needed = session.iter().any(|one| !passes(&fewer, one));
+        assert!(needed, "{preset} does not lack {left_out}\n{learned:#?}");
+    }
+}
+
+/// Each request is allowed by some pattern of its method, where one can be written at all; each
+/// pattern is needed.
+fn patterns_match(session: &[Request], learned: &Learned) {
+    let whole = |pattern: &str| Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
+    let allowlist = learned.patterns.iter().map(|(name, pattern)| {
+        let method = name.strip_prefix("SP_ALLOW_").expect("its name");
+        let method = method.split('_').next().expect("a method");
+        (method, whole(pattern))
+    });
+    let profile = learned.profile.iter();
+    let profile = profile.map(|(method, pattern)| (&**method, whole(pattern)));
+    let decoded = |(target, _): &Request| {
+        let raw = target.path_and_query().path();
+        let version = raw.starts_with("/v1.41/").then_some("/v1.41");
+        let path = String::from_utf8(target.path().to_vec()).ok()?;
+        path.is_ascii()
+            .then(|| version.unwrap_or_default().to_owned() + &path)
+    };
+    let raw = |(target, body): &Request| {
+        let fit = *body != Body::Form && is_literal(target);
+        fit.then(|| target.path_and_query().to_string())
+    };
+    let granted = policy(pairs(&learned.patterns));
+    every_one_is_matched(session, &allowlist.collect::<Vec<_>>(), &granted, decoded);
+
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    // A profile without lines would be a mistake.
+    let lines = learned.profile.iter();
+    let lines = lines.map(|(method, pattern)| format!("{method} {pattern}\n"));
+    let text: String = lines.chain(["GET /none\n".to_owned()]).collect();
+    std::fs::write(&file, text).expect("a file");
+    let granted = policy([("PROFILE", file.path().to_str().expect("a plain path"))]);
+    every_one_is_matched(session, &profile.collect::<Vec<_>>(), &granted, raw);
+}
+
+fn every_one_is_matched(
+    session: &[Request],
+    patterns: &[(&str, Regex)],
+    granted: &Policy,
+    subject: impl Fn(&Request) -> Option<String>,
+) {
+    let mut needed = vec![false; patterns.len()];
+    for one in session {
+        let Some(subject) = subject(one) else {
+            continue;
+        };
+        let matches = |(method, pattern): &(&str, Regex)| {
+            *method == one.0.method_str() && pattern.is_match(&subject)
+        };
+        let matching: Vec<usize> = (0..patterns.len())
+            .filter(|index| matches(&patterns[*index]))
+            .collect();
+        assert!(!matching.is_empty(), "{one:?}: {subject}\n{patterns:#?}");
+        assert!(passes(granted, one), "{one:?}\n{patterns:#?}");
+        if let [only] = *matching {
+            needed[only] = true;
+        }
+    }
+    let useless = patterns.iter().zip(needed).find(|(_, needed)| !needed);
+    assert!(useless.is_none(), "not needed: {useless:?}");
+}
+
+#[test]
+fn recorded_sessions_are_granted_and_no_part_of_the_grants_will_do() {
+    for session in SESSIONS {
+        let session: Vec<Request> = session.lines().map(request).collect();
+        assert_eq!(grantable(&session).len(), session.len());
+        let learned = learn(&session);
+        is_smallest(&session, &learned);
+        takes_actions_first(&session, &learned);
+        patterns_match(&session, &learned);
+        preset_is_enough(&session, &learned);
+        assert!(
+            learned.variables.iter().all(|(name, _)| name != "POST"),
+            "{learned:#?}"
+        );
+    }
+}
+
+/// Routes of the API, with names for their placeholders, and paths that no route has.
+fn requests() -> impl Strategy<Value = Vec<Request>> {
+    let routes: Vec<(&str, &str)> = include_str!("conformance/docker-api.tsv")
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let mut columns = line.split('\t');
+            (
+                columns.next().expect("a method"),
+                columns.next().expect("a path"),
+            )
+        })
+        .chain([
+            ("GET", "/debug/{x}"),
+            ("GET", "/"),
+            ("OPTIONS", "/info"),
+            ("GET", "/x/$y'z|"),
+        ])
+        .collect();
+    let names = [
+        "web",
+        "web",
+        "0123abcd",
+        "a/b:tag",
+        "a/b%40c",
+        "a%3ab%3A1",
+        "my%20net",
+        "x%2Fy",
+        "%77eb",
+        "caf%C3%A9",
+        "tést".trim_end_matches("ést"),
+        "json",
+        "$x'y",
+        "(a*",
+    ];
+    let queries = [
+        "",
+        "?all=1",
+        "?checkpoint=c",
+        "?fromSrc=x",
+        "?a%20b=1&c",
+        "?ps_args=x",
+    ];
+    let one = (
+        select(routes),
+        select(names.to_vec()),
+        any::<bool>(),
+        option::weighted(0.1, Just("/")),
+        select(queries.to_vec()),
+        select(&["", "", "", " body", " form"][..]),
+    );
+    let line = one.prop_map(|((method, route), name, versioned, slash, query, body)| {
+        let version = if versioned { "/v1.41" } else { "" };
+        let segments = route
+            .split('/')
+            .map(|segment| match segment.starts_with('{') {
+                true => name,
+                false => segment,
+            });
+        let path = segments.collect::<Vec<_>>().join("/");
+        let slash = slash.filter(|_| !path.ends_with('/')).unwrap_or_default();
+        request(&format!("{method} {version}{path}{slash}{query}{body}"))
+    });
+    vec(line, 1..20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_learned_is_the_smallest(session in requests()) {
+        let learned = learn(&session);
+        is_smallest(&session, &learned);
+        takes_actions_first(&session, &learned);
+        patterns_match(&session, &learned);
+        preset_is_enough(&session, &learned);
+    }
+
+    #[test]
+    fn the_order_of_requests_does_not_matter(
+        (session, shuffled) in requests()
+            .prop_flat_map(|session| (Just(session.clone()), Just(session).prop_shuffle())),
+    ) {
+        prop_assert_eq!(report(&session), report(&shuffled));
+    }
+}
+
+macro_rules! variables {
+    ($($name:ident: [$($line:literal),*] => $expected:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let learned = learn(&[$(request($line)),*]);
+            let variables = learned.variables.iter().map(|(name, value)| format!("{name}={value}"));
+            assert_eq!(variables.collect::<Vec<_>>().join(" "), $expected);
+        }
+    )*};
+}
+
+variables! {
+    a_read_is_an_action: ["GET /containers/json"] => "ALLOW_LIST=1 EVENTS=0 PING=0 VERSION=0";
+    defaults_are_kept_where_they_were_needed:
+        ["HEAD /_ping", "GET /version"] => "EVENTS=0 PING=1 VERSION=1";
+    a_section_where_there_is_no_action: ["GET /info", "GET /v1.41/system/df"]
+        => "EVENTS=0 INFO=1 PING=0 SYSTEM=1 VERSION=0";
+    a_write_without_an_action_takes_post: ["PATCH /containers/a/b"]
+        => "CONTAINERS=1 EVENTS=0 PING=0 VERSION=0 POST=1";
+    and_then_no_action_in_that_section:
+        ["PATCH /containers/a/b", "POST /containers/a/stop", "GET /containers/json"]
+        => "CONTAINERS=1 EVENTS=0 PING=0 VERSION=0 POST=1";
+    but_those_of_others: ["PATCH /containers/a/b", "POST /images/create", "GET /info"]
+        => "ALLOW_PULL=1 CONTAINERS=1 EVENTS=0 INFO=1 PING=0 VERSION=0 POST=1";
+    a_section_that_is_read_leaves_writes_to_actions:
+        ["GET /containers/a/b", "POST /containers/a/stop"]
+        => "ALLOW_STOP=1 CONTAINERS=1 EVENTS=0 PING=0 VERSION=0";
+    a_section_and_its_hole: ["GET /containers/a/exec"]
+        => "CONTAINERS=1 EVENTS=0 EXEC=1 PING=0 VERSION=0";
+    the_narrower_of_two_actions: ["POST /containers/a/stop"]
+        => "ALLOW_STOP=1 EVENTS=0 PING=0 VERSION=0";
+    one_wide_action_is_no_better_than_narrow_ones:
+        ["POST /containers/a/stop", "POST /containers/a/kill"]
+        => "ALLOW_STOP=1 ALLOW_KILL=1 EVENTS=0 PING=0 VERSION=0";
+    conditions_count: ["POST /containers/a/start"]
+        => "ALLOW_START=1 EVENTS=0 PING=0 VERSION=0";
+    a_condition_that_fails_takes_the_section: ["POST /containers/a/start?checkpoint=b"]
+        => "CONTAINERS=1 EVENTS=0 PING=0 VERSION=0 POST=1";
+    so_does_a_body: ["POST /containers/a/start", "POST /containers/a/start body"]
+        => "CONTAINERS=1 EVENTS=0 PING=0 VERSION=0 POST=1";
+    a_trailing_slash_is_no_action: ["GET /networks/"]
+        => "EVENTS=0 NETWORKS=1 PING=0 VERSION=0";
+    what_nothing_grants_is_left_out: ["GET /debug/vars", "GET /info"]
+        => "EVENTS=0 INFO=1 PING=0 VERSION=0";
+}
+
+#[test]
+fn a_report_reads_well() {
+    let session = [
+        "HEAD /_ping",
+        "GET /v1.41/containers/json?all=1",
+        "GET /v1.41/containers/json",
+        "POST /v1.41/containers/web-1/restart?t=5",
+        "GET /images/reg.io:5000/a/b%40sha256:12/json",
+        "GET /networks/my%20net",
+        "GET /networks/caf%C3%A9",
+        "GET /v1.41/containers%2Fweb/json",
+        "GET /debug/vars",
+    ];
+    let expected = r"# Learned from 9 requests.
+# Any one of these lets all of them pass.
+#
+# 1. Variables:
+environment:
+  ALLOW_LIST: 1
+  ALLOW_INSPECT: 1
+  ALLOW_RESTART: 1
+  ALLOW_IMAGE_INSPECT: 1
+  EVENTS: 0
+  NETWORKS: 1
+  PING: 1
+  VERSION: 0
+# no variable grants GET /debug/vars
+#
+# 2. Regex allowlists (SP_LISTENIP and SP_ALLOWFROM say where and for whom):
+environment:
+  SP_ALLOW_GET: '/(v[0-9.]+/)?containers/json'
+  SP_ALLOW_GET_2: '/(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/json'
+  SP_ALLOW_GET_3: '/(v[0-9.]+/)?images/[a-zA-Z0-9_.:@-]+(/[a-zA-Z0-9_.:@-]+)*/json'
+  SP_ALLOW_GET_4: '/(v[0-9.]+/)?debug/vars'
+# no pattern takes bytes that are not ASCII: GET /networks/caf\xc3\xa9
+  SP_ALLOW_GET_5: '/(v[0-9.]+/)?networks/my\x20net'
+  SP_ALLOW_HEAD: '/(v[0-9.]+/)?_ping'
+  SP_ALLOW_POST: '/(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/restart'
+#
+# 3. A profile file:
+GET /(v[0-9.]+/)?containers/json(\?.*)?
+# no profile takes a form, or an escape that is needless or missing: GET /containers/{id}/json
+GET /(v[0-9.]+/)?images/([a-zA-Z0-9_.:@-]|%3[Aa]|%40)+(/([a-zA-Z0-9_.:@-]|%3[Aa]|%40)+)*/json
+GET /(v[0-9.]+/)?debug/vars
+GET /(v[0-9.]+/)?networks/caf%[Cc]3%[Aa]9
+GET /(v[0-9.]+/)?networks/my%20net
+HEAD /(v[0-9.]+/)?_ping
+POST /(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/restart(\?.*)?
+#
+# 4. The nearest preset, with what it lacks:
+environment:
+  PRESET: autoheal
+  ALLOW_INSPECT: 1
+  ALLOW_IMAGE_INSPECT: 1
+  EVENTS: 0
+  NETWORKS: 1
+  PING: 1
+  VERSION: 0
+# End of what was learned.
+";
+    assert_eq!(report(&session.map(request)), expected);
+    assert_eq!(
+        report(&[]),
+        "# Nothing was learned: there was no request.\n"
+    );
+}
+
+#[test]
+fn the_nearest_preset_is_told_with_what_it_lacks() {
+    for (session, preset) in [
+        (
+            &[
+                "HEAD /_ping",
+                "GET /version",
+                "GET /events",
+                "GET /containers/json",
+                "GET /containers/a/json",
+            ][..],
+            "PRESET=traefik",
+        ),
+        (
+            &["GET /containers/json", "POST /containers/a/restart"],
+            "PRESET=autoheal",
+        ),
+        (
+            &[
+                "GET /containers/json",
+                "GET /containers/a/json",
+                "POST /containers/a/pause",
+                "GET /_ping",
+            ],
+            "PRESET=uptime-kuma ALLOW_PAUSE=1 EVENTS=0 PING=1 VERSION=0",
+        ),
+        (&["POST /swarm/join", "GET /debug/vars"], ""),
+        // Nobody who renames a container is to be offered what else Watchtower does.
+        (&["POST /containers/a/rename?name=b"], ""),
+    ] {
+        let session: Vec<Request> = session.iter().map(|line| request(line)).collect();
+        let learned = learn(&session);
+        preset_is_enough(&session, &learned);
+        let told = learned
+            .preset
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        assert_eq!(told.collect::<Vec<_>>().join(" "), preset);
+    }
+    let learned = learn(&["GET /containers/json", "GET /containers/a/json"].map(request));
+    let told = "# 4. The nearest preset, with what it lacks:";
+    assert!(
+        learned.comments.iter().any(|line| line == told),
+        "{learned:#?}"
+    );
+    let session = [
+        "HEAD /_ping",
+        "GET /version",
+        "GET /info",
+        "GET /events",
+        "GET /containers/json",
+        "GET /containers/a/json",
+        "GET /containers/a/logs?follow=1",
+    ];
+    let learned = learn(&session.map(request));
+    assert_eq!(pairs(&learned.preset), [("PRESET", "dozzle")]);
+    let told = "# 4. The nearest preset, with what it lacks (not used of it: STATS):";
+    assert!(
+        learned.comments.iter().any(|line| line == told),
+        "{learned:#?}"
+    );
+}
+
+#[test]
+fn unknown_paths_are_kept_up_to_a_bound_and_routes_always() {
+    let learner = Learner::new();
+    let see = |line: &str| {
+        let (target, body) = request(line);
+        learner.saw(&target, body);
+    };
+    for number in 0..1000 {
+        see(&format!("GET /scan/{number}"));
+        see(&format!("GET /containers/c{number}/json"));
+    }
+    see(&format!("GET /{}", "x".repeat(1000)));
+    see("GET /info");
+    let report = learner.report("");
+    assert!(report.len() < 100_000, "{}", report.len());
+    let learned = Learned::read(&report);
+    let told =
+        "# 745 of them are NOT covered: only 256 unknown paths are kept, of at most 256 bytes.";
+    assert!(
+        learned.comments.iter().any(|line| line == told),
+        "{:?}",
+        &learned.comments[..3]
+    );
+    assert!(learned.environment().contains(&("ALLOW_INSPECT", "1")));
+    assert!(learned.environment().contains(&("INFO", "1")));
+    // The API's routes are few, and their names are not kept.
+    assert!(!report.contains("c999"));
+}

@@ -1,0 +1,293 @@
+//! Learning and dry run: everything is forwarded that a policy could allow, and dockgate says what
+//! it would have denied and what would grant it.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::learned::{Learned, pairs};
+use crate::support::gate::EMPTY;
+use crate::support::{BOUND, Dockgate, Engine, Gate};
+
+const STOP: &str = "POST /v1.41/containers/web-1/stop HTTP/1.1\r\nHost: docker\r\n\
+                    Content-Length: 0\r\n\r\n";
+const LEARN: &[(&str, &str)] = &[("LEARN", "1")];
+const DRY_RUN: &[(&str, &str)] = &[("DRY_RUN", "1")];
+
+/// The reports so far, once there is one.
+#[track_caller]
+fn reports(gate: &Gate) -> Vec<String> {
+    gate.dockgate
+        .line(|line| line == "# End of what was learned.");
+    let mut reports: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in gate.dockgate.lines() {
+        if line.starts_with("# Learned from ") {
+            reports.push(String::new());
+            inside = true;
+        }
+        if let Some(report) = reports.last_mut().filter(|_| inside) {
+            let _ = writeln!(report, "{line}");
+        }
+        inside &= line != "# End of what was learned.";
+    }
+    reports
+}
+
+/// What goes through in spite of the policy, and what does not.
+#[test]
+fn everything_that_could_be_granted_is_forwarded() {
+    for (mode, variable) in [(LEARN, "LEARN"), (DRY_RUN, "DRY_RUN")] {
+        let gate = Gate::with(mode);
+        gate.dockgate.line(|line| {
+            line.contains(" err ") && line.contains(&format!("{variable}=1: NOTHING IS BEING"))
+        });
+        assert_eq!(gate.exchange(STOP, EMPTY).1.status(), 200);
+        let told = "POST /v1.41/containers/web-1/stop 200 in=0 out=0 ";
+        let line = gate.dockgate.line(|line| line.contains(told));
+        let denial = " would deny: POST /containers/web-1/stop is not allowed: set ALLOW_STOP=1";
+        assert!(
+            line.contains(" warning ") && line.contains(denial),
+            "{line}"
+        );
+        // What is granted is no news.
+        gate.exchange("GET /version HTTP/1.1\r\nHost: docker\r\n\r\n", EMPTY);
+        let line = gate.dockgate.line(|line| line.contains("GET /version"));
+        assert!(line.ends_with("allowed by VERSION"), "{line}");
+        // Ambiguous, no method of the API, not HTTP.
+        for (request, status) in [
+            (
+                "GET /containers//json HTTP/1.1\r\nHost: docker\r\n\r\n",
+                400,
+            ),
+            (
+                "GET /containers/../info HTTP/1.1\r\nHost: docker\r\n\r\n",
+                400,
+            ),
+            ("CONNECT docker:80 HTTP/1.1\r\nHost: docker\r\n\r\n", 400),
+            (
+                "BREW /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n",
+                403,
+            ),
+            ("GET /info HTTP/1.1\r\n\r\n", 400),
+        ] {
+            assert_eq!(gate.refusal(request).status(), status, "{request}");
+        }
+        gate.still_works();
+    }
+}
+
+#[test]
+fn tunnels_stay_where_they_belong() {
+    for mode in [LEARN, DRY_RUN] {
+        let gate = Gate::with(mode);
+        let upgrade = |path: &str| {
+            format!(
+                "POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+                 Content-Length: 0\r\n\r\n"
+            )
+        };
+        let (request, _) = gate.exchange(upgrade("/containers/c/start"), EMPTY);
+        assert_eq!(
+            request.head.sorted(),
+            [("content-length", "0"), ("host", "docker")]
+        );
+        let (mut client, mut engine, _) = gate.asked(upgrade("/containers/c/attach"));
+        engine.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+        assert_eq!(client.head().status(), 101);
+        client.send("in");
+        assert_eq!(engine.take(2), b"in");
+        engine.send("out");
+        assert_eq!(client.take(3), b"out");
+        client.half_close();
+        drop(engine);
+        client.ends();
+        gate.still_works();
+    }
+}
+
+#[test]
+fn sigusr1_and_the_end_print_what_was_learned() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut gate = Gate::with(LEARN);
+        gate.exchange(STOP, EMPTY);
+        gate.dockgate.signal(Signal::USR1);
+        let first = reports(&gate).remove(0);
+        assert!(first.starts_with("# Learned from 1 requests.\n"), "{first}");
+        let expected = "ALLOW_STOP=1 EVENTS=0 PING=0 VERSION=0";
+        assert_eq!(variables(&first), expected);
+        // Its own health check needs no grant.
+        gate.exchange(
+            "GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockgate-healthcheck\r\n\r\n",
+            EMPTY,
+        );
+        gate.exchange("GET /info HTTP/1.1\r\nHost: docker\r\n\r\n", EMPTY);
+        gate.dockgate.signal(signal);
+        assert_eq!(gate.dockgate.exit_within(BOUND).0.code(), Some(0));
+        let [before, last] = <[String; 2]>::try_from(reports(&gate)).expect("two reports");
+        assert_eq!(before, first);
+        let expected = "ALLOW_STOP=1 EVENTS=0 INFO=1 PING=0 VERSION=0";
+        assert_eq!(variables(&last), expected);
+    }
+}
+
+fn variables(report: &str) -> String {
+    let learned = Learned::read(report);
+    let variables = learned.environment().into_iter();
+    let variables: Vec<String> = variables
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    variables.join(" ")
+}
+
+#[test]
+fn it_is_said_at_every_level_that_nothing_is_protected() {
+    for (variable, level) in [
+        ("LEARN", "emerg"),
+        ("DRY_RUN", "crit"),
+        ("DRY_RUN", "warning"),
+    ] {
+        let engine = Engine::start();
+        let path = engine.path().to_str().expect("a plain path");
+        let listen = format!("unix://{}", engine.directory().join("gate").display());
+        let dockgate = Dockgate::start(&[
+            ("LISTEN", &listen),
+            ("SOCKET_PATH", path),
+            (variable, "1"),
+            ("LOG_LEVEL", level),
+        ]);
+        dockgate.line(|line| line.contains(&format!("{variable}=1: NOTHING IS BEING PROTECTED")));
+    }
+}
+
+#[test]
+fn an_impatient_end_prints_it_too() {
+    let mut gate = Gate::with(&[("LEARN", "1"), ("SHUTDOWN_GRACE", "60")]);
+    let (_client, _engine, _) = gate.asked(STOP);
+    gate.dockgate.signal(Signal::TERM);
+    gate.dockgate
+        .line(|line| line.contains("no new connections"));
+    gate.dockgate.signal(Signal::TERM);
+    gate.dockgate.exit_within(BOUND);
+    assert_eq!(reports(&gate).len(), 1);
+}
+
+#[test]
+fn without_learning_nothing_is_printed() {
+    for mode in [DRY_RUN, &[]] {
+        let mut gate = Gate::with(mode);
+        if mode == DRY_RUN {
+            gate.exchange(STOP, EMPTY);
+        }
+        gate.dockgate.signal(Signal::USR1);
+        gate.dockgate
+            .line(|line| line.ends_with("SIGUSR1: nothing to print, LEARN is not 1"));
+        gate.still_works();
+        gate.dockgate.signal(Signal::TERM);
+        assert_eq!(gate.dockgate.exit_within(BOUND).0.code(), Some(0));
+        assert!(
+            !gate.dockgate.log().contains("earned"),
+            "{}",
+            gate.dockgate.log()
+        );
+    }
+}
+
+#[test]
+fn learning_wins_over_a_dry_run() {
+    let gate = Gate::with(&[("LEARN", "1"), ("DRY_RUN", "1")]);
+    gate.dockgate
+        .line(|line| line.contains("LEARN wins over DRY_RUN, which has no effect"));
+    gate.exchange(STOP, EMPTY);
+    gate.dockgate.signal(Signal::USR1);
+    assert_eq!(reports(&gate).len(), 1);
+    assert!(
+        !gate.dockgate.log().contains("DRY_RUN=1"),
+        "{}",
+        gate.dockgate.log()
+    );
+    gate.still_works();
+}
+
+#[test]
+fn only_a_plain_one_takes_the_protection_away() {
+    for value in ["0", "", "true", "yes", " 1"] {
+        let gate = Gate::with(&[("LEARN", value), ("DRY_RUN", value)]);
+        assert_eq!(gate.refusal(STOP).status(), 403, "{value:?}");
+        assert!(!gate.dockgate.log().contains("NOTHING IS BEING PROTECTED"));
+        gate.still_works();
+    }
+}
+
+/// Sends the requests of a recorded session one after the other: those that were not let through.
+fn replay(gate: &Gate, session: &str) -> Vec<String> {
+    let mut denied = Vec::new();
+    for line in session.lines() {
+        let (request, body) = match line.strip_suffix(" body") {
+            Some(request) => (request, "{}"),
+            None => (line, ""),
+        };
+        let length = body.len();
+        let mut client = gate.sent(format!(
+            "{request} HTTP/1.1\r\nHost: docker\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        let status = client.head().status();
+        if status != 200 {
+            denied.push(format!("{status}: {line}"));
+        }
+    }
+    denied
+}
+
+fn with_engine(environment: &[(&str, &str)]) -> Gate {
+    let engine = Engine::start();
+    engine.serve(|_| EMPTY.into());
+    Gate::before(engine, environment)
+}
+
+/// What was learned of a session, set in each way as it was printed, lets that session pass; and the
+/// log tells the same as the program that wrote it.
+#[test]
+fn what_was_learned_is_what_is_needed() {
+    for session in [
+        include_str!("../sessions/docker-cli.txt"),
+        include_str!("../sessions/docker-py.txt"),
+        include_str!("../sessions/dockerode.txt"),
+    ] {
+        let gate = with_engine(&[("LEARN", "1"), ("LOG_LEVEL", "debug")]);
+        assert_eq!(replay(&gate, session), [""; 0]);
+        gate.dockgate.signal(Signal::USR1);
+        let report = reports(&gate).remove(0);
+        let learned = Learned::read(&report);
+
+        assert!(!replay(&with_engine(&[]), session).is_empty());
+        let mut patterns = pairs(&learned.patterns);
+        patterns.push(("SP_ALLOWFROM", "127.0.0.0/8"));
+        let profile = gate.engine.directory().join("profile");
+        let lines = learned.profile.iter();
+        let lines = lines.map(|(method, pattern)| format!("{method} {pattern}\n"));
+        std::fs::write(&profile, lines.collect::<String>()).expect("a file");
+        let profile = [("PROFILE", profile.to_str().expect("a plain path"))];
+        let preset = pairs(&learned.preset);
+        assert_eq!(preset[0].0, "PRESET");
+        for environment in [&*learned.environment(), &patterns, &profile, &preset] {
+            let granted = with_engine(environment);
+            assert_eq!(replay(&granted, session), [""; 0], "{environment:?}");
+            let other = "GET /debug/vars HTTP/1.1\r\nHost: docker\r\n\r\n";
+            assert_eq!(granted.refusal(other).status(), 403);
+        }
+
+        let log = gate.engine.directory().join("log");
+        std::fs::write(&log, gate.dockgate.log()).expect("a file");
+        let command = Command::new(env!("CARGO_BIN_EXE_dockgate"))
+            .arg("learn")
+            .arg(&log)
+            .env_clear()
+            .output()
+            .expect("it runs");
+        let from_log = String::from_utf8(command.stdout).expect("text");
+        let body = |report: &str| report.split_once('\n').map(|(_, body)| body.to_owned());
+        assert_eq!(body(&from_log), body(&report));
+    }
+}

@@ -1,0 +1,63 @@
+//! What dockgate printed after learning, read as somebody would who pastes it.
+
+/// The ways to grant what was seen.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// The variables, with their values.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The variables of regex allowlists, with their patterns.
+    pub(crate) patterns: Vec<(String, String)>,
+    /// Methods and patterns of a profile.
+    pub(crate) profile: Vec<(String, String)>,
+    /// The nearest preset, and what it lacks; empty if there is none.
+    pub(crate) preset: Vec<(String, String)>,
+    /// What is said besides.
+    pub(crate) comments: Vec<String>,
+}
+
+impl Learned {
+    /// Reads a report.
+    pub(crate) fn read(report: &str) -> Learned {
+        let mut learned = Learned::default();
+        let mut blocks = 0;
+        for line in report.lines() {
+            let owned = |pair: (&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+            if line.starts_with('#') {
+                learned.comments.push(line.to_owned());
+            } else if line == "environment:" {
+                blocks += 1;
+            } else if let Some(entry) = line.strip_prefix("  ") {
+                let (name, value) = owned(entry.split_once(": ").expect("a name and a value"));
+                match blocks {
+                    1 => learned.variables.push((name, value)),
+                    3 => learned.preset.push((name, value)),
+                    _ => {
+                        let value = value
+                            .strip_prefix('\'')
+                            .and_then(|one| one.strip_suffix('\''));
+                        let value = value.expect("single quotes");
+                        // Neither may stand there in a compose file.
+                        assert!(!value.contains(['\'', '$']), "{line}");
+                        learned.patterns.push((name, value.to_owned()));
+                    }
+                }
+            } else {
+                let rule = line.split_once(' ').expect("a method and a pattern");
+                assert!(rule.1.starts_with('/'), "{line}");
+                learned.profile.push(owned(rule));
+            }
+        }
+        learned
+    }
+
+    /// The variables as an environment.
+    pub(crate) fn environment(&self) -> Vec<(&str, &str)> {
+        pairs(&self.variables)
+    }
+}
+
+/// Names and values as an environment.
+pub(crate) fn pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    let pairs = pairs.iter();
+    pairs.map(|(name, value)| (&**name, &**value)).collect()
+}
