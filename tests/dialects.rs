@@ -302,6 +302,7 @@ fn verdicts(env: &[String], flags: &[String]) -> Vec<(bool, String)> {
     });
     let decided = asked.map(|target| match settings.policy.decide(target, Body::Empty) {
         Verdict::Allow(permit) => (true, permit.origin().to_string()),
+        verdict @ Verdict::WouldDeny(..) => panic!("unprotected: {verdict}"),
         Verdict::Deny(denial) => (false, denial.message()),
     });
     decided.collect()
