@@ -428,6 +428,9 @@ impl Work {
                 // Dropping it writes its request's line.
                 _ = over.wait_for(|stage| *stage == Stage::Over) => {}
             }
+            // The engine's side closes in a task of its own, which is queued before this goes on: a
+            // slot is free when both of its descriptors are.
+            tokio::task::yield_now().await;
             workers[own].open.fetch_sub(1, Relaxed);
             drop(slot);
         });
