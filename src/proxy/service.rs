@@ -384,9 +384,9 @@ pub(super) async fn answer(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
         flight.ends_with_connection = true;
+        // So hyper writes the bytes as they come, for clients that read them raw, and then closes.
+        *response.version_mut() = Version::HTTP_10;
         if http_11 {
-            // So hyper writes the bytes as they come, for clients that read them raw.
-            *response.version_mut() = Version::HTTP_10;
             flight.client.link.next_answer_ends_with_the_connection();
         }
     }
