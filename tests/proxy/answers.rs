@@ -307,3 +307,15 @@ fn a_large_answer_arrives_whole_and_waits_for_a_slow_reader() {
     assert_eq!(client.chunk(), None);
     gate.still_works();
 }
+
+#[test]
+fn an_http_1_0_client_that_would_keep_on_is_told_of_the_end_alone() {
+    let gate = Gate::open();
+    let request = "GET /v1.41/containers/json HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    let (mut client, mut engine, _) = gate.asked(request);
+    engine.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n");
+    let head = client.head();
+    assert_eq!(head.one("connection"), Some("close"));
+    assert_eq!(client.rest(), (b"[]".to_vec(), End::Closed));
+    gate.still_works();
+}
