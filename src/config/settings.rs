@@ -519,8 +519,8 @@ impl Reader {
         };
         parse(value.as_deref().or_else(default)?)
             .map_err(|(what, help)| {
-                let value = printable(&value.unwrap_or_default());
-                self.error(name, format!("{name}={value} {what}"), help);
+                let value = value.unwrap_or_default();
+                self.error(name, format!("{name}={} {what}", printable(&value)), help);
             })
             .ok()
     }

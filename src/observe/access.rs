@@ -1,5 +1,6 @@
 //! The access record: one line a request, written when the request ends.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -198,47 +199,49 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let level = self.level();
-        // Asked here as well as in the macro: a filtered line costs no formatting.
-        if log::log_enabled!(target: ACCESS, level) {
-            log::log!(target: ACCESS, level, "{self}");
-        }
+        log::log!(target: ACCESS, self.level(), "{self}");
     }
 }
 
 impl fmt::Display for Record {
+    /// In one piece: each of its twenty parts would cost more on its way through the formatter than
+    /// it costs here.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {} ",
-            self.peer,
-            self.method,
-            Loggable(&self.target)
-        )?;
-        match self.status {
-            Some(status) => f.write_str(status.as_str())?,
-            None => f.write_str("-")?,
-        }
-        let (received, sent) = (
-            self.counters.received.load(Relaxed),
-            self.counters.sent.load(Relaxed),
-        );
-        write!(
-            f,
-            " in={received} out={sent} {}",
-            Took(self.start.elapsed())
-        )?;
-        match &self.outcome {
-            Outcome::Undecided => f.write_str(" undecided")?,
-            Outcome::Allowed(origin) => write!(f, " allowed by {origin}")?,
-            Outcome::WouldDeny(why) => write!(f, " would deny: {why}")?,
-            Outcome::Refused(why) => write!(f, " denied: {why}")?,
-            Outcome::EngineFailed(why) => write!(f, " failed: {why}")?,
-        }
-        match self.broken {
-            Some(how) => write!(f, " ({how})"),
-            None => Ok(()),
-        }
+        let status = self.status.as_ref().map_or("-", StatusCode::as_str);
+        let (mut received, mut sent) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let received = received.format(self.counters.received.load(Relaxed));
+        let sent = sent.format(self.counters.sent.load(Relaxed));
+        let (decided, why) = match &self.outcome {
+            Outcome::Undecided => ("undecided", ""),
+            Outcome::Allowed(origin) => ("allowed by ", &**origin),
+            Outcome::WouldDeny(why) => ("would deny: ", why.as_str()),
+            Outcome::Refused(why) => ("denied: ", why.as_str()),
+            Outcome::EngineFailed(why) => ("failed: ", why.as_str()),
+        };
+        let [open, how, close] = self.broken.map_or([""; 3], |how| [" (", how, ")"]);
+        let (target, took) = (loggable(&self.target), took(self.start.elapsed()));
+        let line = [
+            &*self.peer,
+            " ",
+            self.method.as_str(),
+            " ",
+            &target,
+            " ",
+            status,
+            " in=",
+            received,
+            " out=",
+            sent,
+            " ",
+            &took,
+            " ",
+            decided,
+            why,
+            open,
+            how,
+            close,
+        ];
+        f.write_str(&line.concat())
     }
 }
 
@@ -299,58 +302,57 @@ impl<'a> Line<'a> {
 }
 
 /// A duration with three or so digits.
-struct Took(Duration);
-
-impl fmt::Display for Took {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        match micros {
-            0..10_000 => write!(f, "{}.{:02}ms", micros / 1000, micros / 10 % 100),
-            10_000..10_000_000 => write!(f, "{}ms", micros / 1000),
-            _ => write!(f, "{}s", micros / 1_000_000),
-        }
+fn took(time: Duration) -> String {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let (number, unit) = match micros {
+        0..10_000_000 => (micros / 1000, "ms"),
+        _ => (micros / 1_000_000, "s"),
+    };
+    let mut text = String::with_capacity(16);
+    text.push_str(itoa::Buffer::new().format(number));
+    if micros < 10_000 {
+        text.push_str(if micros / 10 % 100 < 10 { ".0" } else { "." });
+        text.push_str(itoa::Buffer::new().format(micros / 10 % 100));
     }
+    text + unit
 }
 
 /// The target as it may stand in a log: visible ASCII, and no query values that may be secret.
-struct Loggable<'a>(&'a Uri);
-
-impl fmt::Display for Loggable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(line) = self.0.path_and_query() else {
-            return Visible(&self.0.to_string()).fmt(f);
-        };
-        if let (Some(scheme), Some(authority)) = (self.0.scheme_str(), self.0.authority()) {
-            write!(f, "{scheme}://{}", Visible(authority.host()))?;
-        }
-        Visible(line.path()).fmt(f)?;
-        for (i, pair) in line
-            .query()
-            .iter()
-            .flat_map(|query| query.split('&'))
-            .enumerate()
-        {
-            f.write_str(if i == 0 { "?" } else { "&" })?;
-            match hidden(pair) {
-                Some(key) => write!(f, "{}=…", Visible(key))?,
-                None => Visible(pair).fmt(f)?,
-            }
-        }
-        Ok(())
+fn loggable(target: &Uri) -> Cow<'_, str> {
+    let Some(line) = target.path_and_query() else {
+        return visible(&target.to_string()).into_owned().into();
+    };
+    let pairs = || line.query().into_iter().flat_map(|query| query.split('&'));
+    let is_plain = target.scheme().is_none() && is_visible(line.as_str());
+    if is_plain && pairs().all(|pair| hidden(pair).is_none()) {
+        return line.as_str().into();
     }
+    let mut text = match (target.scheme_str(), target.authority()) {
+        (Some(scheme), Some(authority)) => format!("{scheme}://{}", visible(authority.host())),
+        _ => String::new(),
+    };
+    text.push_str(&visible(line.path()));
+    for (i, pair) in pairs().enumerate() {
+        text.push(if i == 0 { '?' } else { '&' });
+        match hidden(pair) {
+            Some(key) => text.extend([&visible(key), "=…"]),
+            None => text.push_str(&visible(pair)),
+        }
+    }
+    text.into()
 }
 
 /// Text with everything but visible ASCII escaped, so that no line can be forged.
-struct Visible<'a>(&'a str);
-
-impl fmt::Display for Visible<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.bytes().all(|b| b.is_ascii_graphic()) {
-            f.write_str(self.0)
-        } else {
-            self.0.as_bytes().escape_ascii().fmt(f)
-        }
+fn visible(text: &str) -> Cow<'_, str> {
+    if is_visible(text) {
+        text.into()
+    } else {
+        text.as_bytes().escape_ascii().to_string().into()
     }
+}
+
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -375,7 +377,7 @@ mod tests {
             ("/containers/json?", "/containers/json?"),
         ] {
             let target: Uri = target.parse().expect("a target");
-            assert_eq!(Loggable(&target).to_string(), logged);
+            assert_eq!(loggable(&target), logged);
         }
     }
 
@@ -482,7 +484,7 @@ mod tests {
             (1_500_000, "1500ms"),
             (75_000_000, "75s"),
         ] {
-            assert_eq!(Took(Duration::from_micros(micros)).to_string(), text);
+            assert_eq!(took(Duration::from_micros(micros)), text);
         }
     }
 }

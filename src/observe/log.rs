@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use log::{Level, LevelFilter};
 use once_cell::sync::OnceCell;
@@ -47,13 +47,14 @@ pub fn init(level: LogLevel, json: bool) {
         .filter_module(ACCESS, access)
         .filter_module(REQUESTS, LevelFilter::Info)
         .format(move |out, record| {
-            let (time, level) = (out.timestamp_millis(), name(record.level()));
+            let time = humantime::format_rfc3339_millis(SystemTime::now());
+            let level = name(record.level());
             if json {
-                let message = json_string(&record.args().to_string());
+                let (level, message) = (level.trim_end(), json_string(&record.args().to_string()));
                 let start = format!("{{\"time\":\"{time}\",\"level\":\"{level}\"");
                 writeln!(out, "{start},\"msg\":{message}}}")
             } else {
-                writeln!(out, "{time} {level:<7} {}", record.args())
+                writeln!(out, "{time} {level} {}", record.args())
             }
         })
         .target(env_logger::Target::Pipe(Box::new(Handle(queue))))
@@ -63,17 +64,19 @@ pub fn init(level: LogLevel, json: bool) {
 
 /// Text as a JSON string, with its quotes.
 pub fn json_string(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
+    let mut json = String::with_capacity(text.len() + 16);
     json.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if c.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| matches!(c, '"' | '\\') || c.is_control()) {
+        json.push_str(&rest[..at]);
+        let mut odd = rest[at..].chars();
+        match odd.next() {
+            Some(c @ ('"' | '\\')) => json.extend(['\\', c]),
+            c => json.extend(c.map(|c| format!("\\u{:04x}", u32::from(c)))),
         }
+        rest = odd.as_str();
     }
-    json.push('"');
-    json
+    json + rest + "\""
 }
 
 /// A line as it would be without `json`, if it is a JSON object of [`init`]'s.
@@ -126,12 +129,13 @@ fn filters(level: LogLevel) -> (LevelFilter, LevelFilter) {
     }
 }
 
+/// A level's name, as wide as the longest.
 fn name(level: Level) -> &'static str {
     match level {
-        Level::Error => "err",
+        Level::Error => "err    ",
         Level::Warn => "warning",
-        Level::Info => "info",
-        Level::Debug | Level::Trace => "debug",
+        Level::Info => "info   ",
+        Level::Debug | Level::Trace => "debug  ",
     }
 }
 

@@ -1,5 +1,7 @@
 //! What verdicts say: one source for the 403's text, the log and `explain`.
 
+use std::borrow::Cow;
+
 use super::rule::{Condition, Grant};
 
 /// Nothing can be granted for a method that the Docker API does not have.
@@ -87,33 +89,43 @@ pub fn value_reading(variable: &str, value: &str, grants: bool) -> String {
 }
 
 /// Text from outside on one line: as it is if that is plain, else quoted, escaped and cut short.
-pub fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 64;
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain && text.len() <= LONGEST {
+        return text.into();
+    }
     let short: String = text.chars().take(LONGEST).collect();
     let cut = if short.len() < text.len() { "..." } else { "" };
     if !short.is_empty() && short.bytes().all(|byte| byte.is_ascii_graphic()) {
-        format!("{short}{cut}")
+        short + cut
     } else {
         format!("\"{}{cut}\"", short.escape_default())
     }
+    .into()
 }
 
 /// A path in the one spelling that denials use: plain characters as they are, the rest encoded.
-pub(super) fn path(path: &[u8]) -> String {
+pub(super) fn path(path: &[u8]) -> Cow<'_, str> {
     const LONGEST: usize = 200;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"%?#\"".contains(&byte);
+    let all_plain = path.len() <= LONGEST && path.iter().copied().all(is_plain);
+    if let (true, Ok(path)) = (all_plain, str::from_utf8(path)) {
+        return path.into();
+    }
     let mut text = String::new();
     for &byte in path {
         if text.len() >= LONGEST {
             text.push_str("...");
             break;
         }
-        if byte.is_ascii_graphic() && !b"%?#\"".contains(&byte) {
+        if is_plain(byte) {
             text.push(char::from(byte));
         } else {
             text.push_str(&format!("%{byte:02X}"));
         }
     }
-    text
+    text.into()
 }
 
 fn condition(condition: &Condition) -> String {

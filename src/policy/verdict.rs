@@ -105,7 +105,7 @@ impl Denial {
     pub fn message(&self) -> String {
         let method = explain::printable(self.target.method_str());
         let path = explain::path(self.target.path());
-        format!("{method} {path} is not allowed: {}", self.remedy)
+        [&method, " ", &path, " is not allowed: ", &*self.remedy].concat()
     }
 
     /// What would grant it, or that nothing does.

@@ -103,8 +103,8 @@ pub(super) fn raw_error(status: StatusCode, message: &str) -> Vec<u8> {
 }
 
 fn document(message: &str) -> String {
-    let message = json_string(&format!("dockgate: {message}"));
-    format!("{{\"message\":{message}}}\n")
+    let message = json_string(&["dockgate: ", message].concat());
+    ["{\"message\":", &message, "}\n"].concat()
 }
 
 #[cfg(test)]

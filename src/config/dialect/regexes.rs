@@ -94,7 +94,7 @@ impl Regexes {
                 return;
             }
         };
-        let origin = if is_flag { given } else { shown.clone() };
+        let origin = if is_flag { given } else { shown.to_string() };
         match Method::from_name(method) {
             Some(method) => self.entries.push(Entry {
                 origin: origin.as_str().into(),
