@@ -337,10 +337,21 @@ struct Work {
 }
 
 impl Work {
-    async fn run(self, sockets: Vec<Accepting>, mut queue: mpsc::UnboundedReceiver<Accepted>) {
+    /// Works until all is over. What is still open then ends with the runtime: dropping a request
+    /// writes its line.
+    async fn run(self, sockets: Vec<Accepting>, queue: mpsc::UnboundedReceiver<Accepted>) {
         for socket in sockets {
             tokio::spawn(self.clone().accept(socket));
         }
+        let mut stages = self.stages.clone();
+        tokio::select! {
+            () = self.take_over(queue) => {}
+            _ = stages.wait_for(|stage| *stage == Stage::Over) => {}
+        }
+    }
+
+    /// Serves what other workers accepted.
+    async fn take_over(&self, mut queue: mpsc::UnboundedReceiver<Accepted>) {
         while let Some(Accepted { socket, peer, slot }) = queue.recv().await {
             match socket.register() {
                 Ok(socket) => self.serve(socket, peer, slot),
@@ -420,14 +431,9 @@ impl Work {
 
     fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
         let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
-        let (workers, own, mut over) = (Arc::clone(&self.workers), self.own, self.stages.clone());
+        let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
-            tokio::select! {
-                biased;
-                () = connection::serve(shared, socket, peer, stages) => {}
-                // Dropping it writes its request's line.
-                _ = over.wait_for(|stage| *stage == Stage::Over) => {}
-            }
+            connection::serve(shared, socket, peer, stages).await;
             // The engine's side closes in a task of its own, which is queued before this goes on: a
             // slot is free when both of its descriptors are.
             tokio::task::yield_now().await;

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::header::Entry;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE,
-    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::admission::Admission;
+use super::headers::{Seen, has_form, log_head, wanted_protocol};
 use super::respond::{self, Answer};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, UploadState, Upstream};
@@ -24,7 +23,7 @@ use crate::config::Settings;
 use crate::learn::Learner;
 use crate::observe::access::{self, Counters, Outcome, Peer, Record};
 use crate::observe::log::REQUESTS;
-use crate::policy::{self, Permit, Policy, Verdict};
+use crate::policy::{self, Policy, Verdict};
 
 /// The user agent of `dockgate healthcheck`, whose pings are not worth a line at info.
 const HEALTH_CHECK_AGENT: &str = "dockgate-healthcheck";
@@ -244,17 +243,6 @@ pub(super) fn framing(request: &Request<Incoming>) -> Framing {
     }
 }
 
-/// Whether the engine may read the body as a form, which overrides the query. Any Content-Type that
-/// looks like one counts: those that do and are none are no client's.
-fn has_form(headers: &HeaderMap) -> bool {
-    let form = |value: &HeaderValue| {
-        let value = value.as_bytes().to_ascii_lowercase();
-        let has = |word: &[u8]| value.windows(word.len()).any(|part| part == word);
-        has(b"form") || has(b"multipart")
-    };
-    headers.get_all(CONTENT_TYPE).iter().any(form)
-}
-
 /// Decides on a request, forwards it if it may pass, and gives back the answer's head with the
 /// body that follows it.
 ///
@@ -276,7 +264,8 @@ pub(super) async fn answer(
         flight.record.health_check = is_own_check(flight.client.peer, request.headers());
         return Ok(flight.refuse(StatusCode::FORBIDDEN, Outcome::Refused(why), true));
     }
-    if let Err(why) = check_head(&request) {
+    let seen = Seen::in_headers(request.headers());
+    if let Err(why) = seen.check(&request) {
         return Ok(ambiguous(flight, why.into()));
     }
     let target = match Target::parse(request.method(), request.uri()) {
@@ -315,18 +304,17 @@ pub(super) async fn answer(
         learner.saw(permit.target(), kind);
     }
 
-    let protocol = wanted_protocol(&request, &permit);
+    let protocol = wanted_protocol(&request, seen, &permit);
     let client_side = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
     log_head("request", &head.headers);
     let http_11 = head.version == Version::HTTP_11;
-    strip_hop_by_hop(&mut head.headers);
-    head.headers.remove(EXPECT);
+    seen.strip_hop_by_hop(&mut head.headers);
     if framing == Framing::Chunked {
         head.headers
             .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    if !head.headers.contains_key(HOST) {
+    if !seen.host {
         head.headers
             .insert(HOST, HeaderValue::from_static("docker"));
     }
@@ -369,8 +357,9 @@ pub(super) async fn answer(
     }
     *flight.client.upstream() = kept;
 
-    let chunked = response.headers().contains_key(TRANSFER_ENCODING);
-    strip_hop_by_hop(response.headers_mut());
+    let seen = Seen::in_headers(response.headers());
+    let chunked = seen.transfer_encoding;
+    seen.strip_hop_by_hop(response.headers_mut());
     if chunked {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
@@ -399,83 +388,11 @@ pub(super) async fn answer(
     }))
 }
 
-/// What RFC 9112 calls a malformed head, where hyper is lenient.
-fn check_head(request: &Request<Incoming>) -> Result<(), &'static str> {
-    let headers = request.headers();
-    let hosts = headers.get_all(HOST).iter().count();
-    if hosts > 1 {
-        return Err("the request has more than one Host header: send exactly one");
-    }
-    if hosts == 0 && request.version() == Version::HTTP_11 {
-        return Err("the request has no Host header: HTTP/1.1 needs one, if only an empty one");
-    }
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err("the only Transfer-Encoding that is accepted is one `chunked`"),
-    }
-}
-
 /// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
 fn is_own_check(peer: Peer, headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT);
     (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
         && agent.is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
-}
-
-/// The protocol to ask the engine for: what the client asks for, where the table has it.
-fn wanted_protocol(request: &Request<Incoming>, permit: &Permit) -> Option<HeaderValue> {
-    let mut wanted = request.headers().get_all(UPGRADE).iter();
-    let (protocol, None) = (wanted.next()?, wanted.next()) else {
-        return None;
-    };
-    let known = permit.target().upgrade_protocols();
-    (request.version() == Version::HTTP_11
-        && known
-            .iter()
-            .any(|known| protocol.as_bytes().eq_ignore_ascii_case(known.as_bytes())))
-    .then(|| protocol.clone())
-}
-
-/// Removes what belongs to one connection only (RFC 9110, section 7.6.1): the fixed names, and
-/// those that a Connection header names, but never one that the message's meaning hangs on.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const FIXED: [HeaderName; 5] = [
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-    ];
-    // One look at each header, since most messages have none of these.
-    if headers.keys().any(|name| FIXED.contains(name)) {
-        for name in &FIXED {
-            headers.remove(name);
-        }
-    }
-    let Entry::Occupied(connection) = headers.entry(CONNECTION) else {
-        return;
-    };
-    let (_, lines) = connection.remove_entry_mult();
-    let named: Vec<HeaderName> = lines
-        .flat_map(|line| {
-            let names = line
-                .as_bytes()
-                .split(|&b| b == b',')
-                .map(<[u8]>::trim_ascii);
-            names
-                .filter_map(|name| HeaderName::from_bytes(name).ok())
-                .collect::<Vec<_>>()
-        })
-        .filter(|name| {
-            let name = name.as_str();
-            name != "host" && !name.starts_with("content-") && !name.starts_with("x-registry-")
-        })
-        .collect();
-    for name in &named {
-        headers.remove(name);
-    }
 }
 
 /// The request as a line of a profile.
@@ -486,29 +403,4 @@ fn log_request(target: &Target) {
     } else {
         log::info!(target: REQUESTS, "request rule: # no line matches such a path: {line}");
     }
-}
-
-/// Headers at debug; credentials never.
-fn log_head(which: &str, headers: &HeaderMap) {
-    if !log::log_enabled!(log::Level::Debug) {
-        return;
-    }
-    let secret = |name: &str| {
-        name.starts_with("x-registry-")
-            || [
-                "authorization",
-                "cookie",
-                "set-cookie",
-                "proxy-authorization",
-            ]
-            .contains(&name)
-    };
-    let shown: Vec<String> = headers
-        .iter()
-        .map(|(name, value)| match name.as_str() {
-            name if secret(name) => format!("{name}: …"),
-            name => format!("{name}: {}", value.as_bytes().escape_ascii()),
-        })
-        .collect();
-    log::debug!("{which} headers: {}", shown.join(", "));
 }

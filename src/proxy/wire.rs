@@ -39,6 +39,8 @@ pub(super) const ENGINE_IDLE: Duration = Duration::from_secs(30);
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// The most header lines of a request.
 pub(super) const MAX_HEADERS: usize = 100;
+/// So many bytes are sooner copied together than handed to the kernel in pieces.
+const SMALL: usize = 1024;
 /// After an answer that left a request's body unread, this much of it is read and dropped, so that
 /// the close that follows does not reset the answer away.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
@@ -101,9 +103,13 @@ impl Socket {
     fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             ready!(either!(self, s => s.poll_write_ready(cx)))?;
+            let mut small = [0; SMALL];
             let written = match bufs {
                 [only] => self.try_write(only),
-                _ => either!(self, s => s.try_write_vectored(bufs)),
+                _ => match together(bufs, &mut small) {
+                    Some(bytes) => self.try_write(bytes),
+                    None => either!(self, s => s.try_write_vectored(bufs)),
+                },
             };
             match written {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -181,6 +187,16 @@ impl Socket {
         };
         let _ = tokio::time::timeout(LINGER_TIME, drain).await;
     }
+}
+
+/// The bytes of `bufs` in one piece, if they are few.
+fn together<'a>(bufs: &[IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for buf in bufs {
+        small.get_mut(end..end + buf.len())?.copy_from_slice(buf);
+        end += buf.len();
+    }
+    Some(&small[..end])
 }
 
 /// What the next bytes of a client are.
