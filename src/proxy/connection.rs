@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::respond;
 use super::service::{self, Client, Phase, Shared};
-use super::wire::{ClientIo, ClientLink, MAX_HEAD, Refusal, Socket};
+use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Refusal, Socket};
 use crate::observe::access::Peer;
 use crate::observe::log::ACCESS;
 
@@ -58,7 +58,7 @@ pub(super) async fn serve(
         http1::Builder::new()
             .half_close(true)
             .header_read_timeout(None)
-            .max_buf_size(MAX_HEAD)
+            .max_buf_size(MAX_BUFFER)
             .auto_date_header(false)
             .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(&link))), service)
             .with_upgrades(),

@@ -19,7 +19,7 @@ use super::wire::{ClientIo, EngineIo, Socket};
 use crate::observe::access::Counters;
 
 /// How much is read at a time. Only a direction that moves holds a buffer.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 256 * 1024;
 /// How often a half-closed side is asked whether it has gone altogether: no event tells that.
 const GONE_CHECK: Duration = Duration::from_secs(1);
 

@@ -21,7 +21,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::wire::{EngineIo, EngineLink, MAX_HEAD, Socket};
+use super::wire::{EngineIo, EngineLink, MAX_BUFFER, Socket};
 use crate::observe::access::Counters;
 use crate::policy::Permit;
 
@@ -151,7 +151,7 @@ impl Upstream {
         let link = EngineLink::new(Socket::Unix(stream));
         let io = TokioIo::new(EngineIo::new(Arc::clone(&link)));
         let (sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
+            .max_buf_size(MAX_BUFFER)
             .handshake(io)
             .await
             .map_err(EngineError::Garbage)?;

@@ -14,6 +14,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,11 @@ pub(super) const ENGINE_IDLE: Duration = Duration::from_secs(30);
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// The most header lines of a request.
 pub(super) const MAX_HEADERS: usize = 100;
+/// The most of a body that is read at a time, and that is held while nobody takes it. A transfer
+/// that fills its buffer gets a larger one, up to this.
+pub(super) const MAX_BUFFER: usize = 512 * 1024;
+/// A part of a body that is as long as this waits a turn for the part behind it.
+const BULK: Range<usize> = 16 * 1024..128 * 1024;
 /// So many bytes are sooner copied together than handed to the kernel in pieces.
 const SMALL: usize = 1024;
 /// After an answer that left a request's body unread, this much of it is read and dropped, so that
@@ -199,6 +205,31 @@ fn together<'a>(bufs: &[IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'a 
     Some(&small[..end])
 }
 
+/// Puts the parts of a large body together, which hyper hands from one side to the other one by one:
+/// each write would wake who reads it.
+#[derive(Debug, Default)]
+struct Gathering {
+    /// How many bytes there were at the last turn.
+    had: usize,
+}
+
+impl Gathering {
+    /// Ready when `bytes` are to be written: they are few, or enough, or no more came in a turn.
+    fn poll(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        if BULK.contains(&bytes) && bytes > self.had {
+            self.had = bytes;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// So many bytes were not taken.
+    fn left(&mut self, bytes: usize) {
+        self.had = bytes;
+    }
+}
+
 /// What the next bytes of a client are.
 #[derive(Debug)]
 enum Expect {
@@ -343,6 +374,7 @@ pub(super) struct ClientIo {
     waiting: Option<Instant>,
     idle: Option<Pin<Box<Sleep>>>,
     head: Option<Pin<Box<Sleep>>>,
+    gathering: Gathering,
 }
 
 impl ClientIo {
@@ -356,6 +388,7 @@ impl ClientIo {
             waiting: None,
             idle: None,
             head: None,
+            gathering: Gathering::default(),
         }
     }
 
@@ -571,12 +604,14 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         const OLD: &[u8] = b"HTTP/1.0 ";
         const NEW: &[u8] = b"HTTP/1.1 ";
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        ready!(self.gathering.poll(cx, all));
         let link = &self.link;
         let first = bufs.first().map_or(&[][..], |b| b);
         let raw = link.raw_to_end.load(Relaxed);
@@ -596,6 +631,7 @@ impl AsyncWrite for ClientIo {
             link.raw_to_end.store(false, Relaxed);
         }
         link.written.fetch_add(n as u64, Relaxed);
+        self.gathering.left(all - n);
         Poll::Ready(Ok(n))
     }
 
@@ -641,6 +677,7 @@ impl EngineLink {
 pub(super) struct EngineIo {
     link: Arc<EngineLink>,
     broken: bool,
+    gathering: Gathering,
 }
 
 impl EngineIo {
@@ -649,6 +686,7 @@ impl EngineIo {
         Self {
             link,
             broken: false,
+            gathering: Gathering::default(),
         }
     }
 }
@@ -677,9 +715,12 @@ impl AsyncWrite for EngineIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let all = bufs.iter().map(|buf| buf.len()).sum();
         if !self.broken {
+            ready!(self.gathering.poll(cx, all));
             match ready!(self.link.socket.poll_write(cx, bufs)) {
                 Ok(n) => {
+                    self.gathering.left(all - n);
                     self.link.accepted.fetch_add(n as u64, Relaxed);
                     return Poll::Ready(Ok(n));
                 }
@@ -687,7 +728,7 @@ impl AsyncWrite for EngineIo {
                 Err(_) => self.broken = true,
             }
         }
-        Poll::Ready(Ok(bufs.iter().map(|b| b.len()).sum()))
+        Poll::Ready(Ok(all))
     }
 
     fn is_write_vectored(&self) -> bool {
