@@ -1,6 +1,7 @@
 //! One client's connection from accept to close.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::respond;
-use super::service::{self, Client, Phase, Shared};
-use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Refusal, Socket};
-use crate::observe::access::Peer;
+use super::service::{self, Client, Phase};
+use super::wire::{ClientIo, MAX_BUFFER, Refusal};
 use crate::observe::log::ACCESS;
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
@@ -37,15 +37,9 @@ pub(super) enum Stage {
     Over,
 }
 
-/// Serves `socket` until it is closed.
-pub(super) async fn serve(
-    shared: Arc<Shared>,
-    socket: Socket,
-    peer: Peer,
-    mut stages: watch::Receiver<Stage>,
-) {
-    let link = ClientLink::new(socket);
-    let client = Client::new(shared, peer, Arc::clone(&link));
+/// Serves `client` until its socket is closed.
+pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage>) {
+    let link = &client.link;
     let service = {
         let client = Arc::clone(&client);
         service_fn(move |request| {
@@ -60,10 +54,11 @@ pub(super) async fn serve(
             .header_read_timeout(None)
             .max_buf_size(MAX_BUFFER)
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(&link))), service)
+            .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(link))), service)
             .with_upgrades(),
     );
     let (mut fin, mut told) = (false, false);
+    let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(pending());
     let ended = loop {
         tokio::select! {
             biased;
@@ -78,14 +73,14 @@ pub(super) async fn serve(
                 true => fin = true,
                 false => break None,
             },
-            () = link.socket.reset(), if fin => break None,
-            () = given_up(&client), if fin => break None,
             () = told_to_close(&mut stages), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = silent(&client), if told => break None,
+            () = &mut over => break None,
         }
+        // Boxed, since few connections come to it.
+        over = Box::pin(is_over(Arc::clone(&client), fin, told));
     };
     // Else a switch that failed while its 101 was written would wait in here for ever.
     drop(connection);
@@ -153,6 +148,16 @@ fn said_by_hyper(e: &hyper::Error) -> Option<Refusal> {
         status,
         format!("the request is malformed: {e}"),
     ))
+}
+
+/// Waits until nobody needs the connection any more, behind the client's FIN or when it was told to
+/// close.
+async fn is_over(client: Arc<Client>, fin: bool, told: bool) {
+    tokio::select! {
+        () = client.link.socket.reset(), if fin => {}
+        () = given_up(&client), if fin => {}
+        () = silent(&client), if told => {}
+    }
 }
 
 async fn told_to_close(stages: &mut watch::Receiver<Stage>) {

@@ -8,8 +8,8 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::connection::{self, Stage};
-use super::service::Shared;
-use super::wire::Socket;
+use super::service::{Client, Shared};
+use super::wire::{ClientLink, Socket};
 use crate::config::Settings;
 use crate::observe::access::Peer;
 
@@ -17,5 +17,6 @@ use crate::observe::access::Peer;
 pub async fn serve_one(settings: &Settings, client: UnixStream) {
     let shared = Arc::new(Shared::new(settings, None, 1));
     let (_open, stages) = watch::channel(Stage::Open);
-    connection::serve(shared, Socket::Unix(client), Peer::Unix(None), stages).await;
+    let link = ClientLink::new(Socket::Unix(client));
+    connection::serve(Client::new(shared, Peer::Unix(None), link), stages).await;
 }

@@ -17,9 +17,9 @@ use tokio::time::{sleep, timeout};
 use super::connection::{self, Stage};
 use super::health;
 use super::listener::{Accepting, Listener};
-use super::service::Shared;
+use super::service::{Client, Shared};
 use super::upstream::{self, EngineError};
-use super::wire::Socket;
+use super::wire::{ClientLink, Socket};
 use crate::config::{LogLevel, Settings};
 use crate::learn::Learner;
 use crate::observe::access::Peer;
@@ -430,10 +430,11 @@ impl Work {
     }
 
     fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
-        let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
+        let client = Client::new(Arc::clone(&self.shared), peer, ClientLink::new(socket));
+        let stages = self.stages.clone();
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
-            connection::serve(shared, socket, peer, stages).await;
+            connection::serve(client, stages).await;
             // The engine's side closes in a task of its own, which is queued before this goes on: a
             // slot is free when both of its descriptors are.
             tokio::task::yield_now().await;

@@ -90,7 +90,7 @@ pub(super) struct Client {
     admitted: OnceCell<bool>,
     upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
-    tunnel: Mutex<Option<Tunnel>>,
+    tunnel: Mutex<Option<Box<Tunnel>>>,
     phase: AtomicU8,
 }
 
@@ -120,7 +120,7 @@ impl Client {
     }
 
     /// The tunnel that the last answer opened.
-    pub(super) fn take_tunnel(&self) -> Option<Tunnel> {
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
         self.tunnel
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -351,7 +351,7 @@ pub(super) async fn answer(
         };
         let engine_side = hyper::upgrade::on(&mut response);
         let client = Arc::clone(&flight.client);
-        let tunnel = Tunnel::new(client_side, engine_side, upstream, flight);
+        let tunnel = Box::new(Tunnel::new(client_side, engine_side, upstream, flight));
         *client.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
         return Ok(response.map(|_| Answer::Whole(None)));
     }

@@ -111,7 +111,8 @@ fn is_socket(path: &Path) -> bool {
 pub(super) struct Upstream {
     sender: SendRequest<Upload>,
     link: Arc<EngineLink>,
-    task: JoinHandle<()>,
+    /// Its outcome reaches the request that waits for it, too.
+    task: JoinHandle<hyper::Result<()>>,
 }
 
 impl Drop for Upstream {
@@ -155,10 +156,7 @@ impl Upstream {
             .handshake(io)
             .await
             .map_err(EngineError::Garbage)?;
-        // The outcome of the connection reaches the request that waits for it.
-        let task = tokio::spawn(async {
-            let _ = connection.with_upgrades().await;
-        });
+        let task = tokio::spawn(connection.with_upgrades());
         Ok(Self { sender, link, task })
     }
 
