@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -17,9 +17,10 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, Socket};
 use crate::observe::access::Counters;
@@ -126,20 +127,27 @@ impl Drop for Upstream {
 /// # Errors
 /// [`EngineError::Connect`] and [`EngineError::Hung`].
 pub(super) async fn dial(path: &Path) -> Result<UnixStream, EngineError> {
-    let connect = async {
-        loop {
-            match UnixStream::connect(path).await {
-                // A Unix socket's full backlog does not block, it says EAGAIN.
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => sleep(BACKLOG_RETRY).await,
-                done => return done,
+    let start = Instant::now();
+    loop {
+        match connect(path) {
+            Ok(stream) => return Ok(stream),
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock => {
+                return Err(EngineError::Connect(path.to_owned(), e));
             }
+            Err(_) if start.elapsed() >= CONNECT_TIMEOUT => {
+                return Err(EngineError::Hung(path.to_owned()));
+            }
+            // A Unix socket's full backlog does not block, it says EAGAIN.
+            Err(_) => sleep(BACKLOG_RETRY).await,
         }
-    };
-    match timeout(CONNECT_TIMEOUT, connect).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(e)) => Err(EngineError::Connect(path.to_owned(), e)),
-        Err(_) => Err(EngineError::Hung(path.to_owned())),
     }
+}
+
+/// A Unix socket is connected at once or not at all: there is no event to wait for.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    UnixStream::from_std(socket.into())
 }
 
 impl Upstream {
