@@ -141,7 +141,7 @@ impl Tree {
         let mut state = &self.states[START];
         let mut rest = path.strip_prefix(b"/").unwrap_or(path);
         while !rest.is_empty() {
-            let slash = rest.iter().position(|byte| *byte == b'/');
+            let slash = memchr::memchr(b'/', rest);
             let (segment, after) = rest.split_at(slash.unwrap_or(rest.len()));
             let edges = &self.edges[state.edges.0..state.edges.1];
             let next = match edges.binary_search_by(|edge| order(&edge.literal, segment)) {
