@@ -50,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
     for diagnostic in diagnostics {
         let line = diagnostic.to_string();
         let name = printable(&diagnostic.variable);
-        assert!(line.contains(&name), "{name} is not in {line}");
+        assert!(line.contains(&*name), "{name} is not in {line}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
     let errors = diagnostics
