@@ -172,7 +172,7 @@ async fn client(socket: UnixStream, end: End, sent: &[u8]) -> Vec<u8> {
 /// taken for the next.
 fn answers_are_in_order(got: &[u8]) {
     let text = String::from_utf8_lossy(got);
-    let marks = text.split("x-mark: ").skip(1);
+    let marks = text.split("\r\nx-mark: ").skip(1);
     let marks: Vec<u32> = marks
         .map(|mark| {
             let digits = mark.split('\r').next().unwrap_or_default();
@@ -268,7 +268,7 @@ async fn serve_engine(socket: UnixStream, answers: [u8; 2], seen: Arc<Mutex<Vec<
                 Then::Next,
             ),
             8 => (
-                format!("HTTP/1.1 304 No\r\n{mark}\r\nmore x-mark: unasked\r\n"),
+                format!("HTTP/1.1 304 No\r\n{mark}\r\nmore\r\nx-mark: unasked\r\n"),
                 Then::Next,
             ),
             9 => (
