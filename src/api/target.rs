@@ -11,6 +11,9 @@ use http::{Uri, uri::PathAndQuery};
 
 use super::{Method, sections::UPGRADES};
 
+/// The longest request target that hyper's parser takes, in bytes.
+pub const MAX_TARGET: usize = 65_534;
+
 /// A parsed request line. Only [`Target::parse`] makes one, and nothing else is decided on or
 /// forwarded.
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ impl Target {
             return Err(BadTarget::Connect);
         }
         let target = encode_target(target.as_bytes())?;
-        if target.len() > usize::from(u16::MAX - 1) {
+        if target.len() > MAX_TARGET {
             return Err(BadTarget::Long);
         }
         let uri = Uri::try_from(&*target).map_err(|_| match target.first() {

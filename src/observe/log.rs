@@ -47,12 +47,14 @@ pub fn init(level: LogLevel, json: bool) {
         .filter_module(ACCESS, access)
         .filter_module(REQUESTS, LevelFilter::Info)
         .format(move |out, record| {
-            let time = humantime::format_rfc3339_millis(SystemTime::now());
+            // A clock before 1970 has no time that could be written.
+            let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
+            let time = humantime::format_rfc3339_millis(now);
             let level = name(record.level());
             if json {
                 let (level, message) = (level.trim_end(), json_string(&record.args().to_string()));
-                let start = format!("{{\"time\":\"{time}\",\"level\":\"{level}\"");
-                writeln!(out, "{start},\"msg\":{message}}}")
+                write!(out, "{{\"time\":\"{time}\",\"level\":\"{level}\"")?;
+                writeln!(out, ",\"msg\":{message}}}")
             } else {
                 writeln!(out, "{time} {level} {}", record.args())
             }

@@ -1,9 +1,10 @@
 //! The proxy itself: everything that touches a socket; hyper lives here only.
 //!
 //! `listener` binds, `server` accepts, `connection` carries one client from accept to close,
-//! `admission` knows who is let in, `service` answers one request, `headers` knows what is in
-//! its head, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `wire` what hyper cannot do with a socket,
-//! `respond` what dockgate says itself, `health` looks after the engine.
+//! `admission` knows who is let in, `service` answers one request, `headers` knows what is in its
+//! head, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `wire`
+//! what hyper cannot do with a socket, `respond` what dockgate says itself, `health` looks after
+//! the engine.
 
 mod admission;
 mod connection;

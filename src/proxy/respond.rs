@@ -27,6 +27,8 @@ pub(super) enum Answer {
         body: Incoming,
         /// What ends when the body ends.
         request: InFlight,
+        /// How the engine broke it off.
+        broken: Option<hyper::Error>,
     },
 }
 
@@ -40,7 +42,18 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Answer::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Answer::Engine { body, request } => {
+            Answer::Engine {
+                body,
+                request,
+                broken,
+            } => {
+                if broken.is_some() {
+                    // hyper writes on, and asks again when all is written.
+                    return match request.client().link.is_behind() {
+                        true => Poll::Pending,
+                        false => Poll::Ready(broken.take().map(Err)),
+                    };
+                }
                 let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
                 match &frame {
                     Some(Ok(frame)) => {
@@ -53,6 +66,12 @@ impl Body for Answer {
                     }
                     Some(Err(_)) => request.engine_broke_off(),
                     None => request.complete(),
+                }
+                if let Some(Err(e)) = frame {
+                    // At an error hyper drops what it has not written yet: that comes first.
+                    *broken = Some(e);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 Poll::Ready(frame)
             }

@@ -385,6 +385,7 @@ pub(super) async fn answer(
     Ok(response.map(|body| Answer::Engine {
         body,
         request: flight,
+        broken: None,
     }))
 }
 

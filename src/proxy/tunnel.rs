@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::Interest;
@@ -62,7 +63,7 @@ impl Tunnel {
             return false;
         };
         let from_client = early_bytes(client, ClientIo::into_ahead);
-        let from_engine = early_bytes(engine, |_: EngineIo| Vec::new());
+        let from_engine = early_bytes(engine, |_: EngineIo| BytesMut::new());
         let peer = Arc::clone(request.client());
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
         let counters = request.counters();
@@ -85,14 +86,14 @@ impl Tunnel {
 }
 
 /// What a side sent behind its part of the switch.
-fn early_bytes<I>(upgraded: Upgraded, ahead: impl FnOnce(I) -> Vec<u8>) -> Vec<u8>
+fn early_bytes<I>(upgraded: Upgraded, ahead: impl FnOnce(I) -> BytesMut) -> Vec<u8>
 where
     TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
     match upgraded.downcast::<TokioIo<I>>() {
         Ok(parts) => {
             let mut early = parts.read_buf.to_vec();
-            early.extend(ahead(parts.io.into_inner()));
+            early.extend_from_slice(&ahead(parts.io.into_inner()));
             early
         }
         Err(_) => unreachable!("both connections were built over this type"),

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, Socket};
 use crate::observe::access::Counters;

@@ -16,19 +16,19 @@ use std::borrow::Cow;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::BufMut;
+use bytes::{Buf, BufMut, BytesMut};
 use http::StatusCode;
 use memchr::{memchr, memchr_iter, memchr3};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::api::target::encode_target;
+use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
 
 /// A request head has this long from its first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,10 +109,9 @@ impl Socket {
     fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             ready!(either!(self, s => s.poll_write_ready(cx)))?;
-            let mut small = [0; SMALL];
             let written = match bufs {
                 [only] => self.try_write(only),
-                _ => match together(bufs, &mut small) {
+                _ => match together(bufs, &mut [0; SMALL]) {
                     Some(bytes) => self.try_write(bytes),
                     None => either!(self, s => s.try_write_vectored(bufs)),
                 },
@@ -205,8 +204,9 @@ fn together<'a>(bufs: &[IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'a 
     Some(&small[..end])
 }
 
-/// Puts the parts of a large body together, which hyper hands from one side to the other one by one:
-/// each write would wake who reads it.
+/// Puts the parts of a large upload together, which hyper hands from one side to the other one by
+/// one: each write would wake the engine. An answer has none of it, for what is written last of one
+/// must never be left behind.
 #[derive(Debug, Default)]
 struct Gathering {
     /// How many bytes there were at the last turn.
@@ -278,6 +278,7 @@ pub(super) struct ClientLink {
     pub socket: Socket,
     state: Mutex<LinkState>,
     written: AtomicU64,
+    unwritten: AtomicUsize,
     raw_to_end: AtomicBool,
     long_idle: AtomicBool,
 }
@@ -311,6 +312,7 @@ impl ClientLink {
                 unread: false,
             }),
             written: AtomicU64::new(0),
+            unwritten: AtomicUsize::new(0),
             raw_to_end: AtomicBool::new(false),
             long_idle: AtomicBool::new(false),
         })
@@ -353,6 +355,11 @@ impl ClientLink {
         self.written.load(Relaxed)
     }
 
+    /// Whether the client's socket did not take all of the last write.
+    pub(super) fn is_behind(&self) -> bool {
+        self.unwritten.load(Relaxed) > 0
+    }
+
     /// True once after each time the connection has idled for [`ENGINE_IDLE`].
     pub(super) fn take_long_idle(&self) -> bool {
         // A load first: it is asked after every poll of the connection.
@@ -365,16 +372,15 @@ impl ClientLink {
 pub(super) struct ClientIo {
     link: Arc<ClientLink>,
     /// Bytes read from the socket that hyper may not have yet.
-    ahead: Vec<u8>,
+    ahead: BytesMut,
     /// How many bytes at the front of `ahead` hold no head's end.
     searched: usize,
-    /// How many bytes at the front of `ahead` are a checked head on its way to hyper.
-    cleared: usize,
+    /// What hyper does not have yet of a head that was checked.
+    cleared: BytesMut,
     /// Since when the reader waits for a head: for its first byte, or for its rest.
     waiting: Option<Instant>,
     idle: Option<Pin<Box<Sleep>>>,
     head: Option<Pin<Box<Sleep>>>,
-    gathering: Gathering,
 }
 
 impl ClientIo {
@@ -382,18 +388,17 @@ impl ClientIo {
     pub(super) fn new(link: Arc<ClientLink>) -> Self {
         Self {
             link,
-            ahead: Vec::new(),
+            ahead: BytesMut::new(),
             searched: 0,
-            cleared: 0,
+            cleared: BytesMut::new(),
             waiting: None,
             idle: None,
             head: None,
-            gathering: Gathering::default(),
         }
     }
 
     /// The bytes that arrived behind the last request, for the tunnel that follows it.
-    pub(super) fn into_ahead(self) -> Vec<u8> {
+    pub(super) fn into_ahead(self) -> BytesMut {
         self.ahead
     }
 
@@ -417,13 +422,15 @@ impl ClientIo {
         }
         let n = limit.min(self.ahead.len()).min(buf.remaining());
         buf.put_slice(&self.ahead[..n]);
-        self.ahead.drain(..n);
+        self.ahead.advance(n);
         Poll::Ready(Ok(n))
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
         if self.ahead.is_empty() {
+            // What it had room for may have been much.
+            self.ahead = BytesMut::new();
             match self.link.socket.poll_read(cx, buf) {
                 Poll::Pending => return self.poll_idle(cx),
                 Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
@@ -446,7 +453,7 @@ impl ClientIo {
                 .iter()
                 .take_while(|b| matches!(b, b'\r' | b'\n'))
                 .count();
-            self.ahead.drain(..blank);
+            self.ahead.advance(blank);
             self.searched = self.searched.saturating_sub(blank);
             // Not all of it again for each byte of a client that sends them one by one: the end may
             // begin in the last two bytes that were looked at.
@@ -458,10 +465,10 @@ impl ClientIo {
                     return self.refuse(Refusal::large_head());
                 }
                 match checked_head(&self.ahead[..end]) {
-                    Ok(None) => self.cleared = end,
+                    Ok(None) => self.cleared = self.ahead.split_to(end),
                     Ok(Some(head)) => {
-                        self.cleared = head.len();
-                        self.ahead.splice(..end, head);
+                        self.cleared = BytesMut::from(&*head);
+                        self.ahead.advance(end);
                     }
                     Err(refusal) => return self.refuse(refusal),
                 }
@@ -498,11 +505,10 @@ impl ClientIo {
 
     /// Gives hyper what it has room for of a checked head; the verdict comes when it has all.
     fn poll_cleared(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let n = self.cleared.min(buf.remaining());
-        buf.put_slice(&self.ahead[..n]);
-        self.ahead.drain(..n);
-        self.cleared -= n;
-        if self.cleared == 0 {
+        let n = self.cleared.len().min(buf.remaining());
+        buf.put_slice(&self.cleared[..n]);
+        self.cleared.advance(n);
+        if self.cleared.is_empty() {
             self.hand_over()
         } else {
             Poll::Ready(Ok(()))
@@ -546,7 +552,7 @@ impl AsyncRead for ClientIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.cleared > 0 {
+        if !this.cleared.is_empty() {
             return this.poll_cleared(buf);
         }
         let link = Arc::clone(&this.link);
@@ -571,18 +577,29 @@ impl AsyncRead for ClientIo {
             }
             Expect::Chunked(chunks) => {
                 let start = buf.filled().len();
-                ready!(this.poll_bytes(cx, buf, u64::MAX))?;
-                let read = &buf.filled()[start..];
-                match chunks.feed(read) {
-                    Fed::More => {}
-                    Fed::Broken => state.expect = Expect::Broken,
-                    Fed::End(end) => {
-                        // Behind the body stands the next request: back to the queue's front.
-                        let rest = read[end..].to_vec();
+                let was_ahead = !this.ahead.is_empty();
+                // Looked at first: what stands behind the body stays where it is.
+                let here = this.ahead.len().min(buf.remaining());
+                let mut fed = chunks.feed(&this.ahead[..here]);
+                let limit = if let Fed::End(end) = fed {
+                    end
+                } else {
+                    usize::MAX
+                };
+                ready!(this.poll_bytes(cx, buf, limit as u64))?;
+                if !was_ahead {
+                    let read = &buf.filled()[start..];
+                    fed = chunks.feed(read);
+                    if let Fed::End(end) = fed {
+                        // Behind the body stands the next request.
+                        this.ahead.extend_from_slice(&read[end..]);
                         buf.set_filled(start + end);
-                        this.ahead.splice(..0, rest);
-                        state.expect = Expect::Head;
                     }
+                }
+                match fed {
+                    Fed::More => {}
+                    Fed::End(_) => state.expect = Expect::Head,
+                    Fed::Broken => state.expect = Expect::Broken,
                 }
                 Poll::Ready(Ok(()))
             }
@@ -604,17 +621,17 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         const OLD: &[u8] = b"HTTP/1.0 ";
         const NEW: &[u8] = b"HTTP/1.1 ";
-        let all = bufs.iter().map(|buf| buf.len()).sum();
-        ready!(self.gathering.poll(cx, all));
+        let all: usize = bufs.iter().map(|buf| buf.len()).sum();
         let link = &self.link;
         let first = bufs.first().map_or(&[][..], |b| b);
         let raw = link.raw_to_end.load(Relaxed);
+        link.unwritten.store(all, Relaxed);
         let n = if raw && first.starts_with(OLD) {
             let mut head = first.to_vec();
             head[..NEW.len()].copy_from_slice(NEW);
@@ -631,7 +648,7 @@ impl AsyncWrite for ClientIo {
             link.raw_to_end.store(false, Relaxed);
         }
         link.written.fetch_add(n as u64, Relaxed);
-        self.gathering.left(all - n);
+        link.unwritten.store(all - n, Relaxed);
         Poll::Ready(Ok(n))
     }
 
@@ -797,6 +814,10 @@ fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     }
     match encode_target(&line[first + 1..last]) {
         Ok(Cow::Borrowed(_)) => Ok(None),
+        Ok(Cow::Owned(target)) if target.len() > MAX_TARGET => Err(Refusal::new(
+            StatusCode::URI_TOO_LONG,
+            BadTarget::Long.to_string(),
+        )),
         Ok(Cow::Owned(target)) => Ok(Some([&head[..=first], &target, &head[last..]].concat())),
         Err(e) => Err(Refusal::new(StatusCode::BAD_REQUEST, e.to_string())),
     }

@@ -226,6 +226,49 @@ fn an_engine_gone_in_mid_answer_is_a_broken_stream_and_no_end() {
 }
 
 #[test]
+fn all_that_came_before_an_answer_broke_off_arrives() {
+    let gate = Gate::open();
+    for (size, wait) in [(300_000, 0), (300_000, 0), (300_000, 0), (9_000_000, 300)] {
+        let length = "HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n".to_owned();
+        for head in [length, format!("{STREAM}{size:x}\r\n")] {
+            let (mut client, mut engine, _) = gate.asked(get("/v1.41/containers/c/logs?stdout=1"));
+            let sending = thread::spawn(move || {
+                engine.send(head);
+                engine.send("x".repeat(size));
+            });
+            thread::sleep(Duration::from_millis(wait));
+            client.head();
+            let (rest, _) = client.rest();
+            assert_eq!(rest.iter().filter(|byte| **byte == b'x').count(), size);
+            sending.join().expect("the engine");
+        }
+    }
+    gate.still_works();
+}
+
+#[test]
+fn a_refusal_of_an_upgrade_arrives_whole_although_its_body_was_not_read() {
+    const SIZE: usize = 60_000;
+    let gate = Gate::open();
+    for _ in 0..5 {
+        let mut client = gate.sent(
+            "POST /v1.41/exec/e/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n\
+             Upgrade: tcp\r\nContent-Length: 30000\r\n\r\n",
+        );
+        let mut engine = gate.engine.accept();
+        engine.head();
+        engine.send(format!(
+            "HTTP/1.1 404 Not Found\r\nContent-Length: {SIZE}\r\n\r\n"
+        ));
+        engine.send("x".repeat(SIZE));
+        drop(engine);
+        assert_eq!(client.head().status(), 404);
+        assert_eq!(client.take(SIZE), vec![b'x'; SIZE]);
+    }
+    gate.still_works();
+}
+
+#[test]
 fn an_http_1_0_client_sees_a_broken_stream_too() {
     let gate = Gate::open();
     let (mut client, mut engine, _) = gate.asked("GET /v1.41/events HTTP/1.0\r\n\r\n");

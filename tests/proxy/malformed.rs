@@ -195,6 +195,15 @@ fn methods_that_the_engine_does_not_have_are_denied() {
 }
 
 #[test]
+fn a_target_that_grows_too_long_when_it_is_encoded_is_a_414() {
+    let gate = Gate::open();
+    let quotes = "\"".repeat(30_000);
+    let request = format!("GET /version?{quotes} HTTP/1.1\r\nHost: docker\r\n\r\n");
+    is_refused(&gate, request, &[414]);
+    gate.dockgate.line(|line| line.contains(" 414 "));
+}
+
+#[test]
 fn heads_that_are_too_large_are_a_431() {
     let gate = Gate::open();
     let large = "a".repeat(65 << 10);
