@@ -267,6 +267,20 @@ fn chunk_extensions_and_trailers_do_not_change_the_body() {
 }
 
 #[test]
+fn trailers_end_here_even_if_they_were_announced() {
+    let gate = Gate::open();
+    let mut client = gate.sent([LOAD, "Trailer: X-Sum\r\n", CHUNKED].concat());
+    client.send("4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n");
+    let mut engine = gate.engine.accept();
+    engine.head();
+    assert_eq!(engine.chunked(4), b"body");
+    assert_eq!(engine.take(5), b"0\r\n\r\n");
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+    gate.still_works();
+}
+
+#[test]
 fn where_a_chunked_body_ends_is_seen_in_one_way_only() {
     let gate = Gate::open();
     let end = "0\r\n\r\n";
