@@ -225,10 +225,12 @@ fn learn(files: &[String]) -> u8 {
             let line = str::from_utf8(&line).unwrap_or_default();
             let plain = log_writer::plain_line(line);
             match access::Line::read(plain.as_deref().unwrap_or(line)) {
-                Some(line) => match Target::from_line(line.method, line.target) {
-                    Ok(target) if line.decided && target.method().is_some() => {
-                        let body = match line.received {
-                            0 => Body::Empty,
+                Some(line) => match Target::from_line(line.method, &line.target) {
+                    Ok(target)
+                        if line.verdict != access::Verdict::None && target.method().is_some() =>
+                    {
+                        let body = match (line.received, line.broke_off) {
+                            (0, false) => Body::Empty,
                             _ => Body::Other,
                         };
                         learner.saw(&target, body);

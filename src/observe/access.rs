@@ -59,20 +59,22 @@ const OPEN_KEYS: &[&str] = &[
     "w",
 ];
 
+/// What stands in a log for what may be secret.
+const HIDDEN: &str = "…";
+
 /// A request as a line of a profile: its method and target as regexes that match them, and any
 /// value where a value may be secret.
 pub fn profile_line(method: &str, target: &PathAndQuery) -> String {
     let mut line = format!("{} {}", quoted(method), quoted(target.path()));
-    let pairs = target
-        .query()
-        .into_iter()
-        .flat_map(|query| query.split('&'));
-    for (i, pair) in pairs.enumerate() {
-        line.push_str(if i == 0 { r"\?" } else { "&" });
-        match hidden(pair) {
-            Some(key) => line.push_str(&format!("{}=[^&]*", quoted(key))),
-            None => line.push_str(&quoted(pair)),
-        }
+    let Some(query) = target.query() else {
+        return line;
+    };
+    line.push_str(r"\?");
+    for (pair, end) in pairs(query) {
+        let (shown, hidden) = shown(pair);
+        line.push_str(&quoted(shown));
+        line.push_str(if hidden { "[^&]*" } else { "" });
+        line.push_str(end);
     }
     line
 }
@@ -89,11 +91,29 @@ fn quoted(text: &str) -> String {
     regex
 }
 
-/// The key of a pair whose value may be secret.
-fn hidden(pair: &str) -> Option<&str> {
-    let (key, value) = pair.split_once('=')?;
-    (!value.is_empty() && !OPEN_KEYS.contains(&key)).then_some(key)
+/// The pairs of a query, each with what ends it. Old engines take a semicolon for an end too.
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split_inclusive(['&', ';']).map(|pair| {
+        let end = pair.trim_end_matches(['&', ';']).len();
+        pair.split_at(end)
+    })
 }
+
+/// What may be shown of a pair, and whether that is not all of it. A key without a value may be a
+/// secret itself that was pasted there, in base64 too, with its `=` at the end.
+fn shown(pair: &str) -> (&str, bool) {
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    if pair.is_empty() || OPEN_KEYS.contains(&key) {
+        (pair, false)
+    } else if value.bytes().all(|byte| byte == b'=') {
+        ("", true)
+    } else {
+        (&pair[..=key.len()], true)
+    }
+}
+
+/// How a refusal of a client begins that is not let in.
+pub const NOT_LET_IN: &str = "clients at ";
 
 /// Who connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,19 +141,55 @@ impl fmt::Display for Peer {
     }
 }
 
-/// How a request ended, as far as its line tells.
-#[derive(Debug)]
-pub enum Outcome {
-    /// No verdict yet; the client went away before there was one.
-    Undecided,
+/// What was decided on a request.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Nothing yet; the client went away before there was a verdict.
+    None,
+    /// Its client is not let in. The text is what the client was told.
+    NotLetIn(String),
+    /// It is ambiguous or malformed. The text is what the client was told.
+    Ambiguous(String),
+    /// The policy denies it. The text is what the client was told.
+    Denied(String),
     /// Allowed by the rule of this origin.
     Allowed(Arc<str>),
-    /// Forwarded although it would be denied; the text is what the client would be told.
+    /// To be forwarded although it would be denied; the text is what the client would be told.
     WouldDeny(String),
-    /// Refused: by the policy, or as ambiguous. The text is what the client was told.
-    Refused(String),
+}
+
+/// How a request ended that was to be forwarded.
+#[derive(Debug)]
+pub enum End {
+    /// With the end of its answer or tunnel, or without either if it was refused.
+    Whole,
+    /// Its client left, or dockgate was stopped.
+    Cut,
+    /// Its tunnel ended in this way.
+    Tunnel(&'static str),
+    /// Its body did not come whole.
+    Upload(UploadFault),
     /// The engine failed; the text is what the client was told.
-    EngineFailed(String),
+    Engine(String),
+}
+
+/// What was wrong with a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadFault {
+    /// The client left, or closed its half of the connection.
+    Early,
+    /// Its chunks are none.
+    Chunks,
+}
+
+impl UploadFault {
+    /// As the client is told, and the log.
+    pub fn message(self) -> &'static str {
+        match self {
+            UploadFault::Early => "the request body ended early",
+            UploadFault::Chunks => "the request body has an invalid chunked encoding",
+        }
+    }
 }
 
 /// Bytes of bodies, or of a tunnel, as they pass; shared with whoever moves them.
@@ -157,9 +213,11 @@ pub struct Record {
     /// The answer's status, once there is one.
     pub status: Option<StatusCode>,
     /// What was decided, and by which rule.
-    pub outcome: Outcome,
-    /// How the transfer ended if it did not end well.
-    pub broken: Option<&'static str>,
+    pub decision: Decision,
+    /// How it ended.
+    pub end: End,
+    /// Whether the engine got it: its whole head, behind which the engine acts.
+    pub sent: bool,
     /// A health check: logged at debug only.
     pub health_check: bool,
 }
@@ -176,8 +234,9 @@ impl Record {
             start: Instant::now(),
             counters,
             status: None,
-            outcome: Outcome::Undecided,
-            broken: None,
+            decision: Decision::None,
+            end: End::Whole,
+            sent: false,
             health_check: false,
         }
     }
@@ -188,14 +247,47 @@ impl Record {
     }
 
     fn level(&self) -> log::Level {
-        match self.outcome {
-            Outcome::EngineFailed(_) => log::Level::Error,
+        match (&self.decision, &self.end) {
+            (_, End::Engine(_)) => log::Level::Error,
             _ if self.health_check => log::Level::Debug,
-            Outcome::Refused(_) | Outcome::WouldDeny(_) => log::Level::Warn,
-            Outcome::Allowed(_) | Outcome::Undecided => log::Level::Info,
+            (Decision::Allowed(_) | Decision::None, _) => log::Level::Info,
+            _ => log::Level::Warn,
         }
     }
+
+    /// What was decided and how that ended, in the parts of its text. Only what the engine got is
+    /// called allowed.
+    fn told(&self) -> [&str; 6] {
+        let (decided, why) = match (&self.decision, &self.end) {
+            (_, End::Engine(why)) => (FAILED, why.as_str()),
+            (Decision::None, _) => (UNDECIDED, ""),
+            (Decision::NotLetIn(why) | Decision::Ambiguous(why) | Decision::Denied(why), _) => {
+                (DENIED, why.as_str())
+            }
+            (Decision::Allowed(origin), _) => (ALLOWED, &**origin),
+            (Decision::WouldDeny(why), _) => (WOULD_DENY, why.as_str()),
+        };
+        let to_be_sent = [ALLOWED, WOULD_DENY].contains(&decided);
+        let unsent = if to_be_sent && !self.sent { UNSENT } else { "" };
+        let remark = match &self.end {
+            End::Whole => return [unsent, decided, why, "", "", ""],
+            End::Cut => "cut before its end",
+            End::Tunnel(how) => how,
+            End::Upload(fault) => fault.message(),
+            End::Engine(_) if self.sent => "the engine got the request",
+            End::Engine(_) => "the engine did not get the request",
+        };
+        [unsent, decided, why, " (", remark, ")"]
+    }
 }
+
+// How a line's last part begins.
+const ALLOWED: &str = "allowed by ";
+const WOULD_DENY: &str = "would deny: ";
+const FAILED: &str = "failed: ";
+const DENIED: &str = "denied: ";
+const UNDECIDED: &str = "undecided";
+const UNSENT: &str = "unsent: ";
 
 impl Drop for Record {
     fn drop(&mut self) {
@@ -211,14 +303,7 @@ impl fmt::Display for Record {
         let (mut received, mut sent) = (itoa::Buffer::new(), itoa::Buffer::new());
         let received = received.format(self.counters.received.load(Relaxed));
         let sent = sent.format(self.counters.sent.load(Relaxed));
-        let (decided, why) = match &self.outcome {
-            Outcome::Undecided => ("undecided", ""),
-            Outcome::Allowed(origin) => ("allowed by ", &**origin),
-            Outcome::WouldDeny(why) => ("would deny: ", why.as_str()),
-            Outcome::Refused(why) => ("denied: ", why.as_str()),
-            Outcome::EngineFailed(why) => ("failed: ", why.as_str()),
-        };
-        let [open, how, close] = self.broken.map_or([""; 3], |how| [" (", how, ")"]);
+        let [unsent, decided, why, open, remark, close] = self.told();
         let (target, took) = (loggable(&self.target), took(self.start.elapsed()));
         let line = [
             &*self.peer,
@@ -235,10 +320,11 @@ impl fmt::Display for Record {
             " ",
             &took,
             " ",
+            unsent,
             decided,
             why,
             open,
-            how,
+            remark,
             close,
         ];
         f.write_str(&line.concat())
@@ -246,16 +332,29 @@ impl fmt::Display for Record {
 }
 
 /// A line of the log, as far as it tells what was asked and decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// As sent.
     pub method: &'a str,
-    /// As sent, but for the values of the query that are not shown.
-    pub target: &'a str,
+    /// As sent, without what of the query is not shown.
+    pub target: Cow<'a, str>,
     /// How many bytes of its body were passed on.
     pub received: u64,
-    /// Whether a policy could have allowed it: it was forwarded, or is a 403.
-    pub decided: bool,
+    /// Whether more of its body was to come.
+    pub broke_off: bool,
+    /// What a policy can do about it.
+    pub verdict: Verdict,
+}
+
+/// What a policy said to a request, as a line has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// None could allow it, or none was asked.
+    None,
+    /// It was to be forwarded.
+    Passed,
+    /// It was denied. Its body was never looked at.
+    Denied,
 }
 
 impl<'a> Line<'a> {
@@ -287,18 +386,36 @@ impl<'a> Line<'a> {
         let is_duration = took.split('.').all(is_number);
         let is_level = ["err", "warning", "info", "debug"].contains(&level.trim_end());
         let is_status = status == "-" || status.len() == 3 && is_number(status);
-        let forwarded = ["allowed by ", "would deny: ", "failed: "];
-        let forwarded = forwarded.iter().any(|start| decision.starts_with(start));
-        let denied = decision.starts_with("denied: ");
-        let undecided = decision.starts_with("undecided");
+        let is = |start: &&str| decision.starts_with(*start);
+        let verdict = match decision.strip_prefix(DENIED) {
+            _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => Verdict::Passed,
+            Some(why) if status == "403" && !why.starts_with(NOT_LET_IN) => Verdict::Denied,
+            Some(_) => Verdict::None,
+            None if is(&UNDECIDED) => Verdict::None,
+            None => return None,
+        };
         let fits = is_time && is_level && is_peer && is_status && is_number(sent) && is_duration;
-        (fits && (forwarded || denied || undecided)).then_some(Line {
+        let received: u64 = received.parse().ok()?;
+        let mut faults = [UploadFault::Early, UploadFault::Chunks].into_iter();
+        let broke_off = faults.any(|fault| decision.ends_with(&format!("({})", fault.message())));
+        fits.then(|| Line {
             method,
-            target,
-            received: received.parse().ok()?,
-            decided: forwarded || denied && status == "403",
+            target: without_hidden(target),
+            received,
+            broke_off,
+            verdict,
         })
     }
+}
+
+/// A target without the parts of its query that were hidden whole: none of them had a value.
+fn without_hidden(target: &str) -> Cow<'_, str> {
+    let Some((path, query)) = target.split_once('?').filter(|_| target.contains(HIDDEN)) else {
+        return target.into();
+    };
+    let shown = pairs(query).filter(|(pair, _)| *pair != HIDDEN);
+    let shown: String = shown.flat_map(|(pair, end)| [pair, end]).collect();
+    format!("{path}?{shown}").into()
 }
 
 /// A duration with three or so digits.
@@ -317,27 +434,33 @@ fn took(time: Duration) -> String {
     text + unit
 }
 
-/// The target as it may stand in a log: visible ASCII, and no query values that may be secret.
+/// The target as it may stand in a log: visible ASCII, and of its query nothing that may be secret.
 fn loggable(target: &Uri) -> Cow<'_, str> {
-    let Some(line) = target.path_and_query() else {
-        return visible(&target.to_string()).into_owned().into();
+    // Without a user and a password.
+    let host = || {
+        let authority = target
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        authority.rsplit('@').next().unwrap_or_default()
     };
-    let pairs = || line.query().into_iter().flat_map(|query| query.split('&'));
+    let Some(line) = target.path_and_query() else {
+        return visible(host()).into_owned().into();
+    };
+    let query = line.query().unwrap_or_default();
     let is_plain = target.scheme().is_none() && is_visible(line.as_str());
-    if is_plain && pairs().all(|pair| hidden(pair).is_none()) {
+    if is_plain && pairs(query).all(|(pair, _)| !shown(pair).1) {
         return line.as_str().into();
     }
-    let mut text = match (target.scheme_str(), target.authority()) {
-        (Some(scheme), Some(authority)) => format!("{scheme}://{}", visible(authority.host())),
-        _ => String::new(),
+    let mut text = match target.scheme_str() {
+        Some(scheme) => format!("{scheme}://{}", visible(host())),
+        None => String::new(),
     };
     text.push_str(&visible(line.path()));
-    for (i, pair) in pairs().enumerate() {
-        text.push(if i == 0 { '?' } else { '&' });
-        match hidden(pair) {
-            Some(key) => text.extend([&visible(key), "=…"]),
-            None => text.push_str(&visible(pair)),
-        }
+    text.push_str(if line.query().is_some() { "?" } else { "" });
+    for (pair, end) in pairs(query) {
+        let (shown, hidden) = shown(pair);
+        text.push_str(&visible(shown));
+        text.extend([if hidden { HIDDEN } else { "" }, end]);
     }
     text.into()
 }
@@ -360,7 +483,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn query_values_that_may_be_secret_are_hidden() {
+    fn what_may_be_secret_in_a_query_is_hidden() {
         for (target, logged) in [
             (
                 "/containers/json?all=1&limit=2",
@@ -375,6 +498,28 @@ mod tests {
                 "/images/create?fromSrc=…&tag=",
             ),
             ("/containers/json?", "/containers/json?"),
+            // Behind semicolons, in front of them, and with them alone.
+            ("/x?all=1;token=secret", "/x?all=1;token=…"),
+            ("/x?token=secret;all=1;;&", "/x?token=…;all=1;;&"),
+            ("/x?all=1;secret", "/x?all=1;…"),
+            ("/x?filters=a;secret;t=b", "/x?filters=a;…;t=b"),
+            // Without a key, or with one that is all there is.
+            ("/x?secret", "/x?…"),
+            ("/x?all&secret&force", "/x?all&…&force"),
+            ("/x?secret=", "/x?…"),
+            ("/x?c2VjcmV0==", "/x?…"),
+            ("/x?=secret", "/x?=…"),
+            ("/x?a=b=c", "/x?a=…"),
+            // Not spelled as it is known.
+            ("/x?%74=secret", "/x?%74=…"),
+            ("/x?T=secret", "/x?T=…"),
+            ("/x?all%3Dsecret", "/x?…"),
+            ("/x?%61ll", "/x?…"),
+            // In other forms of a target.
+            ("http://u:secret@h:1/x?secret", "http://h:1/x?…"),
+            ("u:secret@docker:2375", "docker:2375"),
+            ("docker:2375", "docker:2375"),
+            ("*", "*"),
         ] {
             let target: Uri = target.parse().expect("a target");
             assert_eq!(loggable(&target), logged);
@@ -392,55 +537,185 @@ mod tests {
                 "/build?remote=http://u:p@h/&t=x",
                 r"GET /build\?remote=[^&]*&t=x",
             ),
-            ("/x?filters=%7B%7D&a&b=", r"GET /x\?filters=%7B%7D&a&b="),
+            (
+                "/x?filters=%7B%7D&a&b=&all;c=secret;t=1",
+                r"GET /x\?filters=%7B%7D&[^&]*&[^&]*&all;c=[^&]*;t=1",
+            ),
             ("/version?", r"GET /version\?"),
+            ("/version", r"GET /version"),
         ] {
             let target: PathAndQuery = target.parse().expect("a target");
             assert_eq!(profile_line("GET", &target), line);
         }
     }
 
+    /// A record with these ends, and its line.
+    fn line(peer: Peer, target: &str, received: u64, end: impl FnOnce(&mut Record)) -> String {
+        let counters = Arc::new(Counters::default());
+        let (peer, target) = (peer.to_string().into(), target.parse().expect("a target"));
+        let mut record = Record::new(peer, Method::POST, target, Arc::clone(&counters));
+        counters.received.store(received, Relaxed);
+        end(&mut record);
+        format!("2026-11-21T23:02:00.457Z {:<7} {record}", "info")
+    }
+
+    fn here() -> Peer {
+        Peer::Tcp("172.20.0.3:44038".parse().expect("an address"))
+    }
+
+    #[test]
+    fn only_what_the_engine_got_is_called_allowed() {
+        use Decision::{Allowed, Ambiguous, Denied, None, NotLetIn, WouldDeny};
+        let allowed = || Allowed("VERSION".into());
+        let would_deny = || WouldDeny("no".into());
+        let chunks = End::Upload(UploadFault::Chunks);
+        let early = || End::Upload(UploadFault::Early);
+        let engine = || End::Engine("gone".into());
+        for (decision, end, sent, told) in [
+            (allowed(), End::Whole, true, "allowed by VERSION"),
+            (
+                allowed(),
+                End::Cut,
+                true,
+                "allowed by VERSION (cut before its end)",
+            ),
+            (
+                allowed(),
+                End::Cut,
+                false,
+                "unsent: allowed by VERSION (cut before its end)",
+            ),
+            (
+                allowed(),
+                early(),
+                true,
+                "allowed by VERSION (the request body ended early)",
+            ),
+            (
+                allowed(),
+                chunks,
+                true,
+                "allowed by VERSION (the request body has an invalid chunked encoding)",
+            ),
+            (
+                allowed(),
+                early(),
+                false,
+                "unsent: allowed by VERSION (the request body ended early)",
+            ),
+            (
+                allowed(),
+                End::Tunnel("the client is gone"),
+                true,
+                "allowed by VERSION (the client is gone)",
+            ),
+            (
+                allowed(),
+                engine(),
+                true,
+                "failed: gone (the engine got the request)",
+            ),
+            (
+                would_deny(),
+                engine(),
+                false,
+                "failed: gone (the engine did not get the request)",
+            ),
+            (would_deny(), End::Whole, true, "would deny: no"),
+            (
+                would_deny(),
+                early(),
+                false,
+                "unsent: would deny: no (the request body ended early)",
+            ),
+            (Denied("no".into()), End::Whole, false, "denied: no"),
+            (Ambiguous("odd".into()), End::Whole, false, "denied: odd"),
+            (NotLetIn("out".into()), End::Whole, false, "denied: out"),
+            (None, End::Cut, false, "undecided (cut before its end)"),
+        ] {
+            let line = line(here(), "/version", 0, |record| {
+                record.decision = decision;
+                record.end = end;
+                record.sent = sent;
+            });
+            assert!(line.ends_with(&format!("ms {told}")), "{line}: {told}");
+        }
+    }
+
     #[test]
     fn what_is_written_can_be_read() {
         let peers = [
-            Peer::Tcp("172.20.0.3:44038".parse().unwrap()),
+            here(),
             Peer::Tcp("[::1]:1".parse().unwrap()),
             Peer::Unix(Some(7)),
             Peer::Unix(None),
         ];
-        let outcomes = || {
+        let decisions = || {
+            let not_let_in = format!("{NOT_LET_IN}10.0.0.1 are not let in");
             [
-                (Outcome::Undecided, None, false),
-                (Outcome::Allowed("VERSION".into()), Some(200), true),
+                (Decision::None, None, Verdict::None),
                 (
-                    Outcome::WouldDeny("GET /x is not allowed".into()),
-                    Some(404),
-                    true,
+                    Decision::Allowed("VERSION".into()),
+                    Some(200),
+                    Verdict::Passed,
                 ),
-                (Outcome::EngineFailed("gone".into()), Some(503), true),
-                (Outcome::Refused("no".into()), Some(403), true),
-                (Outcome::Refused("odd".into()), Some(400), false),
+                (
+                    Decision::WouldDeny("GET /x is not allowed".into()),
+                    Some(404),
+                    Verdict::Passed,
+                ),
+                (Decision::Denied("no".into()), Some(403), Verdict::Denied),
+                (Decision::NotLetIn(not_let_in), Some(403), Verdict::None),
+                (Decision::Ambiguous("odd".into()), Some(400), Verdict::None),
             ]
         };
-        for peer in peers {
-            for (outcome, status, decided) in outcomes() {
-                let target = "/build?remote=secret&t=x".parse().unwrap();
-                let counters = Arc::new(Counters::default());
-                let peer = peer.to_string().into();
-                let mut record = Record::new(peer, Method::POST, target, Arc::clone(&counters));
-                counters.received.store(5, Relaxed);
-                record.outcome = outcome;
-                record.status = status.map(|status| StatusCode::from_u16(status).unwrap());
-                record.broken = Some("cut before its end");
-                let line = format!("2026-11-21T23:02:00.457Z {:<7} {record}", "info");
-                let expected = Line {
-                    method: "POST",
-                    target: "/build?remote=…&t=x",
-                    received: 5,
-                    decided,
-                };
-                assert_eq!(Line::read(&line), Some(expected), "{line}");
+        let ends = || {
+            [
+                (End::Whole, false),
+                (End::Cut, false),
+                (End::Engine("gone".into()), false),
+                (End::Upload(UploadFault::Early), true),
+                (End::Upload(UploadFault::Chunks), true),
+            ]
+        };
+        for (peer, sent) in peers
+            .into_iter()
+            .flat_map(|peer| [(peer, true), (peer, false)])
+        {
+            for (decision, status, verdict) in decisions() {
+                let passed = verdict == Verdict::Passed;
+                for (end, broke_off) in ends().into_iter().take(if passed { 5 } else { 2 }) {
+                    let line = line(peer, "/build?remote=secret&t=x", 5, |record| {
+                        record.decision = decision.clone();
+                        record.status = status.map(|status| StatusCode::from_u16(status).unwrap());
+                        record.end = end;
+                        record.sent = sent;
+                    });
+                    let expected = Line {
+                        method: "POST",
+                        target: "/build?remote=…&t=x".into(),
+                        received: 5,
+                        broke_off,
+                        verdict,
+                    };
+                    assert_eq!(Line::read(&line), Some(expected), "{line}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn what_was_hidden_whole_is_not_read() {
+        for (target, read) in [
+            ("/x?secret", "/x?"),
+            ("/x?secret&all;fromSrc=;t=1", "/x?all;t=1"),
+            ("/x?fromSrc=secret", "/x?fromSrc=…"),
+            ("/x?all=1", "/x?all=1"),
+        ] {
+            let line = line(here(), target, 0, |record| {
+                record.decision = Decision::Allowed("X".into());
+            });
+            assert_eq!(Line::read(&line).expect("a line").target, read);
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::AllowFrom;
-use crate::observe::access::Peer;
+use crate::observe::access::{NOT_LET_IN, Peer};
 
 /// A name's addresses are looked up again for each connection, but no more often than this.
 const FRESH: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ impl Admission {
             Peer::Unix(_) => peer.to_string(),
         };
         format!(
-            "clients at {client} are not let in: SP_ALLOWFROM (-allowfrom) is {}",
+            "{NOT_LET_IN}{client} are not let in: SP_ALLOWFROM (-allowfrom) is {}",
             crate::policy::printable(&self.list.text)
         )
     }

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OnceCell, Semaphore};
@@ -21,7 +19,7 @@ use super::wire::{ClientLink, Framing};
 use crate::api::target::Target;
 use crate::config::Settings;
 use crate::learn::Learner;
-use crate::observe::access::{self, Counters, Outcome, Peer, Record};
+use crate::observe::access::{self, Counters, Decision, End, Peer, Record, UploadFault};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Policy, Verdict};
 
@@ -166,7 +164,7 @@ impl InFlight {
         let counters = Arc::clone(&client.upload.counters);
         let (method, target) = (request.method().clone(), request.uri().clone());
         let record = Record::new(Arc::clone(&client.peer_text), method, target, counters);
-        client.upload.failed.store(false, Relaxed);
+        client.upload.begin();
         client.enter(Phase::Waiting);
         Self {
             client,
@@ -191,28 +189,47 @@ impl InFlight {
         self.completed = true;
     }
 
-    /// The engine's answer ended before its end.
+    /// The engine's answer ended before its end, perhaps because the request's body did.
     pub(super) fn engine_broke_off(&mut self) {
-        self.record.outcome = Outcome::EngineFailed("the engine broke off its answer".into());
-    }
-
-    /// It ended in this way instead of well.
-    pub(super) fn broke_off(&mut self, how: &'static str) {
-        self.record.broken = Some(how);
-    }
-
-    /// Answers with dockgate's own words and ends the request.
-    fn refuse(mut self, status: StatusCode, outcome: Outcome, close: bool) -> Response<Answer> {
-        let (Outcome::Refused(message) | Outcome::EngineFailed(message)) = &outcome else {
-            unreachable!("a refusal has a message");
+        self.record.end = match self.client.upload.fault() {
+            Some(fault) => End::Upload(fault),
+            None => End::Engine("the engine broke off its answer".into()),
         };
+    }
+
+    /// Its tunnel ended in this way instead of well.
+    pub(super) fn broke_off(&mut self, how: &'static str) {
+        self.record.end = End::Tunnel(how);
+    }
+
+    /// Refuses it, since it is ambiguous.
+    fn ambiguous(mut self, why: String) -> Response<Answer> {
+        let response = self.answer(StatusCode::BAD_REQUEST, &why, true);
+        self.record.decision = Decision::Ambiguous(why);
+        response
+    }
+
+    /// Says what is wrong with its body.
+    fn bad_upload(mut self, fault: UploadFault) -> Response<Answer> {
+        self.record.end = End::Upload(fault);
+        self.answer(StatusCode::BAD_REQUEST, fault.message(), true)
+    }
+
+    /// Says what is wrong with the engine.
+    fn engine_failed(mut self, status: StatusCode, why: String, close: bool) -> Response<Answer> {
+        let response = self.answer(status, &why, close);
+        self.record.end = End::Engine(why);
+        response
+    }
+
+    /// The end of it, in dockgate's own words.
+    fn answer(&mut self, status: StatusCode, message: &str, close: bool) -> Response<Answer> {
         let response = respond::error(status, message, close);
         if !self.record.is_head() {
             let length = response.body().size_hint().exact().unwrap_or_default();
             self.counters().sent.store(length, Relaxed);
         }
         self.record.status = Some(status);
-        self.record.outcome = outcome;
         self.completed = true;
         response
     }
@@ -225,10 +242,11 @@ impl Drop for InFlight {
             if self.ends_with_connection {
                 self.client.link.socket.reset_on_close();
             }
-            if self.record.broken.is_none() {
-                self.record.broken = Some("cut before its end");
+            if matches!(self.record.end, End::Whole) {
+                self.record.end = End::Cut;
             }
         }
+        self.record.sent = self.client.upload.head.is_whole();
         self.client.enter(Phase::Idle);
     }
 }
@@ -256,28 +274,26 @@ pub(super) async fn answer(
     let framing = framing(&request);
     // A body that nobody will read is not skipped: the connection ends behind the answer.
     let unread = framing != Framing::Empty;
-    let ambiguous = |flight: InFlight, why: String| {
-        flight.refuse(StatusCode::BAD_REQUEST, Outcome::Refused(why), true)
-    };
+    let own_check = is_own_check(flight.client.peer, &request);
 
     if let Some(why) = flight.client.refused().await {
-        flight.record.health_check = is_own_check(flight.client.peer, request.headers());
-        return Ok(flight.refuse(StatusCode::FORBIDDEN, Outcome::Refused(why), true));
+        flight.record.health_check = own_check;
+        let response = flight.answer(StatusCode::FORBIDDEN, &why, true);
+        flight.record.decision = Decision::NotLetIn(why);
+        return Ok(response);
     }
     let seen = Seen::in_headers(request.headers());
     if let Err(why) = seen.check(&request) {
-        return Ok(ambiguous(flight, why.into()));
+        return Ok(flight.ambiguous(why.into()));
     }
     let target = match Target::parse(request.method(), request.uri()) {
         Ok(target) => target,
-        Err(bad) => return Ok(ambiguous(flight, bad.to_string())),
+        Err(bad) => return Ok(flight.ambiguous(bad.to_string())),
     };
     if flight.client.shared.log_requests {
         log_request(&target);
     }
-    let ping =
-        target.path() == b"/_ping" && matches!(*request.method(), Method::GET | Method::HEAD);
-    let own_check = ping && is_own_check(flight.client.peer, request.headers());
+    let ping = target.path() == b"/_ping" && is_read(request.method());
     let kind = match framing {
         Framing::Empty => policy::Body::Empty,
         _ if has_form(request.headers()) => policy::Body::Form,
@@ -285,17 +301,19 @@ pub(super) async fn answer(
     };
     let permit = match flight.client.shared.policy.decide(target, kind) {
         Verdict::Allow(permit) => {
-            flight.record.outcome = Outcome::Allowed(Arc::clone(permit.origin()));
+            flight.record.decision = Decision::Allowed(Arc::clone(permit.origin()));
             permit
         }
         Verdict::WouldDeny(permit, denial) => {
-            flight.record.outcome = Outcome::WouldDeny(denial.message());
+            flight.record.decision = Decision::WouldDeny(denial.message());
             permit
         }
         Verdict::Deny(denial) => {
             flight.record.health_check = own_check;
-            let why = Outcome::Refused(denial.message().to_string());
-            return Ok(flight.refuse(StatusCode::FORBIDDEN, why, unread));
+            let why = denial.message();
+            let response = flight.answer(StatusCode::FORBIDDEN, &why, unread);
+            flight.record.decision = Decision::Denied(why);
+            return Ok(response);
         }
     };
     flight.record.health_check = own_check || ping && flight.client.peer.is_loopback();
@@ -327,16 +345,13 @@ pub(super) async fn answer(
     let upload = Upload::new(body, Arc::clone(&flight.client.upload));
     let mut kept = flight.client.upstream().take();
     let socket = &flight.client.shared.socket_path;
-    let mut response = match upstream::send(&mut kept, socket, &permit, head, upload).await {
+    let state = &flight.client.upload;
+    let mut response = match upstream::send(&mut kept, socket, &permit, head, upload, state).await {
         Ok(response) => response,
-        Err(_) if flight.client.upload.failed.load(Relaxed) => {
-            let why = "the request's body broke off or its chunks are malformed";
-            return Ok(ambiguous(flight, why.into()));
-        }
-        Err(e) => {
-            let why = Outcome::EngineFailed(e.to_string());
-            return Ok(flight.refuse(e.status(), why, unread));
-        }
+        Err(e) => match state.fault() {
+            Some(fault) => return Ok(flight.bad_upload(fault)),
+            None => return Ok(flight.engine_failed(e.status(), e.to_string(), unread)),
+        },
     };
     log_head("answer", response.headers());
     let status = response.status();
@@ -345,9 +360,8 @@ pub(super) async fn answer(
 
     if status == StatusCode::SWITCHING_PROTOCOLS {
         let (Some(client_side), Some(upstream)) = (client_side, kept) else {
-            let why = "the engine switched protocols although nobody asked it to";
-            let why = Outcome::EngineFailed(why.into());
-            return Ok(flight.refuse(StatusCode::BAD_GATEWAY, why, unread));
+            let why = "the engine switched protocols although nobody asked it to".into();
+            return Ok(flight.engine_failed(StatusCode::BAD_GATEWAY, why, unread));
         };
         let engine_side = hyper::upgrade::on(&mut response);
         let client = Arc::clone(&flight.client);
@@ -390,10 +404,16 @@ pub(super) async fn answer(
 }
 
 /// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
-fn is_own_check(peer: Peer, headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT);
-    (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
+fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
+    let agent = request.headers().get(USER_AGENT);
+    request.uri().path() == "/_ping"
+        && is_read(request.method())
+        && (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
         && agent.is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// The request as a line of a profile.

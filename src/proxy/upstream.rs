@@ -1,13 +1,14 @@
 //! The connection to the engine: one for each client connection, opened when first needed, kept
 //! alive, reopened when the engine closed it.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::wire::{EngineIo, EngineLink, MAX_BUFFER, Socket};
-use crate::observe::access::Counters;
-use crate::policy::Permit;
+use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
+use crate::observe::access::{Counters, UploadFault};
+use crate::policy::{self, Permit};
 
 /// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -151,13 +152,13 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
 }
 
 impl Upstream {
-    /// Connects to the engine's socket at `path`.
+    /// Connects to the engine's socket at `path`; `head` learns what becomes of each request's.
     ///
     /// # Errors
     /// Those of [`dial`], and [`EngineError::Garbage`].
-    pub(super) async fn connect(path: &Path) -> Result<Self, EngineError> {
+    async fn connect(path: &Path, head: Arc<SentHead>) -> Result<Self, EngineError> {
         let stream = dial(path).await?;
-        let link = EngineLink::new(Socket::Unix(stream));
+        let link = EngineLink::new(Socket::Unix(stream), head);
         let io = TokioIo::new(EngineIo::new(Arc::clone(&link)));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
@@ -181,7 +182,8 @@ impl Upstream {
 }
 
 /// Sends the request that `permit` was given for over `kept`, or over a new connection, and waits
-/// for the head of the answer. On success the connection in use is in `kept`.
+/// for the head of the answer. On success the connection in use is in `kept`; in any case `state`
+/// knows whether the engine got the request.
 ///
 /// A request of which the engine took no byte is sent once more over a new connection: the engine
 /// may close a kept one at any time. Nothing else is ever sent twice.
@@ -194,6 +196,7 @@ pub(super) async fn send(
     permit: &Permit,
     mut head: Parts,
     body: Upload,
+    state: &UploadState,
 ) -> Result<Response<Incoming>, EngineError> {
     head.uri = Uri::from(permit.target().path_and_query().clone());
     head.version = Version::HTTP_11;
@@ -218,7 +221,8 @@ pub(super) async fn send(
             }
         }
     }
-    let mut upstream = Upstream::connect(path).await?;
+    state.head.expect();
+    let mut upstream = Upstream::connect(path, Arc::clone(&state.head)).await?;
     let response = upstream.sender.send_request(request).await.map_err(fault)?;
     *kept = Some(upstream);
     Ok(response)
@@ -249,8 +253,35 @@ pub(super) struct Upload(Option<(Incoming, Arc<UploadState>)>);
 pub(super) struct UploadState {
     /// Where its bytes are counted.
     pub counters: Arc<Counters>,
-    /// The client broke it off, or broke its framing.
-    pub failed: AtomicBool,
+    /// Whether the engine has the head before it.
+    pub head: Arc<SentHead>,
+    /// 0, or one more than an [`UploadFault`].
+    fault: AtomicU8,
+}
+
+impl UploadState {
+    /// What comes next belongs to another request.
+    pub(super) fn begin(&self) {
+        self.head.expect();
+        self.fault.store(0, Relaxed);
+    }
+
+    /// What was wrong with it, if the client broke it off or broke its framing.
+    pub(super) fn fault(&self) -> Option<UploadFault> {
+        let faults = [UploadFault::Early, UploadFault::Chunks].into_iter();
+        faults
+            .into_iter()
+            .find(|fault| self.fault.load(Relaxed) == *fault as u8 + 1)
+    }
+
+    fn broke(&self, e: &hyper::Error) {
+        let kind = e.source().and_then(|e| e.downcast_ref::<io::Error>());
+        let fault = match kind.map(io::Error::kind) {
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => UploadFault::Chunks,
+            _ => UploadFault::Early,
+        };
+        self.fault.store(fault as u8 + 1, Relaxed);
+    }
 }
 
 impl Upload {
@@ -292,7 +323,7 @@ impl Body for Upload {
                 let n = frame.data_ref().map_or(0, Bytes::len);
                 state.counters.received.fetch_add(n as u64, Relaxed);
             }
-            Some(Err(_)) => state.failed.store(true, Relaxed),
+            Some(Err(e)) => state.broke(e),
             None => {}
         }
         Poll::Ready(frame)

@@ -666,20 +666,66 @@ impl AsyncWrite for ClientIo {
     }
 }
 
+/// Whether the engine got a client's request: its socket took the whole head.
+#[derive(Debug)]
+pub(super) struct SentHead {
+    /// How many of its bytes the socket has not taken.
+    left: AtomicUsize,
+}
+
+impl Default for SentHead {
+    fn default() -> Self {
+        Self {
+            left: AtomicUsize::new(Self::UNKNOWN),
+        }
+    }
+}
+
+impl SentHead {
+    /// Nothing of it was written, so nobody knows how long it is.
+    const UNKNOWN: usize = usize::MAX;
+
+    /// What is written next is another head.
+    pub(super) fn expect(&self) {
+        self.left.store(Self::UNKNOWN, Relaxed);
+    }
+
+    /// Whether the engine has it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.left.load(Relaxed) == 0
+    }
+
+    /// The socket took so many bytes of `bufs`. hyper writes a head in one piece, with or without
+    /// what follows.
+    fn took(&self, n: usize, bufs: &[IoSlice<'_>]) {
+        let left = match self.left.load(Relaxed) {
+            0 => return,
+            Self::UNKNOWN => {
+                let first = bufs.first().map_or(&[][..], |buf| buf);
+                head_end(first).unwrap_or(first.len())
+            }
+            left => left,
+        };
+        self.left.store(left.saturating_sub(n), Relaxed);
+    }
+}
+
 /// What is known of an engine's connection outside hyper.
 #[derive(Debug)]
 pub(super) struct EngineLink {
     /// The socket itself, for the tunnel and for a look before reuse.
     pub socket: Socket,
     accepted: AtomicU64,
+    head: Arc<SentHead>,
 }
 
 impl EngineLink {
-    /// Wraps a connected socket.
-    pub(super) fn new(socket: Socket) -> Arc<Self> {
+    /// Wraps a connected socket; `head` learns what becomes of each request's.
+    pub(super) fn new(socket: Socket, head: Arc<SentHead>) -> Arc<Self> {
         Arc::new(Self {
             socket,
             accepted: AtomicU64::new(0),
+            head,
         })
     }
 
@@ -738,6 +784,7 @@ impl AsyncWrite for EngineIo {
             match ready!(self.link.socket.poll_write(cx, bufs)) {
                 Ok(n) => {
                     self.gathering.left(all - n);
+                    self.link.head.took(n, bufs);
                     self.link.accepted.fetch_add(n as u64, Relaxed);
                     return Poll::Ready(Ok(n));
                 }
@@ -909,6 +956,26 @@ mod tests {
         ] {
             assert_eq!(head_end(bytes), end, "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn the_engine_has_a_request_when_it_has_its_whole_head() {
+        let (head, body) = (&b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"[..], &b"body"[..]);
+        let message = [head, body].concat();
+        let sent = SentHead::default();
+        for taken in 0..=message.len() {
+            sent.expect();
+            // As one piece or two, and the rest in a second write.
+            sent.took(taken, &[IoSlice::new(head), IoSlice::new(body)]);
+            assert_eq!(sent.is_whole(), taken >= head.len(), "{taken}");
+            sent.took(message.len() - taken, &[IoSlice::new(&message[taken..])]);
+            assert!(sent.is_whole(), "{taken}");
+            sent.expect();
+            sent.took(taken, &[IoSlice::new(&message)]);
+            assert_eq!(sent.is_whole(), taken >= head.len(), "{taken}");
+        }
+        sent.expect();
+        assert!(!sent.is_whole());
     }
 
     #[test]

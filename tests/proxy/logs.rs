@@ -95,10 +95,13 @@ fn a_stream_that_the_client_left_has_its_line() {
         &[" 200 ", "out=5"],
     );
     // And a request that had no answer yet.
-    let (client, mut engine, _) = gate.asked(get("/containers/json?left"));
+    let (client, mut engine, _) = gate.asked(get("/containers/json?name=left"));
     client.reset();
     engine.rest();
-    has(&gate.dockgate.line(|line| line.contains("?left")), &["GET"]);
+    has(
+        &gate.dockgate.line(|line| line.contains("?name=left")),
+        &["GET"],
+    );
     gate.still_works();
 }
 
@@ -157,18 +160,18 @@ fn a_refused_request_and_a_failing_engine_are_in_the_log() {
     gate.dockgate
         .line(|line| line.contains("400") && !line.contains("/containers//json"));
     gate.engine.stop();
-    gate.refusal(get("/containers/json?stopped"));
+    gate.refusal(get("/containers/json?name=stopped"));
     has(
-        &gate.dockgate.line(|line| line.contains("?stopped")),
+        &gate.dockgate.line(|line| line.contains("?name=stopped")),
         &[" err ", " 503 "],
     );
     gate.engine.restart();
-    let (mut client, mut engine, _) = gate.asked(get("/containers/json?garbage"));
+    let (mut client, mut engine, _) = gate.asked(get("/containers/json?name=garbage"));
     engine.send("garbage\r\n");
     drop(engine);
     assert_eq!(client.response().status(), 502);
     has(
-        &gate.dockgate.line(|line| line.contains("?garbage")),
+        &gate.dockgate.line(|line| line.contains("?name=garbage")),
         &[" err ", " 502 "],
     );
     gate.still_works();
@@ -259,8 +262,8 @@ fn err_drops_denials() {
     gate.refusal(get("/info"));
     gate.still_works();
     gate.engine.stop();
-    gate.refusal(get("/version?stopped"));
-    gate.dockgate.line(|line| line.contains("?stopped"));
+    gate.refusal(get("/version?name=stopped"));
+    gate.dockgate.line(|line| line.contains("?name=stopped"));
     let log = gate.dockgate.log();
     assert!(!log.contains("/info") && !log.contains("/_ping"), "{log}");
     gate.engine.restart();
@@ -360,4 +363,148 @@ fn an_answer_with_trailers_ended_well() {
         .dockgate
         .line(|line| line.contains("/v1.41/containers/json"));
     assert!(line.ends_with("allowed by CONTAINERS"), "{line}");
+}
+
+const STOP: &str = "POST /v1.41/containers/x/stop HTTP/1.1\r\nHost: docker\r\n";
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
+
+/// A body that breaks off does not undo what the engine does at the request's head.
+#[test]
+fn what_the_engine_got_is_allowed_although_its_body_broke_off() {
+    for (variable, decision) in [
+        ("ALLOW_STOP", "allowed by ALLOW_STOP"),
+        ("DRY_RUN", "or CONTAINERS=1 and POST=1"),
+    ] {
+        let gate = Gate::with(&[(variable, "1")]);
+        let chunks = "the request body has an invalid chunked encoding";
+        let early = "the request body ended early";
+        for (framing, part, rest, fault) in [
+            (CHUNKED, "5\r\nhello\r\n", "ZZ\r\n", chunks),
+            (CHUNKED, "5\r\nhello\r\n", "5\r\nhel", early),
+            ("Content-Length: 100\r\n\r\n", "hello", "he", early),
+        ] {
+            let mut client = gate.sent([STOP, framing, part].concat());
+            let mut engine = gate.engine.accept();
+            engine.head();
+            assert!(engine.reaches(b"hello"));
+            client.send(rest);
+            client.half_close();
+            let response = client.response();
+            assert_eq!(response.status(), 400);
+            assert!(response.text().contains(fault), "{}", response.text());
+            engine.rest();
+            let end = format!("{decision} ({fault})");
+            let line = gate.dockgate.line(|line| line.ends_with(&end));
+            has(&line, &["POST /v1.41/containers/x/stop 400 in="]);
+            client.rest();
+        }
+        assert!(!gate.dockgate.log().contains(" denied: "));
+        gate.still_works();
+    }
+}
+
+#[test]
+fn an_answer_that_a_broken_body_cut_is_not_the_engine_s_fault() {
+    let gate = Gate::open();
+    let mut client = gate.sent([STOP, CHUNKED, "5\r\nhello\r\n"].concat());
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    engine.send_chunk("step 1");
+    client.head();
+    assert_eq!(client.chunked(6), b"step 1");
+    client.send("ZZ\r\n");
+    engine.rest();
+    let line = gate.dockgate.line(|line| line.contains("/x/stop"));
+    has(&line, &[" info ", " 200 ", "allowed by CONTAINERS ("]);
+    gate.still_works();
+}
+
+#[test]
+fn failures_say_whether_the_engine_got_the_request() {
+    let (got, not) = (
+        "the engine got the request",
+        "the engine did not get the request",
+    );
+    let mut gate = Gate::with(OPEN_READS);
+    let fails = |gate: &Gate, target: &str, whether: &str| {
+        let line = gate.dockgate.line(|line| line.contains(target));
+        has(&line, &[" err ", " failed: "]);
+        assert!(line.ends_with(&format!(" ({whether})")), "{line}");
+    };
+    for (target, answer) in [
+        ("/containers/json?name=gone", ""),
+        ("/containers/json?name=none", "garbage\r\n\r\n"),
+        (
+            "/containers/json?name=unasked",
+            "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n\r\n",
+        ),
+        (
+            "/containers/json?name=short",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+        ),
+    ] {
+        let (mut client, mut engine, _) = gate.asked(get(target));
+        engine.send(answer);
+        drop(engine);
+        client.head();
+        fails(&gate, target, got);
+    }
+    gate.engine.stop();
+    gate.refusal(get("/containers/json?name=stopped"));
+    fails(&gate, "?name=stopped", not);
+    gate.engine.restart();
+    gate.still_works();
+}
+
+#[test]
+fn what_the_engine_never_got_is_not_called_allowed() {
+    let mut gate = Gate::with(&[("CONTAINERS", "1"), ("LOG_LEVEL", "debug")]);
+    let waiting = gate.engine.hang();
+    let client = gate.sent(get("/containers/json?name=left"));
+    // It is with dockgate when its headers are logged.
+    gate.dockgate
+        .line(|line| line.contains("request headers: host: docker"));
+    client.reset();
+    let line = gate.dockgate.line(|line| line.contains("?name=left"));
+    let end = " unsent: allowed by CONTAINERS (cut before its end)";
+    assert!(line.contains(" info ") && line.ends_with(end), "{line}");
+    drop(waiting);
+    gate.engine.restart();
+    gate.still_works();
+}
+
+#[test]
+fn only_pings_of_the_health_check_are_worth_no_line() {
+    let agent = "Host: docker\r\nUser-Agent: dockgate-healthcheck\r\n";
+    // Refused by the policy, as a client that is not let in, and let through.
+    for environment in [
+        &[("PING", "0")][..],
+        &[("SP_ALLOW_GET", "/_ping"), ("SP_ALLOWFROM", "10.0.0.0/8")],
+        &[("CONTAINERS", "1"), ("POST", "1")],
+    ] {
+        let engine = Engine::start();
+        engine.serve(|_| EMPTY.into());
+        let gate = Gate::before(engine, environment);
+        for line in [
+            "GET /_ping",
+            "HEAD /_ping",
+            "POST /_ping",
+            "POST /containers/x/kill",
+            "GET /containers/json",
+            "GET /_ping/x",
+            "DELETE /containers/x",
+        ] {
+            let request = format!("{line} HTTP/1.1\r\n{agent}Content-Length: 0\r\n\r\n");
+            gate.sent(request).head();
+            if !line.ends_with(" /_ping") || line.starts_with("POST") {
+                gate.dockgate
+                    .line(|logged| logged.contains(&format!("{line} ")));
+            }
+        }
+        let log = gate.dockgate.log();
+        for ping in ["GET /_ping ", "HEAD /_ping "] {
+            assert!(!log.contains(ping), "{log}");
+        }
+    }
 }
