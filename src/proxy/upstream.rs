@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
 use crate::observe::access::{Counters, UploadFault};
-use crate::policy::{self, Permit};
+use crate::policy::Permit;
 
 /// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
