@@ -20,7 +20,9 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES},
+    config::{
+        FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES, shown_path,
+    },
     learn::Learner,
     observe::{access, log as log_writer},
     policy::{Body, Verdict, printable},
@@ -50,24 +52,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> 
     let environment = &environment;
     match command {
         Ok(Command::Serve) => serve(environment),
-        Ok(Command::Check) => with_settings(environment, |settings| {
-            print(&table(settings));
-            OK
-        }),
+        Ok(Command::Check) => with_settings(environment, |settings| print(&table(settings))),
         Ok(Command::Explain { method, path }) => {
             with_settings(environment, |settings| explain(settings, &method, &path))
         }
         Ok(Command::Presets { name }) => show_presets(name.as_deref()),
         Ok(Command::Learn { files }) => learn(&files),
         Ok(Command::Healthcheck) => healthcheck(environment),
-        Ok(Command::Version) => {
-            print(concat!("dockgate ", env!("CARGO_PKG_VERSION"), "\n"));
-            OK
-        }
-        Ok(Command::Help) => {
-            print(&help());
-            OK
-        }
+        Ok(Command::Version) => print(concat!("dockgate ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Help) => print(&help()),
         Err(error) => {
             complain(&error);
             complain(&"`dockgate --help` tells how it is used");
@@ -119,6 +112,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
             name: Some(name.to_owned()),
         }),
         ["explain", ..] => Err("explain takes a method and a path".into()),
+        ["presets", _, extra, ..] => Err(unexpected(extra)),
         ["learn"] => Err("learn takes the files of a log, or - for stdin".into()),
         ["learn", ref files @ ..] => Ok(Command::Learn {
             files: files.iter().map(|&file| file.to_owned()).collect(),
@@ -131,8 +125,12 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
             extra,
             ..,
         ]
-        | [extra, ..] => Err(format!("unexpected argument {}", printable(extra)).into()),
+        | [extra, ..] => Err(unexpected(extra)),
     }
+}
+
+fn unexpected(extra: &str) -> lexopt::Error {
+    format!("unexpected argument {}", printable(extra)).into()
 }
 
 fn serve(environment: &Snapshot) -> u8 {
@@ -172,9 +170,9 @@ fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path) {
         Ok(target) => {
             let verdict = settings.policy.decide(target, Body::Empty);
-            print(&format!("{verdict}\n"));
+            let printed = print(&format!("{verdict}\n"));
             if matches!(verdict, Verdict::Allow(_)) {
-                OK
+                printed
             } else {
                 FAILED
             }
@@ -201,8 +199,7 @@ fn show_presets(name: Option<&str>) -> u8 {
             }
         },
     };
-    print(&text);
-    OK
+    print(&text)
 }
 
 /// Prints the smallest grants for what an access log holds.
@@ -253,8 +250,7 @@ fn learn(files: &[String]) -> u8 {
         [] => String::new(),
         some => format!(", leaving out {}", some.join(" and ")),
     };
-    print(&learner.report(&more));
-    OK
+    print(&learner.report(&more))
 }
 
 fn unreadable(file: &str, error: &io::Error) -> u8 {
@@ -266,7 +262,8 @@ fn healthcheck(environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
             if let Some(why) = settings.unprotected {
-                print(&format!("{why}\n"));
+                // Whether it is healthy, its exit code says.
+                let _ = print(&format!("{why}\n"));
             }
             health::check(settings.listen, settings.socket_path)
         }
@@ -385,7 +382,7 @@ fn table(settings: &Settings) -> String {
     }
     line(
         &mut text,
-        format_args!("guards the engine at {}", settings.socket_path.display()),
+        format_args!("guards the engine at {}", shown_path(&settings.socket_path)),
     );
     if let Some(note) = settings.files_readable() {
         line(&mut text, note);
@@ -402,7 +399,7 @@ fn table(settings: &Settings) -> String {
     text
 }
 
-/// Patterns as they are written.
+/// Patterns as they are written, to be copied from there.
 fn patterns(lines: &[Line]) -> String {
     let mut rows = vec![["FROM", "METHODS", "PATTERN"].map(str::to_owned)];
     rows.extend(lines.iter().map(|line| {
@@ -411,9 +408,24 @@ fn patterns(lines: &[Line]) -> String {
             methods,
             pattern,
         } = line;
-        [origin, methods, pattern].map(|text| text.escape_debug().to_string())
+        [origin, methods, pattern].map(|text| visible(text))
     }));
     aligned(&rows)
+}
+
+/// A pattern on one line: what would not be seen there is escaped as every regex takes it.
+fn visible(pattern: &str) -> String {
+    let start = pattern.len() - pattern.trim_start_matches(' ').len();
+    let end = start + pattern.trim_matches(' ').len();
+    let mut text = String::with_capacity(pattern.len());
+    for (at, c) in pattern.char_indices() {
+        if c.is_control() || at < start || at >= end {
+            text.push_str(&format!("\\x{{{:02x}}}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 fn help() -> String {
@@ -537,13 +549,23 @@ fn line(text: &mut String, line: impl Display) {
     let _ = writeln!(text, "{line}");
 }
 
-fn print(text: &str) {
-    // A reader that went away (`dockgate check | head`) is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+/// Prints what was asked for. [`FAILED`] if it cannot be written, to a full disk for one.
+#[must_use]
+fn print(text: &str) -> u8 {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format_args!("cannot write to stdout: {e}"));
+            FAILED
+        }
+        // A reader that went away (`dockgate check | head`) is no failure.
+        _ => OK,
+    }
 }
 
 fn complain(problem: &dyn Display) {
-    let _ = writeln!(std::io::stderr(), "dockgate: {problem}");
+    let problem = problem.to_string();
+    let _ = writeln!(io::stderr(), "dockgate: {}", log_writer::one_line(&problem));
 }
 
 #[cfg(test)]

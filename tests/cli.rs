@@ -531,3 +531,139 @@ fn check_explain_and_healthcheck_say_that_nothing_is_protected() {
     );
     assert!(!misread.contains("NOTHING IS"), "{misread}");
 }
+
+/// A pattern that was wrong can be taken from there, mended, and set again.
+#[test]
+fn check_prints_patterns_that_can_be_copied_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("profile");
+    std::fs::write(&profile, "GET|HEAD /v1\\.[0-9]+/\"x\"\\?a='b'\n").expect("a file");
+    let profile = profile.to_str().expect("a plain path");
+    for (pattern, printed) in [
+        (
+            r"/v1\.[0-9]+/containers/json",
+            r"/v1\.[0-9]+/containers/json",
+        ),
+        (r#"/a"b'c\\d"#, r#"/a"b'c\\d"#),
+        ("/a b", "/a b"),
+        // What would not be seen.
+        ("/a ", r"/a\x{20}"),
+        ("  /a", r"\x{20}\x{20}/a"),
+        ("/a\r", r"/a\x{0d}"),
+        ("/a\n2026 forged", r"/a\x{0a}2026 forged"),
+        ("/ü\u{9b}", r"/ü\x{9b}"),
+    ] {
+        let env = [("SP_ALLOW_GET", pattern), ("PROFILE", profile)];
+        let row = |env: &[(&str, &str)]| {
+            let checked = dockgate(&["check"], env);
+            assert_eq!(checked.code, 0, "{}", checked.err);
+            let mut rows = checked.out.lines().map(str::to_owned);
+            rows.find(|row| row.starts_with("SP_ALLOW_GET  GET      "))
+                .unwrap_or_else(|| panic!("no such row:\n{}", checked.out))
+        };
+        let first = row(&env);
+        assert!(first.ends_with(&format!("  GET      {printed}")), "{first}");
+        // And it is the same again.
+        assert_eq!(row(&[("SP_ALLOW_GET", printed), env[1]]), first);
+        let out = dockgate(&["check"], &env).out;
+        assert!(
+            out.contains("GET|HEAD  /v1\\.[0-9]+/\"x\"\\?a='b'\n"),
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_a_failure() {
+    let to = |path: &str, args: &[&str]| {
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dockgate"));
+        let command = command.args(args).env_clear().stdin(Stdio::null());
+        let output = command.stdout(file.expect("a device")).output();
+        let Output { status, stderr, .. } = output.expect("it runs");
+        (status.code(), String::from_utf8(stderr).expect("UTF-8"))
+    };
+    let told = "dockgate: cannot write to stdout: No space left on device (os error 28)\n";
+    for args in [
+        &["check"][..],
+        &["explain", "GET", "/version"],
+        &["explain", "GET", "/info"],
+        &["presets"],
+        &["presets", "traefik"],
+        &["learn", "-"],
+        &["version"],
+        &["help"],
+    ] {
+        assert_eq!(
+            to("/dev/full", args),
+            (Some(1), told.to_owned()),
+            "{args:?}"
+        );
+    }
+    assert_eq!(to("/dev/null", &["check"]).0, Some(0));
+    // A reader that has read enough is none.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dockgate"));
+    let command = command.arg("help").env_clear().stdout(writer);
+    let output = command.output().expect("it runs");
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
+}
+
+#[test]
+fn the_word_that_is_too_much_is_named() {
+    for (args, extra) in [
+        (&["presets", "traefik", "diun"][..], "diun"),
+        (&["presets", "a", "b", "c"], "b"),
+        (&["check", "a", "b"], "a"),
+        (&["version", "a"], "a"),
+        (&["a", "check"], "a"),
+        (&["a\rb"], "\"a\\rb\""),
+    ] {
+        let ran = dockgate(args, &[]);
+        let told = format!("dockgate: unexpected argument {extra}\n");
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.starts_with(&told), "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_carriage_return_is_seen_wherever_a_path_is_shown() {
+    let env = [("SOCKET_PATH", "/nowhere/engine.sock\r")];
+    let warning = "SOCKET_PATH=\"/nowhere/engine.sock\\r\" ends with a carriage return; remove it";
+    let ran = dockgate(&["check"], &env);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out
+            .contains("guards the engine at \"/nowhere/engine.sock\\r\"\n")
+    );
+    assert!(
+        ran.out.contains(&format!("warning: {warning}")),
+        "{}",
+        ran.out
+    );
+    let ran = dockgate(&["healthcheck"], &env);
+    let told = "dockgate: unhealthy: the engine at \"/nowhere/engine.sock\\r\": No such file";
+    assert!(ran.err.starts_with(told), "{}", ran.err);
+    let ran = dockgate(&["serve"], &[("PROFILE", "/nowhere/x\r")]);
+    assert_eq!(ran.code, 78);
+    assert!(
+        ran.err.contains("cannot read \"/nowhere/x\\r\": No such"),
+        "{}",
+        ran.err
+    );
+    let ran = dockgate(&["serve"], &[env[0], ("LISTEN", "unix:///nowhere/a\r/b")]);
+    let told = "dockgate: cannot listen on unix://\"/nowhere/a\\r/b\": No such file";
+    assert!(ran.err.starts_with(told), "{}", ran.err);
+    for part in ["engine: \"/nowhere/engine.sock\\r\"\n", warning] {
+        assert!(ran.out.contains(part), "{}", ran.out);
+    }
+    let all = [ran.out, ran.err].concat();
+    assert!(
+        !all.contains(|c: char| c.is_control() && c != '\n'),
+        "{all:?}"
+    );
+}

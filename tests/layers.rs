@@ -92,6 +92,20 @@ fn named(code: &str) -> Vec<String> {
     names
 }
 
+/// Path's own Display writes control bytes into the log, and hides a blank at the end.
+#[test]
+fn no_path_is_shown_as_it_is() {
+    for (module, _) in MAY_SEE {
+        for (file, text) in sources(module) {
+            let raw = code(&text).contains(".display()");
+            assert!(
+                !raw,
+                "{file}: write config::shown_path instead of .display()"
+            );
+        }
+    }
+}
+
 #[test]
 fn no_module_names_one_above_it() {
     let modules = MAY_SEE.map(|(module, _)| module);

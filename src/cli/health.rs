@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::config::Listen;
+use crate::config::{Listen, shown_path};
 
 /// For everything together, a hanging connect included.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -54,7 +54,7 @@ fn ask_all(listen: &[Listen], engine: &Path, progress: &Sender<Progress>) -> Res
     let asking = |whom: &str| {
         let _ = progress.send(Progress::Asking(whom.to_owned()));
     };
-    let whom = format!("the engine at {}", engine.display());
+    let whom = format!("the engine at {}", shown_path(engine));
     asking(&whom);
     let status = UnixStream::connect(engine)
         .and_then(ping)

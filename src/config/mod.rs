@@ -8,6 +8,7 @@ mod dialect;
 mod env;
 mod flags;
 mod names;
+mod paths;
 mod settings;
 mod socket_proxy;
 
@@ -22,5 +23,6 @@ pub use dialect::sections::{Grants, Switch};
 pub use dialect::written::patterns;
 pub use env::Snapshot;
 pub use flags::{FLAGS, Flag};
+pub use paths::shown_path;
 pub use settings::{Listen, LogLevel, Settings, VARIABLES, Variable};
 pub use socket_proxy::Watchdog;

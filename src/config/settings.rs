@@ -18,6 +18,7 @@ use super::{
     AllowFrom, Diagnostic, Presets, Profile, Regexes, Severity, Snapshot, Watchdog,
     dialect::sections::{Grants, POST, Switch},
     names,
+    paths::{self, shown_path},
     socket_proxy::SocketProxy,
 };
 use crate::{
@@ -176,7 +177,8 @@ pub enum LogLevel {
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
-        let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
+        let checked = names::check(snapshot).chain(paths::check(snapshot));
+        let mut diagnostics: Vec<Diagnostic> = checked.collect();
         let presets = Presets::read(snapshot, &mut diagnostics);
         let regexes = Regexes::read(snapshot, &mut diagnostics);
         let profile = Profile::read(snapshot, &mut diagnostics);
@@ -344,7 +346,7 @@ impl Settings {
         if let Some(list) = &self.allow_from {
             lines.push(format!("clients by TCP: {}", printable(&list.text)));
         }
-        lines.push(format!("engine: {}", self.socket_path.display()));
+        lines.push(format!("engine: {}", shown_path(&self.socket_path)));
         lines
     }
 
@@ -561,7 +563,7 @@ impl Reader {
         if sockets.any(|path| path == engine) {
             let problem = format!(
                 "LISTEN has {}, which is the engine's own socket",
-                engine.display()
+                shown_path(engine)
             );
             self.error("LISTEN", problem, "write another path");
         }
@@ -654,7 +656,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Listen::Tcp { addr, .. } => write!(f, "tcp://{addr}"),
-            Listen::Unix(path) => write!(f, "unix://{}", path.display()),
+            Listen::Unix(path) => write!(f, "unix://{}", shown_path(path)),
         }
     }
 }
@@ -692,7 +694,7 @@ pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
             "write a shorter path",
         ));
     }
-    if !path.starts_with('/') || path.ends_with('/') || path.starts_with("//") {
+    if !path.starts_with('/') || path.ends_with('/') {
         return Err((
             "is no absolute path of a Unix socket".to_owned(),
             "write it like /var/run/docker.sock; other kinds of address are not supported",

@@ -4,6 +4,8 @@
 //! stalls and the buffer is full they are dropped and counted, and the count is logged as soon as
 //! there is room again.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -56,7 +58,10 @@ pub fn init(level: LogLevel, json: bool) {
                 write!(out, "{{\"time\":\"{time}\",\"level\":\"{level}\"")?;
                 writeln!(out, ",\"msg\":{message}}}")
             } else {
-                writeln!(out, "{time} {level} {}", record.args())
+                write!(out, "{time} {level} ")?;
+                // It hands over the error of the writer beneath, which has none.
+                let _ = fmt::write(&mut OneLine(out), *record.args());
+                writeln!(out)
             }
         })
         .target(env_logger::Target::Pipe(Box::new(Handle(queue))))
@@ -79,6 +84,34 @@ pub fn json_string(text: &str) -> String {
         rest = odd.as_str();
     }
     json + rest + "\""
+}
+
+/// Text with its control characters escaped, so that it stays on its line, whatever it quotes.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    // Without a branch for each byte, since every line comes by here; 0xC2 is how the upper control
+    // characters begin.
+    let odd = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
+    if !text.bytes().fold(false, |any, byte| any | odd(byte)) {
+        return text.into();
+    }
+    let mut line = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line.into()
+}
+
+/// Writes all text by [`one_line`].
+struct OneLine<'a, W>(&'a mut W);
+
+impl<W: Write> fmt::Write for OneLine<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let line = one_line(text);
+        self.0.write_all(line.as_bytes()).map_err(|_| fmt::Error)
+    }
 }
 
 /// A line as it would be without `json`, if it is a JSON object of [`init`]'s.
@@ -241,6 +274,25 @@ mod tests {
             &line("x")[1..],
         ] {
             assert_eq!(plain_line(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_message_stays_on_its_line() {
+        for (text, line) in [
+            ("GET /x?a=… allowed by X", "GET /x?a=… allowed by X"),
+            ("engine: /x.sock\r", "engine: /x.sock\\r"),
+            (
+                "a\n2026 forged\u{1b}[1m\u{7f}",
+                "a\\n2026 forged\\u{1b}[1m\\u{7f}",
+            ),
+            ("\u{9b}1m Â ü \u{85}", "\\u{9b}1m Â ü \\u{85}"),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(text), line);
+            let mut written = Vec::new();
+            fmt::write(&mut OneLine(&mut written), format_args!("{text}{}", 1)).expect("written");
+            assert_eq!(written, format!("{line}1").as_bytes());
         }
     }
 

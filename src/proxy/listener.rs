@@ -11,7 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
 use super::wire::Socket;
-use crate::config::Listen;
+use crate::config::{Listen, shown_path};
 use crate::observe::access::Peer;
 
 /// Connections that the kernel holds until they are accepted.
@@ -58,10 +58,10 @@ impl Listener {
             Listen::Unix(path) => unix(path, mode)
                 .map(|(socket, inode)| Self {
                     socket: Bound::Unix(socket),
-                    name: format!("unix://{}", path.display()),
+                    name: format!("unix://{}", shown_path(path)),
                     file: Some((path.clone(), inode)),
                 })
-                .map_err(|e| format!("cannot listen on unix://{}: {e}", path.display())),
+                .map_err(|e| format!("cannot listen on unix://{}: {e}", shown_path(path))),
         }
     }
 
@@ -174,7 +174,7 @@ fn make_room(path: &Path) -> io::Result<()> {
 }
 
 fn occupied(path: &Path, why: &str) -> io::Error {
-    io::Error::other(format!("{} {why}", path.display()))
+    io::Error::other(format!("{} {why}", shown_path(path)))
 }
 
 /// Connects without waiting: a full backlog would keep dockgate from starting.

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
+use crate::config::shown_path;
 use crate::observe::access::{Counters, UploadFault};
 use crate::policy::Permit;
 
@@ -60,7 +61,7 @@ impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EngineError::Connect(path, e) => {
-                write!(f, "the engine's socket {} ", path.display())?;
+                write!(f, "the engine's socket {} ", shown_path(path))?;
                 match e.kind() {
                     io::ErrorKind::NotFound => f.write_str(
                         "does not exist: mount it into the container, or set SOCKET_PATH to where \
@@ -80,7 +81,7 @@ impl fmt::Display for EngineError {
                 f,
                 "the engine's socket {} took no connection within {} seconds: the engine hangs or \
                  is overloaded",
-                path.display(),
+                shown_path(path),
                 CONNECT_TIMEOUT.as_secs()
             ),
             EngineError::Gone => f.write_str(

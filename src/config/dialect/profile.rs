@@ -8,7 +8,7 @@ use std::{fs::File, io::Read, path::Path};
 use super::{Line, presets::Preset};
 use crate::{
     api::Method,
-    config::{Diagnostic, Snapshot, Variable},
+    config::{Diagnostic, Snapshot, Variable, shown_path},
     policy::{Allowlist, Entry, Regex, Rule, Subject, TooComplex, printable},
 };
 
@@ -205,8 +205,8 @@ fn load(name: &str) -> Result<String, String> {
     let mut text = String::new();
     let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
     match read {
-        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-        Ok(length) if length as u64 > LONGEST => Err(format!("{} is too long", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", shown_path(&path))),
+        Ok(length) if length as u64 > LONGEST => Err(format!("{} is too long", shown_path(&path))),
         Ok(_) => Ok(text),
     }
 }
