@@ -205,7 +205,8 @@ fn show_presets(name: Option<&str>) -> u8 {
 /// Prints the smallest grants for what an access log holds.
 fn learn(files: &[String]) -> u8 {
     let learner = Learner::new();
-    let (mut undecided, mut others) = (0_u64, 0_u64);
+    let (mut unchanged, mut others) = (0_u64, 0_u64);
+    let mut unknown_bodies = false;
     for file in files {
         let lines: Box<dyn BufRead> = match file.as_str() {
             "-" => Box::new(io::stdin().lock()),
@@ -230,26 +231,31 @@ fn learn(files: &[String]) -> u8 {
                             (0, false) => Body::Empty,
                             _ => Body::Other,
                         };
+                        let denied = line.verdict == access::Verdict::Denied;
+                        unknown_bodies |= denied && learner.minds_body(&target);
                         learner.saw(&target, body);
                     }
-                    _ => undecided += 1,
+                    _ => unchanged += 1,
                 },
                 None => others += 1,
             }
         }
     }
     let counts = [
-        (undecided, "requests that are refused whatever is granted"),
+        (unchanged, "requests that no grant would have changed"),
         (others, "lines of another kind"),
     ];
     let left_out = counts.iter().filter(|(count, _)| *count > 0);
     let left_out: Vec<String> = left_out
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let more = match left_out.as_slice() {
+    let mut more = match left_out.as_slice() {
         [] => String::new(),
         some => format!(", leaving out {}", some.join(" and ")),
     };
+    if unknown_bodies {
+        more += "; those denied are taken to have had no body";
+    }
     print(&learner.report(&more))
 }
 

@@ -446,8 +446,9 @@ fn learn_reads_logs_and_nothing_else() {
     let learned = learn(&["-"], LOG.as_bytes());
     assert_eq!((learned.code, learned.err.as_str()), (0, ""));
     for part in [
-        "# Learned from 2 requests, leaving out 2 requests that are refused whatever is granted and \
-         3 lines of another kind.\n",
+        "# Learned from 2 requests, leaving out 2 requests that no grant would have changed and 3 \
+         lines of another kind; those denied are taken to have had no body.\n\
+         # Any one of these lets all of them pass.\n",
         "environment:\n  ALLOW_START: 1\n  EVENTS: 0\n  PING: 0\n  VERSION: 1\n#\n",
         "  SP_ALLOW_GET: '/(v[0-9.]+/)?version'\n",
         "\nPOST /(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/start\n",
@@ -481,6 +482,87 @@ fn learn_reads_logs_and_nothing_else() {
     );
     let body = |ran: &Ran| ran.out.split_once('\n').map(|(_, body)| body.to_owned());
     assert_eq!(body(&twice), body(&learned));
+}
+
+/// Of what a policy decided on, and of all that it decided on, however it ended.
+#[test]
+fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
+    let head = "2026-11-21T23:02:00.457Z info    172.20.0.3:1 ";
+    for (line, learned) in [
+        ("GET /info 200 in=0 out=1 1ms allowed by INFO", "INFO"),
+        ("GET /info 200 in=0 out=1 1ms would deny: no", "INFO"),
+        (
+            "GET /info 403 in=0 out=1 1ms denied: GET /info is not allowed: set INFO=1",
+            "INFO",
+        ),
+        (
+            "GET /info - in=0 out=0 1ms allowed by INFO (cut before its end)",
+            "INFO",
+        ),
+        (
+            "GET /info - in=0 out=0 1ms unsent: allowed by INFO (cut before its end)",
+            "INFO",
+        ),
+        (
+            "GET /info 503 in=0 out=1 1ms failed: x (the engine did not get the request)",
+            "INFO",
+        ),
+        (
+            "POST /containers/a/stop 400 in=5 out=1 1ms allowed by CONTAINERS (the request body has \
+             an invalid chunked encoding)",
+            "ALLOW_STOP",
+        ),
+        (
+            "POST /containers/a/stop 400 in=0 out=1 1ms unsent: would deny: no (the request body \
+             ended early)",
+            "ALLOW_STOP",
+        ),
+        // It had a body, of which nothing was passed on.
+        (
+            "POST /containers/a/start 400 in=0 out=1 1ms allowed by CONTAINERS (the request body \
+             ended early)",
+            "CONTAINERS POST",
+        ),
+        // What was hidden of a query had no value.
+        (
+            "POST /containers/a/start?… 204 in=0 out=0 1ms allowed by X",
+            "ALLOW_START",
+        ),
+        (
+            "POST /containers/a/start?…&checkpoint=… 204 in=0 out=0 1ms allowed by X",
+            "CONTAINERS POST",
+        ),
+        (
+            "GET /info 403 in=0 out=1 1ms denied: clients at 172.20.0.3 are not let in: SP_ALLOWFROM \
+             (-allowfrom) is 127.0.0.1/32",
+            "",
+        ),
+        (
+            "GET /info 400 in=0 out=1 1ms denied: the request has no Host header",
+            "",
+        ),
+        (
+            "BREW /info 403 in=0 out=1 1ms denied: BREW /info is not allowed: no",
+            "",
+        ),
+        (
+            "GET /info - in=0 out=0 1ms undecided (cut before its end)",
+            "",
+        ),
+        (
+            "- - 408 denied: the request's head did not arrive within 10 seconds",
+            "",
+        ),
+        ("- - 403 denied: clients at 172.20.0.3 are not let in", ""),
+    ] {
+        let ran = learn(&["-"], format!("{head}{line}\n").as_bytes());
+        let variables = ran.out.split("# 2.").next().unwrap_or_default().lines();
+        let granted = variables.filter_map(|line| line.strip_suffix(": 1"));
+        let granted: Vec<&str> = granted.map(str::trim).collect();
+        assert_eq!(granted.join(" "), learned, "{line}\n{}", ran.out);
+        let nothing = ran.out.starts_with("# Nothing was learned");
+        assert_eq!(nothing, learned.is_empty(), "{line}\n{}", ran.out);
+    }
 }
 
 #[test]

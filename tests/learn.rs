@@ -160,14 +160,40 @@ fn patterns_match(session: &[Request], learned: &Learned) {
     let granted = policy(pairs(&learned.patterns));
     every_one_is_matched(session, &allowlist.collect::<Vec<_>>(), &granted, decoded);
 
+    let granted = profile_policy(learned);
+    every_one_is_matched(session, &profile.collect::<Vec<_>>(), &granted, raw);
+}
+
+fn profile_policy(learned: &Learned) -> Policy {
     let file = tempfile::NamedTempFile::new().expect("a file");
     // A profile without lines would be a mistake.
     let lines = learned.profile.iter();
     let lines = lines.map(|(method, pattern)| format!("{method} {pattern}\n"));
     let text: String = lines.chain(["GET /none\n".to_owned()]).collect();
     std::fs::write(&file, text).expect("a file");
-    let granted = policy([("PROFILE", file.path().to_str().expect("a plain path"))]);
-    every_one_is_matched(session, &profile.collect::<Vec<_>>(), &granted, raw);
+    policy([("PROFILE", file.path().to_str().expect("a plain path"))])
+}
+
+/// That each of them lets all pass is said where it is so, and nowhere else.
+fn heading_is_true(session: &[Request], learned: &Learned) {
+    let variables = [
+        learned.environment(),
+        pairs(&learned.patterns),
+        pairs(&learned.preset),
+    ];
+    let given = variables.into_iter().filter(|some| !some.is_empty());
+    let policies = given.map(policy).chain([profile_policy(learned)]);
+    let mut all = !learned.patterns.is_empty();
+    for policy in policies {
+        all &= session.iter().all(|one| passes(&policy, one));
+    }
+    let exceptions = if all {
+        ""
+    } else {
+        ", except those that it names"
+    };
+    let heading = format!("# Any one of these lets all of them pass{exceptions}.");
+    assert_eq!(learned.comments[1], heading, "{session:?}\n{learned:#?}");
 }
 
 fn every_one_is_matched(
@@ -207,6 +233,7 @@ fn recorded_sessions_are_granted_and_no_part_of_the_grants_will_do() {
         takes_actions_first(&session, &learned);
         patterns_match(&session, &learned);
         preset_is_enough(&session, &learned);
+        heading_is_true(&session, &learned);
         assert!(
             learned.variables.iter().all(|(name, _)| name != "POST"),
             "{learned:#?}"
@@ -290,6 +317,7 @@ proptest! {
         takes_actions_first(&session, &learned);
         patterns_match(&session, &learned);
         preset_is_enough(&session, &learned);
+        heading_is_true(&session, &learned);
     }
 
     #[test]
@@ -361,7 +389,7 @@ fn a_report_reads_well() {
         "GET /debug/vars",
     ];
     let expected = r"# Learned from 9 requests.
-# Any one of these lets all of them pass.
+# Any one of these lets all of them pass, except those that it names.
 #
 # 1. Variables:
 environment:
@@ -405,6 +433,7 @@ environment:
   NETWORKS: 1
   PING: 1
   VERSION: 0
+# no preset grants GET /debug/vars
 # End of what was learned.
 ";
     assert_eq!(report(&session.map(request)), expected);
@@ -500,6 +529,8 @@ fn unknown_paths_are_kept_up_to_a_bound_and_routes_always() {
         "{:?}",
         &learned.comments[..3]
     );
+    let heading = "# Any one of these lets the others pass, except those that it names.";
+    assert_eq!(learned.comments[2], heading);
     assert!(learned.environment().contains(&("ALLOW_INSPECT", "1")));
     assert!(learned.environment().contains(&("INFO", "1")));
     // The API's routes are few, and their names are not kept.

@@ -120,6 +120,12 @@ impl Learner {
         });
     }
 
+    /// Whether a body would change what allows such a request.
+    pub fn minds_body(&self, target: &Target) -> bool {
+        let ways = |body| self.ways.that_allow(target, body);
+        ways(Body::Empty) != ways(Body::Other)
+    }
+
     /// What was learned, three ways, each ready to be pasted. `more` is a remark on the first line.
     pub fn report(&self, more: &str) -> String {
         self.with(|seen| print::report(seen, &self.ways, &self.presets, more))

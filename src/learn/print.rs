@@ -48,14 +48,30 @@ fn write_report(
              most {LONGEST_OTHER} bytes."
         )?;
     }
-    writeln!(text, "# Any one of these lets all of them pass.")?;
+    let named = kinds.iter().any(|(kind, traits)| {
+        kind.ways.is_empty() || decoded(&kind.place).is_none() || traits.unfit
+    });
+    writeln!(
+        text,
+        "# Any one of these lets {} pass{}.",
+        if *left_out > 0 {
+            "the others"
+        } else {
+            "all of them"
+        },
+        if named {
+            ", except those that it names"
+        } else {
+            ""
+        }
+    )?;
     writeln!(text, "#\n# 1. Variables:\nenvironment:")?;
     let chosen = ways.smallest(kinds.keys());
     for (variable, value) in environment(&chosen) {
         writeln!(text, "  {variable}: {value}")?;
     }
-    let without = kinds.keys().filter(|kind| kind.ways.is_empty());
-    for kind in without {
+    let without = || kinds.keys().filter(|kind| kind.ways.is_empty());
+    for kind in without() {
         writeln!(
             text,
             "# no variable grants {}",
@@ -117,6 +133,10 @@ fn write_report(
         let more = environment(&near.lacks).filter(|_| !near.lacks.is_empty());
         for (variable, value) in more.filter(|(name, value)| *value == 1 || !own(name)) {
             writeln!(text, "  {variable}: {value}")?;
+        }
+        for kind in without() {
+            let readable = readable(kind.method, &kind.place);
+            writeln!(text, "# no preset grants {readable}")?;
         }
     }
     writeln!(text, "# End of what was learned.")

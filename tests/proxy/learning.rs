@@ -291,3 +291,32 @@ fn what_was_learned_is_what_is_needed() {
         assert_eq!(body(&from_log), body(&report));
     }
 }
+
+/// A client that is not let in would not be, whatever is granted.
+#[test]
+fn only_what_a_grant_could_have_changed_is_learned() {
+    let gate = Gate::with(&[("LEARN", "1"), ("SP_ALLOWFROM", "10.0.0.0/8")]);
+    assert_eq!(gate.refusal(STOP).status(), 403);
+    gate.dockgate.signal(Signal::USR1);
+    gate.dockgate
+        .line(|line| line == "# Nothing was learned: there was no request.");
+
+    let gate = Gate::with(LEARN);
+    let bad = "GET /containers//json HTTP/1.1\r\nHost: docker\r\n\r\n";
+    assert_eq!(gate.refusal(bad).status(), 400);
+    let head = STOP.replace("Length: 0", "Length: 9");
+    let client = gate.sent(head + "part");
+    let mut engine = gate.engine.accept();
+    engine.head();
+    client.half_close();
+    engine.rest();
+    gate.dockgate
+        .line(|line| line.ends_with("(the request body ended early)"));
+    gate.dockgate.signal(Signal::USR1);
+    let report = reports(&gate).remove(0);
+    assert!(
+        report.starts_with("# Learned from 1 requests.\n"),
+        "{report}"
+    );
+    assert_eq!(variables(&report), "ALLOW_STOP=1 EVENTS=0 PING=0 VERSION=0");
+}
