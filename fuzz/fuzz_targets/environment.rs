@@ -172,10 +172,7 @@ fn listen(item: &str) -> Option<Listen> {
 }
 
 fn socket(path: &str) -> Option<PathBuf> {
-    let fine = Path::new(path).is_absolute()
-        && path.get(1..2) != Some("/")
-        && !path.ends_with('/')
-        && path.len() < 108;
+    let fine = Path::new(path).is_absolute() && !path.ends_with('/') && path.len() < 108;
     fine.then(|| PathBuf::from(path))
 }
 

@@ -514,7 +514,8 @@ impl Log for Decisions {
         // Its parts have no blanks, up to the decision.
         let decision = line.splitn(8, ' ').nth(7).unwrap_or_default();
         let got = decision.starts_with("allowed by ")
-            || decision.starts_with("failed: ") && decision.ends_with("(the engine got the request)");
+            || decision.starts_with("failed: ")
+                && decision.ends_with("(the engine got the request)");
         if record.target() == ACCESS && got {
             lock(&DECISIONS).push(line);
         }
