@@ -42,10 +42,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> 
         .take_flags(args)
         .map_err(lexopt::Error::from)
         .and_then(parse);
+    let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
+    let of_process_1 = flags_in(&cmdline);
+    if std::process::id() == 1 || !of_process_1.is_empty() {
+        environment = environment.of_process_1();
+    }
     if !environment.has_flags() && !matches!(command, Ok(Command::Serve)) {
         // `docker exec` and health checks know the environment, but not the command line.
-        let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
-        let _ = environment.take_flags(flags_in(&cmdline));
+        let _ = environment.take_flags(of_process_1);
     }
     let environment = &environment;
     match command {
@@ -385,8 +389,8 @@ fn table(settings: &Settings) -> String {
         &mut text,
         format_args!("guards the engine at {}", settings.socket_path.display()),
     );
-    if let Some(note) = settings.files_readable() {
-        line(&mut text, note);
+    for note in [settings.used_for_nothing(), settings.files_readable()] {
+        note.into_iter().for_each(|note| line(&mut text, note));
     }
     for warning in settings
         .warnings

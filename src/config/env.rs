@@ -14,6 +14,7 @@ use super::flags;
 pub struct Snapshot {
     variables: BTreeMap<OsString, OsString>,
     flags: Vec<flags::Given>,
+    of_process_1: bool,
 }
 
 impl Snapshot {
@@ -33,6 +34,20 @@ impl Snapshot {
         let (flags, rest) = flags::take(args)?;
         self.flags.extend(flags);
         Ok(rest)
+    }
+
+    /// The same, of a dockgate that is process 1: what a container was started for.
+    #[must_use]
+    pub fn of_process_1(self) -> Snapshot {
+        Snapshot {
+            of_process_1: true,
+            ..self
+        }
+    }
+
+    /// Whether dockgate is process 1, so that this environment was made for it alone.
+    pub(super) fn is_of_process_1(&self) -> bool {
+        self.of_process_1
     }
 
     /// Whether any flag was taken.
@@ -67,6 +82,7 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Snapshot {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
             flags: Vec::new(),
+            of_process_1: false,
         }
     }
 }

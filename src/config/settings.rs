@@ -108,6 +108,8 @@ pub struct Settings {
     pub socket_path: PathBuf,
     /// How many clients it serves at a time.
     pub max_connections: usize,
+    /// Whether somebody asked for so many.
+    pub max_connections_set: bool,
     /// How long requests in progress may take to end at shutdown.
     pub shutdown_grace: Duration,
     /// The least severe lines to log.
@@ -136,6 +138,8 @@ pub struct Settings {
     pub engine_at_start: bool,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
+    /// The variables that are used for nothing, of an environment that was made for dockgate alone.
+    pub unused: Vec<String>,
 }
 
 /// An address to listen on.
@@ -211,6 +215,7 @@ impl Settings {
         let socket_path = reader.parse("SOCKET_PATH", raw.socket_path, engine_socket);
         let socket_path = reader.either("SOCKET_PATH", path_set, socket_path, sp.socket_path);
         let connections = |value: &str| number(value, 1, 1_000_000);
+        let max_connections_set = raw.max_connections.is_some();
         let max_connections = reader.parse("MAX_CONNECTIONS", raw.max_connections, connections);
         let seconds = |value: &str| number(value, 0, 3600).map(Duration::from_secs);
         let grace_set = raw.shutdown_grace.is_some();
@@ -269,6 +274,7 @@ impl Settings {
                 listen_mode,
                 socket_path,
                 max_connections,
+                max_connections_set,
                 shutdown_grace,
                 log_level,
                 policy: Arc::new({
@@ -290,6 +296,11 @@ impl Settings {
                 health_listener: sp.health_listener,
                 watchdog: sp.watchdog,
                 warnings,
+                unused: if snapshot.is_of_process_1() {
+                    names::unused(snapshot)
+                } else {
+                    Vec::new()
+                },
             }),
             _ => {
                 warnings.sort_by_key(|one| std::cmp::Reverse(one.severity));
@@ -378,6 +389,17 @@ impl Settings {
             }
         }
         lines
+    }
+
+    /// A note, if variables are used for nothing: some of them, in one line.
+    pub fn used_for_nothing(&self) -> Option<String> {
+        const MOST: usize = 20;
+        let shown = self.unused.get(..MOST).unwrap_or(&self.unused).join(" ");
+        let more = match self.unused.len().saturating_sub(MOST) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!shown.is_empty()).then(|| format!("variables without effect: {shown}{more}"))
     }
 
     /// A warning, if what is granted reaches root on the host.

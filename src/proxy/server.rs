@@ -68,8 +68,8 @@ pub fn serve(settings: Settings) -> Result<End, String> {
     for line in settings.summary() {
         log::info!("{line}");
     }
-    if let Some(note) = settings.files_readable() {
-        log::info!("{note}");
+    for note in [settings.used_for_nothing(), settings.files_readable()] {
+        note.into_iter().for_each(|note| log::info!("{note}"));
     }
     if let Some(warning) = settings.root_on_host() {
         log::warn!("{warning}");
@@ -499,10 +499,15 @@ fn fitting_connections(settings: &Settings) -> usize {
         .unwrap_or(usize::MAX)
         .max(1);
     if fitting < wanted {
-        log::warn!(
-            "at most {fitting} connections instead of MAX_CONNECTIONS={wanted}: files are limited to \
-             {files}, and each takes two; raise the limit (ulimits: nofile) for more"
-        );
+        let why = format!("the limit of open files is {files}, and each connection takes two");
+        if settings.max_connections_set {
+            log::warn!(
+                "at most {fitting} connections instead of MAX_CONNECTIONS={wanted}: {why}; raise the \
+                 limit (ulimits: nofile) for more"
+            );
+        } else {
+            log::info!("at most {fitting} connections: {why}");
+        }
     }
     wanted.min(fitting)
 }
