@@ -351,14 +351,8 @@ fn table(settings: &Settings) -> String {
             text.push('\n');
         }
     }
-    let presets = settings
-        .presets
-        .chosen
-        .iter()
-        .chain(&settings.profile.preset);
-    for preset in presets {
-        let (name, grants) = (preset.name, preset.grants.join(" "));
-        line(&mut text, format_args!("preset {name}: {grants}\n"));
+    for preset in settings.presets_granted() {
+        line(&mut text, format_args!("{preset}\n"));
     }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
     for (dialect, active, contributes) in settings.dialects() {

@@ -135,6 +135,19 @@ fn preset_is_enough(session: &[Request], learned: &Learned) {
     }
 }
 
+/// In a container, the regexes that were learned let clients connect.
+#[test]
+fn learned_regexes_come_with_a_listener_and_clients() {
+    let learned = learn(&[request("GET /v1.41/containers/json")]);
+    let variables = [&learned.reach[..], &learned.patterns].concat();
+    let snapshot = pairs(&variables).into_iter().collect::<Snapshot>();
+    let settings = Settings::load(&snapshot.of_process_1()).expect("good settings");
+    assert_eq!(settings.warnings, []);
+    assert_eq!(settings.listen[0].to_string(), "tcp://0.0.0.0:2375");
+    let clients = settings.allow_from.expect("a list");
+    assert!(clients.has([172, 20, 0, 3].into()));
+}
+
 /// Each request is allowed by some pattern of its method, where one can be written at all; each
 /// pattern is needed.
 fn patterns_match(session: &[Request], learned: &Learned) {
@@ -375,8 +388,10 @@ environment:
   VERSION: 0
 # no variable grants GET /debug/vars
 #
-# 2. Regex allowlists (SP_LISTENIP and SP_ALLOWFROM say where and for whom):
+# 2. Regex allowlists (better than 0.0.0.0/0 is the client's name or network):
 environment:
+  SP_LISTENIP: '0.0.0.0'
+  SP_ALLOWFROM: '0.0.0.0/0'
   SP_ALLOW_GET: '/(v[0-9.]+/)?containers/json'
   SP_ALLOW_GET_2: '/(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/json'
   SP_ALLOW_GET_3: '/(v[0-9.]+/)?images/[a-zA-Z0-9_.:@-]+(/[a-zA-Z0-9_.:@-]+)*/json'

@@ -829,7 +829,15 @@ fn what_is_shown_means_the_same() {
         let policy = load("As a preset:").policy;
         let actions = load("In actions, the same:").policy;
         let sections = load("In section variables, the nearest:").policy;
-        let regexes = load("In regexes:").policy;
+        let regexes = pasted(&shown, "In regexes:");
+        let regexes = regexes.into_iter().collect::<Snapshot>().of_process_1();
+        let regexes = Settings::load(&regexes).expect("a configuration that starts");
+        assert_eq!(
+            regexes.warnings,
+            [],
+            "clients of other containers can connect"
+        );
+        let regexes = regexes.policy;
         let mut wider = BTreeSet::new();
         for call in api() {
             let own = decide(&policy, &call).is_ok();

@@ -16,7 +16,7 @@ pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::Line;
 pub use dialect::presets::{Extra, PRESETS, Piece, Preset, Presets};
 pub use dialect::profile::{PROFILE_VARIABLES, Profile};
-pub use dialect::regexes::Regexes;
+pub use dialect::regexes::{REACH, Regexes};
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
 pub use dialect::written::patterns;

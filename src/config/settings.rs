@@ -349,8 +349,14 @@ impl Settings {
     /// by who listens.
     pub fn summary(&self) -> Vec<String> {
         let mut lines = self.granted();
-        for (dialect, _, contributes) in self.dialects().iter().skip(1).filter(|one| one.1) {
-            lines.push(format!("{dialect}: {contributes}"));
+        if let Some(why) = self.unprotected {
+            // What the variables grant is not what is allowed then.
+            let without = format!("without {}: ", why.variable());
+            lines
+                .iter_mut()
+                .for_each(|line| line.insert_str(0, &without));
+            let all = format!("reads and writes: everything ({}=1)", why.variable());
+            lines.insert(0, all);
         }
         if let Some(list) = &self.allow_from {
             lines.push(format!("clients by TCP: {}", printable(&list.text)));
@@ -359,8 +365,27 @@ impl Settings {
         lines
     }
 
-    /// What the section variables grant.
+    /// What each dialect grants.
     fn granted(&self) -> Vec<String> {
+        let mut lines = self.granted_by_variables();
+        for (dialect, active, contributes) in self.dialects().iter().skip(1) {
+            let named_below = *dialect == "presets" && !self.presets.chosen.is_empty();
+            if *active && !named_below {
+                lines.push(format!("{dialect}: {contributes}"));
+            }
+        }
+        lines.extend(self.presets_granted());
+        lines
+    }
+
+    /// What each preset grants: `preset traefik: PING VERSION EVENTS LIST INSPECT`.
+    pub fn presets_granted(&self) -> impl Iterator<Item = String> {
+        let presets = self.presets.chosen.iter().chain(&self.profile.preset);
+        presets.map(|preset| format!("preset {}: {}", preset.name, preset.grants.join(" ")))
+    }
+
+    /// What the section variables and actions grant.
+    fn granted_by_variables(&self) -> Vec<String> {
         let names = |sections: &[&Section]| match sections {
             [] => "none".to_owned(),
             some => some
@@ -370,10 +395,13 @@ impl Settings {
                 .join(" "),
         };
         let granted: Vec<&Section> = self.granted_sections().collect();
-        let writes = if self.grants.on(POST) {
-            names(&granted)
-        } else {
-            "none (POST=0)".to_owned()
+        let others = self.dialects().iter().skip(1).any(|(_, active, _)| *active)
+            || ACTIONS.iter().any(|action| self.grants.on(action.allow));
+        let writes = match (self.grants.on(POST), others) {
+            (true, _) => names(&granted),
+            (false, false) => "none (POST=0)".to_owned(),
+            // Some of those may be writes.
+            (false, true) => "none but the following (POST=0)".to_owned(),
         };
         let mut lines = Vec::new();
         if self.grants.active {
@@ -1128,6 +1156,22 @@ mod tests {
     }
 
     #[test]
+    fn the_summary_does_not_deny_what_an_unprotected_policy_allows() {
+        for variable in ["LEARN", "DRY_RUN"] {
+            assert_eq!(
+                good(&[("PRESET", "trivy"), (variable, "1"), ("INFO", "1")]).summary(),
+                [
+                    &format!("reads and writes: everything ({variable}=1)"),
+                    &format!("without {variable}: reads: EVENTS INFO PING VERSION"),
+                    &format!("without {variable}: writes: none but the following (POST=0)"),
+                    &format!("without {variable}: preset trivy: PING IMAGE_INSPECT HISTORY SAVE"),
+                    "engine: /var/run/docker.sock",
+                ]
+            );
+        }
+    }
+
+    #[test]
     fn the_summary_tells_what_is_granted() {
         assert_eq!(
             good(&[("CONTAINERS", "1")]).summary(),
@@ -1160,6 +1204,15 @@ mod tests {
             settings.root_on_host().unwrap(),
             "a client can become root on the host: \
              BUILD (a build runs code as root and can join the host's network)"
+        );
+        assert_eq!(
+            good(&[("CONTAINERS", "1"), ("PRESET", "autoheal")]).summary(),
+            [
+                "reads: CONTAINERS EVENTS PING VERSION",
+                "writes: none but the following (POST=0)",
+                "preset autoheal: LIST RESTART",
+                "engine: /var/run/docker.sock",
+            ]
         );
         assert_eq!(good(&[("POST", "1")]).root_on_host(), None);
         assert_eq!(

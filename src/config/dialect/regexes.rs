@@ -13,6 +13,9 @@ use crate::{
 
 const PREFIX: &str = "SP_ALLOW_";
 
+/// What has to go with patterns in a container, where nobody can connect by their defaults.
+pub const REACH: [(&str, &str); 2] = [("SP_LISTENIP", "0.0.0.0"), ("SP_ALLOWFROM", "0.0.0.0/0")];
+
 /// The method that a variable's patterns are for.
 pub(crate) fn method_of(variable: &str) -> Option<&'static str> {
     let rest = variable.strip_prefix(PREFIX)?;
