@@ -175,8 +175,15 @@ fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
 fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path) {
         Ok(target) => {
-            let verdict = settings.policy.decide(target, Body::Empty);
-            print(&format!("{verdict}\n"));
+            let verdict = settings.policy.decide(target.clone(), Body::Empty);
+            let text = verdict.to_string();
+            print(&format!("{text}\n"));
+            for warning in settings.warnings_about(&target) {
+                // A denial may have said it already.
+                if !text.contains(&warning.problem) {
+                    complain(&format_args!("warning: {warning}"));
+                }
+            }
             if matches!(verdict, Verdict::Allow(_)) {
                 OK
             } else {

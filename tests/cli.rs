@@ -277,6 +277,91 @@ fn explain_tells_the_verdict_and_the_remedy() {
     );
 }
 
+#[test]
+fn explain_shows_the_warnings_that_bear_on_its_answer() {
+    let unknown = |name: &str, help: &str| {
+        format!("dockgate: warning: {name} is no variable of dockgate: no effect; {help}\n")
+    };
+    let read_as = |text: &str| format!("dockgate: warning: {text}\n");
+    let misspelt = unknown("IAMGES", "is IMAGES meant?");
+    for (variable, value, method, path, err) in [
+        ("IAMGES", "1", "GET", "/images/json", &*misspelt),
+        ("IAMGES", "1", "POST", "/v1.41/images/create", &misspelt),
+        ("IAMGES", "1", "GET", "/info", ""),
+        ("IAMGES", "1", "GET", "/imagesx", ""),
+        (
+            "ALLOW_EVENTS",
+            "1",
+            "GET",
+            "/events",
+            &unknown("ALLOW_EVENTS", "write EVENTS=1"),
+        ),
+        (
+            "containers",
+            "1",
+            "GET",
+            "/containers/json",
+            &unknown("containers", "names are upper case: write CONTAINERS"),
+        ),
+        (
+            "DELETE",
+            "1",
+            "DELETE",
+            "/containers/x",
+            &unknown("DELETE", "`dockgate --help` lists what is"),
+        ),
+        ("DELETE", "1", "GET", "/containers/x/json", ""),
+        ("POST", "yes", "GET", "/containers/json", ""),
+        // A denial that says it is not said twice.
+        ("CONTAINERS", "true", "GET", "/containers/json", ""),
+        ("EXEC", "yes", "POST", "/containers/x/exec", ""),
+        (
+            "INFO",
+            "2",
+            "GET",
+            "/info",
+            &read_as("INFO=2 is read as 1; write INFO=1"),
+        ),
+        (
+            "ALLOW_START",
+            "1",
+            "POST",
+            "/containers/x/start",
+            &read_as(
+                "ALLOW_START=1 has no effect in Tecnativa's proxy without POST=1; here it allows \
+                 POST /containers/{id}/start all the same",
+            ),
+        ),
+        ("ALLOW_START", "1", "POST", "/containers/x/stop", ""),
+        (
+            "PRESET",
+            "",
+            "GET",
+            "/info",
+            &read_as("PRESET is empty and allows nothing; name a preset, or leave it out"),
+        ),
+        (
+            "SP_ALLOW_GET_2",
+            "",
+            "GET",
+            "/info",
+            &read_as(
+                "SP_ALLOW_GET_2 is empty and allows nothing; give it a pattern, or leave it out",
+            ),
+        ),
+        ("SP_ALLOW_GET_2", "", "POST", "/info", ""),
+        ("DISABLE_IPV6", "maybe", "GET", "/info", ""),
+    ] {
+        let ran = dockgate(&["explain", method, path], &[(variable, value)]);
+        assert_eq!(
+            ran.err, err,
+            "{variable}={value} {method} {path}: {}",
+            ran.out
+        );
+        assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+    }
+}
+
 /// A server that answers each connection with these bytes once it has read a request's head.
 fn answering(
     answer: &'static [u8],

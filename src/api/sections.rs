@@ -141,7 +141,7 @@ impl Route {
 
     /// Whether the engine's router can take this request for this route: each placeholder is any
     /// run of segments, because its own patterns (`{name:.*}`) span segments.
-    pub(super) fn spans(&self, method: Method, path: &[u8]) -> bool {
+    pub(crate) fn spans(&self, method: Method, path: &[u8]) -> bool {
         fn rest_spans(steps: &[Step], path: &[u8]) -> bool {
             let Some((step, steps)) = steps.split_first() else {
                 return path.is_empty();

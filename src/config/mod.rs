@@ -2,6 +2,7 @@
 //!
 //! Every mistake is collected and told at once. Bad configuration does not start.
 
+mod bearing;
 mod clients;
 mod diagnostics;
 mod dialect;
