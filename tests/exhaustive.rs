@@ -67,6 +67,7 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
         off.map(|name| Grant {
             variable: (*name).into(),
             misread: None,
+            brings: Vec::new(),
         })
         .collect()
     };

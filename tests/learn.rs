@@ -386,7 +386,7 @@ environment:
   NETWORKS: 1
   PING: 1
   VERSION: 0
-# no variable grants GET /debug/vars
+# no section or action covers GET /debug/vars
 #
 # 2. Regex allowlists (better than 0.0.0.0/0 is the client's name or network):
 environment:

@@ -112,6 +112,7 @@ fn grant(u: &mut Unstructured<'_>) -> Result<Grant> {
     Ok(Grant {
         variable: (*u.choose(&["X", "Y"])?).into(),
         misread: None,
+        brings: Vec::new(),
     })
 }
 

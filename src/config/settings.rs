@@ -228,7 +228,8 @@ impl Settings {
             reader.compare(listen, mode_set, engine);
         }
         let unprotected = reader.unprotected(snapshot);
-        let rules = grants.rules().into_iter();
+        let patterns_are_offered = regexes.active || profile.is_file();
+        let rules = grants.rules(!patterns_are_offered).into_iter();
         let rules: Vec<Rule> = rules
             .chain(presets.rules())
             .chain(profile.rules())

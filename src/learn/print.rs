@@ -58,7 +58,7 @@ fn write_report(
     for kind in without {
         writeln!(
             text,
-            "# no variable grants {}",
+            "# no section or action covers {}",
             readable(kind.method, &kind.place)
         )?;
     }

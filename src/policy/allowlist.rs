@@ -211,6 +211,9 @@ impl Allowlist {
     pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> String {
         let what = &self.sets[method.index()].what;
         match self.subject {
+            Subject::Path if !target.whole_path().is_ascii() => {
+                format!("no {what} matches a path with bytes that are not ASCII")
+            }
             Subject::Path => format!("no {what} matches {}", explain::path(target.whole_path())),
             // The query may hold a secret.
             Subject::Target if body == Body::Form => format!("no {what} matches one with a form"),

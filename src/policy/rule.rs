@@ -117,6 +117,8 @@ pub struct Grant {
     pub variable: Arc<str>,
     /// Its value, where that was meant to grant and does not: `true`.
     pub misread: Option<Arc<str>>,
+    /// What setting it grants besides: variables whose default counts only then.
+    pub brings: Vec<&'static str>,
 }
 
 /// A path pattern over whole decoded segments.

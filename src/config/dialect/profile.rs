@@ -181,6 +181,11 @@ impl Profile {
         Ok(())
     }
 
+    /// Whether it is made of lines, and no preset.
+    pub(crate) fn is_file(&self) -> bool {
+        self.name.is_some() && self.preset.is_none()
+    }
+
     /// What it is lowered to, if it is a preset.
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let rules = |preset: &Preset| preset.rules(&format!("PROFILE={}", preset.name));
@@ -190,7 +195,7 @@ impl Profile {
     /// What it is lowered to, if it is a file.
     pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
         let line = |name: &String| format!("line of profile {}", printable(name));
-        (self.name.as_ref().filter(|_| self.preset.is_none()))
+        (self.name.as_ref().filter(|_| self.is_file()))
             .map(|name| Allowlist::new(Subject::Target, &self.entries, |_| line(name)))
             .transpose()
     }

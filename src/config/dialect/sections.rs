@@ -115,19 +115,25 @@ impl Grants {
     fn missing(&self, variable: &str) -> Option<Grant> {
         let switch = self.switches.get(variable).filter(|switch| !switch.on)?;
         let misread = switch.value.clone().filter(|value| !is_off(value));
+        // An action's variable makes these variables no more active than they are.
+        let is_action = ACTIONS.iter().any(|action| action.allow == variable);
+        let defaults = SECTIONS.iter().filter(|section| section.default);
+        let brings = defaults.filter(|_| !self.active && !is_action);
         Some(Grant {
             variable: variable.into(),
             misread,
+            brings: brings.map(|section| section.name).collect(),
         })
     }
 
     /// Every rule that these variables can make, with what each lacks to be in force. If they are
-    /// not active, only those of actions: to set a section would bring the defaults of the rest too.
-    pub(crate) fn rules(&self) -> Vec<Rule> {
+    /// not active, those of sections only if nothing else can be offered (`last_resort`): to set a
+    /// section brings the defaults of the rest too.
+    pub(crate) fn rules(&self, last_resort: bool) -> Vec<Rule> {
         let sections = SECTIONS
             .iter()
             .flat_map(|section| self.section_rules(section));
-        let sections = sections.filter(|_| self.active);
+        let sections = sections.filter(|_| self.active || last_resort);
         let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
         let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
         let denies = denies.map(Self::deny_rule);
