@@ -120,6 +120,32 @@ fn a_container_that_may_not_open_the_socket_says_so() {
 
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_container_says_what_it_uses_for_nothing_and_that_nobody_can_connect() {
+    let shell = image();
+    shell.sh("docker network create --internal $N");
+    // As beside a service of Kubernetes that is called deny-x.
+    let service = "-e DENY_X_SERVICE_HOST=10.96.0.7 -e DENY_X_SERVICE_PORT=2375 \
+                   -e DENY_X_PORT=tcp://10.96.0.7:2375 -e DENY_X_PORT_2375_TCP_ADDR=10.96.0.7";
+    let others = "-e TLS=1 -e METRICS=1 -e HTTP_PROXY=http://10.0.0.1";
+    serve(
+        &shell,
+        &format!("{HARDENED} {service} {others} -e CONTAINERS=1 -e SP_ALLOW_GET=/info"),
+    );
+    becomes(&shell, "healthy");
+    for said in ["docker logs $N", "docker exec $N /dockgate check"] {
+        let said = shell.sh(said);
+        for line in [
+            "variables without effect: METRICS TLS",
+            "clients outside this container cannot connect: by default dockgate listens on 127.0.0.1",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        assert!(!said.contains("DENY_X"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
 fn the_compose_example_comes_up() {
     let shell = image();
     // This machine cannot have Traefik's image: its place is taken by one request.
