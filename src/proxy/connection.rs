@@ -12,9 +12,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::respond;
 use super::service::{self, Client, Phase};
 use super::wire::{ClientIo, MAX_BUFFER, Refusal};
+use super::{opening, respond};
 use crate::observe::log::ACCESS;
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
@@ -99,7 +99,8 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
             Box::pin(tunnel.run(stop)).await
         }
         None => {
-            refuse(&client, ended);
+            // Boxed, since few connections come to it.
+            Box::pin(refuse(&client, ended)).await;
             link.has_unread() || link.socket.has_bytes()
         }
     };
@@ -119,20 +120,23 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
 
 /// Says why the connection ends, if that was no request's own affair: in the log and, where hyper
 /// did not, to the client.
-fn refuse(client: &Client, ended: hyper::Result<()>) {
-    let refusal = match (client.link.take_refusal(), ended) {
-        (Some(refusal), _) => {
-            // A client that takes nothing now would not take it later.
-            let answer = respond::raw_error(refusal.status, &refusal.message);
-            let _ = client.link.socket.try_write(&answer);
-            Some(refusal)
-        }
-        (None, Err(e)) => said_by_hyper(&e),
-        (None, Ok(())) => None,
+async fn refuse(client: &Client, ended: hyper::Result<()>) {
+    let refusal = client.link.take_refusal();
+    let by_hyper = || said_by_hyper(&ended.err()?);
+    let is_told = refusal.is_none();
+    let Some(refusal) = refusal.or_else(by_hyper) else {
+        return;
     };
-    if let Some(Refusal { status, message }) = refusal {
-        let (peer, status) = (client.peer, status.as_str());
-        log::warn!(target: ACCESS, "{peer} - - {status} denied: {message}");
+    let (peer, status, message) = (client.peer, refusal.status, &refusal.message);
+    log::warn!(target: ACCESS, "{peer} - - {} denied: {message}", status.as_str());
+    let socket = &client.link.socket;
+    match refusal.http_2 {
+        _ if is_told => {}
+        Some(read) => opening::send_away(socket, read, message).await,
+        None => {
+            // A client that takes nothing now would not take it later.
+            let _ = socket.try_write(&respond::raw_error(status, message));
+        }
     }
 }
 

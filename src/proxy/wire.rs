@@ -28,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::opening;
 use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
 
 /// A request head has this long from its first byte.
@@ -252,14 +253,17 @@ pub(super) struct Refusal {
     pub status: StatusCode,
     /// What is wrong, and what to send instead.
     pub message: String,
+    /// What the client has sent, if it reads HTTP/2 and nothing else.
+    pub http_2: Option<Vec<u8>>,
 }
 
 impl Refusal {
-    /// A refusal with this status and message.
+    /// A refusal with this status and message, as HTTP/1.1 has it.
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
             message: message.into(),
+            http_2: None,
         }
     }
 
@@ -455,6 +459,9 @@ impl ClientIo {
                 .count();
             self.ahead.advance(blank);
             self.searched = self.searched.saturating_sub(blank);
+            if let Some(refusal) = opening::refusal(&self.ahead, self.link.written() == 0) {
+                return self.refuse(refusal);
+            }
             // Not all of it again for each byte of a client that sends them one by one: the end may
             // begin in the last two bytes that were looked at.
             let from = self.searched.saturating_sub(2);
@@ -796,10 +803,6 @@ fn request_line(head: &[u8]) -> &[u8] {
 fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     if lines(head) > MAX_HEADERS + 2 {
         return Err(Refusal::large_head());
-    }
-    if head.starts_with(b"PRI * HTTP/2.0") {
-        let message = "HTTP/2 is not spoken here: send HTTP/1.1";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
     }
     let line = request_line(head);
     // A line of another shape is hyper's to refuse.

@@ -164,3 +164,16 @@ fn attach_joins_a_running_container() {
         assert_eq!((run.code, run.stdout.as_str()), (4, "piped"));
     }
 }
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_cli_that_uses_tls_says_so() {
+    for gate in Gate::each("") {
+        // The authorities are of no use but to be read.
+        let run = gate.run("docker --tls --tlscacert /etc/ssl/certs/ca-certificates.crt ps");
+        let why = "server gave HTTP response to HTTPS client";
+        assert!(run.code != 0 && run.stderr.contains(why), "{run:?}");
+        let why = "this is TLS: use http:// or tcp:// without TLS";
+        assert!(gate.log().contains(why), "{}", gate.log());
+    }
+}

@@ -21,6 +21,7 @@ mod learning;
 mod listeners;
 mod logs;
 mod malformed;
+mod openings;
 mod patience;
 mod profiles;
 mod signals;
