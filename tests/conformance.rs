@@ -381,5 +381,11 @@ fn protocols_are_switched_only_where_the_engine_does() {
     ] {
         let target = Target::from_line(method, path).expect("a clean target");
         assert_eq!(target.upgrade_protocols(), protocols, "{method} {path}");
+        // Only attach and the start of an exec are raw streams for a client that asks for no switch.
+        assert_eq!(
+            target.is_hijacked(),
+            protocols == ["tcp"],
+            "{method} {path}"
+        );
     }
 }

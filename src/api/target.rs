@@ -114,6 +114,12 @@ impl Target {
             .find(|upgrade| upgrade.routes.iter().any(|route| route.spans(method, path)))
             .map_or(&[], |upgrade| upgrade.protocols)
     }
+
+    /// Whether this is a route on which the engine makes its connection a raw stream, if need be
+    /// without a switch of protocols: where it would switch to `tcp`.
+    pub fn is_hijacked(&self) -> bool {
+        self.upgrade_protocols().contains(&"tcp")
+    }
 }
 
 /// Why a request line is refused with 400. Its text says what is wrong and what to send instead.

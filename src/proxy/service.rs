@@ -14,6 +14,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::admission::Admission;
 use super::headers::{Seen, has_form, log_head, wanted_protocol};
+use super::hijack::{self, Hijack};
 use super::respond::{self, Answer};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, UploadState, Upstream};
@@ -75,6 +76,15 @@ pub(super) enum Phase {
     Streaming,
 }
 
+/// What a connection becomes when its last request is answered.
+#[derive(Debug)]
+pub(super) enum Handover {
+    /// By a 101.
+    Tunnel(Box<Tunnel>),
+    /// By a 200 in its place.
+    Hijack(Box<Hijack>),
+}
+
 /// One client's connection.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -90,7 +100,7 @@ pub(super) struct Client {
     admitted: OnceCell<bool>,
     upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
-    tunnel: Mutex<Option<Box<Tunnel>>>,
+    handover: Mutex<Option<Handover>>,
     phase: AtomicU8,
 }
 
@@ -105,7 +115,7 @@ impl Client {
             admitted: OnceCell::new(),
             upload: Arc::default(),
             upstream: Mutex::default(),
-            tunnel: Mutex::default(),
+            handover: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),
         })
     }
@@ -119,12 +129,18 @@ impl Client {
         let _ = self.upstream().take();
     }
 
-    /// The tunnel that the last answer opened.
-    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
-        self.tunnel
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    fn handover(&self) -> MutexGuard<'_, Option<Handover>> {
+        self.handover.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the last answer made of the connection.
+    pub(super) fn take_handover(&self) -> Option<Handover> {
+        self.handover().take()
+    }
+
+    /// Where the bytes of its requests are counted.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.upload.counters
     }
 
     /// Why the client is not let in, if so. Asked once a connection: the address stays the same.
@@ -141,7 +157,7 @@ impl Client {
 
     /// A number that changes whenever bytes of an answer, an upload or a tunnel pass.
     pub(super) fn activity(&self) -> u64 {
-        let counters = &self.upload.counters;
+        let counters = self.counters();
         counters.received.load(Relaxed) + counters.sent.load(Relaxed) + self.link.written()
     }
 
@@ -178,7 +194,7 @@ impl InFlight {
 
     /// Where its bytes are counted.
     pub(super) fn counters(&self) -> &Counters {
-        &self.client.upload.counters
+        self.client.counters()
     }
 
     /// The connection that it came on.
@@ -352,10 +368,15 @@ pub(super) async fn answer(
         let engine_side = hyper::upgrade::on(&mut response);
         let client = Arc::clone(&flight.client);
         let tunnel = Box::new(Tunnel::new(client_side, engine_side, upstream, flight));
-        *client.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+        *client.handover() = Some(Handover::Tunnel(tunnel));
         return Ok(response.map(|_| Answer::Whole(None)));
     }
-    *flight.client.upstream() = kept;
+    let open_ended =
+        !response.body().is_end_stream() && response.body().size_hint().exact().is_none();
+    let is_hijack = open_ended && hijack::is_hijack(&permit, &response);
+    if !is_hijack {
+        *flight.client.upstream() = kept.take();
+    }
 
     let seen = Seen::in_headers(response.headers());
     let chunked = seen.transfer_encoding;
@@ -363,8 +384,6 @@ pub(super) async fn answer(
     if chunked {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
-    let open_ended =
-        !response.body().is_end_stream() && response.body().size_hint().exact().is_none();
     // A body that only the connection's end can end: of the 200 instead of a 101, of an attach's
     // error, and of everything without a length for a client that does not know chunks.
     let ends_with_connection = open_ended && (!chunked || !http_11);
@@ -379,6 +398,10 @@ pub(super) async fn answer(
             flight.client.link.next_answer_ends_with_the_connection();
         }
     }
+    if is_hijack && let Some(upstream) = kept {
+        // Boxed, since few come to it.
+        return Ok(Box::pin(hijacked(flight, upstream, response, unread)).await);
+    }
     if response.body().is_end_stream() {
         flight.complete();
     }
@@ -387,6 +410,29 @@ pub(super) async fn answer(
         request: flight,
         broken: None,
     }))
+}
+
+/// Answers a request with the 200 by which the engine took its connection over.
+async fn hijacked(
+    flight: InFlight,
+    upstream: Upstream,
+    response: Response<Incoming>,
+    has_body: bool,
+) -> Response<Answer> {
+    let client = Arc::clone(&flight.client);
+    let upload = has_body.then_some(&*client.upload);
+    let (head, body) = response.into_parts();
+    match Hijack::begin(flight, upload, upstream, body).await {
+        Ok((hijack, output)) => {
+            *client.handover() = Some(Handover::Hijack(hijack));
+            Response::from_parts(head, Answer::Hijacked(output))
+        }
+        Err(flight) => {
+            let why = "the engine took the connection over before it had the request's whole body";
+            let why = Outcome::EngineFailed(why.into());
+            flight.refuse(StatusCode::BAD_GATEWAY, why, true)
+        }
+    }
 }
 
 /// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.

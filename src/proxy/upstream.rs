@@ -251,6 +251,14 @@ pub(super) struct UploadState {
     pub counters: Arc<Counters>,
     /// The client broke it off, or broke its framing.
     pub failed: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl UploadState {
+    /// Whether all of a body was handed to the engine's connection.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
 }
 
 impl Upload {
@@ -264,6 +272,7 @@ impl Upload {
         if body.is_end_stream() {
             Self(None)
         } else {
+            state.ended.store(false, Relaxed);
             Self(Some((body, state)))
         }
     }
@@ -284,16 +293,22 @@ impl Body for Upload {
         let Some((body, state)) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         match &frame {
             // Nobody decided on trailers, and no engine asks for any.
-            Some(Ok(frame)) if frame.is_trailers() => return Poll::Ready(None),
+            Some(Ok(frame)) if frame.is_trailers() => {
+                state.ended.store(true, Relaxed);
+                return Poll::Ready(None);
+            }
             Some(Ok(frame)) => {
                 let n = frame.data_ref().map_or(0, Bytes::len);
                 state.counters.received.fetch_add(n as u64, Relaxed);
+                if body.is_end_stream() {
+                    state.ended.store(true, Relaxed);
+                }
             }
             Some(Err(_)) => state.failed.store(true, Relaxed),
-            None => {}
+            None => state.ended.store(true, Relaxed),
         }
         Poll::Ready(frame)
     }

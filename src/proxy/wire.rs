@@ -14,9 +14,10 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::ops::Range;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -244,6 +245,8 @@ enum Expect {
     Chunked(Chunks),
     /// Broken framing, which hyper refuses in its own words.
     Broken,
+    /// Nothing any more: what comes is the engine's, and goes past hyper.
+    Nothing,
 }
 
 /// What a connection refused to read, answered by its task once hyper is out of the way.
@@ -283,8 +286,26 @@ pub(super) struct ClientLink {
     state: Mutex<LinkState>,
     written: AtomicU64,
     unwritten: AtomicUsize,
-    raw_to_end: AtomicBool,
-    long_idle: AtomicBool,
+    /// What is special about the next answer: [`AS_HTTP_11`], [`HIJACKED`].
+    next_answer: AtomicU8,
+    notice: AtomicU8,
+}
+
+/// Its head says HTTP/1.1 although hyper was told 1.0.
+const AS_HTTP_11: u8 = 1;
+/// With its head the reading of requests is over.
+const HIJACKED: u8 = 2;
+
+/// What the connection's task has to know besides what hyper tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Notice {
+    /// Nothing.
+    Nothing,
+    /// The connection has idled for [`ENGINE_IDLE`].
+    LongIdle,
+    /// The head of the answer that follows [`ClientLink::hijack`] is written.
+    Hijacked,
 }
 
 #[derive(Debug)]
@@ -292,6 +313,8 @@ struct LinkState {
     expect: Expect,
     refusal: Option<Refusal>,
     unread: bool,
+    /// What the reader had read of the bytes that are the engine's.
+    early: BytesMut,
 }
 
 /// How a request's body is framed, as hyper's parser decided.
@@ -314,11 +337,12 @@ impl ClientLink {
                 expect: Expect::Head,
                 refusal: None,
                 unread: false,
+                early: BytesMut::new(),
             }),
             written: AtomicU64::new(0),
             unwritten: AtomicUsize::new(0),
-            raw_to_end: AtomicBool::new(false),
-            long_idle: AtomicBool::new(false),
+            next_answer: AtomicU8::new(0),
+            notice: AtomicU8::new(Notice::Nothing as u8),
         })
     }
 
@@ -338,9 +362,26 @@ impl ClientLink {
     /// The next response head says HTTP/1.1 although hyper was told 1.0, which is how it is made
     /// to write a body that ends with the connection.
     pub(super) fn next_answer_ends_with_the_connection(&self) {
-        self.raw_to_end.store(true, Relaxed);
+        self.next_answer.fetch_or(AS_HTTP_11, Relaxed);
         // Whatever the client says to the output's end, nobody reads it.
         self.state().unread = true;
+    }
+
+    /// Ends the reading of requests: what the client sends from here on is never one. False if it
+    /// has not sent the whole of its last one.
+    pub(super) fn hijack(&self) -> bool {
+        let mut state = self.state();
+        let whole = matches!(state.expect, Expect::Head);
+        if whole {
+            state.expect = Expect::Nothing;
+            self.next_answer.fetch_or(HIJACKED, Relaxed);
+        }
+        whole
+    }
+
+    /// What had been read of the client behind its last request, once [`Notice::Hijacked`] is given.
+    pub(super) fn take_early(&self) -> BytesMut {
+        mem::take(&mut self.state().early)
     }
 
     /// What was refused, if that is how the connection ended.
@@ -364,10 +405,20 @@ impl ClientLink {
         self.unwritten.load(Relaxed) > 0
     }
 
-    /// True once after each time the connection has idled for [`ENGINE_IDLE`].
-    pub(super) fn take_long_idle(&self) -> bool {
+    /// What there is to know, once.
+    pub(super) fn take_notice(&self) -> Notice {
         // A load first: it is asked after every poll of the connection.
-        self.long_idle.load(Relaxed) && self.long_idle.swap(false, Relaxed)
+        match self.notice.load(Relaxed) {
+            0 => Notice::Nothing,
+            _ => match self.notice.swap(Notice::Nothing as u8, Relaxed) {
+                notice if notice == Notice::Hijacked as u8 => Notice::Hijacked,
+                _ => Notice::LongIdle,
+            },
+        }
+    }
+
+    fn give_notice(&self, notice: Notice) {
+        self.notice.store(notice as u8, Relaxed);
     }
 }
 
@@ -542,7 +593,7 @@ impl ClientIo {
                 return Poll::Ready(Ok(()));
             }
             if now >= since + ENGINE_IDLE {
-                self.link.long_idle.store(true, Relaxed);
+                self.link.give_notice(Notice::LongIdle);
                 idle.as_mut().reset(since + CLIENT_IDLE);
             } else {
                 idle.as_mut().reset(since + ENGINE_IDLE);
@@ -569,8 +620,9 @@ impl AsyncRead for ClientIo {
                 drop(state);
                 this.poll_head(cx, buf)
             }
-            // hyper asks for more of a head that was whole: the two readings differ.
-            Expect::Verdict => {
+            // hyper asks for more of a head that was whole, so that the two readings differ; or for
+            // what is not a request's.
+            Expect::Verdict | Expect::Nothing => {
                 state.unread = true;
                 Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
             }
@@ -628,7 +680,7 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -637,9 +689,9 @@ impl AsyncWrite for ClientIo {
         let all: usize = bufs.iter().map(|buf| buf.len()).sum();
         let link = &self.link;
         let first = bufs.first().map_or(&[][..], |b| b);
-        let raw = link.raw_to_end.load(Relaxed);
+        let next = link.next_answer.load(Relaxed);
         link.unwritten.store(all, Relaxed);
-        let n = if raw && first.starts_with(OLD) {
+        let n = if next & AS_HTTP_11 != 0 && first.starts_with(OLD) {
             let mut head = first.to_vec();
             head[..NEW.len()].copy_from_slice(NEW);
             let n = ready!(link.socket.poll_write(cx, &[IoSlice::new(&head)]))?;
@@ -650,12 +702,17 @@ impl AsyncWrite for ClientIo {
         } else {
             ready!(link.socket.poll_write(cx, bufs))?
         };
-        if raw {
-            // Only the next write can begin with that head.
-            link.raw_to_end.store(false, Relaxed);
-        }
         link.written.fetch_add(n as u64, Relaxed);
         link.unwritten.store(all - n, Relaxed);
+        if next != 0 {
+            // Only one write can begin with that head.
+            link.next_answer.store(0, Relaxed);
+            if next & HIJACKED != 0 {
+                let early = mem::take(&mut self.ahead);
+                self.link.state().early = early;
+                self.link.give_notice(Notice::Hijacked);
+            }
+        }
         Poll::Ready(Ok(n))
     }
 
@@ -679,6 +736,8 @@ pub(super) struct EngineLink {
     /// The socket itself, for the tunnel and for a look before reuse.
     pub socket: Socket,
     accepted: AtomicU64,
+    behind: AtomicBool,
+    hijacked: AtomicBool,
 }
 
 impl EngineLink {
@@ -687,7 +746,19 @@ impl EngineLink {
         Arc::new(Self {
             socket,
             accepted: AtomicU64::new(0),
+            behind: AtomicBool::new(false),
+            hijacked: AtomicBool::new(false),
         })
+    }
+
+    /// Whether the engine's socket did not take all of the last write.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind.load(Relaxed)
+    }
+
+    /// From here on what is written goes past hyper, which must not end it.
+    pub(super) fn hijack(&self) {
+        self.hijacked.store(true, Relaxed);
     }
 
     /// Bytes that the engine's socket took so far.
@@ -712,6 +783,28 @@ impl EngineIo {
             broken: false,
             gathering: Gathering::default(),
         }
+    }
+
+    /// How many of all bytes of `parts` are taken, or dropped.
+    fn poll_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+        all: usize,
+    ) -> Poll<usize> {
+        if !self.broken {
+            ready!(self.gathering.poll(cx, all));
+            match ready!(self.link.socket.poll_write(cx, parts)) {
+                Ok(n) => {
+                    self.gathering.left(all - n);
+                    self.link.accepted.fetch_add(n as u64, Relaxed);
+                    return Poll::Ready(n);
+                }
+                // From here on the upload is dropped and only the answer counts.
+                Err(_) => self.broken = true,
+            }
+        }
+        Poll::Ready(all)
     }
 }
 
@@ -740,19 +833,10 @@ impl AsyncWrite for EngineIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let all = bufs.iter().map(|buf| buf.len()).sum();
-        if !self.broken {
-            ready!(self.gathering.poll(cx, all));
-            match ready!(self.link.socket.poll_write(cx, bufs)) {
-                Ok(n) => {
-                    self.gathering.left(all - n);
-                    self.link.accepted.fetch_add(n as u64, Relaxed);
-                    return Poll::Ready(Ok(n));
-                }
-                // From here on the upload is dropped and only the answer counts.
-                Err(_) => self.broken = true,
-            }
-        }
-        Poll::Ready(Ok(all))
+        let written = self.poll_parts(cx, bufs, all);
+        let is_whole = matches!(written, Poll::Ready(n) if n == all);
+        self.link.behind.store(!is_whole, Relaxed);
+        written.map(Ok)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -764,7 +848,9 @@ impl AsyncWrite for EngineIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link.socket.shutdown_write();
+        if !self.link.hijacked.load(Relaxed) {
+            self.link.socket.shutdown_write();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -17,6 +17,7 @@ mod connections;
 mod denials;
 mod harness;
 mod headers;
+mod hijacks;
 mod learning;
 mod listeners;
 mod logs;
