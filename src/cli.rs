@@ -322,20 +322,24 @@ fn table(settings: &Settings) -> String {
                 .switch(variable)
                 .is_some_and(|one| one.value.is_some())
         };
-        let mut row = |variable: &str, effect: &str, routes: String| {
-            let effect = if grants.on(variable) { effect } else { "none" };
-            rows.push([
-                variable.to_owned(),
-                effect.to_owned(),
-                from(variable),
-                routes,
-            ]);
+        let mut row = |variable: &str, effect: String, routes: String| {
+            rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            row(action.allow, "allow", Route::list(action.routes));
+            let effect = match settings.granted_elsewhere(action) {
+                _ if grants.on(action.allow) => "allow".to_owned(),
+                Some(by) => format!("allowed by {by}"),
+                None => "none".to_owned(),
+            };
+            row(action.allow, effect, Route::list(action.routes));
         }
         if set(action.deny) {
-            row(action.deny, "deny", Route::list(action.denied()));
+            let effect = if grants.on(action.deny) {
+                "deny"
+            } else {
+                "none"
+            };
+            row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
     }
     let mut text = String::new();
@@ -390,8 +394,8 @@ fn table(settings: &Settings) -> String {
         &mut text,
         format_args!("guards the engine at {}", settings.socket_path.display()),
     );
-    for note in [settings.used_for_nothing(), settings.files_readable()] {
-        note.into_iter().for_each(|note| line(&mut text, note));
+    for note in settings.notes() {
+        line(&mut text, note);
     }
     for warning in settings
         .warnings

@@ -119,15 +119,29 @@ pub enum Step {
 }
 
 impl Route {
+    /// Requests of this route: its methods, with paths that have names as clients write them.
+    pub fn samples(&self) -> Vec<(Method, String)> {
+        const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let path = |name: &str| {
+            let segments = self.steps.iter().map(|step| match step {
+                Step::Literal(literal) => literal,
+                Step::Id | Step::One | Step::Names => name,
+            });
+            segments.fold(String::new(), |path, segment| path + "/" + segment)
+        };
+        let mut paths = [ID, "web"].map(path).to_vec();
+        paths.dedup();
+        let methods = Method::ALL.into_iter();
+        let methods = methods.filter(|method| self.method.is_none_or(|own| own == *method));
+        methods
+            .flat_map(|method| paths.iter().map(move |path| (method, path.clone())))
+            .collect()
+    }
+
     /// A request of this route, as good as any: `POST /containers/0123…/start`.
     pub fn sample(&self) -> Option<Target> {
-        const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        let segments = self.steps.iter().map(|step| match step {
-            Step::Literal(literal) => literal,
-            Step::Id | Step::One | Step::Names => ID,
-        });
-        let path = segments.fold(String::new(), |path, segment| path + "/" + segment);
-        Target::from_line(self.method?.as_str(), &path).ok()
+        let (method, path) = self.samples().into_iter().next()?;
+        Target::from_line(method.as_str(), &path).ok()
     }
 
     /// Routes as people read them.

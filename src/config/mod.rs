@@ -9,6 +9,7 @@ mod dialect;
 mod env;
 mod flags;
 mod names;
+mod reach;
 mod settings;
 mod socket_proxy;
 

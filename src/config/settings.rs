@@ -21,8 +21,8 @@ use super::{
     socket_proxy::SocketProxy,
 };
 use crate::{
-    api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
-    policy::{Body, Policy, Rule, Unprotected, Verdict, printable, value_reading},
+    api::sections::{ACTIONS, Route, SECTIONS, Section},
+    policy::{Policy, Rule, Unprotected, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -136,6 +136,8 @@ pub struct Settings {
     pub watchdog: Option<Watchdog>,
     /// Whether the engine has to be there when dockgate starts.
     pub engine_at_start: bool,
+    /// Zeros that take nothing away and are likely copied from another image: worth a note.
+    pub idle_zeros: Vec<String>,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
     /// The variables that are used for nothing, of an environment that was made for dockgate alone.
@@ -270,39 +272,46 @@ impl Settings {
                 Ok(policy),
                 Ok(patterns),
                 Ok(lines),
-            ) if !errors => Ok(Settings {
-                listen,
-                listen_mode,
-                socket_path,
-                max_connections,
-                max_connections_set,
-                shutdown_grace,
-                log_level,
-                policy: Arc::new({
-                    let lists = patterns.into_iter().chain(lines);
-                    let policy = lists.fold(policy, Policy::with);
-                    match unprotected {
-                        Some(why) => policy.unprotected(why),
-                        None => policy,
-                    }
-                }),
-                unprotected,
-                engine_at_start: regexes.active || profile.name.is_some(),
-                grants,
-                presets,
-                regexes,
-                profile,
-                allow_from: sp.allow_from,
-                log_json: sp.log_json,
-                health_listener: sp.health_listener,
-                watchdog: sp.watchdog,
-                warnings,
-                unused: if snapshot.is_of_process_1() {
-                    names::unused(snapshot)
-                } else {
-                    Vec::new()
-                },
-            }),
+            ) if !errors => {
+                let mut settings = Settings {
+                    listen,
+                    listen_mode,
+                    socket_path,
+                    max_connections,
+                    max_connections_set,
+                    shutdown_grace,
+                    log_level,
+                    policy: Arc::new({
+                        let lists = patterns.into_iter().chain(lines);
+                        let policy = lists.fold(policy, Policy::with);
+                        match unprotected {
+                            Some(why) => policy.unprotected(why),
+                            None => policy,
+                        }
+                    }),
+                    unprotected,
+                    engine_at_start: regexes.active || profile.name.is_some(),
+                    grants,
+                    presets,
+                    regexes,
+                    profile,
+                    allow_from: sp.allow_from,
+                    log_json: sp.log_json,
+                    health_listener: sp.health_listener,
+                    watchdog: sp.watchdog,
+                    warnings,
+                    idle_zeros: Vec::new(),
+                    unused: if snapshot.is_of_process_1() {
+                        names::unused(snapshot)
+                    } else {
+                        Vec::new()
+                    },
+                };
+                let (idle, notes) = settings.zeros_that_take_nothing();
+                settings.warnings.extend(idle);
+                settings.idle_zeros = notes;
+                Ok(settings)
+            }
             _ => {
                 warnings.sort_by_key(|one| std::cmp::Reverse(one.severity));
                 Err(warnings)
@@ -429,64 +438,6 @@ impl Settings {
             more => format!(" and {more} more"),
         };
         (!shown.is_empty()).then(|| format!("variables without effect: {shown}{more}"))
-    }
-
-    /// A warning, if what is granted reaches root on the host.
-    pub fn root_on_host(&self) -> Option<String> {
-        let mut reaches: Vec<String> = Vec::new();
-        for root in ROOTS {
-            for origin in root
-                .routes
-                .iter()
-                .filter_map(|route| self.granted_by(route))
-            {
-                let reach = format!("{origin} ({})", root.doc);
-                if !reaches.contains(&reach) {
-                    reaches.push(reach);
-                }
-            }
-        }
-        let reaches = reaches.join(", ");
-        (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
-    }
-
-    /// A note, if sections that are only read bring out the contents of files.
-    pub fn files_readable(&self) -> Option<String> {
-        let by_section = |route: &Route| {
-            let origin = self.granted_by(route)?;
-            self.granted_sections()
-                .find(|section| *section.name == *origin)
-        };
-        let open = ACTIONS.iter().filter(|action| {
-            action.reads_files
-                && action
-                    .routes
-                    .iter()
-                    .any(|route| by_section(route).is_some())
-        });
-        let open: Vec<&Action> = open.filter(|_| !self.grants.on(POST)).collect();
-        let routes: Vec<String> = open
-            .iter()
-            .map(|action| Route::list(action.routes))
-            .collect();
-        let denies: Vec<String> = open
-            .iter()
-            .map(|action| format!("{}=1", action.deny))
-            .collect();
-        (!open.is_empty()).then(|| {
-            let (routes, denies) = (routes.join(", "), denies.join(" "));
-            format!(
-                "POST=0 leaves the contents of files readable ({routes}); to close that: {denies}"
-            )
-        })
-    }
-
-    /// By what a request of this route is allowed, if it is.
-    fn granted_by(&self, route: &Route) -> Option<Arc<str>> {
-        match self.policy.decide(route.sample()?, Body::Other) {
-            Verdict::Allow(permit) => Some(permit.origin().clone()),
-            Verdict::Deny(_) | Verdict::WouldDeny(..) => None,
-        }
     }
 
     fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {

@@ -68,8 +68,8 @@ pub fn serve(settings: Settings) -> Result<End, String> {
     for line in settings.summary() {
         log::info!("{line}");
     }
-    for note in [settings.used_for_nothing(), settings.files_readable()] {
-        note.into_iter().for_each(|note| log::info!("{note}"));
+    for note in settings.notes() {
+        log::info!("{note}");
     }
     if let Some(warning) = settings.root_on_host() {
         log::warn!("{warning}");
