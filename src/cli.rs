@@ -32,11 +32,20 @@ const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 /// The watchdog did not find the engine's socket.
 const ENGINE_GONE: u8 = 10;
+/// A command, and the name under which the program is that command alone.
+const HEALTHCHECK: &str = "healthcheck";
 /// The configuration is bad: `EX_CONFIG` of sysexits.h.
 const BAD_CONFIGURATION: u8 = 78;
 
-/// Runs the command that the arguments name, and returns the exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> u8 {
+/// Runs the command that a command line names, the program's own name first, and returns the exit
+/// code.
+pub fn run(words: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> u8 {
+    let mut words = words.into_iter();
+    // wollomatic/socket-proxy has its health check in a program of its own.
+    let program = words.next().unwrap_or_default();
+    let name = Path::new(&program).file_name();
+    let command = name.filter(|name| *name == HEALTHCHECK);
+    let args = command.map(OsStr::to_owned).into_iter().chain(words);
     let mut environment = environment.clone();
     let command = environment
         .take_flags(args)
@@ -127,11 +136,11 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
         ["learn", ref files @ ..] => Ok(Command::Learn {
             files: files.iter().map(|&file| file.to_owned()).collect(),
         }),
-        ["healthcheck"] => Ok(Command::Healthcheck),
+        [HEALTHCHECK] => Ok(Command::Healthcheck),
         ["version"] => Ok(Command::Version),
         ["help"] => Ok(Command::Help),
         [
-            "serve" | "check" | "healthcheck" | "version" | "help",
+            "serve" | "check" | HEALTHCHECK | "version" | "help",
             extra,
             ..,
         ]

@@ -6,7 +6,7 @@ use dockgate::{cli, config::Snapshot};
 
 fn main() -> ExitCode {
     ExitCode::from(cli::run(
-        std::env::args_os().skip(1),
+        std::env::args_os(),
         &Snapshot::of_environment(),
     ))
 }

@@ -180,8 +180,6 @@ const KNRDL: &[(&str, &str)] = &[
         "startup/no-env",
         "nothing is set: that is Tecnativa's configuration",
     ),
-    ("startup/log-", "no profile file is shipped"),
-    ("profile-", "no profile file is shipped"),
     ("shutdown/", "the recording has not the profile's text"),
     (
         "startup/unprotected-dot-bypass",

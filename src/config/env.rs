@@ -15,6 +15,7 @@ pub struct Snapshot {
     variables: BTreeMap<OsString, OsString>,
     flags: Vec<flags::Given>,
     of_process_1: bool,
+    stray: Vec<OsString>,
 }
 
 impl Snapshot {
@@ -23,7 +24,7 @@ impl Snapshot {
         env::vars_os().collect()
     }
 
-    /// Takes the flags out of a command line, and gives back the rest of it.
+    /// Takes the flags out of a command line, with what is ignored of it, and gives back the rest.
     ///
     /// # Errors
     /// What is wrong with a flag.
@@ -31,8 +32,9 @@ impl Snapshot {
         &mut self,
         args: impl IntoIterator<Item = OsString>,
     ) -> Result<Vec<OsString>, String> {
-        let (flags, rest) = flags::take(args)?;
+        let flags::Taken { flags, rest, stray } = flags::take(args)?;
         self.flags.extend(flags);
+        self.stray.extend(stray);
         Ok(rest)
     }
 
@@ -68,6 +70,11 @@ impl Snapshot {
         given.map(|(_, value)| value.as_os_str())
     }
 
+    /// A word at which the flags ended too early, and what stood behind it.
+    pub(super) fn stray(&self) -> &[OsString] {
+        &self.stray
+    }
+
     /// The names that are UTF-8; no other can be one that matters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
@@ -81,8 +88,7 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Snapshot {
             variables: variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-            flags: Vec::new(),
-            of_process_1: false,
+            ..Snapshot::default()
         }
     }
 }

@@ -338,11 +338,10 @@ impl Settings {
         };
         let profile = match &self.profile.name {
             Some(name) if self.profile.preset.is_some() => format!("PROFILE={name}, a preset"),
-            Some(name) => format!(
-                "PROFILE={}, {} lines",
-                printable(name),
-                self.profile.lines.len()
-            ),
+            Some(name) => {
+                let (name, lines) = (printable(name), self.profile.lines.len());
+                format!("PROFILE={name}, {lines} lines{}", self.profile.origin())
+            }
             None => "nothing".to_owned(),
         };
         let presets = self.presets.chosen.iter().map(|preset| preset.name);

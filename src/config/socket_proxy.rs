@@ -8,6 +8,7 @@ use super::{
     AllowFrom, Diagnostic, Listen, LogLevel, Snapshot,
     flags::{FLAGS, Flag, UNSUPPORTED},
     settings::{Unfit, mode, number, socket_file},
+    stray,
 };
 use crate::policy::printable;
 
@@ -41,6 +42,7 @@ impl SocketProxy {
         active: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> SocketProxy {
+        diagnostics.extend(stray::check(snapshot));
         let mut reader = Reader {
             snapshot,
             diagnostics,

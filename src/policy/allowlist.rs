@@ -151,6 +151,8 @@ pub struct Entry {
 pub struct Allowlist {
     subject: Subject,
     sets: [Set; Method::ALL.len()],
+    /// What none of them allows, whatever it matches.
+    except: RegexSet,
 }
 
 #[derive(Debug)]
@@ -189,7 +191,15 @@ impl Allowlist {
         Ok(Allowlist {
             subject,
             sets: sets.try_into().map_err(|_| TooComplex)?,
+            except: RegexSet::empty(),
         })
+    }
+
+    /// The same, less what a pattern matches, whatever the method. No deny: another rule may allow it.
+    pub fn without(self, pattern: &Regex) -> Result<Allowlist, TooComplex> {
+        let except = RegexSetBuilder::new([&pattern.0]).unicode(false).build();
+        let except = except.map_err(|_| TooComplex)?;
+        Ok(Allowlist { except, ..self })
     }
 
     /// By which entry a target with such a body is allowed, if it is.
@@ -204,7 +214,7 @@ impl Allowlist {
         };
         let matched = subject.is_ascii().then(|| regexes.matches(subject))?;
         let first = matched.into_iter().next()?;
-        Some(origins[first].clone())
+        (!self.except.is_match(subject)).then(|| origins[first].clone())
     }
 
     /// What would have to allow a target that is not allowed.

@@ -37,7 +37,8 @@ impl Regexes {
     /// Reads them all.
     pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
         let mut regexes = Regexes {
-            active: false,
+            // A stray word may have cut the patterns off: then nothing is granted, as there.
+            active: !snapshot.stray().is_empty(),
             lines: Vec::new(),
             entries: Vec::new(),
         };
