@@ -2,6 +2,7 @@
 //! version`.
 
 mod health;
+mod lines;
 mod presets;
 
 use std::{
@@ -182,7 +183,7 @@ fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
 }
 
 fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
-    match Target::from_line(method, path) {
+    match Target::from_line(method, path_of(path)) {
         Ok(target) => {
             let verdict = settings.policy.decide(target.clone(), Body::Empty);
             let text = verdict.to_string();
@@ -203,6 +204,18 @@ fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
             complain(&format_args!("refused with 400 under every policy: {bad}"));
             WRONG_USAGE
         }
+    }
+}
+
+/// What a client sends for an address that somebody copied whole: `tcp://dockgate:2375/info`.
+fn path_of(address: &str) -> &str {
+    let schemes = ["http://", "https://", "tcp://"];
+    let behind = schemes
+        .iter()
+        .find_map(|scheme| address.strip_prefix(scheme));
+    match behind {
+        Some(behind) => behind.find('/').map_or("/", |start| &behind[start..]),
+        None => address,
     }
 }
 
@@ -229,6 +242,8 @@ fn show_presets(name: Option<&str>) -> u8 {
 fn learn(files: &[String]) -> u8 {
     let learner = Learner::new();
     let (mut undecided, mut others) = (0_u64, 0_u64);
+    // Before whose lines of the log a name stands, if one does.
+    let mut whose: Option<Option<String>> = None;
     for file in files {
         let lines: Box<dyn BufRead> = match file.as_str() {
             "-" => Box::new(io::stdin().lock()),
@@ -242,9 +257,17 @@ fn learn(files: &[String]) -> u8 {
                 Ok(line) => line,
                 Err(error) => return unreadable(file, &error),
             };
-            let line = str::from_utf8(&line).unwrap_or_default();
+            let line = lines::plain(str::from_utf8(&line).unwrap_or_default());
+            let (name, line) = match lines::named(&line) {
+                Some((name, line)) => (Some(name), line),
+                None => (None, &*line),
+            };
             let plain = log_writer::plain_line(line);
-            match access::Line::read(plain.as_deref().unwrap_or(line)) {
+            let line = access::Line::read(plain.as_deref().unwrap_or(line));
+            // What another container writes is no log of dockgate, whatever it looks like.
+            let own =
+                line.filter(|_| whose.get_or_insert(name.map(str::to_owned)).as_deref() == name);
+            match own {
                 Some(line) => match Target::from_line(line.method, line.target) {
                     Ok(target) if line.decided && target.method().is_some() => {
                         let body = match line.received {

@@ -268,9 +268,15 @@ mod tests {
     fn flags_end_at_a_stray_word_unless_it_is_a_command() {
         let flag = "allowGET=/";
         for (args, expected) in [
-            (&["-allowGET=/", "x", "-logjson"][..], [flag, "", "x -logjson"]),
+            (
+                &["-allowGET=/", "x", "-logjson"][..],
+                [flag, "", "x -logjson"],
+            ),
             (&["-allowGET", "/", "x", "check"], [flag, "", "x check"]),
-            (&["-allowGET=/", "--", "-logjson"], [flag, "", "-- -logjson"]),
+            (
+                &["-allowGET=/", "--", "-logjson"],
+                [flag, "", "-- -logjson"],
+            ),
             (&["-allowGET=/", "-"], [flag, "", "-"]),
             (&["-logjson", "true"], ["logjson=true", "", "true"]),
             (&["-allowGET=/", "check", "x"], [flag, "check x", ""]),

@@ -26,7 +26,13 @@ mod tests {
 
     #[test]
     fn only_a_near_name_is_guessed() {
-        let known = ["portainer-ro", "portainer-rw", "traefik", "traefik-swarm", "diun"];
+        let known = [
+            "portainer-ro",
+            "portainer-rw",
+            "traefik",
+            "traefik-swarm",
+            "diun",
+        ];
         for (name, meant) in [
             ("treafik", Some("traefik")),
             ("TRAEFIK", Some("traefik")),

@@ -26,10 +26,16 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             }
         };
         let problem = format!("{shown} on the command line is not a flag; {ignored}");
-        let flag = format!("-{}", word.to_string_lossy());
-        let help = match flags::split(OsStr::new(&flag)) {
-            Ok(Some(_)) => format!("write -{shown}"),
-            _ => "remove it".to_owned(),
+        let missed: Vec<String> = (snapshot.stray().iter())
+            .map(|word| word.to_string_lossy())
+            .filter(|word| !word.starts_with('-'))
+            .map(|word| format!("-{word}"))
+            .filter(|flag| matches!(flags::split(OsStr::new(flag)), Ok(Some(_))))
+            .map(|flag| printable(&flag).into_owned())
+            .collect();
+        let help = match missed.as_slice() {
+            [] => "remove it".to_owned(),
+            _ => format!("write {}", missed.join(" ")),
         };
         let warning = Diagnostic::warning(&shown, problem, help);
         let given = behind.iter().filter_map(|arg| flags::split(arg).ok()?);
@@ -37,7 +43,11 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
         let errors = lost.map(|(flag, why)| {
             let name = format!("-{flag}");
             let problem = format!("{name} stands behind {shown} and would be ignored: {why}");
-            Diagnostic::error(&name, problem, format!("move {name} before it, or remove one"))
+            Diagnostic::error(
+                &name,
+                problem,
+                format!("move {name} before it, or remove one"),
+            )
         });
         let errors: Vec<Diagnostic> = errors.collect();
         [warning].into_iter().chain(errors)
@@ -55,7 +65,10 @@ fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, Strin
     let is_set = |name: &&str| snapshot.get(name).is_some_and(|value| !value.is_empty());
     let holds = match FLAGS.iter().find(|known| known.name == flag) {
         Some(_) if snapshot.flag(flag).next().is_some() => format!("the -{flag} before it"),
-        Some(setting) => [setting.variable].iter().find(|name| is_set(name))?.to_string(),
+        Some(setting) => [setting.variable]
+            .iter()
+            .find(|name| is_set(name))?
+            .to_string(),
         None if snapshot.flag(flag).next().is_some() => return None,
         None => {
             let method = flag.strip_prefix("allow");
@@ -89,11 +102,22 @@ mod tests {
                  ignored: -stoponwatchdog; write -watchdoginterval=3600",
             ),
             (
+                &["-allowGET=/x", "watchdoginterval=9", "shutdowngracetime=5"],
+                "watchdoginterval=9 on the command line is not a flag; it and what follows are \
+                 ignored: shutdowngracetime=5; write -watchdoginterval=9 -shutdowngracetime=5",
+            ),
+            (
                 &["-logjson", "true"],
                 "true on the command line is not a flag; it is ignored; remove it",
             ),
             (
-                &["-allowGET=/x", "a\nb", "-allowGET=/y", "-allowPOST=/y", "c\n"],
+                &[
+                    "-allowGET=/x",
+                    "a\nb",
+                    "-allowGET=/y",
+                    "-allowPOST=/y",
+                    "c\n",
+                ],
                 "\"a\\nb\" on the command line is not a flag; it and what follows are ignored: \
                  -allowGET=/y -allowPOST=/y \"c\\n\"; remove it",
             ),
@@ -108,16 +132,51 @@ mod tests {
         let from = [("SP_ALLOWFROM", "0.0.0.0/0")];
         let get = [("SP_ALLOW_GET_2", ".*")];
         for (env, before, behind, why) in [
-            (&[][..], "-logjson", "-allowbindmountfrom=/srv", Some("a limit is never ignored")),
-            (&[], "-logjson", "-proxycontainername=x", Some("a limit is never ignored")),
-            (&[], "-logjson", "-proxysocketendpoint=/x", Some("dockgate would listen on TCP")),
-            (&from, "-logjson", "-allowfrom=traefik", Some("SP_ALLOWFROM would hold")),
-            (&[], "-allowfrom=a", "-allowfrom=b", Some("the -allowfrom before it would hold")),
-            (&get, "-logjson", "-allowGET=/version", Some("SP_ALLOW_GET_2 would hold")),
+            (
+                &[][..],
+                "-logjson",
+                "-allowbindmountfrom=/srv",
+                Some("a limit is never ignored"),
+            ),
+            (
+                &[],
+                "-logjson",
+                "-proxycontainername=x",
+                Some("a limit is never ignored"),
+            ),
+            (
+                &[],
+                "-logjson",
+                "-proxysocketendpoint=/x",
+                Some("dockgate would listen on TCP"),
+            ),
+            (
+                &from,
+                "-logjson",
+                "-allowfrom=traefik",
+                Some("SP_ALLOWFROM would hold"),
+            ),
+            (
+                &[],
+                "-allowfrom=a",
+                "-allowfrom=b",
+                Some("the -allowfrom before it would hold"),
+            ),
+            (
+                &get,
+                "-logjson",
+                "-allowGET=/version",
+                Some("SP_ALLOW_GET_2 would hold"),
+            ),
             // Nothing wider holds than would with them.
             (&get, "-allowGET=/version", "-allowGET=/info", None),
             (&get, "-logjson", "-allowPOST=/version", None),
-            (&[("SP_ALLOWFROM", "")], "-logjson", "-allowfrom=traefik", None),
+            (
+                &[("SP_ALLOWFROM", "")],
+                "-logjson",
+                "-allowfrom=traefik",
+                None,
+            ),
         ] {
             let told = told(env, &[before, "x", behind]);
             let errors = told.iter().filter(|one| one.0 == Severity::Error);

@@ -23,4 +23,4 @@ mod tunnel;
 mod upstream;
 mod wire;
 
-pub use server::{End, serve};
+pub use server::{End, serve, serve_and_tell};

@@ -57,6 +57,14 @@ pub enum End {
 /// # Errors
 /// What keeps it from starting, in a sentence: a listener that cannot be bound, mostly.
 pub fn serve(settings: Settings) -> Result<End, String> {
+    serve_and_tell(settings, |_| ())
+}
+
+/// The same, and tells once the names of its listeners when it listens: `tcp://127.0.0.1:2375`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
     // That nothing is being protected is said at every level.
     let quietest = settings
         .unprotected
@@ -77,12 +85,12 @@ pub fn serve(settings: Settings) -> Result<End, String> {
     if let Some(why) = settings.unprotected {
         log::error!("{why}");
     }
-    let result = start(&settings);
+    let result = start(&settings, listening);
     log_writer::flush();
     result
 }
 
-fn start(settings: &Settings) -> Result<End, String> {
+fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
     let failed = |e| format!("cannot start: {e}");
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -130,6 +138,8 @@ fn start(settings: &Settings) -> Result<End, String> {
         all: max_connections,
         free: &shared.slots,
     };
+    let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
+    listening(&names);
     Ok(runtime.block_on(run(
         signals,
         health::watch(settings.watchdog, engine),

@@ -37,13 +37,22 @@ const UNPROTECTED: &str = "unprotected";
 /// The profiles that knrdl/docker-socket-protector ships, with the rights that they have there.
 const BUILT_IN: &[(&str, &str)] = &[
     ("diun", include_str!("../../../profiles/diun")),
-    ("portainer-ro", include_str!("../../../profiles/portainer-ro")),
-    ("portainer-rw", include_str!("../../../profiles/portainer-rw")),
+    (
+        "portainer-ro",
+        include_str!("../../../profiles/portainer-ro"),
+    ),
+    (
+        "portainer-rw",
+        include_str!("../../../profiles/portainer-rw"),
+    ),
     ("promtail", include_str!("../../../profiles/promtail")),
     ("readonly", include_str!("../../../profiles/readonly")),
     ("telegraf", include_str!("../../../profiles/telegraf")),
     ("traefik", include_str!("../../../profiles/traefik")),
-    ("traefik-swarm", include_str!("../../../profiles/traefik-swarm")),
+    (
+        "traefik-swarm",
+        include_str!("../../../profiles/traefik-swarm"),
+    ),
     ("trivy", include_str!("../../../profiles/trivy")),
 ];
 /// What they leave out here: a GET that writes to a container's stdin is no read.
@@ -253,7 +262,10 @@ fn load(name: &str) -> Result<String, Unread> {
     let (problem, is_absent) = match read {
         Err(error) => {
             let is_absent = error.kind() == ErrorKind::NotFound;
-            (format!("cannot read {}: {error}", path.display()), is_absent)
+            (
+                format!("cannot read {}: {error}", path.display()),
+                is_absent,
+            )
         }
         Ok(length) if length as u64 > LONGEST => (format!("{} is too long", path.display()), false),
         Ok(_) => return Ok(text),
