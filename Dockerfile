@@ -7,7 +7,9 @@ FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 # The dependencies are a layer of their own: they change less often than the sources.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src benches && touch src/lib.rs benches/decision.rs && cargo fetch --locked
+RUN mkdir src benches examples \
+    && touch src/lib.rs benches/decision.rs examples/demo.rs \
+    && cargo fetch --locked
 COPY . .
 # A static binary, whichever C library the builder has. Naming the target, which is the builder's
 # own, keeps the flag from the build script and the procedural macros: they must be loadable.

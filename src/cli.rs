@@ -262,6 +262,7 @@ fn learn(files: &[String]) -> u8 {
                 Some((name, line)) => (Some(name), line),
                 None => (None, &*line),
             };
+            let line = lines::undated(line);
             let plain = log_writer::plain_line(line);
             let line = access::Line::read(plain.as_deref().unwrap_or(line));
             // What another container writes is no log of dockgate, whatever it looks like.

@@ -662,6 +662,7 @@ fn learn_reads_lines_with_the_name_of_their_container() {
     for (before, after) in [
         ("dockgate_1  | ", ""),
         ("dockgate-1  | ", ""),
+        ("dockgate-1  | 2026-11-21T23:02:00.457123456Z ", ""),
         ("\x1b[36mdockgate_1  |\x1b[0m ", ""),
         ("\x1b[1;33mdockgate  | \x1b[0m", "\x1b[K"),
     ] {

@@ -1,5 +1,5 @@
 //! Lines of a log as programs show them that collect logs: with colours, and with the name of the
-//! container before them.
+//! container and a time before them.
 
 use std::borrow::Cow;
 
@@ -28,6 +28,21 @@ pub(super) fn named(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once(' ')?;
     let rest = rest.trim_start_matches(' ').strip_prefix("| ")?;
     (!name.is_empty()).then_some((name, rest))
+}
+
+/// A line without the time before it that `docker logs --timestamps` writes, in nanoseconds. One of
+/// dockgate's own has milliseconds.
+pub(super) fn undated(line: &str) -> &str {
+    let is_time = |word: &str| {
+        word.len() == "2026-11-21T23:02:00.457123456Z".len()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b"-T:.Z".contains(&b))
+    };
+    match line.split_once(' ') {
+        Some((time, rest)) if is_time(time) => rest,
+        _ => line,
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +75,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(named(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_in_nanoseconds_goes() {
+        for (line, expected) in [
+            ("2026-11-21T23:02:00.457123456Z 2026 info", "2026 info"),
+            (
+                "2026-11-21T23:02:00.457Z info x",
+                "2026-11-21T23:02:00.457Z info x",
+            ),
+            (
+                "2026-11-21T23:02:00.457123456Z",
+                "2026-11-21T23:02:00.457123456Z",
+            ),
+            ("x y", "x y"),
+            ("", ""),
+        ] {
+            assert_eq!(undated(line), expected);
         }
     }
 }

@@ -251,9 +251,9 @@ fn what_keeps_it_from_starting_is_told() {
         ),
         (&["-allowGET"], 2, "-allowGET needs a value"),
         (
-            &["-allowGET=/x", "stray", "-allowPOST=/y"],
-            2,
-            "unexpected argument stray",
+            &["-allowGET=/x", "stray", "-allowbindmountfrom=/y"],
+            78,
+            "-allowbindmountfrom stands behind stray and would be ignored: a limit is never ignored",
         ),
         (&["-allowFOO=/x"], 2, "invalid option"),
         (
