@@ -133,6 +133,9 @@ fn unquoted(text: &str) -> &str {
 /// The environment and the command of a file.
 fn configuration(file: &str) -> (Vec<(String, String)>, Vec<String>) {
     let text = fs::read_to_string(format!("{FOLDER}/{file}.yml")).expect("a compose file");
+    let (text, _) = text
+        .split_once("\n\n")
+        .expect("the client behind the proxy");
     let pair = |line: &str| {
         let (name, value) = match line.strip_prefix("- ") {
             Some(item) => item.split_once('=').expect("NAME=VALUE"),
@@ -140,8 +143,8 @@ fn configuration(file: &str) -> (Vec<(String, String)>, Vec<String>) {
         };
         (name.to_owned(), unquoted(value).to_owned())
     };
-    let env = block(&text, "environment").into_iter().map(pair).collect();
-    let args = block(&text, "command");
+    let env = block(text, "environment").into_iter().map(pair).collect();
+    let args = block(text, "command");
     let args = args
         .iter()
         .map(|line| line.strip_prefix("- ").expect("an item"));

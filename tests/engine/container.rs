@@ -172,7 +172,10 @@ fn the_compose_example_of_a_unix_socket_comes_up_in_a_fresh_volume() {
     volumes: ['dockgate:/x:ro']"
     );
     let up = example("examples/compose/unix-socket.yml", &client);
-    assert!(up.contains("allowed by PRESET=traefik"), "{up}");
+    assert!(
+        up.contains("listening on unix:///run/dockgate/docker.sock"),
+        "{up}"
+    );
 }
 
 /// Brings a compose file up with the image that is tested. This machine cannot have Traefik's
@@ -194,8 +197,8 @@ services:
 END
          export DOCKER_GID=$(stat -c %g $SOCKET)
          compose=\"{COMPOSE} -p $N -f {file} -f $T/override.yml\"
-         $compose up --no-build --abort-on-container-exit --exit-code-from traefik
-         $compose down -v"
+         trap '$compose down -v' EXIT # the name is free again
+         $compose up --no-build --abort-on-container-exit --exit-code-from traefik"
     ))
 }
 
@@ -273,15 +276,37 @@ fn a_new_volume_takes_the_socket_of_nobody_and_of_root_without_capabilities() {
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn the_compose_files_of_other_proxies_come_up_with_the_image_line_changed() {
-    for (file, service) in [
-        ("tecnativa", "dockerproxy"),
-        ("linuxserver", "socket-proxy"),
-        ("wollomatic-traefik", "dockerproxy"),
-        ("wollomatic-health", "dockerproxy"),
-        ("wollomatic-dozzle", "dockerproxy"),
-        ("wollomatic-watchtower", "dockerproxy"),
-        ("knrdl-traefik", "docker-socket-protector"),
-        ("knrdl-portainer", "docker-socket-protector"),
+    let protector = "docker-socket-protector";
+    for (file, service, client, request) in [
+        ("tecnativa", "dockerproxy", "client", "version"),
+        ("linuxserver", "socket-proxy", "client", "version"),
+        // It listens for its own host only.
+        ("wollomatic-traefik", "dockerproxy", "traefik", ""),
+        (
+            "wollomatic-health",
+            "dockerproxy",
+            "traefik",
+            "containers/json",
+        ),
+        (
+            "wollomatic-dozzle",
+            "dockerproxy",
+            "dozzle",
+            "containers/json",
+        ),
+        (
+            "wollomatic-watchtower",
+            "dockerproxy",
+            "watchtower",
+            "images/json",
+        ),
+        ("knrdl-traefik", protector, "traefik", "containers/json"),
+        (
+            "knrdl-portainer",
+            protector,
+            "portainer",
+            "containers/json?all=1",
+        ),
     ] {
         let shell = image();
         shell.sh(&format!(
@@ -291,16 +316,21 @@ services:
     image: {IMAGE}
     volumes: ['$SOCKET:/var/run/docker.sock']
     privileged: false # what this machine cannot give
+  {client}:
+    image: busybox
+    command: sleep 600
 END
              export DOCKER_GID=$(stat -c %g $SOCKET)
              compose=\"{COMPOSE} -p $N -f tests/seeds/{file}.yml -f $T/override.yml\"
+             trap '$compose down -t 0 -v' EXIT
              $compose up -d --no-build
              id=$($compose ps -q {service})
              health() {{ docker inspect -f {{{{.State.Health.Status}}}} $id; }}
              until [ $(health) = healthy ]; do
                  [ $(health) != unhealthy ] && sleep 0.2 || {{ docker logs $id; exit 1; }}
              done
-             $compose down -v"
+             [ -z '{request}' ] || $compose exec -T {client} \
+                 wget -qO- 'http://{service}:2375/v1.24/{request}'"
         ));
     }
 }
