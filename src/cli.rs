@@ -271,11 +271,8 @@ fn learn(files: &[String]) -> u8 {
             match own {
                 Some(line) => match Target::from_line(line.method, line.target) {
                     Ok(target) if line.decided && target.method().is_some() => {
-                        let body = match line.received {
-                            0 => Body::Empty,
-                            _ => Body::Other,
-                        };
-                        learner.saw(&target, body);
+                        // What a form is, the log does not say.
+                        learner.saw(&target, Body::of(Some(line.received), false));
                     }
                     _ => undecided += 1,
                 },

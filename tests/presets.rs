@@ -43,7 +43,7 @@ const NAMES: [&str; 24] = [
 ];
 
 /// What each program sends, as it sends it: with an API version or without, with its queries. A `+`
-/// behind the method stands for a body.
+/// behind the method stands for a body, `{}` for just that one.
 const CALLS: &[(&str, &str)] = &[
     (
         "traefik",
@@ -104,7 +104,7 @@ const CALLS: &[(&str, &str)] = &[
         "portainer",
         "
         POST+ /v1.41/containers/create?name=web
-        POST+ /v1.41/containers/web/start
+        POST{} /v1.41/containers/web/start
         POST+ /v1.41/containers/web/stop
         POST+ /v1.41/containers/web/restart
         POST+ /v1.41/containers/web/kill
@@ -444,11 +444,8 @@ const DANGEROUS: &[(&str, &[&str])] = &[
     ("HEAD /containers/x/archive?path=/", &[]),
     ("POST+ /v1.23/containers/x/copy", &[]),
     ("GET /containers/x/export", &[]),
-    (
-        "POST+ /v1.23/containers/x/start?x=HostConfig",
-        &["portainer"],
-    ),
-    ("POST /containers/x/start?checkpoint-dir=/", &["portainer"]),
+    ("POST+ /v1.23/containers/x/start?x=HostConfig", &[]),
+    ("POST /containers/x/start?checkpoint-dir=/", &[]),
     ("POST+ /containers/x/checkpoints", &[]),
     ("GET /containers/x/top?ps_args=axe", &[]),
     ("POST /containers/prune", &[]),
@@ -545,11 +542,11 @@ fn preset(name: &str) -> Settings {
 /// The origin, or the remedy, of a line of the tables above.
 fn decide(policy: &Policy, call: &str) -> Result<String, String> {
     let (method, target) = call.split_once(' ').expect("a method and a target");
-    let bare = method.trim_end_matches('+');
-    let body = if bare == method {
-        Body::Empty
-    } else {
-        Body::Other
+    let bare = method.trim_end_matches(['+', '{', '}']);
+    let body = match &method[bare.len()..] {
+        "" => Body::Empty,
+        "{}" => Body::Short,
+        _ => Body::Other,
     };
     let target = Target::from_line(bare, target).expect("a clean target");
     match policy.decide(target, body) {

@@ -35,9 +35,9 @@ pub struct Action {
     pub routes: &'static [Route],
     /// What is taken away besides: older ways to the same end.
     pub deny_also: &'static [Route],
-    /// Granted only without a request body.
-    pub empty_body: bool,
-    /// Granted only without these keys in the query.
+    /// Granted only without a body that the engine reads.
+    pub unread_body: bool,
+    /// Granted only without values of these keys in the query.
     pub without_query: &'static [&'static str],
     /// Whether it brings out the contents of files, without any write.
     pub reads_files: bool,
@@ -55,13 +55,19 @@ impl Action {
 
     /// What it demands of a request besides its route, as people read it.
     pub fn limits(&self) -> String {
-        let body = self.empty_body.then(|| "without a body".to_owned());
+        let body = self.unread_body.then(|| format!("without {READ_BODY}"));
         let query = (!self.without_query.is_empty())
             .then(|| format!("without {}", self.without_query.join(" or ")));
         let limits: Vec<String> = body.into_iter().chain(query).collect();
         limits.join(" and ")
     }
 }
+
+/// The engine leaves a start's body of up to so many bytes unread, if its length is given.
+pub const UNREAD: u64 = 7;
+
+/// The other bodies of a start, as people read it: old engines take a HostConfig from them.
+pub(crate) const READ_BODY: &str = "a body over 7 bytes or in chunks";
 
 /// A hole in what a section grants, closed again by one more grant.
 #[derive(Debug)]

@@ -209,7 +209,7 @@ impl Allowlist {
         } = &self.sets[method.index()];
         let subject = match self.subject {
             Subject::Path => target.whole_path(),
-            Subject::Target if body == Body::Form || !is_literal(target) => return None,
+            Subject::Target if body.is_form() || !is_literal(target) => return None,
             Subject::Target => target.path_and_query().as_str().as_bytes(),
         };
         let matched = subject.is_ascii().then(|| regexes.matches(subject))?;
@@ -226,7 +226,7 @@ impl Allowlist {
             }
             Subject::Path => format!("no {what} matches {}", explain::path(target.whole_path())),
             // The query may hold a secret.
-            Subject::Target if body == Body::Form => format!("no {what} matches one with a form"),
+            Subject::Target if body.is_form() => format!("no {what} matches one with a form"),
             Subject::Target if !is_literal(target) => {
                 format!("no {what} matches a path with needless escapes, or with too few")
             }

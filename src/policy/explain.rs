@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::rule::{Condition, Grant};
+use crate::api::sections::READ_BODY;
 
 /// Nothing can be granted for a method that the Docker API does not have.
 pub(super) fn no_such_method() -> &'static str {
@@ -160,7 +161,7 @@ pub(super) fn path(path: &[u8]) -> Cow<'_, str> {
 
 fn condition(condition: &Condition) -> String {
     match condition {
-        Condition::EmptyBody => "without a body".to_owned(),
+        Condition::UnreadBody => format!("without {READ_BODY}"),
         Condition::WithoutQuery(keys) => {
             format!("without {} in the query or a form", keys.join(" or "))
         }

@@ -296,8 +296,8 @@ pub(super) async fn answer(
     let own_check = ping && is_own_check(flight.client.peer, request.headers());
     let kind = match framing {
         Framing::Empty => policy::Body::Empty,
-        _ if has_form(request.headers()) => policy::Body::Form,
-        _ => policy::Body::Other,
+        Framing::Sized(n) => policy::Body::of(Some(n), has_form(request.headers())),
+        Framing::Chunked => policy::Body::of(None, has_form(request.headers())),
     };
     let permit = match flight.client.shared.policy.decide(target, kind) {
         Verdict::Allow(permit) => {

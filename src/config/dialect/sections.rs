@@ -205,7 +205,7 @@ impl Grants {
 
 /// What an action demands of a request besides its route.
 pub(crate) fn conditions(action: &Action) -> Vec<Condition> {
-    let body = action.empty_body.then_some(Condition::EmptyBody);
+    let body = action.unread_body.then_some(Condition::UnreadBody);
     let query =
         (!action.without_query.is_empty()).then_some(Condition::WithoutQuery(action.without_query));
     body.into_iter().chain(query).collect()
