@@ -80,6 +80,7 @@ struct Action {
     section: Spanned<String>,
     routes: Spanned<Vec<Spanned<String>>>,
     deny_also: Option<Spanned<Vec<Spanned<String>>>>,
+    podman: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     unread_body: bool,
     #[serde(default)]
@@ -406,6 +407,8 @@ impl Check<'_> {
             let routes = self.routes(&action.routes, false);
             let also = action.deny_also.as_ref();
             let also = also.map_or(String::new(), |also| self.routes(also, false));
+            let podman = action.podman.as_ref();
+            let podman = podman.map_or(String::new(), |podman| self.routes(podman, false));
             let keys: Vec<&str> = action
                 .without_query
                 .iter()
@@ -430,7 +433,7 @@ impl Check<'_> {
                 rust,
                 "Action {{ name: {name:?}, allow: \"ALLOW_{name}\", deny: \"DENY_{name}\", \
                  section: {section:?}, routes: &[{routes}], deny_also: &[{also}], \
-                 unread_body: {unread_body}, without_query: &{keys:?}, \
+                 podman: &[{podman}], unread_body: {unread_body}, without_query: &{keys:?}, \
                  reads_files: {reads_files}, tecnativa: {tecnativa}, doc: {doc:?} }},"
             )?;
         }

@@ -47,7 +47,7 @@ const SECTIONS: [&str; 23] = [
 
 // The rules by themselves: tree and naive interpreter.
 
-const WORDS: &[&str] = &["a", "b", "ab", "a:b", "b@", "é", "a b"];
+const WORDS: &[&str] = &["a", "b", "ab", "a:b", "b@", "é", "a b", "v1", "v1x"];
 
 fn rule() -> impl Strategy<Value = Rule> {
     let class = || select(&Class::ALL[..]);

@@ -60,6 +60,10 @@ fn the_good_table_is_taken() {
             .expect("no mistakes")
             .contains("Step::Names")
     );
+    let podman = build::table(&GOOD.replace("deny_also", "podman")).expect("no mistakes");
+    assert!(
+        podman.contains(r#"deny_also: &[], podman: &[Route { text: "POST /containers/{id}/begin""#)
+    );
 }
 
 macro_rules! refused {

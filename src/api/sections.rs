@@ -35,6 +35,8 @@ pub struct Action {
     pub routes: &'static [Route],
     /// What is taken away besides: older ways to the same end.
     pub deny_also: &'static [Route],
+    /// The ways to the same end that Podman alone has. They are taken away too.
+    pub podman: &'static [Route],
     /// Granted only without a body that the engine reads.
     pub unread_body: bool,
     /// Granted only without values of these keys in the query.
@@ -48,7 +50,7 @@ pub struct Action {
 }
 
 impl Action {
-    /// What its deny takes away.
+    /// What its deny takes away, there and below `/libpod`, besides what Podman alone has.
     pub fn denied(&self) -> impl Iterator<Item = &'static Route> {
         self.routes.iter().chain(self.deny_also)
     }

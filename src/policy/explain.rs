@@ -20,9 +20,16 @@ pub(super) enum Lacks {
     All,
 }
 
+/// A write that no action has is refused by all denies that are set; so many of them are named.
+const MOST_DENIES: usize = 3;
+
 /// For a request that a deny refuses: by which ones, and what else it lacks to be allowed.
 pub(super) fn denied(denies: &[&str], lacks: Lacks) -> String {
-    let origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
+    let mut origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
+    if let Some(more @ 1..) = origins.len().checked_sub(MOST_DENIES) {
+        origins.truncate(MOST_DENIES);
+        origins.push(format!("{more} more"));
+    }
     let (verb, object) = if origins.len() == 1 {
         ("denies", "that")
     } else {

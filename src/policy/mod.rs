@@ -19,7 +19,9 @@ use explain::Lacks;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
-pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
+pub use rule::{
+    Body, Class, Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, Slash, Step,
+};
 pub use tree::TooComplex;
 use tree::Tree;
 use uncovered::Uncovered;
@@ -141,30 +143,47 @@ impl Policy {
         let Some(method) = target.method() else {
             return Verdict::Deny(Denial::new(target, self.no_method.clone()));
         };
-        let row = &self.rows[self.tree.find(target.path())];
-        let outcome = &self.outcomes[row[method.index()]];
-        let failed = outcome
-            .conditions
-            .iter()
-            .enumerate()
-            .fold(0, |failed, (bit, condition)| {
-                if condition.holds(&target, body) {
-                    failed
-                } else {
-                    failed | 1 << bit
-                }
-            });
-        match &outcome.rulings[failed] {
+        let verdict = match self.ruling(method, target.path(), &target, body) {
             Ruling::Allow(origin) => Verdict::Allow(Permit::new(target, origin.clone())),
             Ruling::Forbid { remedy, alone } => {
                 let remedy = match self.matched(method, &target, body) {
                     Some(_) => alone,
                     None => remedy,
                 };
-                Verdict::Deny(Denial::new(target, remedy.clone()))
+                return Verdict::Deny(Denial::new(target, remedy.clone()));
             }
             Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy.as_ref()),
+        };
+        let Verdict::Allow(permit) = verdict else {
+            return verdict;
+        };
+        // A deny holds as well where only another engine than Docker's sees a version.
+        let target = permit.target();
+        let spelled = target.behind_other_version();
+        match spelled.map(|path| self.ruling(method, path, target, body)) {
+            Some(Ruling::Forbid { alone, .. }) => {
+                Verdict::Deny(Denial::new(target.clone(), alone.clone()))
+            }
+            _ => Verdict::Allow(permit),
         }
+    }
+
+    /// What the rules say about such a request on this path.
+    fn ruling(&self, method: Method, path: &[u8], target: &Target, body: Body) -> &Ruling {
+        let row = &self.rows[self.tree.find(path)];
+        let outcome = &self.outcomes[row[method.index()]];
+        let failed = outcome
+            .conditions
+            .iter()
+            .enumerate()
+            .fold(0, |failed, (bit, condition)| {
+                if condition.holds(target, body) {
+                    failed
+                } else {
+                    failed | 1 << bit
+                }
+            });
+        &outcome.rulings[failed]
     }
 
     /// By which allowlist's entry a target is allowed, if it is.
@@ -276,7 +295,9 @@ fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
     };
     let holds = |candidate: &&Candidate<'_>| candidate.in_force() && !candidate.fails(failed);
     let denies = of(Effect::Deny).filter(holds);
-    let denies: Vec<&str> = denies.map(|candidate| &*candidate.rule.origin).collect();
+    let mut denies: Vec<&str> = denies.map(|candidate| &*candidate.rule.origin).collect();
+    denies.sort_unstable();
+    denies.dedup();
     let allow = of(Effect::Allow).find(holds);
     if let (Some(allow), []) = (allow, &*denies) {
         return Ruling::Allow(allow.rule.origin.clone());

@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use crate::api::{self, Methods, Target, query, sections::UNREAD};
 
+/// The first segment of the API that Podman has besides Docker's.
+pub const LIBPOD: &str = "libpod";
+
 /// Methods, paths, effect and origin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
@@ -38,7 +41,7 @@ impl Rule {
 pub enum Effect {
     /// Lets them through.
     Allow,
-    /// Refuses them, whatever else allows them.
+    /// Refuses them, whatever else allows them, and however an engine may spell a version.
     Deny,
 }
 
@@ -88,6 +91,14 @@ impl Route {
         [named].into_iter().chain(unnamed)
     }
 
+    /// The same below `/libpod`, where Podman has most of Docker's routes once more.
+    #[must_use]
+    pub fn below_libpod(mut self) -> Route {
+        let libpod = Step::Literal(LIBPOD.to_owned());
+        self.pattern.steps.insert(0, libpod);
+        self
+    }
+
     fn with(
         route: &api::sections::Route,
         slash: Slash,
@@ -101,7 +112,7 @@ impl Route {
     }
 }
 
-/// A hole in a rule: there it is in force only with one more grant.
+/// A hole in a rule: there it is in force only with one more grant, or leaves a deny to that one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hole {
     /// Where.

@@ -42,8 +42,18 @@ pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&
                 .iter()
                 .all(|hole| hole.missing.is_empty() || !on(segments, &hole.route))
     };
+    // Only a deny looks behind what another engine may take for a version.
+    let behind = match &*segments {
+        [[b'v', digit, ..], rest @ ..] if digit.is_ascii_digit() && (slash || !rest.is_empty()) => {
+            Some(rest)
+        }
+        _ => None,
+    };
+    let denied = |rule: &Rule| {
+        in_force(rule, &segments) || behind.is_some_and(|segments| in_force(rule, segments))
+    };
     let of = |effect| rules.iter().filter(move |rule| rule.effect == effect);
-    if of(Effect::Deny).any(|rule| in_force(rule, &segments)) {
+    if of(Effect::Deny).any(denied) {
         return Vec::new();
     }
     let allows = of(Effect::Allow).filter(|rule| in_force(rule, &segments));

@@ -13,7 +13,7 @@ use crate::{
         sections::{self, ACTIONS, Action, REQUIRES, SECTIONS, Section},
     },
     config::{Diagnostic, Snapshot},
-    policy::{Condition, Effect, Grant, Hole, Pattern, Route, Rule, value_reading},
+    policy::{Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, value_reading},
 };
 
 /// The switch for every method but GET and HEAD.
@@ -136,7 +136,8 @@ impl Grants {
         let sections = sections.filter(|_| self.active || last_resort);
         let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
         let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
-        let denies = denies.map(Self::deny_rule);
+        let denies =
+            denies.flat_map(|action| [Self::deny_rule(action), Self::unknown_rule(action)]);
         sections.chain(allows).chain(denies).collect()
     }
 
@@ -192,13 +193,45 @@ impl Grants {
 
     /// A deny knows no conditions: what does not hold could be made to look as if it did.
     fn deny_rule(action: &Action) -> Rule {
+        let docker = action.denied().flat_map(Route::denied);
+        let twice = docker.flat_map(|route| [route.clone(), route.below_libpod()]);
+        let podman = action.podman.iter().flat_map(Route::denied);
         Rule {
             origin: action.deny.into(),
             effect: Effect::Deny,
-            routes: action.denied().flat_map(Route::denied).collect(),
+            routes: twice.chain(podman).collect(),
             when: Vec::new(),
             missing: Vec::new(),
             holes: Vec::new(),
+        }
+    }
+
+    /// What else a deny takes away: every write below `/libpod` that no action has, since it may do
+    /// the same. What an action has is left to that action's own deny.
+    fn unknown_rule(action: &Action) -> Rule {
+        let known = ACTIONS.iter().flat_map(|other| {
+            let docker = other
+                .denied()
+                .map(|route| Route::narrow(route).below_libpod());
+            let podman = other.podman.iter().map(Route::narrow);
+            docker.chain(podman).map(|route| Hole {
+                route,
+                missing: vec![Grant {
+                    variable: other.deny.into(),
+                    misread: None,
+                }],
+            })
+        });
+        Rule {
+            origin: action.deny.into(),
+            effect: Effect::Deny,
+            routes: vec![Route {
+                methods: Methods::WRITES,
+                pattern: Pattern::below(LIBPOD),
+            }],
+            when: Vec::new(),
+            missing: Vec::new(),
+            holes: known.collect(),
         }
     }
 }
