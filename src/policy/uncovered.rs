@@ -48,7 +48,7 @@ impl Uncovered {
     /// What could allow it: patterns match ASCII paths, and profile lines what is sent in one way.
     pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> &Arc<str> {
         let remedies = &self.remedies[method.index()];
-        let by_profile = body != Body::Form && is_literal(target);
+        let by_profile = !body.is_form() && is_literal(target);
         match (target.whole_path().is_ascii(), by_profile) {
             (true, true) => &remedies.by_either,
             (true, false) => &remedies.by_pattern,

@@ -219,6 +219,7 @@ impl Grants {
                 missing: vec![Grant {
                     variable: other.deny.into(),
                     misread: None,
+                    brings: Vec::new(),
                 }],
             })
         });
