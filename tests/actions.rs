@@ -359,10 +359,8 @@ fn each_route_of_podman_is_taken_away_by_the_denies_that_are_meant() {
                 decide(&open, method, &target, Body::Other).is_ok(),
                 "{target}"
             );
-            let none = "no variable grants it".to_owned();
-            assert_eq!(
-                decide(&sections, method, &target, Body::Other),
-                Err(none),
+            assert!(
+                decide(&sections, method, &target, Body::Other).is_err(),
                 "{target}"
             );
         }
@@ -432,10 +430,8 @@ fn no_other_spelling_of_a_version_is_granted() {
     ] {
         for (method, path, _) in api(false) {
             let target = version.to_owned() + &named(path);
-            let none = Err("no variable grants it".to_owned());
-            assert_eq!(
-                decide(&policy, method, &target, Body::Empty),
-                none,
+            assert!(
+                decide(&policy, method, &target, Body::Empty).is_err(),
                 "{target}"
             );
         }
@@ -495,7 +491,14 @@ fn zero_and_unset_do_nothing() {
         .flat_map(|action| [(action.allow, "0"), (action.deny, "0")]);
     let snapshot: Snapshot = zeros.chain([("CONTAINERS", "1"), ("POST", "1")]).collect();
     let settings = Settings::load(&snapshot).expect("a configuration that starts");
-    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    for warning in &settings.warnings {
+        assert!(
+            warning
+                .problem
+                .ends_with("=0 takes nothing away: CONTAINERS grants it"),
+            "{warning}"
+        );
+    }
     let plain = policy(["CONTAINERS", "POST", "EVENTS", "PING", "VERSION"]);
     for (method, path, _) in api(false) {
         let both = [&*settings.policy, &plain]
