@@ -64,6 +64,7 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
         tokio::select! {
             biased;
             ended = poll_fn(|cx| {
+                link.begin_turn();
                 let ended = connection.as_mut().poll(cx).map(Some);
                 match link.take_notice() {
                     Notice::Nothing => {}

