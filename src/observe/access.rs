@@ -59,6 +59,12 @@ const OPEN_KEYS: &[&str] = &[
     "w",
 ];
 
+/// A longer target is cut in the log, which one client could fill otherwise: such lines took most
+/// of the time of a denied request.
+const LONGEST_TARGET: usize = 2048;
+/// How a cut one ends. No target holds a `#`, so none is ever taken for a whole one.
+const CUT: &str = "…#cut";
+
 /// A request as a line of a profile: its method and target as regexes that match them, and any
 /// value where a value may be secret.
 pub fn profile_line(method: &str, target: &PathAndQuery) -> String {
@@ -223,7 +229,7 @@ impl fmt::Display for Record {
         let line = [
             &*self.peer,
             " ",
-            self.method.as_str(),
+            beginning(self.method.as_str()),
             " ",
             &target,
             " ",
@@ -323,7 +329,8 @@ fn loggable(target: &Uri) -> Cow<'_, str> {
         return visible(&target.to_string()).into_owned().into();
     };
     let pairs = || line.query().into_iter().flat_map(|query| query.split('&'));
-    let is_plain = target.scheme().is_none() && is_visible(line.as_str());
+    let is_short = line.as_str().len() <= LONGEST_TARGET;
+    let is_plain = is_short && target.scheme().is_none() && is_visible(line.as_str());
     if is_plain && pairs().all(|pair| hidden(pair).is_none()) {
         return line.as_str().into();
     }
@@ -331,15 +338,28 @@ fn loggable(target: &Uri) -> Cow<'_, str> {
         (Some(scheme), Some(authority)) => format!("{scheme}://{}", visible(authority.host())),
         _ => String::new(),
     };
-    text.push_str(&visible(line.path()));
+    text.push_str(&visible(beginning(line.path())));
     for (i, pair) in pairs().enumerate() {
+        if text.len() > LONGEST_TARGET {
+            break;
+        }
         text.push(if i == 0 { '?' } else { '&' });
         match hidden(pair) {
-            Some(key) => text.extend([&visible(key), "=…"]),
-            None => text.push_str(&visible(pair)),
+            Some(key) => text.extend([&visible(beginning(key)), "=…"]),
+            None => text.push_str(&visible(beginning(pair))),
         }
     }
+    if text.len() > LONGEST_TARGET {
+        text.truncate(beginning(&text).len());
+        text.push_str(CUT);
+    }
     text.into()
+}
+
+/// Not all of a longer text, but enough to see that it is longer.
+fn beginning(text: &str) -> &str {
+    let end = (LONGEST_TARGET + 1..text.len()).find(|end| text.is_char_boundary(*end));
+    end.map_or(text, |end| &text[..end])
 }
 
 /// Text with everything but visible ASCII escaped, so that no line can be forged.
@@ -378,6 +398,28 @@ mod tests {
         ] {
             let target: Uri = target.parse().expect("a target");
             assert_eq!(loggable(&target), logged);
+        }
+    }
+
+    #[test]
+    fn a_long_target_is_cut() {
+        let logged = |target: &str| loggable(&target.parse().expect("a target")).into_owned();
+        let path = format!("/{}", "x".repeat(LONGEST_TARGET - 1));
+        assert_eq!(logged(&path), path);
+        // What is hidden makes it no longer.
+        let hidden = format!("/build?buildargs={path}&t=x");
+        assert_eq!(logged(&hidden), "/build?buildargs=…&t=x");
+        for long in [
+            format!("{path}xx"),
+            format!("/{}", "ü".repeat(LONGEST_TARGET)),
+            format!("/x?{}", "a=b&".repeat(LONGEST_TARGET)),
+            format!("/x?all={path}{path}"),
+            format!("/x?{}", "&".repeat(LONGEST_TARGET)),
+            format!("http://h{path}xx"),
+        ] {
+            let line = logged(&long);
+            assert!(line.ends_with(CUT), "{line}");
+            assert!(line.len() < LONGEST_TARGET + 20, "{}", line.len());
         }
     }
 
