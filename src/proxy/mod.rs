@@ -5,7 +5,7 @@
 //! head, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `hijack`
 //! what it becomes where the engine takes it over without one, `wire` what hyper cannot do with a
 //! socket, `opening` what no request begins with, `respond` what dockgate says itself, `health`
-//! looks after the engine.
+//! looks after the engine, `strangers` turns away who is not let in.
 
 mod admission;
 mod connection;
@@ -19,6 +19,7 @@ mod opening;
 mod respond;
 mod server;
 mod service;
+mod strangers;
 mod tunnel;
 mod upstream;
 mod wire;

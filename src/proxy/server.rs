@@ -18,6 +18,7 @@ use super::connection::{self, Stage};
 use super::health;
 use super::listener::{Accepting, Listener};
 use super::service::{Client, Shared};
+use super::strangers;
 use super::upstream::{self, EngineError};
 use super::wire::{ClientLink, Socket};
 use crate::config::{LogLevel, Settings};
@@ -122,20 +123,25 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
     if settings.health_listener {
         runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }
-    let max_connections = fitting_connections(settings);
+    let room = Room::of(settings);
     let listeners = settings
         .listen
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared::new(settings, learner, max_connections));
+    let shared = Arc::new(Shared::new(
+        settings,
+        learner,
+        room.connections,
+        room.strangers,
+    ));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
     if let Some(why) = settings.unprotected {
         runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
     }
     let slots = Slots {
-        all: max_connections,
+        all: room.connections,
         free: &shared.slots,
     };
     let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
@@ -395,6 +401,15 @@ impl Work {
                     continue;
                 }
             };
+            if let Some(admission) = &self.shared.admission
+                && !admission.knows(peer)
+            {
+                match admission.strangers.place(&socket, peer) {
+                    Some(place) => drop(tokio::spawn(self.clone().meet(socket, peer, place))),
+                    None => admission.strangers.tell(peer, &admission.refusal(peer)),
+                }
+                continue;
+            }
             let slots = Arc::clone(&self.shared.slots);
             let slot = match slots.clone().try_acquire_owned() {
                 Ok(slot) => slot,
@@ -408,6 +423,20 @@ impl Work {
                     }
                 }
             };
+            self.deal_out(socket, peer, slot);
+        }
+    }
+
+    /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
+    async fn meet(self, socket: Socket, peer: Peer, place: OwnedSemaphorePermit) {
+        let Some(admission) = &self.shared.admission else {
+            return;
+        };
+        if !admission.admits(peer).await {
+            let why = admission.refusal(peer);
+            admission.strangers.turn_away(socket, peer, &why).await;
+        } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
+            drop(place);
             self.deal_out(socket, peer, slot);
         }
     }
@@ -440,11 +469,21 @@ impl Work {
     }
 
     fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
-        let client = Client::new(Arc::clone(&self.shared), peer, ClientLink::new(socket));
-        let stages = self.stages.clone();
+        let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
-            connection::serve(client, stages).await;
+            let unsure = shared.admission.as_ref().filter(|all| !all.lists(peer));
+            match unsure {
+                // Boxed, since few connections come to it.
+                Some(admission) if !Box::pin(admission.admits(peer)).await => {
+                    let why = admission.refusal(peer);
+                    Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
+                }
+                _ => {
+                    let client = Client::new(shared, peer, ClientLink::new(socket));
+                    connection::serve(client, stages).await;
+                }
+            }
             // The engine's side closes in a task of its own, which is queued before this goes on: a
             // slot is free when both of its descriptors are.
             tokio::task::yield_now().await;
@@ -489,37 +528,59 @@ impl Warnings {
     }
 }
 
-/// Raises the soft file limit to the hard one; gives back how many connections of the wanted ones
-/// fit under it.
-fn fitting_connections(settings: &Settings) -> usize {
-    let wanted = settings.max_connections;
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
-    let Some(files) = getrlimit(Resource::Nofile).current else {
-        return wanted;
-    };
-    let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
-    let reserve = RESERVE + cores() as u64 * a_worker;
-    // Two descriptors a client: its own and the engine's.
-    let fitting = usize::try_from(files.saturating_sub(reserve) / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
-    if fitting < wanted {
-        let why = format!("the limit of open files is {files}, and each connection takes two");
-        if settings.max_connections_set {
-            log::warn!(
-                "at most {fitting} connections instead of MAX_CONNECTIONS={wanted}: {why}; raise the \
-                 limit (ulimits: nofile) for more"
-            );
-        } else {
-            log::info!("at most {fitting} connections: {why}");
+/// How many connections there may be.
+struct Room {
+    /// Of clients.
+    connections: usize,
+    /// Of those that are not let in.
+    strangers: usize,
+}
+
+impl Room {
+    /// Raises the soft file limit to the hard one; as many of the wanted connections as fit under it.
+    fn of(settings: &Settings) -> Room {
+        let wanted = Room {
+            connections: settings.max_connections,
+            strangers: strangers::PLACES,
+        };
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        let _ = setrlimit(Resource::Nofile, raised);
+        let Some(files) = getrlimit(Resource::Nofile).current else {
+            return wanted;
+        };
+        let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        let strangers = wanted.strangers.min(count(files / 16)).max(1);
+        let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
+        let mut reserve = RESERVE + cores() as u64 * a_worker;
+        if settings.allow_from.is_some() {
+            reserve += (strangers + strangers::OWN_PLACES) as u64;
+        }
+        if settings.health_listener {
+            reserve += health::DESCRIPTORS;
+        }
+        // Two descriptors a client: its own and the engine's.
+        let fitting = count(files.saturating_sub(reserve) / 2).max(1);
+        if fitting < wanted.connections {
+            let why = format!("the limit of open files is {files}, and each connection takes two");
+            if settings.max_connections_set {
+                log::warn!(
+                    "at most {fitting} connections instead of MAX_CONNECTIONS={}: {why}; raise the \
+                     limit (ulimits: nofile) for more",
+                    wanted.connections
+                );
+            } else {
+                log::info!("at most {fitting} connections: {why}");
+            }
+        }
+        Room {
+            connections: wanted.connections.min(fitting),
+            strangers,
         }
     }
-    wanted.min(fitting)
 }
 
 #[cfg(test)]

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::headers::{Seen, has_form, log_head, wanted_protocol};
@@ -47,15 +45,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// What the settings say, with room for so many connections.
+    /// What the settings say, with room for so many connections, and strangers besides.
     pub(super) fn new(
         settings: &Settings,
         learner: Option<Arc<Learner>>,
         connections: usize,
+        strangers: usize,
     ) -> Self {
         Self {
             policy: Arc::clone(&settings.policy),
-            admission: settings.allow_from.clone().map(Admission::new),
+            admission: settings
+                .allow_from
+                .clone()
+                .map(|list| Admission::new(list, strangers)),
             log_requests: settings.profile.log_requests,
             learner,
             socket_path: settings.socket_path.clone(),
@@ -96,8 +98,6 @@ pub(super) struct Client {
     peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
-    /// Whether it was let in, once that is known.
-    admitted: OnceCell<bool>,
     upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
     handover: Mutex<Option<Handover>>,
@@ -112,7 +112,6 @@ impl Client {
             peer,
             peer_text: peer.to_string().into(),
             link,
-            admitted: OnceCell::new(),
             upload: Arc::default(),
             upstream: Mutex::default(),
             handover: Mutex::default(),
@@ -141,13 +140,6 @@ impl Client {
     /// Where the bytes of its requests are counted.
     pub(super) fn counters(&self) -> &Counters {
         &self.upload.counters
-    }
-
-    /// Why the client is not let in, if so. Asked once a connection: the address stays the same.
-    async fn refused(&self) -> Option<String> {
-        let admission = self.shared.admission.as_ref()?;
-        let admitted = self.admitted.get_or_init(|| admission.admits(self.peer));
-        (!admitted.await).then(|| admission.refusal(self.peer))
     }
 
     /// Where its request stands.
@@ -277,10 +269,6 @@ pub(super) async fn answer(
         flight.refuse(StatusCode::BAD_REQUEST, Outcome::Refused(why), true)
     };
 
-    if let Some(why) = flight.client.refused().await {
-        flight.record.health_check = is_own_check(flight.client.peer, request.headers());
-        return Ok(flight.refuse(StatusCode::FORBIDDEN, Outcome::Refused(why), true));
-    }
     let seen = Seen::in_headers(request.headers());
     if let Err(why) = seen.check(&request) {
         return Ok(ambiguous(flight, why.into()));
@@ -292,9 +280,8 @@ pub(super) async fn answer(
     if flight.client.shared.log_requests {
         log_request(&target);
     }
-    let ping =
-        target.path() == b"/_ping" && matches!(*request.method(), Method::GET | Method::HEAD);
-    let own_check = ping && is_own_check(flight.client.peer, request.headers());
+    let ping = target.path() == b"/_ping" && is_read(request.method());
+    let own_check = is_own_check(flight.client.peer, &request);
     let kind = match framing {
         Framing::Empty => policy::Body::Empty,
         Framing::Sized(n) => policy::Body::of(Some(n), has_form(request.headers())),
@@ -437,10 +424,16 @@ async fn hijacked(
 }
 
 /// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
-fn is_own_check(peer: Peer, headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT);
-    (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
+pub(super) fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
+    let agent = request.headers().get(USER_AGENT);
+    request.uri().path() == "/_ping"
+        && is_read(request.method())
+        && (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
         && agent.is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// The request as a line of a profile.

@@ -27,6 +27,7 @@ mod patience;
 mod profiles;
 mod signals;
 mod socket_proxy;
+mod strangers;
 mod unreachable;
 mod upgrades;
 mod uploads;
