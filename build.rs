@@ -15,6 +15,9 @@ const FILE: &str = "sections.toml";
 /// Where presets stand, one in each file of its name.
 const PRESETS: &str = "presets";
 
+/// A key, a `=` and a value of one byte are longer than `api::sections::UNREAD` from here on.
+const SHORTEST_KEY: usize = 6;
+
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={FILE}");
     println!("cargo::rerun-if-changed={PRESETS}");
@@ -77,8 +80,9 @@ struct Action {
     section: Spanned<String>,
     routes: Spanned<Vec<Spanned<String>>>,
     deny_also: Option<Spanned<Vec<Spanned<String>>>>,
+    podman: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
-    empty_body: bool,
+    unread_body: bool,
     #[serde(default)]
     without_query: Vec<Spanned<String>>,
     #[serde(default)]
@@ -234,7 +238,7 @@ impl Check<'_> {
         let grants = self.grants(&preset.grants, sections);
         for name in &preset.unconditional {
             let conditional =
-                |action: &&Action| action.empty_body || !action.without_query.is_empty();
+                |action: &&Action| action.unread_body || !action.without_query.is_empty();
             let mut actions = sections.action.iter().filter(conditional);
             let own = preset.grants.get_ref().contains(name);
             if !own || !actions.any(|action| action.name == *name) {
@@ -403,6 +407,8 @@ impl Check<'_> {
             let routes = self.routes(&action.routes, false);
             let also = action.deny_also.as_ref();
             let also = also.map_or(String::new(), |also| self.routes(also, false));
+            let podman = action.podman.as_ref();
+            let podman = podman.map_or(String::new(), |podman| self.routes(podman, false));
             let keys: Vec<&str> = action
                 .without_query
                 .iter()
@@ -412,16 +418,22 @@ impl Check<'_> {
                 if !is_literal(key.get_ref()) {
                     self.mistake(key, "a query key is written with a-z, A-Z, 0-9, _, . and -");
                 }
+                if key.get_ref().len() < SHORTEST_KEY {
+                    self.mistake(
+                        key,
+                        "a form of 7 bytes, which is let through, could hold this key",
+                    );
+                }
             }
             let doc = self.text_of(&action.doc);
             let (name, section) = (action.name.get_ref(), action.section.get_ref());
-            let (empty_body, reads_files) = (action.empty_body, action.reads_files);
+            let (unread_body, reads_files) = (action.unread_body, action.reads_files);
             let tecnativa = action.tecnativa;
             writeln!(
                 rust,
                 "Action {{ name: {name:?}, allow: \"ALLOW_{name}\", deny: \"DENY_{name}\", \
                  section: {section:?}, routes: &[{routes}], deny_also: &[{also}], \
-                 empty_body: {empty_body}, without_query: &{keys:?}, \
+                 podman: &[{podman}], unread_body: {unread_body}, without_query: &{keys:?}, \
                  reads_files: {reads_files}, tecnativa: {tecnativa}, doc: {doc:?} }},"
             )?;
         }

@@ -134,6 +134,18 @@ def wrk(port, seconds, clients, path=PATH, close=False):
     return requests, rate, float(p99[1]) * UNITS[p99[2]]
 
 
+def quiet_p99(port, samples=500, most=20):
+    """The p99 in seconds of one client that asks, waits for its answer, and pauses."""
+    times, start = [], time.monotonic()
+    with connect(port) as sock:
+        while len(times) < samples and time.monotonic() < start + most:
+            begun = time.monotonic()
+            ask(sock, f"GET {PATH}")
+            times.append(time.monotonic() - begun)
+            time.sleep(0.002)
+    return sorted(times)[len(times) * 99 // 100]
+
+
 # What is started, and ends with its `with`.
 
 @contextlib.contextmanager
@@ -148,6 +160,17 @@ def running(command, **how):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def flooders(port, size, count=4):
+    """Clients that send denied requests without waiting for an answer."""
+    command = [sys.executable, ROOT / "benches/flood.py", str(port), str(size)]
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(running(command))
+        time.sleep(0.5)  # they are at full speed
+        yield
 
 
 def free_port():

@@ -1,5 +1,6 @@
 //! dockgate in front of this machine's Docker Engine, or of a small one that is built in:
-//! `cargo run --release --example demo`, then the commands that it prints. Ctrl-C ends it.
+//! `cargo run --release --example demo`, then the commands that it prints. Ctrl-C ends it. It
+//! listens on 127.0.0.1:2375, or where LISTEN says, or on a free port if that one is taken.
 
 #![expect(
     clippy::print_stdout,
@@ -7,9 +8,12 @@
     reason = "it talks to who runs it"
 )]
 
-use std::io::{Read, Write};
+use std::env;
+use std::ffi::OsString;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,7 +32,9 @@ const REAL: &str = "/var/run/docker.sock";
 const ADDRESS: &str = "127.0.0.1:2375";
 
 fn main() -> ExitCode {
-    match demonstrate() {
+    let listen = env::var_os("LISTEN").filter(|listen| !listen.is_empty());
+    let listen = listen.unwrap_or_else(|| free(ADDRESS).into());
+    match demonstrate(listen, Path::new(REAL), |text| println!("{text}")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("{problem}");
@@ -37,26 +43,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn demonstrate() -> Result<(), String> {
-    let built_in = if answers(Path::new(REAL)) {
-        None
-    } else {
-        Some(Engine::start())
-    };
-    let socket = match &built_in {
-        None => {
-            println!("This machine's Docker Engine answers on {REAL}.");
-            PathBuf::from(REAL)
-        }
-        Some(engine) => {
-            println!("No Docker Engine answers on {REAL}: a small one is built in.");
-            engine.serve(answer);
-            engine.path().to_owned()
-        }
-    };
+/// A listener on this address, or on any port if another program has this one.
+fn free(address: &str) -> String {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => "tcp://127.0.0.1:0".to_owned(),
+        _ => format!("tcp://{address}"),
+    }
+}
+
+/// Serves, and says what to try once it listens.
+fn demonstrate(listen: OsString, real: &Path, say: impl FnOnce(String)) -> Result<(), String> {
+    let built_in = (!answers(real)).then(Engine::start);
+    let socket = built_in.as_ref().map_or(real, |engine| {
+        engine.serve(answer);
+        engine.path()
+    });
     let environment = [
-        ("LISTEN", format!("tcp://{ADDRESS}").into()),
-        ("SOCKET_PATH", socket.into_os_string()),
+        ("LISTEN", listen),
+        ("SOCKET_PATH", socket.into()),
         ("CONTAINERS", "1".into()),
         ("INFO", "1".into()),
     ];
@@ -66,15 +70,45 @@ fn demonstrate() -> Result<(), String> {
             .map(|mistake| format!("{mistake}\n"))
             .collect::<String>()
     })?;
-    println!(
-        "dockgate lets containers and the engine's information be read, and nothing be changed. \
-         Try:\n\n\
-         \x20 curl http://{ADDRESS}/containers/json\n\
-         \x20 curl http://{ADDRESS}/info\n\
-         \x20 curl -X POST http://{ADDRESS}/containers/create     # is denied, and says why\n\n\
-         or any `docker -H tcp://{ADDRESS} …`. Ctrl-C ends it.\n"
-    );
-    dockgate::proxy::serve(settings).map(drop)
+    let listening = |names: &[&str]| {
+        let name = names.first().copied().unwrap_or_default();
+        say(instructions(name, built_in.is_none()));
+    };
+    dockgate::proxy::serve_and_tell(settings, listening).map(drop)
+}
+
+/// What to try at a listener, `tcp://ADDRESS` or `unix://PATH`.
+fn instructions(listener: &str, real: bool) -> String {
+    // A client connects to no wildcard.
+    let host = listener
+        .replace("[::]", "[::1]")
+        .replace("//0.0.0.0:", "//127.0.0.1:");
+    let curl = match host.split_once("://") {
+        Some(("unix", path)) => format!("curl --unix-socket {path} http://docker"),
+        Some((_, address)) => format!("curl http://{address}"),
+        None => "curl".to_owned(),
+    };
+    let (engine, docker) = if real {
+        (
+            "in front of this machine's Docker Engine",
+            format!("docker -H {host} ps             # or any other command"),
+        )
+    } else {
+        (
+            "in front of a small engine of the demo's own: no Docker Engine answers here",
+            format!("docker -H {host} ps             # this engine answers ps, info and version"),
+        )
+    };
+    let create = curl.replacen("curl", "curl -X POST", 1);
+    format!(
+        "\ndockgate listens on {listener},\n{engine}.\n\
+         It lets containers and the engine's information be read, and nothing be changed. Try:\n\n\
+         \x20 {curl}/containers/json\n\
+         \x20 {curl}/info\n\
+         \x20 {create}/containers/create     # is denied, and says why\n\
+         \x20 {docker}\n\n\
+         Ctrl-C ends it.\n"
+    )
 }
 
 /// Whether an engine is there and well.
@@ -136,4 +170,80 @@ fn answer(request: &Message) -> Vec<u8> {
          Content-Length: {length}\r\n\r\n"
     );
     (head + if method == "HEAD" { "" } else { body }).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    #[test]
+    fn it_says_what_to_try_once_it_listens_on_a_free_port() {
+        let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let taken = other.local_addr().expect("its address").to_string();
+        let listen = free(&taken);
+        assert_eq!(listen, "tcp://127.0.0.1:0");
+        let (sender, said) = mpsc::channel();
+        thread::spawn(move || {
+            let say = |text| sender.send(text).expect("the test waits for it");
+            demonstrate(listen.into(), Path::new("/nowhere/docker.sock"), say)
+        });
+        let said = said
+            .recv_timeout(Duration::from_secs(60))
+            .expect("it listens");
+        let (_, address) = said.split_once("curl http://").expect(&said);
+        let address = address.split('/').next().expect("an address");
+        assert_ne!(address, taken);
+        let mut client = TcpStream::connect(address).expect("it listens when it says so");
+        client
+            .write_all(b"GET /info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .expect("sent");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains(r#""Name":"demo""#), "{answer}");
+    }
+
+    #[test]
+    fn it_says_nothing_when_it_cannot_listen() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let taken = taken.local_addr().expect("its address");
+        let listen = format!("tcp://{taken}").into();
+        let never = |said| panic!("{said}");
+        let problem = demonstrate(listen, Path::new("/nowhere/docker.sock"), never);
+        assert!(
+            problem
+                .expect_err("it is taken")
+                .contains("another program has the port")
+        );
+    }
+
+    #[test]
+    fn the_instructions_fit_the_listener_and_the_engine() {
+        for (listener, real, part) in [
+            ("tcp://[::]:1", true, "curl http://[::1]:1/info"),
+            ("tcp://0.0.0.0:1", true, "docker -H tcp://127.0.0.1:1 ps "),
+            (
+                "unix:///run/x.sock",
+                true,
+                "curl --unix-socket /run/x.sock http://docker/info",
+            ),
+            (
+                "unix:///run/x.sock",
+                true,
+                "docker -H unix:///run/x.sock ps ",
+            ),
+            ("tcp://127.0.0.1:1", true, "or any other command"),
+            (
+                "tcp://127.0.0.1:1",
+                false,
+                "this engine answers ps, info and version",
+            ),
+        ] {
+            let said = instructions(listener, real);
+            assert!(said.contains(part), "{said}");
+            assert_eq!(said.contains("any other command"), real);
+        }
+    }
 }

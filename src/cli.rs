@@ -2,6 +2,7 @@
 //! version`.
 
 mod health;
+mod lines;
 mod presets;
 
 use std::{
@@ -34,20 +35,33 @@ const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 /// The watchdog did not find the engine's socket.
 const ENGINE_GONE: u8 = 10;
+/// A command, and the name under which the program is that command alone.
+const HEALTHCHECK: &str = "healthcheck";
 /// The configuration is bad: `EX_CONFIG` of sysexits.h.
 const BAD_CONFIGURATION: u8 = 78;
 
-/// Runs the command that the arguments name, and returns the exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> u8 {
+/// Runs the command that a command line names, the program's own name first, and returns the exit
+/// code.
+pub fn run(words: impl IntoIterator<Item = OsString>, environment: &Snapshot) -> u8 {
+    let mut words = words.into_iter();
+    // wollomatic/socket-proxy has its health check in a program of its own.
+    let program = words.next().unwrap_or_default();
+    let name = Path::new(&program).file_name();
+    let command = name.filter(|name| *name == HEALTHCHECK);
+    let args = command.map(OsStr::to_owned).into_iter().chain(words);
     let mut environment = environment.clone();
     let command = environment
         .take_flags(args)
         .map_err(lexopt::Error::from)
         .and_then(parse);
+    let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
+    let of_process_1 = flags_in(&cmdline);
+    if std::process::id() == 1 || !of_process_1.is_empty() {
+        environment = environment.of_process_1();
+    }
     if !environment.has_flags() && !matches!(command, Ok(Command::Serve)) {
         // `docker exec` and health checks know the environment, but not the command line.
-        let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
-        let _ = environment.take_flags(flags_in(&cmdline));
+        let _ = environment.take_flags(of_process_1);
     }
     let environment = &environment;
     match command {
@@ -117,11 +131,11 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Er
         ["learn", ref files @ ..] => Ok(Command::Learn {
             files: files.iter().map(|&file| file.to_owned()).collect(),
         }),
-        ["healthcheck"] => Ok(Command::Healthcheck),
+        [HEALTHCHECK] => Ok(Command::Healthcheck),
         ["version"] => Ok(Command::Version),
         ["help"] => Ok(Command::Help),
         [
-            "serve" | "check" | "healthcheck" | "version" | "help",
+            "serve" | "check" | HEALTHCHECK | "version" | "help",
             extra,
             ..,
         ]
@@ -167,10 +181,17 @@ fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
 }
 
 fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
-    match Target::from_line(method, path) {
+    match Target::from_line(method, path_of(path)) {
         Ok(target) => {
-            let verdict = settings.policy.decide(target, Body::Empty);
-            let printed = print(&format!("{verdict}\n"));
+            let verdict = settings.policy.decide(target.clone(), Body::Empty);
+            let text = verdict.to_string();
+            let printed = print(&format!("{text}\n"));
+            for warning in settings.warnings_about(&target) {
+                // A denial may have said it already.
+                if !text.contains(&warning.problem) {
+                    complain(&format_args!("warning: {warning}"));
+                }
+            }
             if matches!(verdict, Verdict::Allow(_)) {
                 printed
             } else {
@@ -181,6 +202,18 @@ fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
             complain(&format_args!("refused with 400 under every policy: {bad}"));
             WRONG_USAGE
         }
+    }
+}
+
+/// What a client sends for an address that somebody copied whole: `tcp://dockgate:2375/info`.
+fn path_of(address: &str) -> &str {
+    let schemes = ["http://", "https://", "tcp://"];
+    let behind = schemes
+        .iter()
+        .find_map(|scheme| address.strip_prefix(scheme));
+    match behind {
+        Some(behind) => behind.find('/').map_or("/", |start| &behind[start..]),
+        None => address,
     }
 }
 
@@ -207,6 +240,8 @@ fn learn(files: &[String]) -> u8 {
     let learner = Learner::new();
     let (mut unchanged, mut others) = (0_u64, 0_u64);
     let mut unknown_bodies = false;
+    // Before whose lines of the log a name stands, if one does.
+    let mut whose: Option<Option<String>> = None;
     for file in files {
         let lines: Box<dyn BufRead> = match file.as_str() {
             "-" => Box::new(io::stdin().lock()),
@@ -220,20 +255,27 @@ fn learn(files: &[String]) -> u8 {
                 Ok(line) => line,
                 Err(error) => return unreadable(file, &error),
             };
-            let line = str::from_utf8(&line).unwrap_or_default();
+            let line = lines::plain(str::from_utf8(&line).unwrap_or_default());
+            let (name, line) = match lines::named(&line) {
+                Some((name, line)) => (Some(name), line),
+                None => (None, &*line),
+            };
+            let line = lines::undated(line);
             let plain = log_writer::plain_line(line);
-            match access::Line::read(plain.as_deref().unwrap_or(line)) {
+            let line = access::Line::read(plain.as_deref().unwrap_or(line));
+            // What another container writes is no log of dockgate, whatever it looks like.
+            let own =
+                line.filter(|_| whose.get_or_insert(name.map(str::to_owned)).as_deref() == name);
+            match own {
                 Some(line) => match Target::from_line(line.method, &line.target) {
                     Ok(target)
                         if line.verdict != access::Verdict::None && target.method().is_some() =>
                     {
-                        let body = match (line.received, line.broke_off) {
-                            (0, false) => Body::Empty,
-                            _ => Body::Other,
-                        };
+                        let length = (!line.broke_off).then_some(line.received);
                         let denied = line.verdict == access::Verdict::Denied;
                         unknown_bodies |= denied && learner.minds_body(&target);
-                        learner.saw(&target, body);
+                        // What a form is, the log does not say.
+                        learner.saw(&target, Body::of(length, false));
                     }
                     _ => unchanged += 1,
                 },
@@ -316,20 +358,24 @@ fn table(settings: &Settings) -> String {
                 .switch(variable)
                 .is_some_and(|one| one.value.is_some())
         };
-        let mut row = |variable: &str, effect: &str, routes: String| {
-            let effect = if grants.on(variable) { effect } else { "none" };
-            rows.push([
-                variable.to_owned(),
-                effect.to_owned(),
-                from(variable),
-                routes,
-            ]);
+        let mut row = |variable: &str, effect: String, routes: String| {
+            rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            row(action.allow, "allow", Route::list(action.routes));
+            let effect = match settings.granted_elsewhere(action) {
+                _ if grants.on(action.allow) => "allow".to_owned(),
+                Some(by) => format!("allowed by {by}"),
+                None => "none".to_owned(),
+            };
+            row(action.allow, effect, Route::list(action.routes));
         }
         if set(action.deny) {
-            row(action.deny, "deny", Route::list(action.denied()));
+            let effect = if grants.on(action.deny) {
+                "deny"
+            } else {
+                "none"
+            };
+            row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
     }
     let mut text = String::new();
@@ -352,14 +398,8 @@ fn table(settings: &Settings) -> String {
             text.push('\n');
         }
     }
-    let presets = settings
-        .presets
-        .chosen
-        .iter()
-        .chain(&settings.profile.preset);
-    for preset in presets {
-        let (name, grants) = (preset.name, preset.grants.join(" "));
-        line(&mut text, format_args!("preset {name}: {grants}\n"));
+    for preset in settings.presets_granted() {
+        line(&mut text, format_args!("{preset}\n"));
     }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
     for (dialect, active, contributes) in settings.dialects() {
@@ -390,7 +430,7 @@ fn table(settings: &Settings) -> String {
         &mut text,
         format_args!("guards the engine at {}", shown_path(&settings.socket_path)),
     );
-    if let Some(note) = settings.files_readable() {
+    for note in settings.notes() {
         line(&mut text, note);
     }
     for warning in settings

@@ -5,8 +5,5 @@ use std::process::ExitCode;
 use dockgate::{cli, config::Snapshot};
 
 fn main() -> ExitCode {
-    ExitCode::from(cli::run(
-        std::env::args_os().skip(1),
-        &Snapshot::of_environment(),
-    ))
+    ExitCode::from(cli::run(std::env::args_os(), &Snapshot::of_environment()))
 }

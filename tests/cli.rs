@@ -258,7 +258,8 @@ fn explain_tells_the_verdict_and_the_remedy() {
             "GET",
             "/nowhere",
             1,
-            "denied: GET /nowhere is not allowed: no variable grants it",
+            "denied: GET /nowhere is not allowed: no section or action covers it; an SP_ALLOW_GET \
+             pattern or a profile line can allow it",
         ),
     ] {
         let ran = dockgate(&["explain", method, path], &env);
@@ -275,6 +276,177 @@ fn explain_tells_the_verdict_and_the_remedy() {
         "dockgate: refused with 400 under every policy: the path holds a . or .. segment: send the \
          path that it means\n"
     );
+}
+
+#[test]
+fn explain_shows_the_warnings_that_bear_on_its_answer() {
+    let unknown = |name: &str, help: &str| {
+        format!("dockgate: warning: {name} is no variable of dockgate: no effect; {help}\n")
+    };
+    let read_as = |text: &str| format!("dockgate: warning: {text}\n");
+    let misspelt = unknown("IAMGES", "is IMAGES meant?");
+    for (variable, value, method, path, err) in [
+        ("IAMGES", "1", "GET", "/images/json", &*misspelt),
+        ("IAMGES", "1", "POST", "/v1.41/images/create", &misspelt),
+        ("IAMGES", "1", "GET", "/info", ""),
+        ("IAMGES", "1", "GET", "/imagesx", ""),
+        (
+            "ALLOW_EVENTS",
+            "1",
+            "GET",
+            "/events",
+            &unknown("ALLOW_EVENTS", "write EVENTS=1"),
+        ),
+        (
+            "containers",
+            "1",
+            "GET",
+            "/containers/json",
+            &unknown("containers", "names are upper case: write CONTAINERS"),
+        ),
+        (
+            "DELETE",
+            "1",
+            "DELETE",
+            "/containers/x",
+            &unknown("DELETE", "`dockgate --help` lists what is"),
+        ),
+        ("DELETE", "1", "GET", "/containers/x/json", ""),
+        ("POST", "yes", "GET", "/containers/json", ""),
+        // A denial that says it is not said twice.
+        ("CONTAINERS", "true", "GET", "/containers/json", ""),
+        ("EXEC", "yes", "POST", "/containers/x/exec", ""),
+        (
+            "INFO",
+            "2",
+            "GET",
+            "/info",
+            &read_as("INFO=2 is read as 1; write INFO=1"),
+        ),
+        (
+            "ALLOW_START",
+            "1",
+            "POST",
+            "/containers/x/start",
+            &read_as(
+                "ALLOW_START=1 has no effect in Tecnativa's proxy without POST=1; here it allows \
+                 POST /containers/{id}/start all the same",
+            ),
+        ),
+        ("ALLOW_START", "1", "POST", "/containers/x/stop", ""),
+        (
+            "PRESET",
+            "",
+            "GET",
+            "/info",
+            &read_as("PRESET is empty and allows nothing; name a preset, or leave it out"),
+        ),
+        (
+            "SP_ALLOW_GET_2",
+            "",
+            "GET",
+            "/info",
+            &read_as(
+                "SP_ALLOW_GET_2 is empty and allows nothing; give it a pattern, or leave it out",
+            ),
+        ),
+        ("SP_ALLOW_GET_2", "", "POST", "/info", ""),
+        ("DISABLE_IPV6", "maybe", "GET", "/info", ""),
+    ] {
+        let ran = dockgate(&["explain", method, path], &[(variable, value)]);
+        assert_eq!(
+            ran.err, err,
+            "{variable}={value} {method} {path}: {}",
+            ran.out
+        );
+        assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+    }
+}
+
+#[test]
+fn explain_takes_a_whole_address() {
+    let env = [("INFO", "1")];
+    for (address, code, told) in [
+        ("http://dockgate:2375/v1.41/info", 0, "allowed by INFO\n"),
+        ("tcp://dockgate:2375/info", 0, "allowed by INFO\n"),
+        (
+            "https://user@[::1]:2375/info?x=http://y/",
+            0,
+            "allowed by INFO\n",
+        ),
+        ("http://dockgate:2375", 1, "denied: GET / is not allowed: "),
+        ("http://", 1, "denied: GET / is not allowed: "),
+        (
+            "tcp://dockgate:2375/images/json",
+            1,
+            "denied: GET /images/json is not allowed: ",
+        ),
+    ] {
+        let ran = dockgate(&["explain", "GET", address], &env);
+        assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{address}");
+        assert!(ran.out.starts_with(told), "{address}: {}", ran.out);
+    }
+    // What is sent so to dockgate is refused all the same.
+    for path in [
+        "ftp://dockgate/info",
+        "http:/dockgate/info",
+        "http://dockgate//info",
+    ] {
+        assert_eq!(dockgate(&["explain", "GET", path], &env).code, 2, "{path}");
+    }
+}
+
+#[test]
+fn a_flag_in_the_wrong_letter_case_is_wrong_usage() {
+    let ran = dockgate(&["-allowget=/version", "check"], &[]);
+    let told = "dockgate: unknown flag -allowget: letter case matters; write -allowGET\n\
+                dockgate: `dockgate --help` tells how it is used\n";
+    assert_eq!((ran.code, ran.err.as_str()), (2, told));
+}
+
+#[test]
+fn a_command_works_among_flags_and_a_stray_word_is_warned_of() {
+    let ran = dockgate(&["-allowGET=/version", "check", "-logjson"], &[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(!ran.out.contains("warning: "), "{}", ran.out);
+    // A dockgate that is to serve; the mistake behind the others shows that all are read.
+    let ran = dockgate(&["-allowGET=(", "watchdoginterval=1", "check"], &[]);
+    let told: Vec<&str> = ran.err.lines().collect();
+    assert_eq!((ran.code, told.len()), (78, 2), "{told:?}");
+    assert!(
+        told[0].starts_with("dockgate: error: -allowGET=( is no pattern"),
+        "{told:?}"
+    );
+    let warning = "dockgate: warning: watchdoginterval=1 on the command line is not a flag; it and \
+                   what follows are ignored: check; write -watchdoginterval=1";
+    assert_eq!(told[1], warning);
+}
+
+/// As health checks call it that were written for wollomatic/socket-proxy.
+#[test]
+fn under_the_name_healthcheck_it_is_that_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = folder.path().join("healthcheck");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dockgate"), &name).expect("a link");
+    let socket = folder.path().join("engine.sock");
+    let run = |args: &[&str]| {
+        let mut command = Command::new("./healthcheck");
+        let command = command.args(args).current_dir(&folder).env_clear();
+        let command = command
+            .env("SOCKET_PATH", &socket)
+            .env("LISTEN", own(b"HTTP/1.1 403 "));
+        let output = command.output().expect("the program runs");
+        let text = String::from_utf8(output.stderr).expect("text");
+        (output.status.code().expect("an exit code"), text)
+    };
+    let (code, told) = run(&[]);
+    assert!(
+        code == 1 && told.starts_with("dockgate: unhealthy: the engine at "),
+        "{told}"
+    );
+    engine(&socket, b"HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(run(&[]), (0, String::new()));
+    assert_eq!(run(&["serve"]).0, 2);
 }
 
 /// A server that answers each connection with these bytes once it has read a request's head.
@@ -416,7 +588,7 @@ const LOG: &str = "\
 2026-11-21T23:02:00.975Z warning 172.20.0.3:1 GET /containers//json 400 in=0 out=92 0.02ms denied: no
 2026-11-21T23:02:00.975Z warning 172.20.0.3:1 BREW /info 403 in=0 out=92 0.02ms denied: no
 2026-11-21T23:02:00.975Z warning 172.20.0.3:1 - - 400 denied: the request is malformed
-dockgate-1  | 2026-11-21T23:02:00.457Z info    172.20.0.3:1 GET /info 200 in=0 out=1 1ms allowed by INFO
+app-1  | 2026-11-21T23:02:00.457Z info    172.20.0.3:1 GET /info 200 in=0 out=1 1ms allowed by INFO
 ";
 
 fn learn(files: &[&str], stdin: &[u8]) -> Ran {
@@ -562,6 +734,26 @@ fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
         assert_eq!(granted.join(" "), learned, "{line}\n{}", ran.out);
         let nothing = ran.out.starts_with("# Nothing was learned");
         assert_eq!(nothing, learned.is_empty(), "{line}\n{}", ran.out);
+    }
+}
+
+/// As `docker-compose logs` and `docker compose logs` show them.
+#[test]
+fn learn_reads_lines_with_the_name_of_their_container() {
+    let learned = learn(&["-"], LOG.as_bytes());
+    for (before, after) in [
+        ("dockgate_1  | ", ""),
+        ("dockgate-1  | ", ""),
+        ("dockgate-1  | 2026-11-21T23:02:00.457123456Z ", ""),
+        ("\x1b[36mdockgate_1  |\x1b[0m ", ""),
+        ("\x1b[1;33mdockgate  | \x1b[0m", "\x1b[K"),
+    ] {
+        let lines = LOG.lines().map(|line| match line.strip_prefix("app-1 ") {
+            None => format!("{before}{line}{after}\n"),
+            Some(_) => format!("{line}\n"),
+        });
+        let named = learn(&["-"], lines.collect::<String>().as_bytes());
+        assert_eq!(named.out, learned.out, "{before:?}");
     }
 }
 

@@ -237,7 +237,7 @@ fn exec_create_and_attach_ws_need_one_more_grant() {
 }
 
 #[test]
-fn start_is_granted_alone_without_a_body_and_without_a_checkpoint() {
+fn start_is_granted_alone_without_a_body_that_is_read_and_without_a_checkpoint() {
     let policy = settings(&[("ALLOW_START", "1")]).policy;
     let verdict = |target: &str, body: Body| {
         let target = Target::from_line("POST", target).expect("a clean target");
@@ -248,31 +248,46 @@ fn start_is_granted_alone_without_a_body_and_without_a_checkpoint() {
         "/v1.23/containers/x/start?detachKeys=ctrl-p%2Cctrl-q&t=+1",
         Body::Empty
     ));
-    assert!(!verdict("/v1.23/containers/x/start", Body::Other));
+    // As Ansible, Portainer and Ruby's client send it: the engine does not read it.
+    assert!(verdict(
+        "/v1.23/containers/x/start",
+        Body::of(Some(2), false)
+    ));
+    for length in [Some(0), Some(1), Some(7), Some(8), Some(u64::MAX), None] {
+        for form in [false, true] {
+            let allowed = verdict("/containers/x/start", Body::of(length, form));
+            let unread = length.is_some_and(|length| length <= 7);
+            assert_eq!(allowed, unread, "{length:?} {form}");
+        }
+    }
     for query in [
         "checkpoint=c",
         "checkpoint-dir=/",
-        "checkpoint",
         "a=1&checkpoint=c",
         "a=1;checkpoint=c",
         "check%70oint=c",
         "checkpoint%2ddir=/",
         "%63heckpoint=c",
-        "+checkpoint=c",
-        "checkpoint+=c",
-        "a&%zz",
-        "checkpoint=&checkpoint=",
+        "checkpoint=&checkpoint=c",
+        "checkpoint=c&checkpoint=",
+        // Podman's spelling; it has none of these, but another engine might.
+        "Checkpoint=c",
+        "chec%E2%84%AApoint=c",
     ] {
         assert!(
             !verdict(&format!("/containers/x/start?{query}"), Body::Empty),
             "{query}"
         );
     }
-    // A value is not a key, and keys are case-sensitive in the engine too.
+    // A value is not a key, and a key without one is none.
     for query in [
         "a=checkpoint",
         "checkpoints=1",
-        "Checkpoint=1",
+        "checkpoint",
+        "checkpoint=&checkpoint-dir=",
+        "+checkpoint=c",
+        "checkpoint+=c",
+        "a&%zz",
         "a=b=checkpoint",
         "",
         "&&;",
@@ -381,5 +396,11 @@ fn protocols_are_switched_only_where_the_engine_does() {
     ] {
         let target = Target::from_line(method, path).expect("a clean target");
         assert_eq!(target.upgrade_protocols(), protocols, "{method} {path}");
+        // Only attach and the start of an exec are raw streams for a client that asks for no switch.
+        assert_eq!(
+            target.is_hijacked(),
+            protocols == ["tcp"],
+            "{method} {path}"
+        );
     }
 }

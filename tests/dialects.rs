@@ -180,8 +180,6 @@ const KNRDL: &[(&str, &str)] = &[
         "startup/no-env",
         "nothing is set: that is Tecnativa's configuration",
     ),
-    ("startup/log-", "no profile file is shipped"),
-    ("profile-", "no profile file is shipped"),
     ("shutdown/", "the recording has not the profile's text"),
     (
         "startup/unprotected-dot-bypass",
@@ -376,4 +374,62 @@ proptest! {
             }
         }
     }
+}
+
+/// The profiles that knrdl/docker-socket-protector ships are built in, less what no read should do.
+#[test]
+fn no_built_in_profile_lets_a_get_write_to_stdin() {
+    let load = |env: &[(&str, &str)]| Settings::load(&env.iter().copied().collect());
+    let names = [
+        "diun",
+        "portainer-ro",
+        "portainer-rw",
+        "promtail",
+        "readonly",
+        "telegraf",
+        "traefik",
+        "traefik-swarm",
+        "trivy",
+    ];
+    for name in names {
+        let settings = load(&[("PROFILE", name)]).expect("a built-in profile");
+        assert!(settings.profile.built_in, "{name}");
+        for target in [
+            "/containers/4f1a/attach/ws",
+            "/containers/4f1a/attach/ws?stdin=1&stream=1",
+            "/v1.41/containers/web/db/attach/ws?",
+            "/v1.41/containers/4f1a/attach/ws/",
+            "/v4.0.0/libpod/containers/4f1a/attach/ws",
+            "/containers/4f1a/json/attach/ws",
+            "/images/x/attach/ws?a=/json",
+            "/containers/4f1a/attach%2Fws",
+            "/containers/4f1a/attach/w%73",
+        ] {
+            for method in ["GET", "HEAD"] {
+                let target = Target::from_line(method, target).expect("a clean target");
+                let verdict = settings.policy.decide(target, Body::Empty);
+                assert!(matches!(verdict, Verdict::Deny(_)), "{name}: {verdict}");
+            }
+        }
+    }
+    let allows = |env: &[(&str, &str)], target: &str| {
+        let target = Target::from_line("GET", target).expect("a clean target");
+        let policy = load(env).expect("it starts").policy;
+        matches!(policy.decide(target, Body::Empty), Verdict::Allow(_))
+    };
+    let readonly = ("PROFILE", "readonly");
+    for read in [
+        "/",
+        "/networks/ws",
+        "/volumes/attach",
+        "/info?x=/attach/ws",
+        "/debug/vars",
+    ] {
+        assert!(allows(&[readonly], read), "{read}");
+    }
+    // It is no deny: whoever asks for it has it.
+    assert!(allows(
+        &[readonly, ("ALLOW_ATTACH", "1")],
+        "/containers/4f1a/attach/ws"
+    ));
 }

@@ -53,9 +53,16 @@ const HOLE: sections::Route = sections::Route {
 /// What closes it: another section, or POST.
 const CLOSES: [&str; 2] = ["c", "POST"];
 
+/// What is denied: the first action, and every write below one section but that of the second.
+const DENY: &str = "DENY_ONE";
+
 /// The sections' names, and a segment of every class that the tree tells apart.
 const ALPHABET: [&str; 6] = ["a", "b", "c", "x1", "x:1", "x%201"];
 const LONGEST: usize = 4;
+
+/// What only a deny takes for a version, with up to so many segments behind it.
+const VERSION: &str = "/v1x";
+const LONGEST_BEHIND: usize = 3;
 
 /// A read, a write, and the methods of the two actions.
 const METHODS: [Method; 4] = [Method::Get, Method::Delete, Method::Post, Method::Put];
@@ -67,6 +74,7 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
         off.map(|name| Grant {
             variable: (*name).into(),
             misread: None,
+            brings: Vec::new(),
         })
         .collect()
     };
@@ -83,10 +91,15 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
             rules.push(Rule {
                 origin: section.into(),
                 effect: Effect::Allow,
-                routes: vec![Route {
-                    methods,
-                    pattern: Pattern::below(section),
-                }],
+                // The last one governs what a deny has to see through.
+                routes: [section, VERSION]
+                    .into_iter()
+                    .take(if section == "c" { 2 } else { 1 })
+                    .map(|path| Route {
+                        methods,
+                        pattern: Pattern::below(path),
+                    })
+                    .collect(),
                 when: Vec::new(),
                 missing: missing(needs),
                 holes: if section == "a" {
@@ -103,7 +116,7 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
             effect: Effect::Allow,
             routes: vec![Route::narrow(route)],
             when: if *name == "ALLOW_ONE" {
-                vec![Condition::EmptyBody]
+                vec![Condition::UnreadBody]
             } else {
                 Vec::new()
             },
@@ -111,19 +124,43 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
             holes: Vec::new(),
         });
     }
+    if on.contains(DENY) {
+        let deny = |routes, holes| Rule {
+            origin: DENY.into(),
+            effect: Effect::Deny,
+            routes,
+            when: Vec::new(),
+            missing: Vec::new(),
+            holes,
+        };
+        let [(_, one), (_, run)] = &ACTIONS;
+        rules.push(deny(Route::denied(one).collect(), Vec::new()));
+        let writes = Route {
+            methods: Methods::WRITES,
+            pattern: Pattern::below(SECTIONS[1]),
+        };
+        let known = Hole {
+            route: Route::narrow(run),
+            missing: missing(&["DENY_RUN"]),
+        };
+        rules.push(deny(vec![writes], vec![known]));
+    }
     rules
 }
 
-/// Every path of up to [`LONGEST`] segments, with and without a trailing slash, for each method.
+/// Every path of up to [`LONGEST`] segments, and some behind [`VERSION`], with and without a trailing slash, for each method.
 fn targets() -> Vec<Target> {
-    let mut paths = vec![String::new()];
-    let mut longest = paths.clone();
-    for _ in 0..LONGEST {
-        longest = longest
-            .iter()
-            .flat_map(|path| ALPHABET.map(|segment| format!("{path}/{segment}")))
-            .collect();
+    let mut paths = Vec::new();
+    for (begin, length) in [("", LONGEST), (VERSION, LONGEST_BEHIND)] {
+        let mut longest = vec![begin.to_owned()];
         paths.extend_from_slice(&longest);
+        for _ in 0..length {
+            longest = longest
+                .iter()
+                .flat_map(|path| ALPHABET.map(|segment| format!("{path}/{segment}")))
+                .collect();
+            paths.extend_from_slice(&longest);
+        }
     }
     let lines = paths
         .iter()
@@ -148,7 +185,7 @@ fn compare(on: &BTreeSet<&str>, closes: &'static str, targets: &[Target]) -> [us
     for target in targets {
         // Only the method of the action with a condition can tell bodies apart.
         let bodies = match target.method() {
-            Some(Method::Post) => &[Body::Empty, Body::Form, Body::Other][..],
+            Some(Method::Post) => &Body::ALL[..],
             _ => &[Body::Empty],
         };
         for &body in bodies {
@@ -179,6 +216,7 @@ fn tree_and_naive_interpreter_agree_on_every_policy_and_path() {
         "POST",
         "ALLOW_ONE",
         "ALLOW_RUN",
+        DENY,
     ];
     let mut policies = Vec::new();
     for bits in 0..1 << names.len() {
@@ -214,7 +252,8 @@ fn tree_and_naive_interpreter_agree_on_every_policy_and_path() {
         counts[0],
         counts[1]
     );
-    assert_eq!(policies.len(), 128);
-    assert_eq!(targets.len(), 4 * (2 * 1555 - 1));
-    assert_eq!(counts[0], 128 * 6 * (2 * 1555 - 1));
+    let lines = 2 * (1555 + 259) - 1;
+    assert_eq!(policies.len(), 256);
+    assert_eq!(targets.len(), 4 * lines);
+    assert_eq!(counts[0], 256 * (3 + Body::ALL.len()) * lines);
 }

@@ -28,6 +28,7 @@ fn request(line: &str) -> Request {
     let words: Vec<&str> = line.split(' ').collect();
     let body = match words[2..] {
         [] => Body::Empty,
+        ["short"] => Body::Short,
         ["body"] => Body::Other,
         ["form"] => Body::Form,
         _ => panic!("{line}"),
@@ -135,6 +136,19 @@ fn preset_is_enough(session: &[Request], learned: &Learned) {
     }
 }
 
+/// In a container, the regexes that were learned let clients connect.
+#[test]
+fn learned_regexes_come_with_a_listener_and_clients() {
+    let learned = learn(&[request("GET /v1.41/containers/json")]);
+    let variables = [&learned.reach[..], &learned.patterns].concat();
+    let snapshot = pairs(&variables).into_iter().collect::<Snapshot>();
+    let settings = Settings::load(&snapshot.of_process_1()).expect("good settings");
+    assert_eq!(settings.warnings, []);
+    assert_eq!(settings.listen[0].to_string(), "tcp://0.0.0.0:2375");
+    let clients = settings.allow_from.expect("a list");
+    assert!(clients.has([172, 20, 0, 3].into()));
+}
+
 /// Each request is allowed by some pattern of its method, where one can be written at all; each
 /// pattern is needed.
 fn patterns_match(session: &[Request], learned: &Learned) {
@@ -154,7 +168,7 @@ fn patterns_match(session: &[Request], learned: &Learned) {
             .then(|| version.unwrap_or_default().to_owned() + &path)
     };
     let raw = |(target, body): &Request| {
-        let fit = *body != Body::Form && is_literal(target);
+        let fit = !body.is_form() && is_literal(target);
         fit.then(|| target.path_and_query().to_string())
     };
     let granted = policy(pairs(&learned.patterns));
@@ -290,7 +304,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
         any::<bool>(),
         option::weighted(0.1, Just("/")),
         select(queries.to_vec()),
-        select(&["", "", "", " body", " form"][..]),
+        select(&["", "", "", " short", " body", " form"][..]),
     );
     let line = one.prop_map(|((method, route), name, versioned, slash, query, body)| {
         let version = if versioned { "/v1.41" } else { "" };
@@ -365,6 +379,8 @@ variables! {
         => "ALLOW_STOP=1 ALLOW_KILL=1 EVENTS=0 PING=0 VERSION=0";
     conditions_count: ["POST /containers/a/start"]
         => "ALLOW_START=1 EVENTS=0 PING=0 VERSION=0";
+    a_body_that_no_engine_reads_is_as_good_as_none: ["POST /containers/a/start short"]
+        => "ALLOW_START=1 EVENTS=0 PING=0 VERSION=0";
     a_condition_that_fails_takes_the_section: ["POST /containers/a/start?checkpoint=b"]
         => "CONTAINERS=1 EVENTS=0 PING=0 VERSION=0 POST=1";
     so_does_a_body: ["POST /containers/a/start", "POST /containers/a/start body"]
@@ -401,10 +417,12 @@ environment:
   NETWORKS: 1
   PING: 1
   VERSION: 0
-# no variable grants GET /debug/vars
+# no section or action covers GET /debug/vars
 #
-# 2. Regex allowlists (SP_LISTENIP and SP_ALLOWFROM say where and for whom):
+# 2. Regex allowlists (better than 0.0.0.0/0 is the client's name or network):
 environment:
+  SP_LISTENIP: '0.0.0.0'
+  SP_ALLOWFROM: '0.0.0.0/0'
   SP_ALLOW_GET: '/(v[0-9.]+/)?containers/json'
   SP_ALLOW_GET_2: '/(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/json'
   SP_ALLOW_GET_3: '/(v[0-9.]+/)?images/[a-zA-Z0-9_.:@-]+(/[a-zA-Z0-9_.:@-]+)*/json'

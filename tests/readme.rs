@@ -176,3 +176,28 @@ fn output(command: &str) -> String {
     let text = [output.stdout, output.stderr].concat();
     String::from_utf8(text).expect("text")
 }
+
+/// What people copy first is what they should run: a preset, and no privilege.
+#[test]
+fn the_first_examples_are_a_hardened_preset() {
+    let readme = fs::read_to_string(README).expect("a README");
+    let (_, first) = readme.split_once("```yaml\n").expect("an example");
+    let (first, _) = first.split_once("\n```").expect("its end");
+    let folder = env!("CARGO_MANIFEST_DIR");
+    let whole = fs::read_to_string(format!("{folder}/docker-compose.example.yml")).expect("a file");
+    for (text, drops) in [(first, "    cap_drop: [ALL]"), (&*whole, "      - ALL")] {
+        for line in [
+            "    container_name: dockgate",
+            "      PRESET: traefik",
+            "    user: \"65534:65534\"",
+            "    group_add:",
+            "    read_only: true",
+            drops,
+            "no-new-privileges:true",
+            "    internal: true",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("CONTAINERS"), "{text}");
+    }
+}

@@ -24,7 +24,7 @@ name = "START"
 section = "CONTAINERS"
 routes = ["POST /containers/{id}/start"]
 deny_also = ["POST /containers/{id}/begin"]
-empty_body = true
+unread_body = true
 without_query = ["checkpoint"]
 doc = "Start"
 
@@ -59,6 +59,10 @@ fn the_good_table_is_taken() {
         build::table(&names)
             .expect("no mistakes")
             .contains("Step::Names")
+    );
+    let podman = build::table(&GOOD.replace("deny_also", "podman")).expect("no mistakes");
+    assert!(
+        podman.contains(r#"deny_also: &[], podman: &[Route { text: "POST /containers/{id}/begin""#)
     );
 }
 
@@ -115,6 +119,7 @@ refused! {
     trailing_slash: "/containers/{id}/start" => "/containers/{id}/", 16, "is no segment";
     dot_segment: "/containers/{id}/start" => "/containers/../start", 16, "is no segment";
     bad_key: "[\"checkpoint\"]" => "[\"check%70oint\"]", 19, "query key";
+    short_key: "[\"checkpoint\"]" => "[\"check\"]", 19, "could hold this key";
     unknown_also: "also = \"EXEC\"" => "also = \"EXECS\"", 24, "neither a section nor POST";
     hole_in_nothing: "* /containers/{id}/exec" => "* /images/{id}/exec", 23, "below no section";
     holes_in_two_sections: "[\"* /containers/{id}/exec\"]" =>

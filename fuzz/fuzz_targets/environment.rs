@@ -218,7 +218,7 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
         let asked = Asked {
             row,
             query: "",
-            body_is_empty: true,
+            length: Some(0),
         };
         let verdict = settings.policy.decide(target, Body::Empty);
         let allowed = matches!(verdict, Verdict::Allow(_));

@@ -30,8 +30,8 @@ fuzz_target!(|line: &[u8]| {
     };
     let routed = the_engine_matches_what_is_decided_on(&target, sent, &forwarded);
     for policy in &*POLICIES {
-        for body_is_empty in [true, false] {
-            what_is_allowed_is_granted(policy, &target, &routed, body_is_empty);
+        for length in [Some(0), Some(7), Some(8), None] {
+            what_is_allowed_is_granted(policy, &target, &routed, length);
         }
     }
 });
@@ -88,17 +88,14 @@ fn what_is_allowed_is_granted(
     policy: &Granted,
     target: &Target,
     routed: &[&'static Row],
-    body_is_empty: bool,
+    length: Option<u64>,
 ) {
     let asked = |row| Asked {
         row,
         query: target.query().unwrap_or(""),
-        body_is_empty,
+        length,
     };
-    let body = match body_is_empty {
-        true => Body::Empty,
-        false => Body::Other,
-    };
+    let body = Body::of(length, false);
     let verdict = policy.settings.policy.decide(target.clone(), body);
     match &verdict {
         Verdict::Allow(permit) => {

@@ -23,8 +23,12 @@ fuzz_target!(|data: &[u8]| {
 });
 
 /// Words of every class, those of one length and beginnings of others too.
-const WORDS: &[&str] = &["a", "b", "ab", "ba", "a:b", "b@", "é", "a b", "zz"];
-const QUERIES: &[&str] = &["", "?", "?k=1", "?m=1", "?m=1;l", "?%6b=1", "?m=%6b&k+=2"];
+const WORDS: &[&str] = &[
+    "a", "b", "ab", "ba", "a:b", "b@", "é", "a b", "zz", "v1", "v1x", "libpod",
+];
+const QUERIES: &[&str] = &[
+    "", "?", "?k=1", "?k=", "?k=&K=1", "?m=1", "?m=1;l=1", "?%6b=1", "?%e2%84%aa=1", "?m=%6b&k+=2",
+];
 
 fn agree(u: &mut Unstructured<'_>) -> Result<()> {
     let rules = list(u, 0..=5, rule)?;
@@ -35,7 +39,7 @@ fn agree(u: &mut Unstructured<'_>) -> Result<()> {
     loop {
         let (target, body) = (
             target(u)?,
-            *u.choose(&[Body::Empty, Body::Form, Body::Other])?,
+            *u.choose(&Body::ALL)?,
         );
         let origins = naive(&rules, &target, body);
         match policy.decide(target.clone(), body) {
@@ -102,7 +106,7 @@ fn step(u: &mut Unstructured<'_>) -> Result<Step> {
 
 fn condition(u: &mut Unstructured<'_>) -> Result<Condition> {
     Ok(match u.int_in_range(0..=2)? {
-        0 => Condition::EmptyBody,
+        0 => Condition::UnreadBody,
         1 => Condition::WithoutQuery(&["k"]),
         _ => Condition::WithoutQuery(&["k", "l"]),
     })
@@ -112,6 +116,7 @@ fn grant(u: &mut Unstructured<'_>) -> Result<Grant> {
     Ok(Grant {
         variable: (*u.choose(&["X", "Y"])?).into(),
         misread: None,
+        brings: Vec::new(),
     })
 }
 
@@ -128,7 +133,7 @@ fn target(u: &mut Unstructured<'_>) -> Result<Target> {
         line.push('/');
         for byte in u.choose(WORDS)?.bytes() {
             match byte {
-                b'a'..=b'z' | b':' | b'@' => line.push(char::from(byte)),
+                b'a'..=b'z' | b'1' | b':' | b'@' => line.push(char::from(byte)),
                 _ => line.push_str(&format!("%{byte:02x}")),
             }
         }

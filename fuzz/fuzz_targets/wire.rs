@@ -1,6 +1,7 @@
 //! Arbitrary bytes in arbitrary cuts against a whole connection: what reaches the engine is well
-//! formed, was decided on, in that order, and is granted; the log says of exactly these requests that
-//! the engine got them; nothing panics and nothing hangs.
+//! formed, was decided on, in that order, and is granted, or is the input of an attach or an exec
+//! that the engine has taken over; the log says of exactly these requests that the engine got them;
+//! what does not begin as a request is answered at once; nothing panics and nothing hangs.
 //!
 //! An input is four bytes and then what the client sends. The bytes choose the policy, how the
 //! client ends, and how the engine answers the odd and the even requests. 0xFE, 0xFD and 0xFC in
@@ -31,7 +32,7 @@ use tokio::{
     runtime::{self, Runtime},
     signal::unix::{SignalKind, signal},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 static POLICIES: LazyLock<Vec<Granted>> = LazyLock::new(policies);
@@ -40,6 +41,8 @@ static POLICIES: LazyLock<Vec<Granted>> = LazyLock::new(policies);
 /// and moves only when nothing else does, so an hour costs nothing.
 const HANGS: Duration = Duration::from_secs(3600);
 const LONGEST_WAIT: Duration = Duration::from_secs(31);
+/// No time at all, but for what the client itself waits.
+const SOON: Duration = Duration::from_secs(1);
 
 fuzz_target!(
     init: {
@@ -85,7 +88,14 @@ async fn play(policy: &Granted, end: End, answers: [u8; 2], sent: &[u8]) -> Vec<
         UnixStream::from_std(socket).expect("a socket")
     });
     let proxy = serve_one(&policy.settings, theirs);
-    let ((), got) = tokio::join!(proxy, client(ours, end, sent));
+    let ((), (got, answered)) = tokio::join!(proxy, client(ours, end, sent));
+    if cannot_be_a_request(sent) && !matches!(end, End::Vanish) {
+        assert!(
+            answered.is_some_and(|time| time < SOON),
+            "{answered:?}: {}",
+            sent.escape_ascii()
+        );
+    }
     // All that the proxy sent has been read when the clock moves on.
     sleep(Duration::from_secs(1)).await;
     engine.abort();
@@ -120,8 +130,19 @@ impl End {
     }
 }
 
-/// Sends what is to be sent; gives back what came.
-async fn client(socket: UnixStream, end: End, sent: &[u8]) -> Vec<u8> {
+/// Whether all that a client sends before it waits begins with what is in no method.
+fn cannot_be_a_request(sent: &[u8]) -> bool {
+    let first = sent.iter().find(|byte| !matches!(byte, b'\r' | b'\n'));
+    first.is_some_and(|byte| match byte {
+        0xfc..=0xfe => false,
+        byte => !byte.is_ascii_graphic() || b"\"(),/:;<=>?@[\\]{}".contains(byte),
+    })
+}
+
+/// Sends what is to be sent; gives back what came, and after what time the first of it.
+async fn client(socket: UnixStream, end: End, sent: &[u8]) -> (Vec<u8>, Option<Duration>) {
+    let start = Instant::now();
+    let mut answered = None;
     let (mut from, mut to) = socket.into_split();
     let write = async {
         let mut rest = sent;
@@ -150,9 +171,11 @@ async fn client(socket: UnixStream, end: End, sent: &[u8]) -> Vec<u8> {
     };
     let mut got = Vec::new();
     let read = async {
-        let _ = from.read_to_end(&mut got).await;
+        while from.read_buf(&mut got).await.is_ok_and(|n| n > 0) {
+            answered.get_or_insert_with(|| start.elapsed());
+        }
     };
-    let mut read = std::pin::pin!(read);
+    let mut read = Box::pin(read);
     let mut write = std::pin::pin!(write);
     let (mut is_read, mut is_written) = (false, false);
     while !(is_read && is_written) {
@@ -166,7 +189,8 @@ async fn client(socket: UnixStream, end: End, sent: &[u8]) -> Vec<u8> {
             }
         }
     }
-    got
+    drop(read);
+    (got, answered)
 }
 
 /// No answer is given twice or to an earlier request, and what an engine sends behind one is not
@@ -205,6 +229,22 @@ impl Request {
         assert!(values.next().is_none(), "more than one {name}: {self:?}");
         value
     }
+
+    /// Whether an engine makes the connection a raw stream: on attach and the start of an exec.
+    fn is_hijacked(&self) -> bool {
+        let path = self.target.split('?').next().unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let parts = match parts.first() {
+            Some(first) if first.starts_with('v') => &parts[1..],
+            _ => &parts[..],
+        };
+        self.method == "POST"
+            && match parts {
+                ["containers", _, .., last] => *last == "attach",
+                ["exec", _, .., last] => *last == "start",
+                _ => false,
+            }
+    }
 }
 
 /// An engine that takes no other request than RFC 9112 has it, and answers in every way.
@@ -240,6 +280,7 @@ async fn serve_engine(socket: UnixStream, answers: [u8; 2], seen: Arc<Mutex<Vec<
             return;
         }
         let asked = request.header("upgrade").is_some();
+        let hijacks = request.is_hijacked();
         let body = if request.method == "HEAD" { "" } else { "ok" };
         let mark = format!("x-mark: {number}\r\n");
         let (answer, then) = match how {
@@ -279,7 +320,31 @@ async fn serve_engine(socket: UnixStream, answers: [u8; 2], seen: Arc<Mutex<Vec<
                 ),
                 Then::Tunnel,
             ),
-            10..=12 if asked => (
+            // An engine takes over what it can, and reads on where it cannot.
+            12 => (
+                format!(
+                    "HTTP/1.1 200 OK\r\n{mark}\
+                     Content-Type: application/vnd.docker.raw-stream\r\n\r\nhello"
+                ),
+                if hijacks { Then::Tunnel } else { Then::Next },
+            ),
+            // The same, but not for ever.
+            13 => (
+                format!(
+                    "HTTP/1.1 200 OK\r\n{mark}\
+                     Content-Type: application/vnd.docker.multiplexed-stream\r\n\r\nhello"
+                ),
+                Then::Close,
+            ),
+            // What hijacks nothing.
+            14 => (
+                format!(
+                    "HTTP/1.1 201 Created\r\n{mark}\
+                     Content-Type: application/vnd.docker.raw-stream\r\n\r\nhello"
+                ),
+                Then::Next,
+            ),
+            10..=11 if asked => (
                 format!(
                     "HTTP/1.1 101 UPGRADED\r\n{mark}Connection: Upgrade\r\n\
                                           Upgrade: tcp\r\n\r\nhello"
@@ -482,11 +547,10 @@ fn was_decided_on(policy: &Granted, requests: &[Request]) {
             .map_or("", |(_, query)| query);
         let routed = routes(&request.method, &path);
         for row in &routed {
-            let body_is_empty = request.length == Some(0);
             let asked = Asked {
                 row,
                 query,
-                body_is_empty,
+                length: request.length,
             };
             assert!(policy.grants(asked), "not granted: {request:?}");
         }

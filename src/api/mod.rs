@@ -1,7 +1,9 @@
 //! Facts about the Docker API, and nothing about policy: the sections and actions of
-//! `sections.toml`, the methods that the engine knows, and what its router makes of a target.
+//! `sections.toml`, the methods that the engine knows, what its router makes of a target, and what
+//! engines read in a query.
 
 mod method;
+pub mod query;
 pub mod sections;
 pub mod target;
 

@@ -35,9 +35,11 @@ pub struct Action {
     pub routes: &'static [Route],
     /// What is taken away besides: older ways to the same end.
     pub deny_also: &'static [Route],
-    /// Granted only without a request body.
-    pub empty_body: bool,
-    /// Granted only without these keys in the query.
+    /// The ways to the same end that Podman alone has. They are taken away too.
+    pub podman: &'static [Route],
+    /// Granted only without a body that the engine reads.
+    pub unread_body: bool,
+    /// Granted only without values of these keys in the query.
     pub without_query: &'static [&'static str],
     /// Whether it brings out the contents of files, without any write.
     pub reads_files: bool,
@@ -48,20 +50,26 @@ pub struct Action {
 }
 
 impl Action {
-    /// What its deny takes away.
+    /// What its deny takes away, there and below `/libpod`, besides what Podman alone has.
     pub fn denied(&self) -> impl Iterator<Item = &'static Route> {
         self.routes.iter().chain(self.deny_also)
     }
 
     /// What it demands of a request besides its route, as people read it.
     pub fn limits(&self) -> String {
-        let body = self.empty_body.then(|| "without a body".to_owned());
+        let body = self.unread_body.then(|| format!("without {READ_BODY}"));
         let query = (!self.without_query.is_empty())
             .then(|| format!("without {}", self.without_query.join(" or ")));
         let limits: Vec<String> = body.into_iter().chain(query).collect();
         limits.join(" and ")
     }
 }
+
+/// The engine leaves a start's body of up to so many bytes unread, if its length is given.
+pub const UNREAD: u64 = 7;
+
+/// The other bodies of a start, as people read it: old engines take a HostConfig from them.
+pub(crate) const READ_BODY: &str = "a body over 7 bytes or in chunks";
 
 /// A hole in what a section grants, closed again by one more grant.
 #[derive(Debug)]
@@ -119,15 +127,29 @@ pub enum Step {
 }
 
 impl Route {
+    /// Requests of this route: its methods, with paths that have names as clients write them.
+    pub fn samples(&self) -> Vec<(Method, String)> {
+        const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let path = |name: &str| {
+            let segments = self.steps.iter().map(|step| match step {
+                Step::Literal(literal) => literal,
+                Step::Id | Step::One | Step::Names => name,
+            });
+            segments.fold(String::new(), |path, segment| path + "/" + segment)
+        };
+        let mut paths = [ID, "web"].map(path).to_vec();
+        paths.dedup();
+        let methods = Method::ALL.into_iter();
+        let methods = methods.filter(|method| self.method.is_none_or(|own| own == *method));
+        methods
+            .flat_map(|method| paths.iter().map(move |path| (method, path.clone())))
+            .collect()
+    }
+
     /// A request of this route, as good as any: `POST /containers/0123…/start`.
     pub fn sample(&self) -> Option<Target> {
-        const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-        let segments = self.steps.iter().map(|step| match step {
-            Step::Literal(literal) => literal,
-            Step::Id | Step::One | Step::Names => ID,
-        });
-        let path = segments.fold(String::new(), |path, segment| path + "/" + segment);
-        Target::from_line(self.method?.as_str(), &path).ok()
+        let (method, path) = self.samples().into_iter().next()?;
+        Target::from_line(method.as_str(), &path).ok()
     }
 
     /// Routes as people read them.
@@ -141,7 +163,7 @@ impl Route {
 
     /// Whether the engine's router can take this request for this route: each placeholder is any
     /// run of segments, because its own patterns (`{name:.*}`) span segments.
-    pub(super) fn spans(&self, method: Method, path: &[u8]) -> bool {
+    pub(crate) fn spans(&self, method: Method, path: &[u8]) -> bool {
         fn rest_spans(steps: &[Step], path: &[u8]) -> bool {
             let Some((step, steps)) = steps.split_first() else {
                 return path.is_empty();

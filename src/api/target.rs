@@ -91,6 +91,15 @@ impl Target {
         &self.whole_path()[self.start..]
     }
 
+    /// The canonical path behind one more version, as engines other than Docker's may spell it: a
+    /// first segment that begins with `v` and a digit. Podman takes letters and hyphens after that.
+    pub fn behind_other_version(&self) -> Option<&[u8]> {
+        let [b'/', b'v', b'0'..=b'9', rest @ ..] = self.path() else {
+            return None;
+        };
+        memchr::memchr(b'/', rest).map(|slash| &rest[slash..])
+    }
+
     /// The path decoded once, with its version segment if it has one.
     pub fn whole_path(&self) -> &[u8] {
         self.decoded
@@ -113,6 +122,12 @@ impl Target {
             .iter()
             .find(|upgrade| upgrade.routes.iter().any(|route| route.spans(method, path)))
             .map_or(&[], |upgrade| upgrade.protocols)
+    }
+
+    /// Whether this is a route on which the engine makes its connection a raw stream, if need be
+    /// without a switch of protocols: where it would switch to `tcp`.
+    pub fn is_hijacked(&self) -> bool {
+        self.upgrade_protocols().contains(&"tcp")
     }
 }
 

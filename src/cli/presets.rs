@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{aligned, line};
 use crate::{
     api::sections::{ACTIONS, REQUIRES, Route, SECTIONS},
-    config::{PRESETS, Piece, Preset, Settings, Snapshot, patterns},
+    config::{PRESETS, Piece, Preset, REACH, Settings, Snapshot, patterns},
     policy::{Body, Verdict},
 };
 
@@ -58,12 +58,19 @@ pub(super) fn show(preset: &Preset) -> String {
         );
     }
     text.push_str("\nIn regexes:\n");
+    for (name, value) in REACH {
+        line(&mut text, format_args!("      {name}: '{value}'"));
+    }
     for (method, pattern) in patterns(preset.pieces().flat_map(Piece::routes)) {
         line(
             &mut text,
             format_args!("      SP_ALLOW_{method}: '{pattern}'"),
         );
     }
+    line(
+        &mut text,
+        "  where better than 0.0.0.0/0 is the client's name or network",
+    );
     let limited = preset.pieces().filter_map(|piece| match piece {
         Piece::Action(action) if preset.unconditional.contains(&action.name) => None,
         Piece::Action(action) if !action.limits().is_empty() => {

@@ -22,6 +22,8 @@ pub struct Diagnostic {
     pub problem: String,
     /// What to do: `write info`.
     pub help: String,
+    /// The variable that was meant, if it is another one.
+    pub meant: Option<&'static str>,
 }
 
 impl Diagnostic {
@@ -36,6 +38,7 @@ impl Diagnostic {
             variable,
             problem,
             help,
+            meant: None,
         }
     }
 

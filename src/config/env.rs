@@ -14,6 +14,8 @@ use super::flags;
 pub struct Snapshot {
     variables: BTreeMap<OsString, OsString>,
     flags: Vec<flags::Given>,
+    of_process_1: bool,
+    stray: Vec<OsString>,
 }
 
 impl Snapshot {
@@ -22,7 +24,7 @@ impl Snapshot {
         env::vars_os().collect()
     }
 
-    /// Takes the flags out of a command line, and gives back the rest of it.
+    /// Takes the flags out of a command line, with what is ignored of it, and gives back the rest.
     ///
     /// # Errors
     /// What is wrong with a flag.
@@ -30,9 +32,24 @@ impl Snapshot {
         &mut self,
         args: impl IntoIterator<Item = OsString>,
     ) -> Result<Vec<OsString>, String> {
-        let (flags, rest) = flags::take(args)?;
+        let flags::Taken { flags, rest, stray } = flags::take(args)?;
         self.flags.extend(flags);
+        self.stray.extend(stray);
         Ok(rest)
+    }
+
+    /// The same, of a dockgate that is process 1: what a container was started for.
+    #[must_use]
+    pub fn of_process_1(self) -> Snapshot {
+        Snapshot {
+            of_process_1: true,
+            ..self
+        }
+    }
+
+    /// Whether dockgate is process 1, so that this environment was made for it alone.
+    pub(super) fn is_of_process_1(&self) -> bool {
+        self.of_process_1
     }
 
     /// Whether any flag was taken.
@@ -53,6 +70,11 @@ impl Snapshot {
         given.map(|(_, value)| value.as_os_str())
     }
 
+    /// A word at which the flags ended too early, and what stood behind it.
+    pub(super) fn stray(&self) -> &[OsString] {
+        &self.stray
+    }
+
     /// The names that are UTF-8; no other can be one that matters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
@@ -66,7 +88,7 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Snapshot {
             variables: variables
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-            flags: Vec::new(),
+            ..Snapshot::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The flags of the command line: the settings of regex allowlists, as their dialect writes them.
 //!
-//! `-x=v`, `-x v`, `--x=v` and `--x v`; a switch is `-x` or `-x=true`. Anything else is left to
-//! the commands.
+//! `-x=v`, `-x v`, `--x=v` and `--x v`; a switch is `-x` or `-x=true`. Flags end where Go's flag
+//! package ends them, at the first word that is none. The words of a command are left to it.
 
 use std::ffi::{OsStr, OsString};
 
@@ -109,7 +109,7 @@ pub(super) const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS",
 ];
 
-/// The flag of that name.
+/// The flag of that name, in any letter case.
 fn known(name: &str) -> Option<&'static str> {
     const PATTERNS: [&str; METHODS.len()] = [
         "allowGET",
@@ -125,44 +125,90 @@ fn known(name: &str) -> Option<&'static str> {
     let settings = FLAGS.iter().map(|flag| flag.name);
     let unsupported = UNSUPPORTED.iter().map(|(name, _)| *name);
     let mut names = settings.chain(unsupported).chain(PATTERNS);
-    names.find(|known| *known == name)
+    names.find(|known| known.eq_ignore_ascii_case(name))
 }
+
+/// The words that are commands. Behind one of them flags may stand anywhere.
+pub const COMMANDS: [&str; 8] = [
+    "serve",
+    "check",
+    "explain",
+    "presets",
+    "learn",
+    "healthcheck",
+    "version",
+    "help",
+];
 
 /// A flag as it was given.
 pub(super) type Given = (&'static str, OsString);
 
-/// The flags among arguments, and the rest of them.
-///
-/// # Errors
-/// A flag without its value.
-pub(super) fn take(
-    args: impl IntoIterator<Item = OsString>,
-) -> Result<(Vec<Given>, Vec<OsString>), String> {
-    let mut args = args.into_iter();
-    let (mut flags, mut rest) = (Vec::new(), Vec::new());
-    while let Some(arg) = args.next() {
-        let Some((name, value)) = split(&arg) else {
-            rest.push(arg);
-            continue;
-        };
-        let value = match value {
-            Some(value) => value,
-            None if SWITCHES.contains(&name) => "true".into(),
-            None => args.next().ok_or(format!("-{name} needs a value"))?,
-        };
-        flags.push((name, value));
-    }
-    Ok((flags, rest))
+/// A command line, taken apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// The flags.
+    pub(super) flags: Vec<Given>,
+    /// A command with its own arguments, and what looks like an option and is no flag.
+    pub(super) rest: Vec<OsString>,
+    /// A stray word behind a flag, and all that stands behind it.
+    pub(super) stray: Vec<OsString>,
 }
 
-/// An argument as a flag with the value behind its `=`.
-fn split(arg: &OsStr) -> Option<(&'static str, Option<OsString>)> {
+/// Takes a command line apart.
+///
+/// # Errors
+/// A flag without its value, or in the wrong letter case.
+pub(super) fn take(args: impl IntoIterator<Item = OsString>) -> Result<Taken, String> {
+    let mut args = args.into_iter();
+    let mut taken = Taken::default();
+    let mut in_command = false;
+    while let Some(arg) = args.next() {
+        if let Some((name, value)) = split(&arg)? {
+            let value = match value {
+                Some(value) => value,
+                None if SWITCHES.contains(&name) => "true".into(),
+                None => args.next().ok_or(format!("-{name} needs a value"))?,
+            };
+            taken.flags.push((name, value));
+            continue;
+        }
+        in_command |= COMMANDS.iter().any(|command| arg == *command);
+        if in_command || taken.flags.is_empty() || is_option(&arg) {
+            taken.rest.push(arg);
+        } else {
+            taken.stray = [arg].into_iter().chain(args).collect();
+            break;
+        }
+    }
+    Ok(taken)
+}
+
+/// Whether Go's flag package would take an argument for a flag of any name.
+fn is_option(arg: &OsStr) -> bool {
+    let bytes = arg.as_encoded_bytes();
+    bytes.starts_with(b"-") && bytes != b"-" && bytes != b"--"
+}
+
+/// The flag that an argument is, with the value behind its `=`.
+///
+/// # Errors
+/// It would be one in another letter case.
+pub(super) fn split(arg: &OsStr) -> Result<Option<(&'static str, Option<OsString>)>, String> {
     // A value that is not UTF-8 is a pattern or path that nobody means: it is told as unexpected.
-    let text = arg.to_str()?.strip_prefix('-')?;
+    let Some(text) = arg.to_str().and_then(|text| text.strip_prefix('-')) else {
+        return Ok(None);
+    };
     let text = text.strip_prefix('-').unwrap_or(text);
-    match text.split_once('=') {
-        Some((name, value)) => Some((known(name)?, Some(value.into()))),
-        None => Some((known(text)?, None)),
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.into())),
+        None => (text, None),
+    };
+    match known(name) {
+        Some(known) if known == name => Ok(Some((known, value))),
+        Some(known) => Err(format!(
+            "unknown flag -{name}: letter case matters; write -{known}"
+        )),
+        None => Ok(None),
     }
 }
 
@@ -170,8 +216,18 @@ fn split(arg: &OsStr) -> Option<(&'static str, Option<OsString>)> {
 mod tests {
     use super::*;
 
-    fn taken(args: &[&str]) -> Result<(Vec<Given>, Vec<OsString>), String> {
+    fn taken(args: &[&str]) -> Result<Taken, String> {
         take(args.iter().map(OsString::from))
+    }
+
+    /// The flags, the rest and what is stray, as text.
+    fn parts(args: &[&str]) -> [String; 3] {
+        let Taken { flags, rest, stray } = taken(args).unwrap();
+        let text = |words: &[OsString]| words.join(OsStr::new(" ")).into_string().unwrap();
+        let flags: Vec<OsString> = (flags.into_iter())
+            .map(|(name, value)| format!("{name}={}", value.to_string_lossy()).into())
+            .collect();
+        [text(&flags), text(&rest), text(&stray)]
     }
 
     #[test]
@@ -182,13 +238,11 @@ mod tests {
             &["--allowGET=/a=b"],
             &["--allowGET", "/a=b"],
         ] {
-            let expected = (vec![("allowGET", "/a=b".into())], vec![]);
-            assert_eq!(taken(args), Ok(expected), "{args:?}");
+            assert_eq!(parts(args), ["allowGET=/a=b", "", ""], "{args:?}");
         }
-        let (flags, rest) = taken(&["check", "-logjson", "x", "-logjson=0", "-listenip="]).unwrap();
-        let expected = [("logjson", "true"), ("logjson", "0"), ("listenip", "")];
-        assert_eq!(flags, expected.map(|(name, value)| (name, value.into())));
-        assert_eq!(rest, ["check", "x"]);
+        let args = ["check", "-logjson", "x", "-logjson=0", "-listenip="];
+        let expected = ["logjson=true logjson=0 listenip=", "check x", ""];
+        assert_eq!(parts(&args), expected);
     }
 
     #[test]
@@ -196,17 +250,60 @@ mod tests {
         for arg in [
             "-h",
             "--version",
-            "-allowget=/",
             "-allowFOO",
             "allowGET=/",
             "---allowGET=/",
             "-",
+            "serv",
         ] {
-            assert_eq!(taken(&[arg]), Ok((vec![], vec![arg.into()])));
+            assert_eq!(parts(&[arg]), ["", arg, ""]);
         }
         assert_eq!(
             taken(&["-proxyport"]),
             Err("-proxyport needs a value".to_owned())
         );
+    }
+
+    #[test]
+    fn flags_end_at_a_stray_word_unless_it_is_a_command() {
+        let flag = "allowGET=/";
+        for (args, expected) in [
+            (
+                &["-allowGET=/", "x", "-logjson"][..],
+                [flag, "", "x -logjson"],
+            ),
+            (&["-allowGET", "/", "x", "check"], [flag, "", "x check"]),
+            (
+                &["-allowGET=/", "--", "-logjson"],
+                [flag, "", "-- -logjson"],
+            ),
+            (&["-allowGET=/", "-"], [flag, "", "-"]),
+            (&["-logjson", "true"], ["logjson=true", "", "true"]),
+            (&["-allowGET=/", "check", "x"], [flag, "check x", ""]),
+            (&["check", "x", "-allowGET=/"], [flag, "check x", ""]),
+            (&["-allowGET=/", "-h", "x"], [flag, "-h", "x"]),
+            // No flag before it: more likely a command that is misspelt.
+            (&["x", "-allowGET=/"], [flag, "x", ""]),
+            (&[], [""; 3]),
+        ] {
+            assert_eq!(parts(args), expected, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_flag_in_the_wrong_letter_case_is_told() {
+        let unsupported = UNSUPPORTED.iter().map(|(flag, _)| *flag);
+        let settings = FLAGS.iter().map(|flag| flag.name).chain(unsupported);
+        let patterns = METHODS.map(|method| format!("allow{method}"));
+        for name in settings.chain(patterns.iter().map(String::as_str)) {
+            let first = name[..1].to_uppercase();
+            for wrong in [name.to_uppercase(), first + &name[1..]] {
+                let told = format!("unknown flag -{wrong}: letter case matters; write -{name}");
+                assert_eq!(taken(&[&format!("-{wrong}=x")]), Err(told.clone()));
+                assert_eq!(taken(&[&format!("--{wrong}"), "x"]), Err(told));
+            }
+        }
+        let told = "unknown flag -allowget: letter case matters; write -allowGET";
+        assert_eq!(taken(&["-allowget=/"]), Err(told.to_owned()));
     }
 }

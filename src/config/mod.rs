@@ -2,27 +2,31 @@
 //!
 //! Every mistake is collected and told at once. Bad configuration does not start.
 
+mod bearing;
 mod clients;
 mod diagnostics;
 mod dialect;
 mod env;
 mod flags;
 mod names;
+mod near;
 mod paths;
+mod reach;
 mod settings;
 mod socket_proxy;
+mod stray;
 
 pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::Line;
 pub use dialect::presets::{Extra, PRESETS, Piece, Preset, Presets};
 pub use dialect::profile::{PROFILE_VARIABLES, Profile};
-pub use dialect::regexes::Regexes;
+pub use dialect::regexes::{REACH, Regexes};
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
 pub use dialect::written::patterns;
 pub use env::Snapshot;
-pub use flags::{FLAGS, Flag};
+pub use flags::{COMMANDS, FLAGS, Flag};
 pub use paths::shown_path;
 pub use settings::{Listen, LogLevel, Settings, VARIABLES, Variable};
 pub use socket_proxy::Watchdog;

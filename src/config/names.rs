@@ -1,6 +1,8 @@
 //! Names that look like variables of dockgate and are none: misspelt ones, those in another case,
 //! and those of other proxies. Each one is a grant or a limit that somebody believes in.
 
+use std::net::IpAddr;
+
 use once_cell::sync::Lazy;
 
 use super::{
@@ -8,9 +10,9 @@ use super::{
     dialect::{
         presets::PRESET,
         regexes,
-        sections::{DENY, Grants, is_off},
+        sections::{DENY, Grants, POST, is_off},
     },
-    flags::UNSUPPORTED,
+    flags::{METHODS, UNSUPPORTED},
 };
 use crate::api::sections::SECTIONS;
 use crate::policy::printable;
@@ -38,6 +40,21 @@ const COMMON: &[&str] = &[
     "LANGUAGE", "LC_ALL", "EDITOR", "PAGER", "DISPLAY", "DEBUG", "ENV",
 ];
 
+/// What container engines, orchestrators and Rust itself set or read besides.
+const SURROUNDINGS: &[&str] = &[
+    "_",
+    "container",
+    "HOST_OS",
+    "HOST_HOSTNAME",
+    "HOST_CONTAINERNAME",
+    "RUST_BACKTRACE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+/// The same for whole families of names.
+const SURROUNDING_PREFIXES: &[&str] = &["KUBERNETES_", "NOMAD_", "ECS_", "LC_"];
+
 /// What other proxies of this kind read and this version does not.
 const FOREIGN: &[&str] = &[
     "ALLOW_DELETE",
@@ -56,51 +73,139 @@ const FOREIGN_PREFIXES: &[&str] = &["ALLOW_", "DENY_", "SP_", "CETUSGUARD_", "SO
 /// Warns about each name in the environment that was probably meant for dockgate. Never shows the
 /// value: it may be somebody else's secret.
 pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
-    snapshot.names().filter_map(|name| {
-        let known = |name: &str| KNOWN.binary_search(&name).is_ok();
-        if known(name) || COMMON.contains(&name) || regexes::method_of(name).is_some() {
-            return None;
+    snapshot.names().filter_map(|name| warning(snapshot, name))
+}
+
+/// The other names that mean nothing to dockgate, but for those that containers have anyway.
+pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
+    let unused = snapshot.names().filter(|name| {
+        !means_something(name) && !is_common(name) && warning(snapshot, name).is_none()
+    });
+    unused.map(|name| printable(name).into_owned()).collect()
+}
+
+fn is_known(name: &str) -> bool {
+    KNOWN.binary_search(&name).is_ok()
+}
+
+fn means_something(name: &str) -> bool {
+    is_known(name) || regexes::method_of(name).is_some()
+}
+
+/// Whether containers have it whatever runs in them.
+fn is_common(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    COMMON.contains(&name)
+        || SURROUNDINGS.contains(&name)
+        || (SURROUNDING_PREFIXES.iter()).any(|prefix| name.starts_with(prefix))
+        || upper.ends_with("_PROXY")
+        || name.ends_with("_SERVICE_HOST")
+        || name.contains("_PORT")
+}
+
+fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
+    if means_something(name) || COMMON.contains(&name) {
+        return None;
+    }
+    let value = snapshot.get(name).unwrap_or_default().to_string_lossy();
+    if is_of_a_service(name, &value) {
+        return None;
+    }
+    let (help, meant) = what_to_do(name)?;
+    // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
+    let problem = format!("{} is no variable of dockgate", printable(name));
+    // Who believes in a deny must not go without it.
+    let denies = |name: &str| name.starts_with(DENY);
+    let diagnostic = if (denies(name) || meant.is_some_and(denies)) && !is_off(&value) {
+        Diagnostic::error(name, problem + ": it denies nothing", help)
+    } else {
+        Diagnostic::warning(name, problem + ": no effect", help)
+    };
+    Some(Diagnostic {
+        meant,
+        ..diagnostic
+    })
+}
+
+/// What to write instead of a name that looks like one of dockgate's, and which one was meant.
+fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
+    let see_all = || ("`dockgate --help` lists what is".to_owned(), None);
+    let is_meant = |meant: &'static str| (format!("is {meant} meant?"), Some(meant));
+    if let Some((section, value)) = section_meant_by(name) {
+        return Some((format!("write {section}={value}"), Some(section)));
+    }
+    match method_meant_by(name) {
+        Some((false, "GET" | "HEAD")) => return Some(see_all()),
+        Some((false, _)) => {
+            let help = format!("write {POST}=0, which leaves sections GET and HEAD");
+            return Some((help, Some(POST)));
         }
-        // Who believes in a deny must not go without it.
-        let value = snapshot.get(name).unwrap_or_default().to_string_lossy();
-        let denies = name.starts_with(DENY) && !is_off(&value);
-        let no_effect = |help: String| {
-            // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
-            let problem = format!("{} is no variable of dockgate", printable(name));
-            if denies {
-                Diagnostic::error(name, problem + ": it denies nothing", help)
-            } else {
-                Diagnostic::warning(name, problem + ": no effect", help)
-            }
-        };
-        if let Some(help) = section_meant_by(name) {
-            return Some(no_effect(help));
-        }
-        if FOREIGN.contains(&name) {
-            return Some(no_effect("`dockgate --help` lists what is".to_owned()));
-        }
-        let upper = name.to_ascii_uppercase();
-        if known(&upper) {
-            return Some(no_effect(format!("names are upper case: write {upper}")));
-        }
-        if let Some(meant) = meant_by(name) {
-            return Some(no_effect(format!("is {meant} meant?")));
-        }
-        let foreign = FOREIGN_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        foreign.then(|| no_effect("`dockgate --help` lists what is".to_owned()))
+        Some((true, POST)) => return Some(is_meant(POST)),
+        Some((true, _)) => return Some(see_all()),
+        None if FOREIGN.contains(&name) => return Some(see_all()),
+        None => {}
+    }
+    let upper = name.to_ascii_uppercase();
+    if means_something(&upper) {
+        let known = KNOWN.iter().find(|known| **known == upper).copied();
+        return Some((format!("names are upper case: write {upper}"), known));
+    }
+    if let Some(meant) = meant_by(name) {
+        return Some(is_meant(meant));
+    }
+    let foreign = (FOREIGN_PREFIXES.iter()).any(|prefix| name.starts_with(prefix));
+    foreign.then(see_all)
+}
+
+/// Whether it is one of the variables that Kubernetes makes of a service: by its name and by its
+/// value, so that a deny which somebody wrote is never taken for one.
+fn is_of_a_service(name: &str, value: &str) -> bool {
+    let is_protocol = |text: &str| ["tcp", "udp", "sctp"].contains(&text);
+    let is_url = || (value.split_once("://")).is_some_and(|(scheme, _)| is_protocol(scheme));
+    let is_number = || value.parse::<u16>().is_ok();
+    let is_address = || value.parse::<IpAddr>().is_ok();
+    let of_port = |rest: &str| {
+        let (number, rest) = rest.split_once('_')?;
+        number.parse::<u16>().ok()?;
+        let mut protocols = ["TCP", "UDP", "SCTP"].iter();
+        let what = protocols.find_map(|protocol| rest.strip_prefix(protocol))?;
+        Some(match what {
+            "" => is_url(),
+            "_PROTO" => is_protocol(value),
+            "_PORT" => is_number(),
+            "_ADDR" => is_address(),
+            _ => false,
+        })
+    };
+    name.match_indices('_').any(|(at, _)| match &name[at..] {
+        "_SERVICE_HOST" => is_address(),
+        "_SERVICE_PORT" => is_number(),
+        "_PORT" => is_url(),
+        rest if rest.starts_with("_SERVICE_PORT_") => is_number(),
+        rest => rest.strip_prefix("_PORT_").and_then(of_port) == Some(true),
     })
 }
 
 /// `ALLOW_EVENTS` and `DENY_EVENTS`: sections that are no actions too.
-fn section_meant_by(name: &str) -> Option<String> {
-    let (word, value) = match name.strip_prefix("ALLOW_") {
-        Some(word) => (word, 1),
-        None => (name.strip_prefix(DENY)?, 0),
-    };
+fn section_meant_by(name: &str) -> Option<(&'static str, u8)> {
+    let (allows, word) = effect(name)?;
     let section = SECTIONS.iter().find(|section| section.name == word)?;
-    Some(format!("write {}={value}", section.name))
+    Some((section.name, u8::from(allows)))
+}
+
+/// `ALLOW_POST` and `DENY_POST`: methods are no actions. Whether it allows, and the method.
+fn method_meant_by(name: &str) -> Option<(bool, &'static str)> {
+    let (allows, word) = effect(name)?;
+    let method = METHODS.into_iter().find(|method| *method == word)?;
+    Some((allows, method))
+}
+
+/// Whether a name allows or denies, and what.
+fn effect(name: &str) -> Option<(bool, &str)> {
+    match name.strip_prefix("ALLOW_") {
+        Some(word) => Some((true, word)),
+        None => Some((false, name.strip_prefix(DENY)?)),
+    }
 }
 
 /// The known name that is one letter off, or two from six letters on; a swap counts as one.
@@ -119,6 +224,7 @@ fn meant_by(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Severity;
 
     fn warnings(name: &str) -> Vec<String> {
         let snapshot = Snapshot::from_iter([(name, "secret")]);
@@ -153,6 +259,12 @@ mod tests {
                 "containers is no variable of dockgate: no effect; names are upper case: write CONTAINERS"
             ]
         );
+        assert_eq!(
+            warnings("SP_ALLOW_get_2"),
+            [
+                "SP_ALLOW_get_2 is no variable of dockgate: no effect; names are upper case: write SP_ALLOW_GET_2"
+            ]
+        );
     }
 
     #[test]
@@ -171,7 +283,6 @@ mod tests {
             "BIND_CONFIG",
             "PUT",
             "DELETE",
-            "SP_ALLOW_get",
             "SP_ALLOW_GET2",
             "SP_ALLOWGET",
         ] {
@@ -180,6 +291,142 @@ mod tests {
             );
             assert_eq!(warnings(name), [told]);
         }
+    }
+
+    #[test]
+    fn methods_are_no_actions() {
+        for (name, help) in [
+            (
+                "DENY_POST",
+                "write POST=0, which leaves sections GET and HEAD",
+            ),
+            (
+                "DENY_DELETE",
+                "write POST=0, which leaves sections GET and HEAD",
+            ),
+            (
+                "DENY_PUT",
+                "write POST=0, which leaves sections GET and HEAD",
+            ),
+            ("DENY_GET", "`dockgate --help` lists what is"),
+            ("ALLOW_POST", "is POST meant?"),
+            ("ALLOW_PUT", "`dockgate --help` lists what is"),
+            ("ALLOW_GET", "`dockgate --help` lists what is"),
+        ] {
+            let effect = match name.strip_prefix("DENY_") {
+                Some(_) => "it denies nothing",
+                None => "no effect",
+            };
+            let told = format!("{name} is no variable of dockgate: {effect}; {help}");
+            assert_eq!(warnings(name), [told]);
+        }
+    }
+
+    #[test]
+    fn a_deny_in_another_spelling_is_an_error_too() {
+        for name in ["deny_exec", "DNEY_EXEC", "DENY_EXCE", "Deny_Exec"] {
+            let severity = |value| {
+                let snapshot = Snapshot::from_iter([(name, value)]);
+                check(&snapshot).next().map(|told| told.severity)
+            };
+            assert_eq!(severity("1"), Some(Severity::Error), "{name}");
+            assert_eq!(severity("0"), Some(Severity::Warning), "{name}");
+        }
+    }
+
+    /// What Kubernetes sets in every container for a service of that name.
+    fn of_a_service(prefix: &str) -> Vec<(String, &'static str)> {
+        [
+            ("SERVICE_HOST", "10.96.0.7"),
+            ("SERVICE_PORT", "2375"),
+            ("SERVICE_PORT_DOCKER_API", "2375"),
+            ("PORT", "tcp://10.96.0.7:2375"),
+            ("PORT_2375_TCP", "tcp://10.96.0.7:2375"),
+            ("PORT_2375_TCP_PROTO", "tcp"),
+            ("PORT_2375_TCP_PORT", "2375"),
+            ("PORT_2375_TCP_ADDR", "10.96.0.7"),
+            ("PORT_53_UDP", "udp://[fd00::7]:53"),
+            ("PORT_53_UDP_PROTO", "udp"),
+            ("PORT_53_UDP_ADDR", "fd00::7"),
+            ("PORT_9_SCTP", "sctp://10.96.0.7:9"),
+        ]
+        .map(|(name, value)| (format!("{prefix}_{name}"), value))
+        .to_vec()
+    }
+
+    #[test]
+    fn a_service_of_kubernetes_is_no_mistake_whatever_its_name() {
+        // deny-x, deny, allow-start, sp-proxy, exec, deny-x-port
+        for prefix in [
+            "DENY_X",
+            "DENY",
+            "ALLOW_START",
+            "SP_PROXY",
+            "EXEC",
+            "DENY_X_PORT",
+        ] {
+            for (name, value) in of_a_service(prefix) {
+                let snapshot = Snapshot::from_iter([(name.clone(), value)]);
+                assert_eq!(check(&snapshot).collect::<Vec<_>>(), [], "{name}={value}");
+                assert_eq!(unused(&snapshot), [""; 0], "{name}");
+            }
+        }
+        // Who writes a deny writes no address.
+        for (name, value) in [
+            ("DENY_X_PORT", "1"),
+            ("DENY_X_SERVICE_HOST", "1"),
+            ("DENY_X_PORT_2375_TCP", "1"),
+            ("DENY_X_PORT_80_TCP_ADDR", "1"),
+            ("DENY_X_PORTS", "tcp://10.96.0.7:80"),
+            ("DENY_X", "10.96.0.7"),
+        ] {
+            let snapshot = Snapshot::from_iter([(name, value)]);
+            let told: Vec<Severity> = check(&snapshot).map(|told| told.severity).collect();
+            assert_eq!(told, [Severity::Error], "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_for_nothing_is_listed() {
+        let names = [
+            "TLS",
+            "METRICS",
+            "CONTAINERS_FILE",
+            "RUST_LOG",
+            "A\nB",
+            "APP_VERSION",
+        ];
+        let listed = [
+            "\"A\\nB\"",
+            "APP_VERSION",
+            "CONTAINERS_FILE",
+            "METRICS",
+            "RUST_LOG",
+            "TLS",
+        ];
+        let others = [
+            "PATH",
+            "HOSTNAME",
+            "HOME",
+            "TERM",
+            "LC_CTYPE",
+            "KUBERNETES_SERVICE_HOST",
+            "KUBERNETES_PORT_443_TCP_PROTO",
+            "WEB_SERVICE_HOST",
+            "WEB_SERVICE_PORT_HTTP",
+            "WEB_PORT_80_TCP_ADDR",
+            "HTTP_PROXY",
+            "no_proxy",
+            "container",
+            // Known, or warned about.
+            "CONTAINERS",
+            "SP_ALLOW_GET_7",
+            "IAMGES",
+            "ALLOW_DELETE",
+            "containers",
+        ];
+        let snapshot = names.iter().chain(&others).map(|name| (*name, "secret"));
+        assert_eq!(unused(&snapshot.collect()), listed);
     }
 
     #[test]

@@ -22,8 +22,8 @@ use super::{
     socket_proxy::SocketProxy,
 };
 use crate::{
-    api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
-    policy::{Body, Policy, Rule, Unprotected, Verdict, printable, value_reading},
+    api::sections::{ACTIONS, Route, SECTIONS, Section},
+    policy::{Policy, Rule, Unprotected, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -109,6 +109,8 @@ pub struct Settings {
     pub socket_path: PathBuf,
     /// How many clients it serves at a time.
     pub max_connections: usize,
+    /// Whether somebody asked for so many.
+    pub max_connections_set: bool,
     /// How long requests in progress may take to end at shutdown.
     pub shutdown_grace: Duration,
     /// The least severe lines to log.
@@ -135,8 +137,12 @@ pub struct Settings {
     pub watchdog: Option<Watchdog>,
     /// Whether the engine has to be there when dockgate starts.
     pub engine_at_start: bool,
+    /// Zeros that take nothing away and are likely copied from another image: worth a note.
+    pub idle_zeros: Vec<String>,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
+    /// The variables that are used for nothing, of an environment that was made for dockgate alone.
+    pub unused: Vec<String>,
 }
 
 /// An address to listen on.
@@ -213,6 +219,7 @@ impl Settings {
         let socket_path = reader.parse("SOCKET_PATH", raw.socket_path, engine_socket);
         let socket_path = reader.either("SOCKET_PATH", path_set, socket_path, sp.socket_path);
         let connections = |value: &str| number(value, 1, 1_000_000);
+        let max_connections_set = raw.max_connections.is_some();
         let max_connections = reader.parse("MAX_CONNECTIONS", raw.max_connections, connections);
         let seconds = |value: &str| number(value, 0, 3600).map(Duration::from_secs);
         let grace_set = raw.shutdown_grace.is_some();
@@ -225,7 +232,8 @@ impl Settings {
             reader.compare(listen, mode_set, engine);
         }
         let unprotected = reader.unprotected(snapshot);
-        let rules = grants.rules().into_iter();
+        let patterns_are_offered = regexes.active || profile.is_file();
+        let rules = grants.rules(!patterns_are_offered).into_iter();
         let rules: Vec<Rule> = rules
             .chain(presets.rules())
             .chain(profile.rules())
@@ -266,33 +274,46 @@ impl Settings {
                 Ok(policy),
                 Ok(patterns),
                 Ok(lines),
-            ) if !errors => Ok(Settings {
-                listen,
-                listen_mode,
-                socket_path,
-                max_connections,
-                shutdown_grace,
-                log_level,
-                policy: Arc::new({
-                    let lists = patterns.into_iter().chain(lines);
-                    let policy = lists.fold(policy, Policy::with);
-                    match unprotected {
-                        Some(why) => policy.unprotected(why),
-                        None => policy,
-                    }
-                }),
-                unprotected,
-                engine_at_start: regexes.active || profile.name.is_some(),
-                grants,
-                presets,
-                regexes,
-                profile,
-                allow_from: sp.allow_from,
-                log_json: sp.log_json,
-                health_listener: sp.health_listener,
-                watchdog: sp.watchdog,
-                warnings,
-            }),
+            ) if !errors => {
+                let mut settings = Settings {
+                    listen,
+                    listen_mode,
+                    socket_path,
+                    max_connections,
+                    max_connections_set,
+                    shutdown_grace,
+                    log_level,
+                    policy: Arc::new({
+                        let lists = patterns.into_iter().chain(lines);
+                        let policy = lists.fold(policy, Policy::with);
+                        match unprotected {
+                            Some(why) => policy.unprotected(why),
+                            None => policy,
+                        }
+                    }),
+                    unprotected,
+                    engine_at_start: regexes.active || profile.name.is_some(),
+                    grants,
+                    presets,
+                    regexes,
+                    profile,
+                    allow_from: sp.allow_from,
+                    log_json: sp.log_json,
+                    health_listener: sp.health_listener,
+                    watchdog: sp.watchdog,
+                    warnings,
+                    idle_zeros: Vec::new(),
+                    unused: if snapshot.is_of_process_1() {
+                        names::unused(snapshot)
+                    } else {
+                        Vec::new()
+                    },
+                };
+                let (idle, notes) = settings.zeros_that_take_nothing();
+                settings.warnings.extend(idle);
+                settings.idle_zeros = notes;
+                Ok(settings)
+            }
             _ => {
                 warnings.sort_by_key(|one| std::cmp::Reverse(one.severity));
                 Err(warnings)
@@ -319,11 +340,10 @@ impl Settings {
         };
         let profile = match &self.profile.name {
             Some(name) if self.profile.preset.is_some() => format!("PROFILE={name}, a preset"),
-            Some(name) => format!(
-                "PROFILE={}, {} lines",
-                printable(name),
-                self.profile.lines.len()
-            ),
+            Some(name) => {
+                let (name, lines) = (printable(name), self.profile.lines.len());
+                format!("PROFILE={name}, {lines} lines{}", self.profile.origin())
+            }
             None => "nothing".to_owned(),
         };
         let presets = self.presets.chosen.iter().map(|preset| preset.name);
@@ -340,8 +360,14 @@ impl Settings {
     /// by who listens.
     pub fn summary(&self) -> Vec<String> {
         let mut lines = self.granted();
-        for (dialect, _, contributes) in self.dialects().iter().skip(1).filter(|one| one.1) {
-            lines.push(format!("{dialect}: {contributes}"));
+        if let Some(why) = self.unprotected {
+            // What the variables grant is not what is allowed then.
+            let without = format!("without {}: ", why.variable());
+            lines
+                .iter_mut()
+                .for_each(|line| line.insert_str(0, &without));
+            let all = format!("reads and writes: everything ({}=1)", why.variable());
+            lines.insert(0, all);
         }
         if let Some(list) = &self.allow_from {
             lines.push(format!("clients by TCP: {}", printable(&list.text)));
@@ -350,8 +376,27 @@ impl Settings {
         lines
     }
 
-    /// What the section variables grant.
+    /// What each dialect grants.
     fn granted(&self) -> Vec<String> {
+        let mut lines = self.granted_by_variables();
+        for (dialect, active, contributes) in self.dialects().iter().skip(1) {
+            let named_below = *dialect == "presets" && !self.presets.chosen.is_empty();
+            if *active && !named_below {
+                lines.push(format!("{dialect}: {contributes}"));
+            }
+        }
+        lines.extend(self.presets_granted());
+        lines
+    }
+
+    /// What each preset grants: `preset traefik: PING VERSION EVENTS LIST INSPECT`.
+    pub fn presets_granted(&self) -> impl Iterator<Item = String> {
+        let presets = self.presets.chosen.iter().chain(&self.profile.preset);
+        presets.map(|preset| format!("preset {}: {}", preset.name, preset.grants.join(" ")))
+    }
+
+    /// What the section variables and actions grant.
+    fn granted_by_variables(&self) -> Vec<String> {
         let names = |sections: &[&Section]| match sections {
             [] => "none".to_owned(),
             some => some
@@ -361,10 +406,13 @@ impl Settings {
                 .join(" "),
         };
         let granted: Vec<&Section> = self.granted_sections().collect();
-        let writes = if self.grants.on(POST) {
-            names(&granted)
-        } else {
-            "none (POST=0)".to_owned()
+        let others = self.dialects().iter().skip(1).any(|(_, active, _)| *active)
+            || ACTIONS.iter().any(|action| self.grants.on(action.allow));
+        let writes = match (self.grants.on(POST), others) {
+            (true, _) => names(&granted),
+            (false, false) => "none (POST=0)".to_owned(),
+            // Some of those may be writes.
+            (false, true) => "none but the following (POST=0)".to_owned(),
         };
         let mut lines = Vec::new();
         if self.grants.active {
@@ -382,62 +430,15 @@ impl Settings {
         lines
     }
 
-    /// A warning, if what is granted reaches root on the host.
-    pub fn root_on_host(&self) -> Option<String> {
-        let mut reaches: Vec<String> = Vec::new();
-        for root in ROOTS {
-            for origin in root
-                .routes
-                .iter()
-                .filter_map(|route| self.granted_by(route))
-            {
-                let reach = format!("{origin} ({})", root.doc);
-                if !reaches.contains(&reach) {
-                    reaches.push(reach);
-                }
-            }
-        }
-        let reaches = reaches.join(", ");
-        (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
-    }
-
-    /// A note, if sections that are only read bring out the contents of files.
-    pub fn files_readable(&self) -> Option<String> {
-        let by_section = |route: &Route| {
-            let origin = self.granted_by(route)?;
-            self.granted_sections()
-                .find(|section| *section.name == *origin)
+    /// A note, if variables are used for nothing: some of them, in one line.
+    pub fn used_for_nothing(&self) -> Option<String> {
+        const MOST: usize = 20;
+        let shown = self.unused.get(..MOST).unwrap_or(&self.unused).join(" ");
+        let more = match self.unused.len().saturating_sub(MOST) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
-        let open = ACTIONS.iter().filter(|action| {
-            action.reads_files
-                && action
-                    .routes
-                    .iter()
-                    .any(|route| by_section(route).is_some())
-        });
-        let open: Vec<&Action> = open.filter(|_| !self.grants.on(POST)).collect();
-        let routes: Vec<String> = open
-            .iter()
-            .map(|action| Route::list(action.routes))
-            .collect();
-        let denies: Vec<String> = open
-            .iter()
-            .map(|action| format!("{}=1", action.deny))
-            .collect();
-        (!open.is_empty()).then(|| {
-            let (routes, denies) = (routes.join(", "), denies.join(" "));
-            format!(
-                "POST=0 leaves the contents of files readable ({routes}); to close that: {denies}"
-            )
-        })
-    }
-
-    /// By what a request of this route is allowed, if it is.
-    fn granted_by(&self, route: &Route) -> Option<Arc<str>> {
-        match self.policy.decide(route.sample()?, Body::Other) {
-            Verdict::Allow(permit) => Some(permit.origin().clone()),
-            Verdict::Deny(_) | Verdict::WouldDeny(..) => None,
-        }
+        (!shown.is_empty()).then(|| format!("variables without effect: {shown}{more}"))
     }
 
     fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {
@@ -1108,6 +1109,22 @@ mod tests {
     }
 
     #[test]
+    fn the_summary_does_not_deny_what_an_unprotected_policy_allows() {
+        for variable in ["LEARN", "DRY_RUN"] {
+            assert_eq!(
+                good(&[("PRESET", "trivy"), (variable, "1"), ("INFO", "1")]).summary(),
+                [
+                    &format!("reads and writes: everything ({variable}=1)"),
+                    &format!("without {variable}: reads: EVENTS INFO PING VERSION"),
+                    &format!("without {variable}: writes: none but the following (POST=0)"),
+                    &format!("without {variable}: preset trivy: PING IMAGE_INSPECT HISTORY SAVE"),
+                    "engine: /var/run/docker.sock",
+                ]
+            );
+        }
+    }
+
+    #[test]
     fn the_summary_tells_what_is_granted() {
         assert_eq!(
             good(&[("CONTAINERS", "1")]).summary(),
@@ -1140,6 +1157,15 @@ mod tests {
             settings.root_on_host().unwrap(),
             "a client can become root on the host: \
              BUILD (a build runs code as root and can join the host's network)"
+        );
+        assert_eq!(
+            good(&[("CONTAINERS", "1"), ("PRESET", "autoheal")]).summary(),
+            [
+                "reads: CONTAINERS EVENTS PING VERSION",
+                "writes: none but the following (POST=0)",
+                "preset autoheal: LIST RESTART",
+                "engine: /var/run/docker.sock",
+            ]
         );
         assert_eq!(good(&[("POST", "1")]).root_on_host(), None);
         assert_eq!(

@@ -8,6 +8,7 @@ use super::{
     AllowFrom, Diagnostic, Listen, LogLevel, Snapshot,
     flags::{FLAGS, Flag, UNSUPPORTED},
     settings::{Unfit, mode, number, socket_file},
+    stray,
 };
 use crate::policy::printable;
 
@@ -41,6 +42,7 @@ impl SocketProxy {
         active: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> SocketProxy {
+        diagnostics.extend(stray::check(snapshot));
         let mut reader = Reader {
             snapshot,
             diagnostics,
@@ -72,13 +74,18 @@ impl SocketProxy {
             reader.warning(&name.clone(), problem, "set that too, or leave it out");
         }
         let default_mode = || unix.then(|| (String::new(), 0o600));
+        let allow_from = reader.allow_from(active);
+        if snapshot.is_of_process_1() {
+            let listen = listen.as_ref().map(|(_, listen)| listen);
+            reader.within_a_container(listen, active);
+        }
         SocketProxy {
             listen,
             listen_mode: listen_mode.filter(|_| unix).or_else(default_mode),
             socket_path: reader.value("socketpath", |given| socket_file(&given.value)),
             log_level: reader.value("loglevel", log_level),
             shutdown_grace: reader.value("shutdowngracetime", seconds),
-            allow_from: reader.allow_from(active),
+            allow_from,
             log_json: reader.switch("logjson"),
             health_listener: reader.switch("allowhealthcheck"),
             watchdog: (interval > 0).then(|| Watchdog {
@@ -207,6 +214,45 @@ impl Reader<'_> {
         given.map(|(_, list)| list).or_else(by_default)
     }
 
+    /// The defaults of this dialect are made for a host: in a container they leave everybody out.
+    fn within_a_container(&mut self, listen: Option<&Listen>, active: bool) {
+        let set = |variable| {
+            self.snapshot
+                .get(variable)
+                .filter(|value| !value.is_empty())
+        };
+        let given = |flag| self.snapshot.flag(flag).next().is_some();
+        let by_tcp = match (listen, set("LISTEN")) {
+            (Some(Listen::Unix(_)), _) => false,
+            (_, Some(value)) => value.to_string_lossy().contains("tcp://"),
+            (listen, None) => listen.is_some(),
+        };
+        let ip_set = set("LISTEN").or(set("SP_LISTENIP")).is_some() || given("listenip");
+        let from_set = set("SP_ALLOWFROM").is_some() || given("allowfrom");
+        let (variable, defaults, help) = match (by_tcp && !ip_set, active && by_tcp && !from_set) {
+            (true, true) => (
+                "SP_LISTENIP",
+                "listens on 127.0.0.1 and lets only 127.0.0.1/32 in",
+                "set SP_LISTENIP=0.0.0.0, and SP_ALLOWFROM to the clients' network or names",
+            ),
+            (true, false) => (
+                "SP_LISTENIP",
+                "listens on 127.0.0.1",
+                "set SP_LISTENIP=0.0.0.0",
+            ),
+            (false, true) => (
+                "SP_ALLOWFROM",
+                "lets only 127.0.0.1/32 in",
+                "set SP_ALLOWFROM to the clients' network or names",
+            ),
+            (false, false) => return,
+        };
+        let problem = format!(
+            "clients outside this container cannot connect: by default dockgate {defaults}"
+        );
+        self.warning(variable, problem, help);
+    }
+
     fn error(&mut self, name: &str, problem: impl Into<String>, help: &str) {
         self.diagnostics
             .push(Diagnostic::error(name, problem, help));
@@ -323,6 +369,81 @@ mod tests {
         assert_eq!(load(&unix, &[]).unwrap().listen_mode, 0o600);
         let mode = [unix[0], ("SP_PROXYSOCKETENDPOINTFILEMODE", "666")];
         assert_eq!(load(&mode, &[]).unwrap().listen_mode, 0o666);
+    }
+
+    /// The warnings about who can connect, in a container and outside one.
+    fn unreachable(env: &[(&str, &str)], flags: &[&str]) -> Vec<String> {
+        let told = |in_container: bool| {
+            let mut snapshot: Snapshot = env.iter().copied().collect();
+            snapshot.take_flags(flags.iter().map(Into::into)).unwrap();
+            if in_container {
+                snapshot = snapshot.of_process_1();
+            }
+            let warnings = Settings::load(&snapshot).unwrap().warnings.into_iter();
+            let warnings = warnings.map(|one| one.to_string());
+            let warnings = warnings.filter(|one| one.starts_with("clients outside"));
+            warnings.collect::<Vec<String>>()
+        };
+        assert_eq!(told(false), [""; 0], "a host's defaults fit a host");
+        told(true)
+    }
+
+    #[test]
+    fn a_container_that_nobody_can_connect_to_is_warned_about() {
+        let told = |what: &str, help: &str| {
+            format!(
+                "clients outside this container cannot connect: by default dockgate {what}; {help}"
+            )
+        };
+        let both = told(
+            "listens on 127.0.0.1 and lets only 127.0.0.1/32 in",
+            "set SP_LISTENIP=0.0.0.0, and SP_ALLOWFROM to the clients' network or names",
+        );
+        let address = told("listens on 127.0.0.1", "set SP_LISTENIP=0.0.0.0");
+        let clients = told(
+            "lets only 127.0.0.1/32 in",
+            "set SP_ALLOWFROM to the clients' network or names",
+        );
+        let pattern = ("SP_ALLOW_GET", "/info");
+        for (env, flags, expected) in [
+            (&[("CONTAINERS", "1"), pattern][..], &[][..], Some(&both)),
+            (&[pattern], &[], Some(&both)),
+            (&[("SP_ALLOW_GET", "")], &[], Some(&both)),
+            (&[], &["-allowGET=/info"], Some(&both)),
+            (&[("SP_PROXYPORT", "2376"), pattern], &[], Some(&both)),
+            (&[("SP_PROXYPORT", "2376")], &[], Some(&address)),
+            (&[("SP_ALLOWFROM", "traefik"), pattern], &[], Some(&address)),
+            (&[pattern], &["-allowfrom=traefik"], Some(&address)),
+            (&[("SP_LISTENIP", "0.0.0.0"), pattern], &[], Some(&clients)),
+            (&[pattern], &["-listenip=0.0.0.0"], Some(&clients)),
+            (
+                &[("LISTEN", "tcp://[::]:2375"), pattern],
+                &[],
+                Some(&clients),
+            ),
+            // These are meant so, or concern no client by TCP.
+            (
+                &[
+                    ("SP_LISTENIP", "127.0.0.1"),
+                    ("SP_ALLOWFROM", "127.0.0.1"),
+                    pattern,
+                ],
+                &[],
+                None,
+            ),
+            (&[("LISTEN", "unix:///run/x.sock"), pattern], &[], None),
+            (
+                &[("SP_PROXYSOCKETENDPOINT", "/run/x.sock"), pattern],
+                &[],
+                None,
+            ),
+            (&[("CONTAINERS", "1")], &[], None),
+            (&[("LISTEN", "tcp://127.0.0.1:2375")], &[], None),
+        ] {
+            let expected: Vec<&String> = expected.into_iter().collect();
+            let is = unreachable(env, flags);
+            assert_eq!(is.iter().collect::<Vec<_>>(), expected, "{env:?} {flags:?}");
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Seen {
 
 impl Traits {
     fn of(target: &Target, body: Body) -> Traits {
-        let unfit = body == Body::Form || !is_literal(target);
+        let unfit = body.is_form() || !is_literal(target);
         let escaped = target.path_and_query().path().contains('%');
         Traits {
             query: target.query().is_some(),

@@ -14,7 +14,7 @@ use crate::{
         Method,
         sections::{ACTIONS, SECTIONS},
     },
-    config::POST,
+    config::{POST, REACH},
 };
 
 /// Everything is YAML or a profile's lines; what is said besides is a comment in both.
@@ -74,15 +74,18 @@ fn write_report(
     for kind in without() {
         writeln!(
             text,
-            "# no variable grants {}",
+            "# no section or action covers {}",
             readable(kind.method, &kind.place)
         )?;
     }
     writeln!(
         text,
-        "#\n# 2. Regex allowlists (SP_LISTENIP and SP_ALLOWFROM say where and for whom):\n\
+        "#\n# 2. Regex allowlists (better than 0.0.0.0/0 is the client's name or network):\n\
          environment:"
     )?;
+    for (name, value) in REACH {
+        writeln!(text, "  {name}: '{value}'")?;
+    }
     let mut counts = BTreeMap::new();
     for (method, place) in places.keys() {
         let Some(pattern) = decoded(place) else {

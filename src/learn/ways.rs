@@ -115,7 +115,7 @@ fn section_sets(section: &Section) -> impl Iterator<Item = Vec<&'static str>> + 
 
 impl Way {
     fn new(variables: Vec<&'static str>, routes: Option<usize>) -> Way {
-        let mut rules = Grants::only(&variables).rules();
+        let mut rules = Grants::only(&variables).rules(false);
         // The others could allow nothing, and would make the tree a hundred times as large.
         rules.retain(|rule| rule.missing.is_empty());
         let routes_of_all = rules.iter().flat_map(|rule| &rule.routes);

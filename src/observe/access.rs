@@ -61,6 +61,11 @@ const OPEN_KEYS: &[&str] = &[
 
 /// What stands in a log for what may be secret.
 const HIDDEN: &str = "…";
+/// A longer target is cut in the log, which one client could fill otherwise: such lines took most
+/// of the time of a denied request.
+const LONGEST_TARGET: usize = 2048;
+/// How a cut one ends. No target holds a `#`, so none is ever taken for a whole one.
+const CUT: &str = "…#cut";
 
 /// A request as a line of a profile: its method and target as regexes that match them, and any
 /// value where a value may be secret.
@@ -308,7 +313,7 @@ impl fmt::Display for Record {
         let line = [
             &*self.peer,
             " ",
-            self.method.as_str(),
+            beginning(self.method.as_str()),
             " ",
             &target,
             " ",
@@ -444,10 +449,11 @@ fn loggable(target: &Uri) -> Cow<'_, str> {
         authority.rsplit('@').next().unwrap_or_default()
     };
     let Some(line) = target.path_and_query() else {
-        return visible(host()).into_owned().into();
+        return visible(beginning(host())).into_owned().into();
     };
     let query = line.query().unwrap_or_default();
-    let is_plain = target.scheme().is_none() && is_visible(line.as_str());
+    let is_short = line.as_str().len() <= LONGEST_TARGET;
+    let is_plain = is_short && target.scheme().is_none() && is_visible(line.as_str());
     if is_plain && pairs(query).all(|(pair, _)| !shown(pair).1) {
         return line.as_str().into();
     }
@@ -455,14 +461,27 @@ fn loggable(target: &Uri) -> Cow<'_, str> {
         Some(scheme) => format!("{scheme}://{}", visible(host())),
         None => String::new(),
     };
-    text.push_str(&visible(line.path()));
+    text.push_str(&visible(beginning(line.path())));
     text.push_str(if line.query().is_some() { "?" } else { "" });
     for (pair, end) in pairs(query) {
+        if text.len() > LONGEST_TARGET {
+            break;
+        }
         let (shown, hidden) = shown(pair);
-        text.push_str(&visible(shown));
+        text.push_str(&visible(beginning(shown)));
         text.extend([if hidden { HIDDEN } else { "" }, end]);
     }
+    if text.len() > LONGEST_TARGET {
+        text.truncate(beginning(&text).len());
+        text.push_str(CUT);
+    }
     text.into()
+}
+
+/// Not all of a longer text, but enough to see that it is longer.
+fn beginning(text: &str) -> &str {
+    let end = (LONGEST_TARGET + 1..text.len()).find(|end| text.is_char_boundary(*end));
+    end.map_or(text, |end| &text[..end])
 }
 
 /// Text with everything but visible ASCII escaped, so that no line can be forged.
@@ -523,6 +542,28 @@ mod tests {
         ] {
             let target: Uri = target.parse().expect("a target");
             assert_eq!(loggable(&target), logged);
+        }
+    }
+
+    #[test]
+    fn a_long_target_is_cut() {
+        let logged = |target: &str| loggable(&target.parse().expect("a target")).into_owned();
+        let path = format!("/{}", "x".repeat(LONGEST_TARGET - 1));
+        assert_eq!(logged(&path), path);
+        // What is hidden makes it no longer.
+        let hidden = format!("/build?buildargs={path}&t=x");
+        assert_eq!(logged(&hidden), "/build?buildargs=…&t=x");
+        for long in [
+            format!("{path}xx"),
+            format!("/{}", "ü".repeat(LONGEST_TARGET)),
+            format!("/x?{}", "a=b&".repeat(LONGEST_TARGET)),
+            format!("/x?all={path}{path}"),
+            format!("/x?{}", "&".repeat(LONGEST_TARGET)),
+            format!("http://h{path}xx"),
+        ] {
+            let line = logged(&long);
+            assert!(line.ends_with(CUT), "{line}");
+            assert!(line.len() < LONGEST_TARGET + 20, "{}", line.len());
         }
     }
 

@@ -151,6 +151,8 @@ pub struct Entry {
 pub struct Allowlist {
     subject: Subject,
     sets: [Set; Method::ALL.len()],
+    /// What none of them allows, whatever it matches.
+    except: RegexSet,
 }
 
 #[derive(Debug)]
@@ -189,7 +191,15 @@ impl Allowlist {
         Ok(Allowlist {
             subject,
             sets: sets.try_into().map_err(|_| TooComplex)?,
+            except: RegexSet::empty(),
         })
+    }
+
+    /// The same, less what a pattern matches, whatever the method. No deny: another rule may allow it.
+    pub fn without(self, pattern: &Regex) -> Result<Allowlist, TooComplex> {
+        let except = RegexSetBuilder::new([&pattern.0]).unicode(false).build();
+        let except = except.map_err(|_| TooComplex)?;
+        Ok(Allowlist { except, ..self })
     }
 
     /// By which entry a target with such a body is allowed, if it is.
@@ -199,21 +209,24 @@ impl Allowlist {
         } = &self.sets[method.index()];
         let subject = match self.subject {
             Subject::Path => target.whole_path(),
-            Subject::Target if body == Body::Form || !is_literal(target) => return None,
+            Subject::Target if body.is_form() || !is_literal(target) => return None,
             Subject::Target => target.path_and_query().as_str().as_bytes(),
         };
         let matched = subject.is_ascii().then(|| regexes.matches(subject))?;
         let first = matched.into_iter().next()?;
-        Some(origins[first].clone())
+        (!self.except.is_match(subject)).then(|| origins[first].clone())
     }
 
     /// What would have to allow a target that is not allowed.
     pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> String {
         let what = &self.sets[method.index()].what;
         match self.subject {
+            Subject::Path if !target.whole_path().is_ascii() => {
+                format!("no {what} matches a path with bytes that are not ASCII")
+            }
             Subject::Path => format!("no {what} matches {}", explain::path(target.whole_path())),
             // The query may hold a secret.
-            Subject::Target if body == Body::Form => format!("no {what} matches one with a form"),
+            Subject::Target if body.is_form() => format!("no {what} matches one with a form"),
             Subject::Target if !is_literal(target) => {
                 format!("no {what} matches a path with needless escapes, or with too few")
             }

@@ -3,41 +3,64 @@
 use std::borrow::Cow;
 
 use super::rule::{Condition, Grant};
+use crate::api::sections::READ_BODY;
 
 /// Nothing can be granted for a method that the Docker API does not have.
 pub(super) fn no_such_method() -> &'static str {
     "the Docker API has no such method; it has GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS"
 }
 
-/// For a request that no variable's rule is about.
-pub(super) const NOTHING: &str = "no variable grants it";
+/// What a denied request lacks besides, once nothing denies it.
+pub(super) enum Lacks {
+    /// Nothing: it is allowed then.
+    Nothing,
+    /// What this says.
+    Remedy(String),
+    /// All: no section or action covers it.
+    All,
+}
+
+/// A write that no action has is refused by all denies that are set; so many of them are named.
+const MOST_DENIES: usize = 3;
 
 /// For a request that a deny refuses: by which ones, and what else it lacks to be allowed.
-pub(super) fn denied(denies: &[&str], remedy: Option<String>) -> String {
-    let origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
+pub(super) fn denied(denies: &[&str], lacks: Lacks) -> String {
+    let mut origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
+    if let Some(more @ 1..) = origins.len().checked_sub(MOST_DENIES) {
+        origins.truncate(MOST_DENIES);
+        origins.push(format!("{more} more"));
+    }
     let (verb, object) = if origins.len() == 1 {
         ("denies", "that")
     } else {
         ("deny", "them")
     };
-    let denies = format!("{} {verb} it; take {object} out", list(&origins));
-    match remedy {
-        None => denies + " to allow it",
-        Some(remedy) => format!("{denies}, then {remedy}"),
+    let denies = format!("{} {verb} it", list(&origins));
+    match lacks {
+        Lacks::Nothing => format!("{denies}; take {object} out to allow it"),
+        Lacks::Remedy(remedy) => format!("{denies}; take {object} out, then {remedy}"),
+        Lacks::All => format!("{denies}, and no section or action covers it"),
     }
 }
 
 /// For a request that no rule allows: which rules would but for a failed condition, and what else
-/// would have to be set.
+/// would have to be set. `None` if no rule is about it.
 pub(super) fn remedy<'a>(
     limits: impl Iterator<Item = (&'a str, &'a [Condition])>,
     failed: &[&Condition],
     offers: impl Iterator<Item = &'a [&'a Grant]>,
-) -> String {
+) -> Option<String> {
     // Who wrote something that does not grant, meant just that.
     let (meant, others): (Vec<_>, Vec<_>) =
         offers.partition(|offer| offer.iter().any(|grant| grant.misread.is_some()));
-    let offers = if meant.is_empty() { others } else { meant };
+    // What brings more than was asked for is the last resort.
+    let (wide, narrow): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|offer| offer.iter().any(|grant| !grant.brings.is_empty()));
+    let mut choices = [meant, narrow, wide].into_iter();
+    let offers = choices
+        .find(|offers| !offers.is_empty())
+        .unwrap_or_default();
     let mut limits: Vec<String> = limits
         .map(|(origin, when)| {
             let broken = when.iter().filter(|condition| failed.contains(condition));
@@ -55,7 +78,8 @@ pub(super) fn remedy<'a>(
             }
         }
         let grants = offer.iter().map(|grant| format!("{}=1", grant.variable));
-        let alternative = list(&grants.collect::<Vec<_>>());
+        let mut alternative = list(&grants.collect::<Vec<_>>());
+        alternative += &brought(offer);
         if !alternatives.contains(&alternative) {
             alternatives.push(alternative);
         }
@@ -72,10 +96,24 @@ pub(super) fn remedy<'a>(
         )),
     };
     match (limits.is_empty(), offers) {
-        (true, None) => NOTHING.to_owned(),
-        (true, Some(offers)) => offers,
-        (false, None) => limits.join("; "),
-        (false, Some(offers)) => format!("{}; else {offers}", limits.join("; ")),
+        (true, offers) => offers,
+        (false, None) => Some(limits.join("; ")),
+        (false, Some(offers)) => Some(format!("{}; else {offers}", limits.join("; "))),
+    }
+}
+
+/// What grants bring besides: `, which also grants EVENTS, PING and VERSION unless they are 0`.
+fn brought(offer: &[&Grant]) -> String {
+    let offered = |name: &&str| offer.iter().any(|grant| *grant.variable == **name);
+    let brings = offer.iter().flat_map(|grant| &grant.brings);
+    let mut brings: Vec<&str> = brings.copied().filter(|name| !offered(name)).collect();
+    brings.sort_unstable();
+    brings.dedup();
+    let brings: Vec<String> = brings.into_iter().map(str::to_owned).collect();
+    match brings.as_slice() {
+        [] => String::new(),
+        [one] => format!(", which also grants {one} unless it is 0"),
+        some => format!(", which also grants {} unless they are 0", list(some)),
     }
 }
 
@@ -130,7 +168,7 @@ pub(super) fn path(path: &[u8]) -> Cow<'_, str> {
 
 fn condition(condition: &Condition) -> String {
     match condition {
-        Condition::EmptyBody => "without a body".to_owned(),
+        Condition::UnreadBody => format!("without {READ_BODY}"),
         Condition::WithoutQuery(keys) => {
             format!("without {} in the query or a form", keys.join(" or "))
         }

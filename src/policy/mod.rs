@@ -9,17 +9,22 @@ mod allowlist;
 mod explain;
 mod rule;
 mod tree;
+mod uncovered;
 mod verdict;
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::api::{Method, Target};
+use explain::Lacks;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
-pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
+pub use rule::{
+    Body, Class, Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, Slash, Step,
+};
 pub use tree::TooComplex;
 use tree::Tree;
+use uncovered::Uncovered;
 pub use verdict::{Denial, Permit, Unprotected, Verdict};
 
 /// All rules, compiled. Shared by every connection; nothing in it changes.
@@ -32,6 +37,7 @@ pub struct Policy {
     /// What allows more, where nothing is forbidden.
     allowlists: Vec<Allowlist>,
     no_method: Arc<str>,
+    uncovered: Uncovered,
     /// Why it denies nothing, if so.
     unprotected: Option<Unprotected>,
 }
@@ -52,8 +58,8 @@ enum Ruling {
     /// By a deny, whatever else allows it: with what would grant it, and that if only the deny is
     /// in the way.
     Forbid { remedy: Arc<str>, alone: Arc<str> },
-    /// For want of an allow: with what would grant it.
-    Deny(Arc<str>),
+    /// For want of an allow: with what would grant it, if any rule is about it.
+    Deny(Option<Arc<str>>),
 }
 
 /// No route is under so many different conditions; the table of rulings doubles with each.
@@ -95,6 +101,7 @@ impl Policy {
             outcomes,
             allowlists: Vec::new(),
             no_method: explain::no_such_method().into(),
+            uncovered: Uncovered::new(),
             unprotected: None,
         })
     }
@@ -136,30 +143,47 @@ impl Policy {
         let Some(method) = target.method() else {
             return Verdict::Deny(Denial::new(target, self.no_method.clone()));
         };
-        let row = &self.rows[self.tree.find(target.path())];
-        let outcome = &self.outcomes[row[method.index()]];
-        let failed = outcome
-            .conditions
-            .iter()
-            .enumerate()
-            .fold(0, |failed, (bit, condition)| {
-                if condition.holds(&target, body) {
-                    failed
-                } else {
-                    failed | 1 << bit
-                }
-            });
-        match &outcome.rulings[failed] {
+        let verdict = match self.ruling(method, target.path(), &target, body) {
             Ruling::Allow(origin) => Verdict::Allow(Permit::new(target, origin.clone())),
             Ruling::Forbid { remedy, alone } => {
                 let remedy = match self.matched(method, &target, body) {
                     Some(_) => alone,
                     None => remedy,
                 };
-                Verdict::Deny(Denial::new(target, remedy.clone()))
+                return Verdict::Deny(Denial::new(target, remedy.clone()));
             }
-            Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy),
+            Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy.as_ref()),
+        };
+        let Verdict::Allow(permit) = verdict else {
+            return verdict;
+        };
+        // A deny holds as well where only another engine than Docker's sees a version.
+        let target = permit.target();
+        let spelled = target.behind_other_version();
+        match spelled.map(|path| self.ruling(method, path, target, body)) {
+            Some(Ruling::Forbid { alone, .. }) => {
+                Verdict::Deny(Denial::new(target.clone(), alone.clone()))
+            }
+            _ => Verdict::Allow(permit),
         }
+    }
+
+    /// What the rules say about such a request on this path.
+    fn ruling(&self, method: Method, path: &[u8], target: &Target, body: Body) -> &Ruling {
+        let row = &self.rows[self.tree.find(path)];
+        let outcome = &self.outcomes[row[method.index()]];
+        let failed = outcome
+            .conditions
+            .iter()
+            .enumerate()
+            .fold(0, |failed, (bit, condition)| {
+                if condition.holds(target, body) {
+                    failed
+                } else {
+                    failed | 1 << bit
+                }
+            });
+        &outcome.rulings[failed]
     }
 
     /// By which allowlist's entry a target is allowed, if it is.
@@ -173,15 +197,19 @@ impl Policy {
         method: Method,
         target: Target,
         body: Body,
-        remedy: &Arc<str>,
+        remedy: Option<&Arc<str>>,
     ) -> Verdict {
         if let Some(origin) = self.matched(method, &target, body) {
             return Verdict::Allow(Permit::new(target, origin));
         }
-        let remedy = match self.allowlists.as_slice() {
-            [] => remedy.clone(),
-            lists => {
-                let granted = (**remedy != *explain::NOTHING).then(|| remedy.to_string());
+        let version = || self.uncovered.version(&target);
+        let remedy = match (remedy, self.allowlists.as_slice()) {
+            (Some(remedy), []) => remedy.clone(),
+            (None, []) => (version())
+                .unwrap_or_else(|| self.uncovered.remedy(method, &target, body))
+                .clone(),
+            (remedy, lists) => {
+                let granted = remedy.or_else(version).map(ToString::to_string);
                 let unmatched = lists.iter().map(|list| list.remedy(method, &target, body));
                 let remedies: Vec<String> = granted.into_iter().chain(unmatched).collect();
                 remedies.join("; ").into()
@@ -267,7 +295,9 @@ fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
     };
     let holds = |candidate: &&Candidate<'_>| candidate.in_force() && !candidate.fails(failed);
     let denies = of(Effect::Deny).filter(holds);
-    let denies: Vec<&str> = denies.map(|candidate| &*candidate.rule.origin).collect();
+    let mut denies: Vec<&str> = denies.map(|candidate| &*candidate.rule.origin).collect();
+    denies.sort_unstable();
+    denies.dedup();
     let allow = of(Effect::Allow).find(holds);
     if let (Some(allow), []) = (allow, &*denies) {
         return Ruling::Allow(allow.rule.origin.clone());
@@ -277,14 +307,16 @@ fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
     let offers = of(Effect::Allow);
     let offers = offers.filter(|candidate| !candidate.in_force() && !candidate.fails(failed));
     let offers = offers.map(|candidate| &*candidate.missing);
-    let remedy = allow
-        .is_none()
-        .then(|| explain::remedy(limits, failed, offers));
+    let remedy = || explain::remedy(limits, failed, offers);
     if denies.is_empty() {
-        return Ruling::Deny(remedy.unwrap_or_default().into());
+        return Ruling::Deny(remedy().map(Into::into));
     }
+    let lacks = match allow {
+        Some(_) => Lacks::Nothing,
+        None => remedy().map_or(Lacks::All, Lacks::Remedy),
+    };
     Ruling::Forbid {
-        alone: explain::denied(&denies, None).into(),
-        remedy: explain::denied(&denies, remedy).into(),
+        alone: explain::denied(&denies, Lacks::Nothing).into(),
+        remedy: explain::denied(&denies, lacks).into(),
     }
 }

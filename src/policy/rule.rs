@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::api::{self, Methods, Target};
+use crate::api::{self, Methods, Target, query, sections::UNREAD};
+
+/// The first segment of the API that Podman has besides Docker's.
+pub const LIBPOD: &str = "libpod";
 
 /// Methods, paths, effect and origin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +41,7 @@ impl Rule {
 pub enum Effect {
     /// Lets them through.
     Allow,
-    /// Refuses them, whatever else allows them.
+    /// Refuses them, whatever else allows them, and however an engine may spell a version.
     Deny,
 }
 
@@ -88,6 +91,14 @@ impl Route {
         [named].into_iter().chain(unnamed)
     }
 
+    /// The same below `/libpod`, where Podman has most of Docker's routes once more.
+    #[must_use]
+    pub fn below_libpod(mut self) -> Route {
+        let libpod = Step::Literal(LIBPOD.to_owned());
+        self.pattern.steps.insert(0, libpod);
+        self
+    }
+
     fn with(
         route: &api::sections::Route,
         slash: Slash,
@@ -101,7 +112,7 @@ impl Route {
     }
 }
 
-/// A hole in a rule: there it is in force only with one more grant.
+/// A hole in a rule: there it is in force only with one more grant, or leaves a deny to that one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hole {
     /// Where.
@@ -117,6 +128,8 @@ pub struct Grant {
     pub variable: Arc<str>,
     /// Its value, where that was meant to grant and does not: `true`.
     pub misread: Option<Arc<str>>,
+    /// What setting it grants besides: variables whose default counts only then.
+    pub brings: Vec<&'static str>,
 }
 
 /// A path pattern over whole decoded segments.
@@ -192,9 +205,9 @@ pub enum Slash {
 /// What else has to be true of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// It has no body.
-    EmptyBody,
-    /// Its query has none of these keys, nor has a body that the engine would read as a query.
+    /// It has no body that an engine would read as one of a start.
+    UnreadBody,
+    /// Its query has no value of these keys, nor has a body that the engine would read as a query.
     WithoutQuery(&'static [&'static str]),
 }
 
@@ -203,25 +216,51 @@ pub enum Condition {
 pub enum Body {
     /// There is none.
     Empty,
+    /// Of a given length, and so short that a start's engine leaves it [unread](UNREAD).
+    Short,
+    /// Such a short one, and a form.
+    ShortForm,
     /// Its Content-Type is a form's: the engine takes what it holds before what the query holds.
     Form,
     /// Any other.
     Other,
 }
 
+impl Body {
+    /// All kinds.
+    pub const ALL: [Body; 5] = [
+        Body::Empty,
+        Body::Short,
+        Body::ShortForm,
+        Body::Form,
+        Body::Other,
+    ];
+
+    /// A body of that length, if it has one and is not in chunks.
+    pub fn of(length: Option<u64>, form: bool) -> Body {
+        match (length, form) {
+            (Some(0), _) => Body::Empty,
+            (Some(1..=UNREAD), false) => Body::Short,
+            (Some(1..=UNREAD), true) => Body::ShortForm,
+            (_, true) => Body::Form,
+            (_, false) => Body::Other,
+        }
+    }
+
+    /// Whether what it holds goes before what the query holds.
+    pub fn is_form(self) -> bool {
+        matches!(self, Body::ShortForm | Body::Form)
+    }
+}
+
 impl Condition {
     pub(super) fn holds(&self, target: &Target, body: Body) -> bool {
         match self {
-            Condition::EmptyBody => body == Body::Empty,
+            Condition::UnreadBody => matches!(body, Body::Empty | Body::Short | Body::ShortForm),
+            // A short form has no room for a key and a value; build.rs looks at the keys.
             Condition::WithoutQuery(_) if body == Body::Form => false,
-            Condition::WithoutQuery(keys) => target.query().is_none_or(|query| {
-                // Old engines split at semicolons too. A key that is written with escapes may
-                // be any key: no client writes one so.
-                query.split(['&', ';']).all(|pair| {
-                    let key = pair.split_once('=').map_or(pair, |(key, _)| key);
-                    !keys.contains(&key) && !key.contains(['%', '+'])
-                })
-            }),
+            Condition::WithoutQuery(keys) => (target.query())
+                .is_none_or(|query| !keys.iter().any(|key| query::has_value(query, key))),
         }
     }
 }

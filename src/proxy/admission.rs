@@ -1,13 +1,15 @@
-//! Which clients are let in: a list of networks, addresses and host names.
+//! Which clients are let in: a list of networks, addresses and host names. Only names take time, and
+//! that is never taken where connections are accepted.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::lookup_host;
-use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::strangers::Strangers;
 use crate::config::AllowFrom;
 use crate::observe::access::{NOT_LET_IN, Peer};
 
@@ -23,6 +25,10 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Admission {
     list: AllowFrom,
     names: Mutex<Names>,
+    /// Held while names are looked up, which many clients may wait for.
+    lookup: tokio::sync::Mutex<()>,
+    /// All others.
+    pub(super) strangers: Strangers,
 }
 
 #[derive(Debug, Default)]
@@ -33,17 +39,56 @@ struct Names {
 }
 
 impl Admission {
-    pub(super) fn new(list: AllowFrom) -> Self {
+    /// Lets in the clients of `list`; of others so many are there at the same time.
+    pub(super) fn new(list: AllowFrom, strangers: usize) -> Self {
         Self {
             list,
             names: Mutex::default(),
+            lookup: tokio::sync::Mutex::default(),
+            strangers: Strangers::new(strangers),
         }
     }
 
-    /// Whether a client is let in. Who can open a Unix socket always is.
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a client is let in without a lookup. Who can open a Unix socket always is.
+    pub(super) fn lists(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Tcp(client) => self.list.has(client.ip()),
+            Peer::Unix(_) => true,
+        }
+    }
+
+    /// Whether a client is listed, or was let in by name when that was asked last. It is no stranger,
+    /// and is asked for again.
+    pub(super) fn knows(&self, peer: Peer) -> bool {
+        let is_named = |client: IpAddr| self.names().addresses.contains(&client);
+        self.lists(peer) || matches!(peer, Peer::Tcp(client) if is_named(client.ip()))
+    }
+
+    /// Whether a client is let in.
     pub(super) async fn admits(&self, peer: Peer) -> bool {
-        let Peer::Tcp(client) = peer else { return true };
-        self.list.has(client.ip()) || self.is_named(client.ip()).await
+        if self.lists(peer) || self.list.hosts.is_empty() {
+            return self.lists(peer);
+        }
+        let _one_at_a_time = self.lookup.lock().await;
+        let looked_up = self.names().looked_up;
+        if looked_up.is_none_or(|at| at.elapsed() >= FRESH) {
+            let (addresses, failed) = look_up(&self.list.hosts).await;
+            let mut names = self.names();
+            names.addresses = addresses;
+            names.looked_up = Some(Instant::now());
+            if !failed.is_empty() && names.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                names.warned = Some(Instant::now());
+                log::warn!(
+                    "SP_ALLOWFROM: no address is found for {}",
+                    failed.join(", ")
+                );
+            }
+        }
+        self.knows(peer)
     }
 
     /// Why it is not.
@@ -56,26 +101,6 @@ impl Admission {
             "{NOT_LET_IN}{client} are not let in: SP_ALLOWFROM (-allowfrom) is {}",
             crate::policy::printable(&self.list.text)
         )
-    }
-
-    async fn is_named(&self, client: IpAddr) -> bool {
-        if self.list.hosts.is_empty() {
-            return false;
-        }
-        let mut names = self.names.lock().await;
-        if names.looked_up.is_none_or(|at| at.elapsed() >= FRESH) {
-            let (addresses, failed) = look_up(&self.list.hosts).await;
-            names.addresses = addresses;
-            names.looked_up = Some(Instant::now());
-            if !failed.is_empty() && names.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-                names.warned = Some(Instant::now());
-                log::warn!(
-                    "SP_ALLOWFROM: no address is found for {}",
-                    failed.join(", ")
-                );
-            }
-        }
-        names.addresses.contains(&client)
     }
 }
 

@@ -1,8 +1,9 @@
 //! One client's connection from accept to close.
 
-use std::future::{pending, poll_fn};
+use std::future::{pending, poll_fn, ready};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,9 +13,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::respond;
-use super::service::{self, Client, Phase};
-use super::wire::{ClientIo, MAX_BUFFER, Refusal};
+use super::service::{self, Client, Handover, Phase};
+use super::wire::{ClientIo, MAX_BUFFER, Notice, Refusal};
+use super::{opening, respond};
 use crate::observe::log::ACCESS;
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
@@ -63,9 +64,14 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
         tokio::select! {
             biased;
             ended = poll_fn(|cx| {
-                let ended = connection.as_mut().poll(cx);
-                if link.take_long_idle() {
-                    client.drop_upstream();
+                link.begin_turn();
+                let ended = connection.as_mut().poll(cx).map(Some);
+                match link.take_notice() {
+                    Notice::Nothing => {}
+                    Notice::LongIdle => client.drop_upstream(),
+                    // The rest of the answer is written beside what the client sends.
+                    Notice::Hijacked if ended.is_pending() => return Poll::Ready(None),
+                    Notice::Hijacked => {}
                 }
                 ended
             }) => break Some(ended),
@@ -82,25 +88,33 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
         // Boxed, since few connections come to it.
         over = Box::pin(is_over(Arc::clone(&client), fin, told));
     };
-    // Else a switch that failed while its 101 was written would wait in here for ever.
-    drop(connection);
     // Taken in any case: a tunnel that hyper has not handed over yet holds its request, and that
     // holds the client, which would keep both sockets open for ever.
-    let tunnel = client.take_tunnel();
+    let handover = client.take_handover();
     let Some(ended) = ended else { return };
-    let unread = match tunnel {
-        Some(tunnel) => {
-            let stop = async {
-                // One after the other: what was silent long ago may be busy now.
-                told_to_close(&mut stages).await;
-                silent(&client).await;
-            };
-            // Boxed, only connections that are tunnels hold the room of one.
-            Box::pin(tunnel.run(stop)).await
-        }
-        None => {
-            refuse(&client, ended);
-            link.has_unread() || link.socket.has_bytes()
+    let unread = {
+        let stop = async {
+            // One after the other: what was silent long ago may be busy now.
+            told_to_close(&mut stages).await;
+            silent(&client).await;
+        };
+        // Boxed, only connections that are tunnels hold the room of one.
+        match (handover, ended) {
+            (Some(Handover::Tunnel(tunnel)), _) => {
+                // Else a switch that failed while its 101 was written would wait in here for ever.
+                drop(connection);
+                Box::pin(tunnel.run(stop)).await
+            }
+            (Some(Handover::Hijack(hijack)), None) => Box::pin(hijack.run(connection, stop)).await,
+            (Some(Handover::Hijack(hijack)), Some(ended)) => {
+                Box::pin(hijack.run(ready(ended), stop)).await
+            }
+            (None, ended) => {
+                drop(connection);
+                // Boxed, since few connections come to it.
+                Box::pin(refuse(&client, ended.unwrap_or(Ok(())))).await;
+                link.has_unread() || link.socket.has_bytes()
+            }
         }
     };
     if unread {
@@ -119,20 +133,23 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
 
 /// Says why the connection ends, if that was no request's own affair: in the log and, where hyper
 /// did not, to the client.
-fn refuse(client: &Client, ended: hyper::Result<()>) {
-    let refusal = match (client.link.take_refusal(), ended) {
-        (Some(refusal), _) => {
-            // A client that takes nothing now would not take it later.
-            let answer = respond::raw_error(refusal.status, &refusal.message);
-            let _ = client.link.socket.try_write(&answer);
-            Some(refusal)
-        }
-        (None, Err(e)) => said_by_hyper(&e),
-        (None, Ok(())) => None,
+async fn refuse(client: &Client, ended: hyper::Result<()>) {
+    let refusal = client.link.take_refusal();
+    let by_hyper = || said_by_hyper(&ended.err()?);
+    let is_told = refusal.is_none();
+    let Some(refusal) = refusal.or_else(by_hyper) else {
+        return;
     };
-    if let Some(Refusal { status, message }) = refusal {
-        let (peer, status) = (client.peer, status.as_str());
-        log::warn!(target: ACCESS, "{peer} - - {status} denied: {message}");
+    let (peer, status, message) = (client.peer, refusal.status, &refusal.message);
+    log::warn!(target: ACCESS, "{peer} - - {} denied: {message}", status.as_str());
+    let socket = &client.link.socket;
+    match refusal.http_2 {
+        _ if is_told => {}
+        Some(read) => opening::send_away(socket, read, message).await,
+        None => {
+            // A client that takes nothing now would not take it later.
+            let _ = socket.try_write(&respond::raw_error(status, message));
+        }
     }
 }
 

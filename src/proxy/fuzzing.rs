@@ -15,7 +15,7 @@ use crate::observe::access::Peer;
 
 /// Serves `client` until it is closed.
 pub async fn serve_one(settings: &Settings, client: UnixStream) {
-    let shared = Arc::new(Shared::new(settings, None, 1));
+    let shared = Arc::new(Shared::new(settings, None, 1, 1));
     let (_open, stages) = watch::channel(Stage::Open);
     let link = ClientLink::new(Socket::Unix(client));
     connection::serve(Client::new(shared, Peer::Unix(None), link), stages).await;

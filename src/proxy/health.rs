@@ -1,10 +1,12 @@
 //! `HEAD /health` on a port of its own, for health checks that were written for another proxy, and
 //! the watchdog: both only look whether the engine's socket can be connected to.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
@@ -12,6 +14,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio::time::{interval, sleep, timeout};
 
 use super::respond::Answer;
@@ -20,8 +24,12 @@ use crate::config::Watchdog;
 
 /// Where it answers.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 55555);
-/// A check is one short request, one at a time.
+/// A check is one short request.
 const LIMIT: Duration = Duration::from_secs(15);
+/// So many connections are open at the same time; the oldest makes room for one more.
+const MOST: usize = 16;
+/// All that they take: each its own and one to the engine, and the listener.
+pub(super) const DESCRIPTORS: u64 = 2 * MOST as u64 + 1;
 
 /// Binds the port.
 ///
@@ -35,24 +43,34 @@ pub(super) fn bind() -> Result<TcpListener, String> {
     bound.map_err(|e| format!("cannot listen on {ADDRESS} for SP_ALLOWHEALTHCHECK: {e}"))
 }
 
-/// Answers checks, one after the other, for as long as it is polled.
+/// Answers checks for as long as it is polled, whoever else is connected.
 ///
 /// # Errors
 /// If the listener cannot be used.
 pub(super) async fn serve(listener: TcpListener, engine: PathBuf) -> io::Result<Infallible> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let engine: Arc<Path> = engine.into();
+    let mut open = VecDeque::with_capacity(MOST);
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let service = service_fn(|request| answer(request, &engine));
-        let connection = http1::Builder::new()
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(socket), service);
-        // Whoever asks and goes away has its answer.
-        let _ = timeout(LIMIT, connection).await;
+        if open.len() == MOST {
+            let oldest: Option<AbortHandle> = open.pop_front();
+            oldest.inspect(AbortHandle::abort);
+        }
+        open.push_back(tokio::spawn(serve_one(socket, Arc::clone(&engine))).abort_handle());
     }
+}
+
+async fn serve_one(socket: TcpStream, engine: Arc<Path>) {
+    let service = service_fn(|request| answer(request, &engine));
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(socket), service);
+    // Whoever asks and goes away has its answer.
+    let _ = timeout(LIMIT, connection).await;
 }
 
 async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<Answer>, Infallible> {

@@ -61,7 +61,10 @@ impl Listener {
                     name: format!("unix://{}", shown_path(path)),
                     file: Some((path.clone(), inode)),
                 })
-                .map_err(|e| format!("cannot listen on unix://{}: {e}", shown_path(path))),
+                .map_err(|e| {
+                    let hint = unix_hint(&e, path);
+                    format!("cannot listen on unix://{}: {e}{hint}", shown_path(path))
+                }),
         }
     }
 
@@ -93,6 +96,30 @@ fn hint(e: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need root",
         _ => "",
+    }
+}
+
+/// What to do about a Unix socket's directory.
+fn unix_hint(e: &io::Error, path: &Path) -> String {
+    let directory = path.parent().unwrap_or(path);
+    let shown = shown_path(directory);
+    match e.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let user = rustix::process::geteuid().as_raw();
+            let owner =
+                fs::metadata(directory).map(|meta| format!(", which user {} owns", meta.uid()));
+            format!(
+                "; user {user} may not write to {shown}{}: chown it to {user}, or run dockgate as \
+                 another user. In a container of the image, mount the volume at /run/dockgate and \
+                 run as user 65534, who owns a new volume there",
+                owner.unwrap_or_default()
+            )
+        }
+        io::ErrorKind::NotFound => {
+            format!("; there is no directory {shown}: create it, or mount a volume there")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => format!("; mount a volume at {shown}"),
+        _ => String::new(),
     }
 }
 
@@ -209,5 +236,30 @@ impl Accepting {
                 Ok((Socket::Unix(socket), Peer::Unix(pid)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_takes_no_socket_is_told_with_what_to_do() {
+        let user = rustix::process::geteuid().as_raw();
+        let hint = |kind: io::ErrorKind, path: &str| unix_hint(&kind.into(), Path::new(path));
+        let told = hint(io::ErrorKind::PermissionDenied, "/etc/dockgate.sock");
+        let start = format!("; user {user} may not write to /etc, which user 0 owns: chown it to ");
+        assert!(told.starts_with(&start), "{told}");
+        let told = hint(io::ErrorKind::PermissionDenied, "/no such/x");
+        assert!(told.contains("may not write to /no such: chown"), "{told}");
+        assert_eq!(
+            hint(io::ErrorKind::NotFound, "/run/x/y"),
+            "; there is no directory /run/x: create it, or mount a volume there"
+        );
+        assert_eq!(
+            hint(io::ErrorKind::ReadOnlyFilesystem, "/run/x/y"),
+            "; mount a volume at /run/x"
+        );
+        assert_eq!(hint(io::ErrorKind::AddrInUse, "/run/x/y"), "");
     }
 }

@@ -9,6 +9,7 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use super::hijack::Output;
 use super::service::InFlight;
 use crate::observe::log::json_string;
 
@@ -30,6 +31,8 @@ pub(super) enum Answer {
         /// How the engine broke it off.
         broken: Option<hyper::Error>,
     },
+    /// From an engine that took its connection over.
+    Hijacked(Box<Output>),
 }
 
 impl Body for Answer {
@@ -46,35 +49,8 @@ impl Body for Answer {
                 body,
                 request,
                 broken,
-            } => {
-                if broken.is_some() {
-                    // hyper writes on, and asks again when all is written.
-                    return match request.client().link.is_behind() {
-                        true => Poll::Pending,
-                        false => Poll::Ready(broken.take().map(Err)),
-                    };
-                }
-                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-                match &frame {
-                    Some(Ok(frame)) => {
-                        let n = frame.data_ref().map_or(0, Bytes::len);
-                        request.counters().sent.fetch_add(n as u64, Relaxed);
-                        // hyper asks for no more after the trailers.
-                        if frame.is_trailers() || body.is_end_stream() {
-                            request.complete();
-                        }
-                    }
-                    Some(Err(_)) => request.engine_broke_off(),
-                    None => request.complete(),
-                }
-                if let Some(Err(e)) = frame {
-                    // At an error hyper drops what it has not written yet: that comes first.
-                    *broken = Some(e);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Ready(frame)
-            }
+            } => poll_engine(body, request, broken, cx),
+            Answer::Hijacked(output) => output.poll_frame(cx),
         }
     }
 
@@ -82,6 +58,7 @@ impl Body for Answer {
         match self {
             Answer::Whole(bytes) => bytes.is_none(),
             Answer::Engine { body, .. } => body.is_end_stream(),
+            Answer::Hijacked(_) => false,
         }
     }
 
@@ -91,8 +68,45 @@ impl Body for Answer {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
             Answer::Engine { body, .. } => body.size_hint(),
+            Answer::Hijacked(_) => SizeHint::default(),
         }
     }
+}
+
+/// The next part of the engine's body, as it passes by `request`'s record.
+pub(super) fn poll_engine(
+    body: &mut Incoming,
+    request: &mut InFlight,
+    broken: &mut Option<hyper::Error>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    if broken.is_some() {
+        // hyper writes on, and asks again when all is written.
+        return match request.client().link.is_behind() {
+            true => Poll::Pending,
+            false => Poll::Ready(broken.take().map(Err)),
+        };
+    }
+    let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+    match &frame {
+        Some(Ok(frame)) => {
+            let n = frame.data_ref().map_or(0, Bytes::len);
+            request.counters().sent.fetch_add(n as u64, Relaxed);
+            // hyper asks for no more after the trailers.
+            if frame.is_trailers() || body.is_end_stream() {
+                request.complete();
+            }
+        }
+        Some(Err(_)) => request.engine_broke_off(),
+        None => request.complete(),
+    }
+    if let Some(Err(e)) = frame {
+        // At an error hyper drops what it has not written yet: that comes first.
+        *broken = Some(e);
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    Poll::Ready(frame)
 }
 
 /// `{"message": "dockgate: …"}`, with the Content-Type that the docker CLI compares for equality.

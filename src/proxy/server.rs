@@ -18,6 +18,7 @@ use super::connection::{self, Stage};
 use super::health;
 use super::listener::{Accepting, Listener};
 use super::service::{Client, Shared};
+use super::strangers;
 use super::upstream::{self, EngineError};
 use super::wire::{ClientLink, Socket};
 use crate::config::{LogLevel, Settings};
@@ -57,6 +58,14 @@ pub enum End {
 /// # Errors
 /// What keeps it from starting, in a sentence: a listener that cannot be bound, mostly.
 pub fn serve(settings: Settings) -> Result<End, String> {
+    serve_and_tell(settings, |_| ())
+}
+
+/// The same, and tells once the names of its listeners when it listens: `tcp://127.0.0.1:2375`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
     // That nothing is being protected is said at every level.
     let quietest = settings
         .unprotected
@@ -68,7 +77,7 @@ pub fn serve(settings: Settings) -> Result<End, String> {
     for line in settings.summary() {
         log::info!("{line}");
     }
-    if let Some(note) = settings.files_readable() {
+    for note in settings.notes() {
         log::info!("{note}");
     }
     if let Some(warning) = settings.root_on_host() {
@@ -77,12 +86,12 @@ pub fn serve(settings: Settings) -> Result<End, String> {
     if let Some(why) = settings.unprotected {
         log::error!("{why}");
     }
-    let result = start(&settings);
+    let result = start(&settings, listening);
     log_writer::flush();
     result
 }
 
-fn start(settings: &Settings) -> Result<End, String> {
+fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
     let failed = |e| format!("cannot start: {e}");
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -114,22 +123,29 @@ fn start(settings: &Settings) -> Result<End, String> {
     if settings.health_listener {
         runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }
-    let max_connections = fitting_connections(settings);
+    let room = Room::of(settings);
     let listeners = settings
         .listen
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared::new(settings, learner, max_connections));
+    let shared = Arc::new(Shared::new(
+        settings,
+        learner,
+        room.connections,
+        room.strangers,
+    ));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
     if let Some(why) = settings.unprotected {
         runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
     }
     let slots = Slots {
-        all: max_connections,
+        all: room.connections,
         free: &shared.slots,
     };
+    let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
+    listening(&names);
     Ok(runtime.block_on(run(
         signals,
         health::watch(settings.watchdog, engine),
@@ -385,6 +401,15 @@ impl Work {
                     continue;
                 }
             };
+            if let Some(admission) = &self.shared.admission
+                && !admission.knows(peer)
+            {
+                match admission.strangers.place(&socket, peer) {
+                    Some(place) => drop(tokio::spawn(self.clone().meet(socket, peer, place))),
+                    None => admission.strangers.tell(peer, &admission.refusal(peer)),
+                }
+                continue;
+            }
             let slots = Arc::clone(&self.shared.slots);
             let slot = match slots.clone().try_acquire_owned() {
                 Ok(slot) => slot,
@@ -398,6 +423,20 @@ impl Work {
                     }
                 }
             };
+            self.deal_out(socket, peer, slot);
+        }
+    }
+
+    /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
+    async fn meet(self, socket: Socket, peer: Peer, place: OwnedSemaphorePermit) {
+        let Some(admission) = &self.shared.admission else {
+            return;
+        };
+        if !admission.admits(peer).await {
+            let why = admission.refusal(peer);
+            admission.strangers.turn_away(socket, peer, &why).await;
+        } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
+            drop(place);
             self.deal_out(socket, peer, slot);
         }
     }
@@ -430,11 +469,21 @@ impl Work {
     }
 
     fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
-        let client = Client::new(Arc::clone(&self.shared), peer, ClientLink::new(socket));
-        let stages = self.stages.clone();
+        let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
-            connection::serve(client, stages).await;
+            let unsure = shared.admission.as_ref().filter(|all| !all.lists(peer));
+            match unsure {
+                // Boxed, since few connections come to it.
+                Some(admission) if !Box::pin(admission.admits(peer)).await => {
+                    let why = admission.refusal(peer);
+                    Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
+                }
+                _ => {
+                    let client = Client::new(shared, peer, ClientLink::new(socket));
+                    connection::serve(client, stages).await;
+                }
+            }
             // The engine's side closes in a task of its own, which is queued before this goes on: a
             // slot is free when both of its descriptors are.
             tokio::task::yield_now().await;
@@ -479,32 +528,59 @@ impl Warnings {
     }
 }
 
-/// Raises the soft file limit to the hard one; gives back how many connections of the wanted ones
-/// fit under it.
-fn fitting_connections(settings: &Settings) -> usize {
-    let wanted = settings.max_connections;
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
-    let Some(files) = getrlimit(Resource::Nofile).current else {
-        return wanted;
-    };
-    let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
-    let reserve = RESERVE + cores() as u64 * a_worker;
-    // Two descriptors a client: its own and the engine's.
-    let fitting = usize::try_from(files.saturating_sub(reserve) / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
-    if fitting < wanted {
-        log::warn!(
-            "at most {fitting} connections instead of MAX_CONNECTIONS={wanted}: files are limited to \
-             {files}, and each takes two; raise the limit (ulimits: nofile) for more"
-        );
+/// How many connections there may be.
+struct Room {
+    /// Of clients.
+    connections: usize,
+    /// Of those that are not let in.
+    strangers: usize,
+}
+
+impl Room {
+    /// Raises the soft file limit to the hard one; as many of the wanted connections as fit under it.
+    fn of(settings: &Settings) -> Room {
+        let wanted = Room {
+            connections: settings.max_connections,
+            strangers: strangers::PLACES,
+        };
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        let _ = setrlimit(Resource::Nofile, raised);
+        let Some(files) = getrlimit(Resource::Nofile).current else {
+            return wanted;
+        };
+        let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        let strangers = wanted.strangers.min(count(files / 16)).max(1);
+        let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
+        let mut reserve = RESERVE + cores() as u64 * a_worker;
+        if settings.allow_from.is_some() {
+            reserve += (strangers + strangers::OWN_PLACES) as u64;
+        }
+        if settings.health_listener {
+            reserve += health::DESCRIPTORS;
+        }
+        // Two descriptors a client: its own and the engine's.
+        let fitting = count(files.saturating_sub(reserve) / 2).max(1);
+        if fitting < wanted.connections {
+            let why = format!("the limit of open files is {files}, and each connection takes two");
+            if settings.max_connections_set {
+                log::warn!(
+                    "at most {fitting} connections instead of MAX_CONNECTIONS={}: {why}; raise the \
+                     limit (ulimits: nofile) for more",
+                    wanted.connections
+                );
+            } else {
+                log::info!("at most {fitting} connections: {why}");
+            }
+        }
+        Room {
+            connections: wanted.connections.min(fitting),
+            strangers,
+        }
     }
-    wanted.min(fitting)
 }
 
 #[cfg(test)]

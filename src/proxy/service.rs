@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::headers::{Seen, has_form, log_head, wanted_protocol};
+use super::hijack::{self, Hijack};
 use super::respond::{self, Answer};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, UploadState, Upstream};
@@ -44,15 +45,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// What the settings say, with room for so many connections.
+    /// What the settings say, with room for so many connections, and strangers besides.
     pub(super) fn new(
         settings: &Settings,
         learner: Option<Arc<Learner>>,
         connections: usize,
+        strangers: usize,
     ) -> Self {
         Self {
             policy: Arc::clone(&settings.policy),
-            admission: settings.allow_from.clone().map(Admission::new),
+            admission: settings
+                .allow_from
+                .clone()
+                .map(|list| Admission::new(list, strangers)),
             log_requests: settings.profile.log_requests,
             learner,
             socket_path: settings.socket_path.clone(),
@@ -73,6 +78,15 @@ pub(super) enum Phase {
     Streaming,
 }
 
+/// What a connection becomes when its last request is answered.
+#[derive(Debug)]
+pub(super) enum Handover {
+    /// By a 101.
+    Tunnel(Box<Tunnel>),
+    /// By a 200 in its place.
+    Hijack(Box<Hijack>),
+}
+
 /// One client's connection.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -84,11 +98,9 @@ pub(super) struct Client {
     peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
-    /// Whether it was let in, once that is known.
-    admitted: OnceCell<bool>,
     upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
-    tunnel: Mutex<Option<Box<Tunnel>>>,
+    handover: Mutex<Option<Handover>>,
     phase: AtomicU8,
 }
 
@@ -100,10 +112,9 @@ impl Client {
             peer,
             peer_text: peer.to_string().into(),
             link,
-            admitted: OnceCell::new(),
             upload: Arc::default(),
             upstream: Mutex::default(),
-            tunnel: Mutex::default(),
+            handover: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),
         })
     }
@@ -117,19 +128,18 @@ impl Client {
         let _ = self.upstream().take();
     }
 
-    /// The tunnel that the last answer opened.
-    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
-        self.tunnel
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    fn handover(&self) -> MutexGuard<'_, Option<Handover>> {
+        self.handover.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the client is not let in, if so. Asked once a connection: the address stays the same.
-    async fn refused(&self) -> Option<String> {
-        let admission = self.shared.admission.as_ref()?;
-        let admitted = self.admitted.get_or_init(|| admission.admits(self.peer));
-        (!admitted.await).then(|| admission.refusal(self.peer))
+    /// What the last answer made of the connection.
+    pub(super) fn take_handover(&self) -> Option<Handover> {
+        self.handover().take()
+    }
+
+    /// Where the bytes of its requests are counted.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.upload.counters
     }
 
     /// Where its request stands.
@@ -139,7 +149,7 @@ impl Client {
 
     /// A number that changes whenever bytes of an answer, an upload or a tunnel pass.
     pub(super) fn activity(&self) -> u64 {
-        let counters = &self.upload.counters;
+        let counters = self.counters();
         counters.received.load(Relaxed) + counters.sent.load(Relaxed) + self.link.written()
     }
 
@@ -176,7 +186,7 @@ impl InFlight {
 
     /// Where its bytes are counted.
     pub(super) fn counters(&self) -> &Counters {
-        &self.client.upload.counters
+        self.client.counters()
     }
 
     /// The connection that it came on.
@@ -271,17 +281,12 @@ pub(super) async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
     let mut flight = InFlight::begin(client, &request);
+    flight.client.link.turn().await;
     let framing = framing(&request);
     // A body that nobody will read is not skipped: the connection ends behind the answer.
     let unread = framing != Framing::Empty;
     let own_check = is_own_check(flight.client.peer, &request);
 
-    if let Some(why) = flight.client.refused().await {
-        flight.record.health_check = own_check;
-        let response = flight.answer(StatusCode::FORBIDDEN, &why, true);
-        flight.record.decision = Decision::NotLetIn(why);
-        return Ok(response);
-    }
     let seen = Seen::in_headers(request.headers());
     if let Err(why) = seen.check(&request) {
         return Ok(flight.ambiguous(why.into()));
@@ -296,8 +301,8 @@ pub(super) async fn answer(
     let ping = target.path() == b"/_ping" && is_read(request.method());
     let kind = match framing {
         Framing::Empty => policy::Body::Empty,
-        _ if has_form(request.headers()) => policy::Body::Form,
-        _ => policy::Body::Other,
+        Framing::Sized(n) => policy::Body::of(Some(n), has_form(request.headers())),
+        Framing::Chunked => policy::Body::of(None, has_form(request.headers())),
     };
     let permit = match flight.client.shared.policy.decide(target, kind) {
         Verdict::Allow(permit) => {
@@ -366,10 +371,15 @@ pub(super) async fn answer(
         let engine_side = hyper::upgrade::on(&mut response);
         let client = Arc::clone(&flight.client);
         let tunnel = Box::new(Tunnel::new(client_side, engine_side, upstream, flight));
-        *client.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+        *client.handover() = Some(Handover::Tunnel(tunnel));
         return Ok(response.map(|_| Answer::Whole(None)));
     }
-    *flight.client.upstream() = kept;
+    let open_ended =
+        !response.body().is_end_stream() && response.body().size_hint().exact().is_none();
+    let is_hijack = open_ended && hijack::is_hijack(&permit, &response);
+    if !is_hijack {
+        *flight.client.upstream() = kept.take();
+    }
 
     let seen = Seen::in_headers(response.headers());
     let chunked = seen.transfer_encoding;
@@ -377,8 +387,6 @@ pub(super) async fn answer(
     if chunked {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
-    let open_ended =
-        !response.body().is_end_stream() && response.body().size_hint().exact().is_none();
     // A body that only the connection's end can end: of the 200 instead of a 101, of an attach's
     // error, and of everything without a length for a client that does not know chunks.
     let ends_with_connection = open_ended && (!chunked || !http_11);
@@ -393,6 +401,10 @@ pub(super) async fn answer(
             flight.client.link.next_answer_ends_with_the_connection();
         }
     }
+    if is_hijack && let Some(upstream) = kept {
+        // Boxed, since few come to it.
+        return Ok(Box::pin(hijacked(flight, upstream, response, unread)).await);
+    }
     if response.body().is_end_stream() {
         flight.complete();
     }
@@ -403,8 +415,30 @@ pub(super) async fn answer(
     }))
 }
 
+/// Answers a request with the 200 by which the engine took its connection over.
+async fn hijacked(
+    flight: InFlight,
+    upstream: Upstream,
+    response: Response<Incoming>,
+    has_body: bool,
+) -> Response<Answer> {
+    let client = Arc::clone(&flight.client);
+    let upload = has_body.then_some(&*client.upload);
+    let (head, body) = response.into_parts();
+    match Hijack::begin(flight, upload, upstream, body).await {
+        Ok((hijack, output)) => {
+            *client.handover() = Some(Handover::Hijack(hijack));
+            Response::from_parts(head, Answer::Hijacked(output))
+        }
+        Err(flight) => {
+            let why = "the engine took the connection over before it had the request's whole body";
+            flight.engine_failed(StatusCode::BAD_GATEWAY, why.into(), true)
+        }
+    }
+}
+
 /// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
-fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
+pub(super) fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
     let agent = request.headers().get(USER_AGENT);
     request.uri().path() == "/_ping"
         && is_read(request.method())

@@ -17,7 +17,6 @@ use tokio::io::Interest;
 use super::service::InFlight;
 use super::upstream::Upstream;
 use super::wire::{ClientIo, EngineIo, Socket};
-use crate::observe::access::Counters;
 
 /// How much is read at a time. Only a direction that moves holds a buffer.
 const BUFFER: usize = 256 * 1024;
@@ -67,12 +66,18 @@ impl Tunnel {
         let peer = Arc::clone(request.client());
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
         let counters = request.counters();
-        let ended = tokio::select! {
-            ended = exchange(client, engine, from_client, from_engine, counters) => ended,
-            () = client.reset() => Err("the client reset the tunnel"),
-            () = stop => Err("silent at shutdown"),
+        let down = async {
+            match pump(engine, client, from_engine, &counters.sent).await {
+                Ok(()) => Ok(()),
+                Err(Side::Read) => {
+                    client.reset_on_close();
+                    Err("the engine broke off the tunnel")
+                }
+                Err(Side::Write) => Err("the client is gone"),
+            }
         };
-        match ended {
+        let up = pump(client, engine, from_client, &counters.received);
+        match exchange(client, engine, up, down, stop).await {
             Ok(client_done) => {
                 request.complete();
                 !client_done
@@ -100,53 +105,59 @@ where
     }
 }
 
-/// Both directions; true if the client's has ended too.
-async fn exchange(
+/// Both directions, until both have ended, the client is gone, or `stop` says so; true if the
+/// client's has ended too.
+pub(super) async fn exchange(
     client: &Socket,
     engine: &Socket,
-    from_client: Vec<u8>,
-    from_engine: Vec<u8>,
-    counters: &Counters,
+    up: impl Future<Output = Result<(), Side>>,
+    down: impl Future<Output = Result<(), &'static str>>,
+    stop: impl Future<Output = ()>,
 ) -> Result<bool, &'static str> {
     let mut up = pin!(async {
         // An engine that reads no more may still have output: its refusal ends this half only.
-        let _ = pump(client, engine, from_client, &counters.received).await;
+        let _ = up.await;
         engine.shutdown_write();
     });
-    let mut down = pin!(pump(engine, client, from_engine, &counters.sent));
-    let mut up_done = false;
-    let ended = loop {
-        tokio::select! {
-            ended = &mut down => break ended,
-            () = &mut up, if !up_done => up_done = true,
-            () = gone(client), if up_done => return Err("the client is gone"),
+    let both = async {
+        let mut down = pin!(down);
+        let mut up_done = false;
+        loop {
+            tokio::select! {
+                ended = &mut down => break ended?,
+                () = &mut up, if !up_done => up_done = true,
+                () = gone(client), if up_done => return Err("the client is gone"),
+            }
         }
+        client.shutdown_write();
+        if !up_done {
+            tokio::select! {
+                () = up => up_done = true,
+                () = gone(engine) => {}
+            }
+        }
+        Ok(up_done)
     };
-    match ended {
-        Ok(()) => client.shutdown_write(),
-        Err(Side::Read) => {
-            client.reset_on_close();
-            return Err("the engine broke off the tunnel");
-        }
-        Err(Side::Write) => return Err("the client is gone"),
+    tokio::select! {
+        ended = both => ended,
+        () = client.reset() => Err("the client reset the tunnel"),
+        () = stop => Err("silent at shutdown"),
     }
-    if !up_done {
-        tokio::select! {
-            () = up => up_done = true,
-            () = gone(engine) => {}
-        }
-    }
-    Ok(up_done)
 }
 
 /// Which side of a direction failed.
-enum Side {
+pub(super) enum Side {
     Read,
     Write,
 }
 
 /// Moves `first` and then all that `from` sends to `to`, up to the end of `from`.
-async fn pump(from: &Socket, to: &Socket, first: Vec<u8>, count: &AtomicU64) -> Result<(), Side> {
+pub(super) async fn pump(
+    from: &Socket,
+    to: &Socket,
+    first: Vec<u8>,
+    count: &AtomicU64,
+) -> Result<(), Side> {
     let mut buffer = first;
     loop {
         write_all(to, &buffer).await.map_err(|_| Side::Write)?;

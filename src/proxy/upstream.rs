@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -258,6 +258,7 @@ pub(super) struct UploadState {
     pub head: Arc<SentHead>,
     /// 0, or one more than an [`UploadFault`].
     fault: AtomicU8,
+    ended: AtomicBool,
 }
 
 impl UploadState {
@@ -283,6 +284,11 @@ impl UploadState {
         };
         self.fault.store(fault as u8 + 1, Relaxed);
     }
+
+    /// Whether all of a body was handed to the engine's connection.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
 }
 
 impl Upload {
@@ -296,6 +302,7 @@ impl Upload {
         if body.is_end_stream() {
             Self(None)
         } else {
+            state.ended.store(false, Relaxed);
             Self(Some((body, state)))
         }
     }
@@ -316,16 +323,22 @@ impl Body for Upload {
         let Some((body, state)) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         match &frame {
             // Nobody decided on trailers, and no engine asks for any.
-            Some(Ok(frame)) if frame.is_trailers() => return Poll::Ready(None),
+            Some(Ok(frame)) if frame.is_trailers() => {
+                state.ended.store(true, Relaxed);
+                return Poll::Ready(None);
+            }
             Some(Ok(frame)) => {
                 let n = frame.data_ref().map_or(0, Bytes::len);
                 state.counters.received.fetch_add(n as u64, Relaxed);
+                if body.is_end_stream() {
+                    state.ended.store(true, Relaxed);
+                }
             }
             Some(Err(e)) => state.broke(e),
-            None => {}
+            None => state.ended.store(true, Relaxed),
         }
         Poll::Ready(frame)
     }

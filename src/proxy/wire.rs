@@ -14,9 +14,10 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::ops::Range;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -26,8 +27,10 @@ use http::StatusCode;
 use memchr::{memchr, memchr_iter, memchr3};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::opening;
 use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
 
 /// A request head has this long from its first byte.
@@ -243,6 +246,8 @@ enum Expect {
     Chunked(Chunks),
     /// Broken framing, which hyper refuses in its own words.
     Broken,
+    /// Nothing any more: what comes is the engine's, and goes past hyper.
+    Nothing,
 }
 
 /// What a connection refused to read, answered by its task once hyper is out of the way.
@@ -252,14 +257,17 @@ pub(super) struct Refusal {
     pub status: StatusCode,
     /// What is wrong, and what to send instead.
     pub message: String,
+    /// What the client has sent, if it reads HTTP/2 and nothing else.
+    pub http_2: Option<Vec<u8>>,
 }
 
 impl Refusal {
-    /// A refusal with this status and message.
+    /// A refusal with this status and message, as HTTP/1.1 has it.
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
             message: message.into(),
+            http_2: None,
         }
     }
 
@@ -279,8 +287,28 @@ pub(super) struct ClientLink {
     state: Mutex<LinkState>,
     written: AtomicU64,
     unwritten: AtomicUsize,
-    raw_to_end: AtomicBool,
-    long_idle: AtomicBool,
+    /// What is special about the next answer: [`AS_HTTP_11`], [`HIJACKED`].
+    next_answer: AtomicU8,
+    notice: AtomicU8,
+    /// A request was begun since the connection's task was last woken.
+    had_turn: AtomicBool,
+}
+
+/// Its head says HTTP/1.1 although hyper was told 1.0.
+const AS_HTTP_11: u8 = 1;
+/// With its head the reading of requests is over.
+const HIJACKED: u8 = 2;
+
+/// What the connection's task has to know besides what hyper tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Notice {
+    /// Nothing.
+    Nothing,
+    /// The connection has idled for [`ENGINE_IDLE`].
+    LongIdle,
+    /// The head of the answer that follows [`ClientLink::hijack`] is written.
+    Hijacked,
 }
 
 #[derive(Debug)]
@@ -288,6 +316,8 @@ struct LinkState {
     expect: Expect,
     refusal: Option<Refusal>,
     unread: bool,
+    /// What the reader had read of the bytes that are the engine's.
+    early: BytesMut,
 }
 
 /// How a request's body is framed, as hyper's parser decided.
@@ -310,11 +340,13 @@ impl ClientLink {
                 expect: Expect::Head,
                 refusal: None,
                 unread: false,
+                early: BytesMut::new(),
             }),
             written: AtomicU64::new(0),
             unwritten: AtomicUsize::new(0),
-            raw_to_end: AtomicBool::new(false),
-            long_idle: AtomicBool::new(false),
+            next_answer: AtomicU8::new(0),
+            notice: AtomicU8::new(Notice::Nothing as u8),
+            had_turn: AtomicBool::new(false),
         })
     }
 
@@ -334,9 +366,26 @@ impl ClientLink {
     /// The next response head says HTTP/1.1 although hyper was told 1.0, which is how it is made
     /// to write a body that ends with the connection.
     pub(super) fn next_answer_ends_with_the_connection(&self) {
-        self.raw_to_end.store(true, Relaxed);
+        self.next_answer.fetch_or(AS_HTTP_11, Relaxed);
         // Whatever the client says to the output's end, nobody reads it.
         self.state().unread = true;
+    }
+
+    /// Ends the reading of requests: what the client sends from here on is never one. False if it
+    /// has not sent the whole of its last one.
+    pub(super) fn hijack(&self) -> bool {
+        let mut state = self.state();
+        let whole = matches!(state.expect, Expect::Head);
+        if whole {
+            state.expect = Expect::Nothing;
+            self.next_answer.fetch_or(HIJACKED, Relaxed);
+        }
+        whole
+    }
+
+    /// What had been read of the client behind its last request, once [`Notice::Hijacked`] is given.
+    pub(super) fn take_early(&self) -> BytesMut {
+        mem::take(&mut self.state().early)
     }
 
     /// What was refused, if that is how the connection ended.
@@ -360,10 +409,37 @@ impl ClientLink {
         self.unwritten.load(Relaxed) > 0
     }
 
-    /// True once after each time the connection has idled for [`ENGINE_IDLE`].
-    pub(super) fn take_long_idle(&self) -> bool {
+    /// The connection's task was woken: it may begin one request.
+    pub(super) fn begin_turn(&self) {
+        self.had_turn.store(false, Relaxed);
+    }
+
+    /// Ready at once for the first request of a turn. Each further one, which a client sent without
+    /// waiting for an answer, comes after all other connections and their sockets had a turn: hyper
+    /// alone goes on for sixteen. (Beside four clients that pipeline denied requests of 8 KB, a
+    /// quiet one's p99 fell from 200 ms to 10 ms.)
+    pub(super) async fn turn(&self) {
+        if self.had_turn.load(Relaxed) {
+            // tokio looks for what has become ready on the sockets before it goes on here.
+            yield_now().await;
+        }
+        self.had_turn.store(true, Relaxed);
+    }
+
+    /// What there is to know, once.
+    pub(super) fn take_notice(&self) -> Notice {
         // A load first: it is asked after every poll of the connection.
-        self.long_idle.load(Relaxed) && self.long_idle.swap(false, Relaxed)
+        match self.notice.load(Relaxed) {
+            0 => Notice::Nothing,
+            _ => match self.notice.swap(Notice::Nothing as u8, Relaxed) {
+                notice if notice == Notice::Hijacked as u8 => Notice::Hijacked,
+                _ => Notice::LongIdle,
+            },
+        }
+    }
+
+    fn give_notice(&self, notice: Notice) {
+        self.notice.store(notice as u8, Relaxed);
     }
 }
 
@@ -455,6 +531,9 @@ impl ClientIo {
                 .count();
             self.ahead.advance(blank);
             self.searched = self.searched.saturating_sub(blank);
+            if let Some(refusal) = opening::refusal(&self.ahead, self.link.written() == 0) {
+                return self.refuse(refusal);
+            }
             // Not all of it again for each byte of a client that sends them one by one: the end may
             // begin in the last two bytes that were looked at.
             let from = self.searched.saturating_sub(2);
@@ -535,7 +614,7 @@ impl ClientIo {
                 return Poll::Ready(Ok(()));
             }
             if now >= since + ENGINE_IDLE {
-                self.link.long_idle.store(true, Relaxed);
+                self.link.give_notice(Notice::LongIdle);
                 idle.as_mut().reset(since + CLIENT_IDLE);
             } else {
                 idle.as_mut().reset(since + ENGINE_IDLE);
@@ -562,8 +641,9 @@ impl AsyncRead for ClientIo {
                 drop(state);
                 this.poll_head(cx, buf)
             }
-            // hyper asks for more of a head that was whole: the two readings differ.
-            Expect::Verdict => {
+            // hyper asks for more of a head that was whole, so that the two readings differ; or for
+            // what is not a request's.
+            Expect::Verdict | Expect::Nothing => {
                 state.unread = true;
                 Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
             }
@@ -621,7 +701,7 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -630,9 +710,9 @@ impl AsyncWrite for ClientIo {
         let all: usize = bufs.iter().map(|buf| buf.len()).sum();
         let link = &self.link;
         let first = bufs.first().map_or(&[][..], |b| b);
-        let raw = link.raw_to_end.load(Relaxed);
+        let next = link.next_answer.load(Relaxed);
         link.unwritten.store(all, Relaxed);
-        let n = if raw && first.starts_with(OLD) {
+        let n = if next & AS_HTTP_11 != 0 && first.starts_with(OLD) {
             let mut head = first.to_vec();
             head[..NEW.len()].copy_from_slice(NEW);
             let n = ready!(link.socket.poll_write(cx, &[IoSlice::new(&head)]))?;
@@ -643,12 +723,17 @@ impl AsyncWrite for ClientIo {
         } else {
             ready!(link.socket.poll_write(cx, bufs))?
         };
-        if raw {
-            // Only the next write can begin with that head.
-            link.raw_to_end.store(false, Relaxed);
-        }
         link.written.fetch_add(n as u64, Relaxed);
         link.unwritten.store(all - n, Relaxed);
+        if next != 0 {
+            // Only one write can begin with that head.
+            link.next_answer.store(0, Relaxed);
+            if next & HIJACKED != 0 {
+                let early = mem::take(&mut self.ahead);
+                self.link.state().early = early;
+                self.link.give_notice(Notice::Hijacked);
+            }
+        }
         Poll::Ready(Ok(n))
     }
 
@@ -717,6 +802,8 @@ pub(super) struct EngineLink {
     pub socket: Socket,
     accepted: AtomicU64,
     head: Arc<SentHead>,
+    behind: AtomicBool,
+    hijacked: AtomicBool,
 }
 
 impl EngineLink {
@@ -726,7 +813,19 @@ impl EngineLink {
             socket,
             accepted: AtomicU64::new(0),
             head,
+            behind: AtomicBool::new(false),
+            hijacked: AtomicBool::new(false),
         })
+    }
+
+    /// Whether the engine's socket did not take all of the last write.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind.load(Relaxed)
+    }
+
+    /// From here on what is written goes past hyper, which must not end it.
+    pub(super) fn hijack(&self) {
+        self.hijacked.store(true, Relaxed);
     }
 
     /// Bytes that the engine's socket took so far.
@@ -751,6 +850,29 @@ impl EngineIo {
             broken: false,
             gathering: Gathering::default(),
         }
+    }
+
+    /// How many of all bytes of `parts` are taken, or dropped.
+    fn poll_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+        all: usize,
+    ) -> Poll<usize> {
+        if !self.broken {
+            ready!(self.gathering.poll(cx, all));
+            match ready!(self.link.socket.poll_write(cx, parts)) {
+                Ok(n) => {
+                    self.gathering.left(all - n);
+                    self.link.head.took(n, parts);
+                    self.link.accepted.fetch_add(n as u64, Relaxed);
+                    return Poll::Ready(n);
+                }
+                // From here on the upload is dropped and only the answer counts.
+                Err(_) => self.broken = true,
+            }
+        }
+        Poll::Ready(all)
     }
 }
 
@@ -779,20 +901,10 @@ impl AsyncWrite for EngineIo {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let all = bufs.iter().map(|buf| buf.len()).sum();
-        if !self.broken {
-            ready!(self.gathering.poll(cx, all));
-            match ready!(self.link.socket.poll_write(cx, bufs)) {
-                Ok(n) => {
-                    self.gathering.left(all - n);
-                    self.link.head.took(n, bufs);
-                    self.link.accepted.fetch_add(n as u64, Relaxed);
-                    return Poll::Ready(Ok(n));
-                }
-                // From here on the upload is dropped and only the answer counts.
-                Err(_) => self.broken = true,
-            }
-        }
-        Poll::Ready(Ok(all))
+        let written = self.poll_parts(cx, bufs, all);
+        let is_whole = matches!(written, Poll::Ready(n) if n == all);
+        self.link.behind.store(!is_whole, Relaxed);
+        written.map(Ok)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -804,7 +916,9 @@ impl AsyncWrite for EngineIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.link.socket.shutdown_write();
+        if !self.link.hijacked.load(Relaxed) {
+            self.link.socket.shutdown_write();
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -843,10 +957,6 @@ fn request_line(head: &[u8]) -> &[u8] {
 fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     if lines(head) > MAX_HEADERS + 2 {
         return Err(Refusal::large_head());
-    }
-    if head.starts_with(b"PRI * HTTP/2.0") {
-        let message = "HTTP/2 is not spoken here: send HTTP/1.1";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
     }
     let line = request_line(head);
     // A line of another shape is hyper's to refuse.

@@ -1,10 +1,4 @@
-//! The two client libraries that most tools are written with, raw upgrades, and another engine:
-//! Podman, which speaks Docker's API too.
-
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
-use tempfile::TempDir;
+//! The two client libraries that most tools are written with, and raw upgrades.
 
 use crate::harness::{COMPOSE, Gate, variable};
 use crate::wire::Wire;
@@ -90,83 +84,4 @@ fn grpc_upgrades_to_http_2() {
         }
     }
     assert_eq!(ask("GRPC").0, 403);
-}
-
-#[test]
-#[ignore = "needs a real Docker Engine: run scripts/test"]
-fn podman_works() {
-    let podman = Podman::start();
-    let gate = Gate::before(
-        &podman.socket,
-        "CONTAINERS EXEC IMAGES INFO NETWORKS POST VOLUMES",
-    );
-    gate.sh("until docker version; do sleep 0.2; done");
-    gate.sh("mkdir -p $T/root/bin && cp $(command -v busybox) $T/root/bin/");
-    gate.sh("for a in cat echo sh sleep; do ln -s busybox $T/root/bin/$a; done");
-    gate.sh("tar -C $T/root -c . | docker import - busybox");
-    assert_eq!(gate.sh("docker images --format {{.Tag}}"), "latest");
-    gate.sh("docker info && docker network ls && docker volume create v && docker volume rm v");
-    let run = "docker run --network none";
-    assert_eq!(gate.sh(&format!("echo x | {run} -i --rm busybox cat")), "x");
-    assert_eq!(gate.run(&format!("{run} busybox sh -c 'exit 42'")).code, 42);
-    gate.sh(&format!(
-        "{run} -d --name $N --stop-signal KILL busybox sh -c 'echo up; sleep 600'"
-    ));
-    let mut logs = gate.stream("docker logs -f $N");
-    assert_eq!(logs.line(), "up");
-    assert_eq!(gate.sh("docker ps --format {{.Names}}"), gate.sh("echo $N"));
-    assert_eq!(gate.sh("docker exec $N echo hi"), "hi");
-    assert_eq!(gate.sh("echo x | docker exec -i $N cat"), "x");
-    gate.sh("echo file >$T/file && docker cp $T/file $N:/ && docker cp $N:/file $T/back");
-    assert_eq!(gate.sh("cat $T/back"), "file");
-    gate.sh("docker stop $N");
-    assert_eq!(logs.end().code, 0);
-    gate.sh("docker rm $N && docker rmi -f busybox");
-    let gate = Gate::before(&podman.socket, "");
-    gate.refused(
-        "docker ps",
-        1,
-        "GET /containers/json is not allowed: set ALLOW_LIST=1, or CONTAINERS=1",
-    );
-}
-
-/// Podman's service, apart from the machine as `scripts/engine` keeps its engine.
-struct Podman {
-    child: Child,
-    socket: PathBuf,
-    _directory: TempDir,
-}
-
-impl Podman {
-    fn start() -> Podman {
-        let directory = TempDir::with_prefix_in("dockgate-", "/tmp").expect("a directory");
-        let path = directory.path();
-        let socket = path.join("podman.sock");
-        let child = Command::new("unshare")
-            .args("--net --mount --pid --fork --kill-child --mount-proc podman".split(' '))
-            .args("--cgroup-manager cgroupfs --events-backend file".split(' '))
-            .arg("--root")
-            .arg(path.join("data"))
-            .arg("--runroot")
-            .arg(path.join("run"))
-            .args("system service --time 0".split(' '))
-            .arg(format!("unix://{}", socket.display()))
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("podman starts");
-        Podman {
-            child,
-            socket,
-            _directory: directory,
-        }
-    }
-}
-
-impl Drop for Podman {
-    fn drop(&mut self) {
-        // All that it started ends with the namespace.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

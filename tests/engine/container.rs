@@ -1,6 +1,6 @@
 //! The image: built from the Dockerfile as it is, and run the way that people run it.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::harness::{COMPOSE, Engine, Shell};
@@ -30,7 +30,12 @@ fn the_image_is_one_static_file() {
         .lines()
         .filter(|file| !added.contains(file) && *file != "etc/mtab")
         .collect();
-    assert_eq!(own, ["dockgate"]);
+    // The second is a name for the first, as health checks call it.
+    assert_eq!(own, ["dockgate", "healthcheck"]);
+    let link = shell.sh(&format!(
+        "docker export $(docker create {IMAGE}) | tar -tv healthcheck"
+    ));
+    assert!(link.ends_with("healthcheck -> dockgate"), "{link}");
     shell.sh(&format!(
         "docker cp $(docker create {IMAGE}):/dockgate $T/dockgate"
     ));
@@ -120,27 +125,248 @@ fn a_container_that_may_not_open_the_socket_says_so() {
 
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
-fn the_compose_example_comes_up() {
+fn a_container_says_what_it_uses_for_nothing_and_that_nobody_can_connect() {
     let shell = image();
-    // This machine cannot have Traefik's image: its place is taken by one request.
+    shell.sh("docker network create --internal $N");
+    // As beside a service of Kubernetes that is called deny-x.
+    let service = "-e DENY_X_SERVICE_HOST=10.96.0.7 -e DENY_X_SERVICE_PORT=2375 \
+                   -e DENY_X_PORT=tcp://10.96.0.7:2375 -e DENY_X_PORT_2375_TCP_ADDR=10.96.0.7";
+    let others = "-e TLS=1 -e METRICS=1 -e HTTP_PROXY=http://10.0.0.1";
+    serve(
+        &shell,
+        &format!("{HARDENED} {service} {others} -e CONTAINERS=1 -e SP_ALLOW_GET=/info"),
+    );
+    becomes(&shell, "healthy");
+    for said in ["docker logs $N", "docker exec $N /dockgate check"] {
+        let said = shell.sh(said);
+        for line in [
+            "variables without effect: METRICS TLS",
+            "clients outside this container cannot connect: by default dockgate listens on 127.0.0.1",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        assert!(!said.contains("DENY_X"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn the_compose_example_comes_up() {
+    let client = "
+    image: busybox
+    command: wget -qO- http://dockgate:2375/v1.24/containers/json";
+    let up = example("docker-compose.example.yml", client);
+    assert!(up.contains(r#""Names":["#), "{up}");
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn the_compose_example_of_a_unix_socket_comes_up_in_a_fresh_volume() {
+    // Its health check asks a socket as the engine's, and the same one as its own listener's.
+    let client = format!(
+        "
+    image: {IMAGE}
+    user: '1000:1000'
+    command: healthcheck
+    environment: {{SOCKET_PATH: /x/docker.sock, LISTEN: 'unix:///run/dockgate/docker.sock'}}
+    volumes: ['dockgate:/x:ro']"
+    );
+    let up = example("examples/compose/unix-socket.yml", &client);
+    assert!(
+        up.contains("listening on unix:///run/dockgate/docker.sock"),
+        "{up}"
+    );
+}
+
+/// Brings a compose file up with the image that is tested. This machine cannot have Traefik's
+/// image: its place is taken by a client that makes one request.
+#[track_caller]
+fn example(file: &str, client: &str) -> String {
+    // Each has a container of the same name.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let shell = image();
     shell.sh(&format!(
         "cat >$T/override.yml <<END
 services:
   dockgate:
     image: {IMAGE}
     volumes: ['$SOCKET:/var/run/docker.sock:ro']
-  traefik:
-    image: busybox
-    command: wget -qO- http://dockgate:2375/v1.24/containers/json
+  traefik:{client}
     restart: 'no'
-END"
+END
+         export DOCKER_GID=$(stat -c %g $SOCKET)
+         compose=\"{COMPOSE} -p $N -f {file} -f $T/override.yml\"
+         trap '$compose down -v' EXIT # the name is free again
+         $compose up --no-build --abort-on-container-exit --exit-code-from traefik"
+    ))
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_volume_that_it_may_not_write_is_told_with_what_to_do() {
+    let shell = image();
+    let run = |options: &str| {
+        shell.run(&format!(
+            "docker run --rm {HARDENED} -v $SOCKET:/var/run/docker.sock:ro \
+             -e LISTEN=unix:///x/docker.sock {options} {IMAGE} 2>&1"
+        ))
+    };
+    let told = run("--user 65534:65534 -v $N:/x");
+    assert!(
+        told.stdout.contains(
+            "cannot listen on unix:///x/docker.sock: Permission denied (os error 13); user 65534 \
+             may not write to /x, which user 0 owns: chown it to 65534"
+        ),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stdout.contains("mount the volume at /run/dockgate"),
+        "{}",
+        told.stdout
+    );
+    let told = run("--user 65534:65534").stdout;
+    assert!(
+        told.contains("there is no directory /x: create it, or mount a volume"),
+        "{told}"
+    );
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_new_volume_takes_the_socket_of_nobody_and_of_root_without_capabilities() {
+    for user in ["--user 65534:65534 --group-add $(stat -c %g $SOCKET)", ""] {
+        let shell = image();
+        shell.sh("docker network create --internal $N");
+        serve(
+            &shell,
+            &format!(
+                "{HARDENED} {user} -v $N:/run/dockgate \
+                 -e LISTEN=unix:///run/dockgate/docker.sock"
+            ),
+        );
+        becomes(&shell, "healthy");
+        // Whoever has the socket's group may connect, and nobody makes another file beside it.
+        let client = "docker run --rm --network none --cap-drop ALL -v $N:/run/dockgate -v $N:/x";
+        let group = shell.sh(&format!(
+            "{client} busybox stat -c %g /run/dockgate/docker.sock"
+        ));
+        let ping = "-e SOCKET_PATH=/x/docker.sock \
+                    -e LISTEN=unix:///run/dockgate/docker.sock";
+        let ping = format!("{client} --user 1000:1000 {ping}");
+        shell.sh(&format!("{ping} --group-add {group} {IMAGE} healthcheck"));
+        let other = shell.run(&format!("{ping} {IMAGE} healthcheck"));
+        assert!(
+            other.stderr.contains("Permission denied"),
+            "{}",
+            other.stderr
+        );
+        let other = shell.run(&format!(
+            "{client} --user 1000:1000 busybox touch /run/dockgate/x"
+        ));
+        assert!(
+            other.stderr.contains("Permission denied"),
+            "{}",
+            other.stderr
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn the_compose_files_of_other_proxies_come_up_with_the_image_line_changed() {
+    let protector = "docker-socket-protector";
+    for (file, service, client, request) in [
+        ("tecnativa", "dockerproxy", "client", "version"),
+        ("linuxserver", "socket-proxy", "client", "version"),
+        // It listens for its own host only.
+        ("wollomatic-traefik", "dockerproxy", "traefik", ""),
+        (
+            "wollomatic-health",
+            "dockerproxy",
+            "traefik",
+            "containers/json",
+        ),
+        (
+            "wollomatic-dozzle",
+            "dockerproxy",
+            "dozzle",
+            "containers/json",
+        ),
+        (
+            "wollomatic-watchtower",
+            "dockerproxy",
+            "watchtower",
+            "images/json",
+        ),
+        ("knrdl-traefik", protector, "traefik", "containers/json"),
+        (
+            "knrdl-portainer",
+            protector,
+            "portainer",
+            "containers/json?all=1",
+        ),
+    ] {
+        let shell = image();
+        shell.sh(&format!(
+            "cat >$T/override.yml <<END
+services:
+  {service}:
+    image: {IMAGE}
+    volumes: ['$SOCKET:/var/run/docker.sock']
+    privileged: false # what this machine cannot give
+  {client}:
+    image: busybox
+    command: sleep 600
+END
+             export DOCKER_GID=$(stat -c %g $SOCKET)
+             compose=\"{COMPOSE} -p $N -f tests/seeds/{file}.yml -f $T/override.yml\"
+             trap '$compose down -t 0 -v' EXIT
+             $compose up -d --no-build
+             id=$($compose ps -q {service})
+             health() {{ docker inspect -f {{{{.State.Health.Status}}}} $id; }}
+             until [ $(health) = healthy ]; do
+                 [ $(health) != unhealthy ] && sleep 0.2 || {{ docker logs $id; exit 1; }}
+             done
+             [ -z '{request}' ] || $compose exec -T {client} \
+                 wget -qO- 'http://{service}:2375/v1.24/{request}'"
+        ));
+    }
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_profile_that_is_mounted_wins_over_a_built_in_one() {
+    let shell = image();
+    let checked = shell.sh(&format!(
+        "echo 'GET /version' >$T/traefik
+         docker run --rm -e PROFILE=traefik {IMAGE} check
+         docker run --rm -e PROFILE=traefik -v $T/traefik:/profiles/traefik:ro {IMAGE} check"
     ));
-    let up = shell.sh(&format!(
-        "compose=\"{COMPOSE} -p $N -f docker-compose.example.yml -f $T/override.yml\"
-         $compose up --no-build --abort-on-container-exit --exit-code-from traefik
-         $compose down"
+    let lines: Vec<&str> = checked
+        .lines()
+        .filter(|line| line.contains("PROFILE="))
+        .collect();
+    let [built_in, mounted] = lines.as_slice() else {
+        panic!("{checked}")
+    };
+    assert!(
+        built_in.contains("PROFILE=traefik, 5 lines, built in: "),
+        "{built_in}"
+    );
+    assert!(mounted.ends_with("PROFILE=traefik, 1 lines"), "{mounted}");
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn every_compose_example_is_read_by_an_old_compose() {
+    Engine::shared().shell().sh(&format!(
+        "export BESZEL_KEY=x
+         for file in examples/compose/*.yml docker-compose.example.yml tests/seeds/*.yml; do
+             DOCKER_GID=999 {COMPOSE} -f $file config -q
+         done"
     ));
-    assert!(up.contains(r#""Names":["#), "{up}");
 }
 
 /// The name of the image that is tested.

@@ -34,6 +34,7 @@ mod harness;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod podman;
 mod registry;
 mod restarts;
 mod streams;

@@ -1,7 +1,10 @@
 //! What flows: followed logs, events, statistics, waiting, and the hijacked connections of run,
 //! exec and attach.
 
-use crate::harness::Gate;
+use std::thread;
+
+use crate::harness::{Engine, Gate};
+use crate::wire::Wire;
 
 /// A container that goes on when the test says so: `docker exec $N touch /go`.
 const UNTIL_GO: &str = "while [ ! -e /go ]; do sleep 0.1; done";
@@ -162,5 +165,120 @@ fn attach_joins_a_running_container() {
         gate.sh("docker create -i --name $N-2 busybox sh -c 'cat; exit 4'");
         let run = gate.run("echo piped | docker start -ai $N-2");
         assert_eq!((run.code, run.stdout.as_str()), (4, "piped"));
+    }
+}
+
+/// A raw client's POST with a JSON body, which asks for no upgrade.
+fn post(wire: &mut Wire, target: &str, body: &str) {
+    wire.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+}
+
+/// Passes a line to a `cat; echo done` that `wire` has just been connected to, ends its input, and
+/// gives back all its output.
+fn converse(wire: &mut Wire, tty: bool) -> Vec<u8> {
+    let head = wire.head();
+    assert_eq!(head.status(), 200);
+    let raw = "application/vnd.docker.raw-stream";
+    assert_eq!(head.one("content-type"), Some(raw));
+    // The first is its echo, where there is a terminal.
+    wire.send("first\n");
+    assert!(wire.reaches(b"first"));
+    match tty {
+        true => wire.send("\x04"),
+        false => wire.half_close(),
+    }
+    wire.rest().0
+}
+
+/// What an exec and an attach give to a client that asks for no upgrade: older docker-py and
+/// docker-java, curl. `connect` connects it.
+fn without_upgrade(gate: &Gate, connect: impl Fn() -> Wire) -> Vec<Vec<u8>> {
+    let name = gate.sh("echo $N");
+    let mut outputs = Vec::new();
+    for version in ["", "/v1.24"] {
+        for tty in [false, true] {
+            let exec = format!(
+                r#"{{"AttachStdin":true,"AttachStdout":true,"Tty":{tty},
+                     "Cmd":["sh","-c","cat; echo done"]}}"#
+            );
+            let mut wire = connect();
+            post(
+                &mut wire,
+                &format!("{version}/containers/{name}/exec"),
+                &exec,
+            );
+            let id = wire.response().text();
+            let id = id.split('"').nth(3).expect("an ID").to_owned();
+            let mut wire = connect();
+            let start = format!("{version}/exec/{id}/start");
+            post(&mut wire, &start, &format!(r#"{{"Tty":{tty}}}"#));
+            outputs.push(converse(&mut wire, tty));
+
+            let flag = if tty { "-t" } else { "" };
+            gate.sh(&format!(
+                "docker create -i {flag} --name $N-attached busybox sh -c 'cat; echo done'"
+            ));
+            let mut wire = connect();
+            let attach = format!("{version}/containers/{name}-attached/attach");
+            let query = "stream=1&stdin=1&stdout=1&stderr=1";
+            post(&mut wire, &format!("{attach}?{query}"), "");
+            thread::scope(|scope| {
+                scope.spawn(|| gate.sh("docker start $N-attached"));
+                outputs.push(converse(&mut wire, tty));
+            });
+            gate.sh("docker rm -f $N-attached");
+        }
+    }
+    outputs
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn exec_and_attach_without_upgrade_are_as_they_are_directly() {
+    let gate = Gate::new("CONTAINERS EXEC POST");
+    gate.sh("docker run -d --name $N busybox sleep 600");
+    let directly = without_upgrade(&gate, || Wire::unix(&Engine::shared().socket()));
+    assert_eq!(without_upgrade(&gate, || Wire::tcp(gate.address)), directly);
+    assert_eq!(
+        directly[0],
+        b"\x01\0\0\0\0\0\0\x06first\n\x01\0\0\0\0\0\0\x05done\n"
+    );
+    assert_eq!(directly[2], b"first\r\nfirst\r\ndone\r\n");
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn an_exec_without_upgrade_takes_50_mb() {
+    let gate = Gate::new("CONTAINERS EXEC POST");
+    gate.sh("head -c 50M /dev/urandom >$T/big && docker run -d --name $N busybox sleep 600");
+    let name = gate.sh("echo $N");
+    let mut wire = Wire::tcp(gate.address);
+    let exec = r#"{"AttachStdin":true,"AttachStdout":true,"Cmd":["sha256sum"]}"#;
+    post(&mut wire, &format!("/containers/{name}/exec"), exec);
+    let id = wire.response().text();
+    let id = id.split('"').nth(3).expect("an ID").to_owned();
+    let mut wire = Wire::tcp(gate.address);
+    post(&mut wire, &format!("/exec/{id}/start"), "{}");
+    assert_eq!(wire.head().status(), 200);
+    wire.send(std::fs::read(gate.sh("echo $T/big")).expect("a file"));
+    wire.half_close();
+    let sum = gate.sh("sha256sum <$T/big | cut -c1-64");
+    assert!(wire.reaches(sum.as_bytes()));
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_cli_that_uses_tls_says_so() {
+    for gate in Gate::each("") {
+        // The authorities are of no use but to be read.
+        let run = gate.run("docker --tls --tlscacert /etc/ssl/certs/ca-certificates.crt ps");
+        let why = "server gave HTTP response to HTTPS client";
+        assert!(run.code != 0 && run.stderr.contains(why), "{run:?}");
+        let why = "this is TLS: use http:// or tcp:// without TLS";
+        assert!(gate.log().contains(why), "{}", gate.log());
     }
 }

@@ -110,6 +110,44 @@ fn a_denial_cannot_be_made_to_say_something_else() {
     gate.still_works();
 }
 
+/// Ansible, Portainer and Ruby's client send `{}` with a start, and the engine leaves it unread.
+#[test]
+fn a_body_that_the_engine_leaves_unread_is_forwarded_as_it_was_sent() {
+    let gate = Gate::with(&[("ALLOW_START", "1"), ("VERSION", "1")]);
+    let start = "POST /v1.41/containers/x/start HTTP/1.1\r\nHost: docker\r\n";
+    for (kind, body) in [
+        ("Content-Type: application/json\r\n", "{}"),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", "{}"),
+        ("", "1234567"),
+    ] {
+        let length = body.len();
+        let mut client = gate.sent(format!(
+            "{start}{kind}Content-Length: {length}\r\n\r\n{body}"
+        ));
+        let (mut engine, request) = gate.engine.request();
+        assert_eq!(request.body, body.as_bytes());
+        let head = &request.head;
+        assert_eq!(
+            head.one("content-length"),
+            Some(length.to_string().as_str())
+        );
+        assert_eq!(head.one("transfer-encoding"), None);
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
+    }
+    for rest in [
+        "Content-Length: 8\r\n\r\n12345678",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let response = gate.refusal(format!("{start}{rest}"));
+        assert_eq!(response.status(), 403, "{rest}");
+        let told = "ALLOW_START allows it only without a body over 7 bytes or in chunks";
+        assert!(response.text().contains(told), "{}", response.text());
+    }
+    gate.still_works();
+}
+
 /// The engine would take what a form holds before what the query holds.
 #[test]
 fn a_form_is_denied_where_a_rule_looked_at_the_query() {

@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -168,4 +169,36 @@ fn port_0_is_logged_as_the_port_that_it_became() {
     let line = dockgate.line(|line| line.contains("listening on tcp://127.0.0.1:"));
     let address = line.rsplit_once("tcp://").expect("an address").1;
     serves(&engine, Wire::tcp(address.parse().expect("an address")));
+}
+
+/// Who asked for more connections than fit is warned; the default just follows the limit.
+#[test]
+fn fewer_connections_are_a_warning_only_where_a_number_was_asked_for() {
+    for (asked, level, told) in [
+        (
+            None,
+            "info",
+            "connections: the limit of open files is 300, and each connection takes two",
+        ),
+        (
+            Some("5000"),
+            "warning",
+            "connections instead of MAX_CONNECTIONS=5000: the limit of open files is 300",
+        ),
+    ] {
+        let (engine, path) = place();
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "ulimit -n 300 && exec \"$0\""])
+            .arg(env!("CARGO_BIN_EXE_dockgate"))
+            .env_clear()
+            .env("LISTEN", unix(&path))
+            .env("SOCKET_PATH", engine.path())
+            .envs(asked.map(|asked| ("MAX_CONNECTIONS", asked)));
+        let dockgate = Dockgate::spawn(&mut command);
+        dockgate.listens(&unix(&path));
+        let line = dockgate.line(|line| line.contains("at most "));
+        assert!(line.contains(level) && line.contains(told), "{line}");
+        serves(&engine, Wire::unix(&path));
+    }
 }

@@ -168,7 +168,6 @@ fn heads_that_are_none_are_refused() {
         b"GET /version HTTP/1.2\r\nHost: docker\r\n\r\n",
         b"GET /version HTTP/2.0\r\nHost: docker\r\n\r\n",
         b"GET /version http/1.1\r\nHost: docker\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS client\r\n\r\n",
         b"GET /version HTTP/1.1\r\nHost: docker\r\nno colon\r\n\r\n",
         b"GET /version HTTP/1.1\r\nHost: docker\r\n: no name\r\n\r\n",

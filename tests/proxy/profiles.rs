@@ -123,6 +123,19 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             78,
             "cannot read /profiles/nosuch: No such file",
         ),
+        (
+            &[("PROFILE", "portainer-rw-whitelist")],
+            78,
+            "cannot read /profiles/portainer-rw-whitelist: No such file or directory (os error 2); \
+             did you mean portainer-rw? Otherwise mount it into /profiles, or give its absolute \
+             path; built in are diun, portainer-ro, portainer-rw, promtail, readonly, telegraf, \
+             traefik, traefik-swarm, trivy",
+        ),
+        (
+            &[("PROFILE", "portainer-container-viewer")],
+            78,
+            "(os error 2); mount it into /profiles, or give its absolute path; built in are diun, ",
+        ),
         (&[("PROFILE", folder.as_str())], 78, "Is a directory"),
         (
             &[("PROFILE", "unprotected")],
@@ -161,4 +174,25 @@ fn what_keeps_a_profile_from_being_used_is_told() {
         assert_eq!(status.code(), Some(code), "{env:?}: {}", dockgate.log());
         assert!(dockgate.log().contains(told), "{env:?}: {}", dockgate.log());
     }
+}
+
+#[test]
+fn a_built_in_profile_says_whose_rights_it_has() {
+    let gate = Gate::with(&[("PROFILE", "traefik"), ("LOG_REQUESTS", "true")]);
+    gate.dockgate.line(|line| {
+        line.ends_with(
+            " profile: PROFILE=traefik, 5 lines, built in: the rights that \
+             knrdl/docker-socket-protector gives under this name, without \
+             GET /containers/{id}/attach/ws",
+        )
+    });
+    let list = request("GET /v1.41/containers/json?all=1", "", "");
+    gate.exchange(list, OK);
+    let response = gate.refusal(request("GET /_ping", "", ""));
+    assert_eq!(response.status(), 403);
+    assert!(
+        response
+            .text()
+            .contains("no line of profile traefik matches it")
+    );
 }

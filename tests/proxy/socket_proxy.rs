@@ -195,6 +195,13 @@ fn health_is_answered_on_a_port_of_its_own() {
     assert_eq!(status("GET /health"), 405);
     assert_eq!(status("HEAD /other"), 404);
     is_allowed(&engine, address, "GET /x");
+    // Whoever holds connections does not keep the others from theirs.
+    let mut idle: Vec<Wire> = (0..100).map(|_| Wire::tcp(health)).collect();
+    assert_eq!(status("HEAD /health"), 200);
+    let mut last = idle.pop().expect("the last");
+    last.send("HEAD /health HTTP/1.1\r\nHost: docker\r\n\r\n");
+    assert_eq!(last.head().status(), 200);
+    assert_eq!(idle[0].ends(), End::Closed);
     engine.stop();
     assert_eq!(status("HEAD /health"), 503);
     dockgate.line(|line| line.contains("health check failed: the engine's socket"));
@@ -251,9 +258,9 @@ fn what_keeps_it_from_starting_is_told() {
         ),
         (&["-allowGET"], 2, "-allowGET needs a value"),
         (
-            &["-allowGET=/x", "stray", "-allowPOST=/y"],
-            2,
-            "unexpected argument stray",
+            &["-allowGET=/x", "stray", "-allowbindmountfrom=/y"],
+            78,
+            "-allowbindmountfrom stands behind stray and would be ignored: a limit is never ignored",
         ),
         (&["-allowFOO=/x"], 2, "invalid option"),
         (

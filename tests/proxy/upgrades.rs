@@ -331,43 +331,6 @@ fn a_101_that_nobody_asked_for_is_a_502() {
 }
 
 #[test]
-fn a_200_instead_of_a_101_passes_the_output_on_as_it_is() {
-    let gate = Gate::open();
-    let plain = "POST /v1.41/containers/c/attach?stdout=1&stream=1 HTTP/1.1\r\nHost: docker\r\n\
-                 Content-Length: 0\r\n\r\n";
-    let json = "POST /v1.41/exec/e/start HTTP/1.1\r\nHost: docker\r\nContent-Length: 2\r\n\
-                Content-Type: application/json\r\n\r\n{}";
-    for request in [plain, json, ATTACH] {
-        let (mut client, mut engine, _) = gate.asked(request);
-        engine.send("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n");
-        let head = client.head();
-        assert_eq!(head.line, "HTTP/1.1 200 OK");
-        assert_eq!(
-            head.one("content-type"),
-            Some("application/vnd.docker.raw-stream")
-        );
-        assert_eq!(
-            head.one("transfer-encoding"),
-            None,
-            "the client reads raw bytes"
-        );
-        assert_eq!(head.one("content-length"), None);
-        for part in [
-            b"\x01\0\0\0\0\0\0\x03one".as_slice(),
-            b"\x02\0\0\0\0\0\0\x03two",
-        ] {
-            engine.send(part);
-            assert_eq!(client.take(part.len()), part);
-            // Input has nowhere to go, and does no harm.
-            client.send("input\r\n\r\n");
-        }
-        drop(engine);
-        assert_eq!(client.ends(), End::Closed);
-    }
-    gate.still_works();
-}
-
-#[test]
 fn a_refused_upgrade_passes() {
     let gate = Gate::open();
     // Plain text up to the end, as attach does.

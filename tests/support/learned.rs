@@ -5,6 +5,8 @@
 pub(crate) struct Learned {
     /// The variables, with their values.
     pub(crate) variables: Vec<(String, String)>,
+    /// What goes with regex allowlists: where dockgate listens, and for whom.
+    pub(crate) reach: Vec<(String, String)>,
     /// The variables of regex allowlists, with their patterns.
     pub(crate) patterns: Vec<(String, String)>,
     /// Methods and patterns of a profile.
@@ -38,7 +40,13 @@ impl Learned {
                         let value = value.expect("single quotes");
                         // Neither may stand there in a compose file.
                         assert!(!value.contains(['\'', '$']), "{line}");
-                        learned.patterns.push((name, value.to_owned()));
+                        let is_pattern = name.starts_with("SP_ALLOW_");
+                        let block = if is_pattern {
+                            &mut learned.patterns
+                        } else {
+                            &mut learned.reach
+                        };
+                        block.push((name, value.to_owned()));
                     }
                 }
             } else {

@@ -15,42 +15,71 @@ pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&
         .split(|byte| *byte == b'/')
         .filter(|s| !s.is_empty())
         .collect();
-    let on = |route: &Route| {
+    let on = |segments: &[&[u8]], route: &Route| {
         let fits = match route.pattern.slash {
             Slash::Never => !slash,
             Slash::Optional => true,
             Slash::Always => slash,
         };
-        fits && route.methods.contains(method) && matches(&route.pattern.steps, &segments)
+        fits && route.methods.contains(method) && matches(&route.pattern.steps, segments)
     };
+    let query = target.query().unwrap_or("");
     let holds = |condition: &Condition| match condition {
-        Condition::EmptyBody => body == Body::Empty,
+        Condition::UnreadBody => !matches!(body, Body::Form | Body::Other),
         Condition::WithoutQuery(keys) => {
             body != Body::Form
-                && !target.query().unwrap_or("").split(['&', ';']).any(|pair| {
-                    let key = pair.split('=').next().unwrap_or(pair);
-                    keys.contains(&key) || key.contains('%') || key.contains('+')
-                })
+                && !keys
+                    .iter()
+                    .any(|key| values(query).any(|own| own == key.to_lowercase()))
         }
     };
-    let in_force = |rule: &&Rule| {
-        rule.routes.iter().any(on)
+    let in_force = |rule: &Rule, segments: &[&[u8]]| {
+        rule.routes.iter().any(|route| on(segments, route))
             && rule.when.iter().all(holds)
             && rule.missing.is_empty()
             && rule
                 .holes
                 .iter()
-                .all(|hole| hole.missing.is_empty() || !on(&hole.route))
+                .all(|hole| hole.missing.is_empty() || !on(segments, &hole.route))
     };
-    let (denies, allows): (Vec<&Rule>, Vec<&Rule>) = rules
-        .iter()
-        .filter(in_force)
-        .partition(|rule| rule.effect == Effect::Deny);
-    if denies.is_empty() {
-        allows.iter().map(|rule| &*rule.origin).collect()
-    } else {
-        Vec::new()
+    // Only a deny looks behind what another engine may take for a version.
+    let behind = match &*segments {
+        [[b'v', digit, ..], rest @ ..] if digit.is_ascii_digit() && (slash || !rest.is_empty()) => {
+            Some(rest)
+        }
+        _ => None,
+    };
+    let denied = |rule: &Rule| {
+        in_force(rule, &segments) || behind.is_some_and(|segments| in_force(rule, segments))
+    };
+    let of = |effect| rules.iter().filter(move |rule| rule.effect == effect);
+    if of(Effect::Deny).any(denied) {
+        return Vec::new();
     }
+    let allows = of(Effect::Allow).filter(|rule| in_force(rule, &segments));
+    allows.map(|rule| &*rule.origin).collect()
+}
+
+/// The keys of a query that have values, decoded and in lower case.
+fn values(query: &str) -> impl Iterator<Item = String> {
+    let pairs = query
+        .split(['&', ';'])
+        .filter_map(|pair| pair.split_once('='));
+    let valued = pairs.filter(|(_, value)| !value.is_empty());
+    valued.filter_map(|(key, _)| decoded(key))
+}
+
+fn decoded(key: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut parts = key.split('%');
+    bytes.extend(parts.next()?.replace('+', " ").bytes());
+    for part in parts {
+        let byte = part.get(..2).filter(|hex| !hex.starts_with(['+', '-']))?;
+        bytes.push(u8::from_str_radix(byte, 16).ok()?);
+        bytes.extend(part[2..].replace('+', " ").bytes());
+    }
+    let folded = String::from_utf8(bytes).ok()?.replace('ſ', "s");
+    Some(folded.to_lowercase())
 }
 
 fn matches(steps: &[Step], segments: &[&[u8]]) -> bool {

@@ -171,7 +171,8 @@ pub(crate) fn routes(method: &str, path: &[u8]) -> Vec<&'static Row> {
 pub(crate) struct Asked<'a> {
     pub(crate) row: &'static Row,
     pub(crate) query: &'a str,
-    pub(crate) body_is_empty: bool,
+    /// What the body's length is, if it is given.
+    pub(crate) length: Option<u64>,
 }
 
 impl Asked<'_> {
@@ -201,10 +202,10 @@ impl Asked<'_> {
                     let key = key.as_deref();
                     key == Some(b"checkpoint") || key == Some(b"checkpoint-dir")
                 };
-                let mut pairs = self.query.split(['&', ';']);
-                let harmful =
-                    pairs.any(|pair| key(pair.split('=').next().unwrap_or_default().as_bytes()));
-                on("ALLOW_START") && self.body_is_empty && !harmful
+                let pairs = self.query.split(['&', ';']);
+                let mut valued = pairs.filter_map(|pair| pair.split_once('='));
+                let harmful = valued.any(|(name, value)| !value.is_empty() && key(name.as_bytes()));
+                on("ALLOW_START") && self.length.is_some_and(|length| length <= 7) && !harmful
             }
             ("POST", "/containers/{id}/stop") => on("ALLOW_STOP") || on("ALLOW_RESTARTS"),
             ("POST", "/containers/{id}/restart" | "/containers/{id}/kill") => on("ALLOW_RESTARTS"),

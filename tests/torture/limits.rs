@@ -34,7 +34,7 @@ fn number_behind(line: &str, word: &str) -> usize {
 fn lowered(gate: &Gate) -> usize {
     let line = gate
         .dockgate
-        .line(|line| line.contains("instead of MAX_CONNECTIONS="));
+        .line(|line| line.contains(" info ") && line.contains(" connections: the limit of open"));
     number_behind(&line, "at most")
 }
 

@@ -16,6 +16,7 @@ mod support;
 mod clients;
 mod crowds;
 mod engines;
+mod floods;
 mod ledger;
 mod limits;
 mod machine;

@@ -6,7 +6,7 @@
 
 use crate::{
     api::sections::{self, ACTIONS, Action, SECTIONS, Section},
-    config::{Diagnostic, Snapshot, dialect::sections::conditions},
+    config::{Diagnostic, Snapshot, dialect::sections::conditions, near::near},
     policy::{Condition, Effect, Route, Rule, printable},
 };
 
@@ -93,22 +93,12 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
-    /// The nearest preset, and where to see them all.
+    /// The nearest preset if one is near, and where to see them all.
     pub fn meant_by(name: &str) -> String {
-        let name = name.to_lowercase();
-        let near = PRESETS.iter().map(|preset| preset.name);
-        let near = near.min_by_key(|known| {
-            // Somebody may have left out or added a part: `swarm`, `traefik-docker`.
-            let part = name.len() > 2 && (known.contains(&name) || name.contains(known));
-            (
-                strsim::osa_distance(&name, known) > 2 && !part,
-                strsim::osa_distance(&name, known),
-            )
-        });
-        format!(
-            "is {} meant? `dockgate presets` lists all",
-            near.unwrap_or_default()
-        )
+        match near(name, PRESETS.iter().map(|preset| preset.name)) {
+            Some(near) => format!("is {near} meant? `dockgate presets` lists all"),
+            None => "`dockgate presets` lists all".to_owned(),
+        }
     }
 
     /// What it is made of.
@@ -238,6 +228,10 @@ mod tests {
                 "PRESET has {name}, which is none; is {nearest} meant? `dockgate presets` lists all"
             );
             assert_eq!(read(name).1, [told]);
+        }
+        for far in ["x", "docker-socket", "kubernetes", "ls"] {
+            let told = format!("PRESET has {far}, which is none; `dockgate presets` lists all");
+            assert_eq!(read(far).1, [told]);
         }
         assert_eq!(read("traefik,,dozle").1.len(), 2);
         assert!(read("a\nb").1[0].starts_with("PRESET has \"a\\nb\", which is none; "));

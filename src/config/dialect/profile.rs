@@ -1,14 +1,18 @@
 //! Profile files: lines of `METHOD-regex URL-regex`, as knrdl/docker-socket-protector reads them.
 //!
-//! `PROFILE` names a file in `/profiles`, or one by its absolute path, or else a preset;
-//! `unprotected` allows all. A line is trimmed, and skipped if it is empty or begins with `#`. Both regexes match whole.
+//! `PROFILE` names a file in `/profiles`, or one by its absolute path, or else one of those that this
+//! program ships, which stand in `profiles/`, or a preset; `unprotected` allows all. A line is trimmed, and skipped if it is empty or begins with `#`. Both regexes match whole.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use super::{Line, presets::Preset};
 use crate::{
     api::Method,
-    config::{Diagnostic, Snapshot, Variable, shown_path},
+    config::{Diagnostic, Snapshot, Variable, near::near, shown_path},
     policy::{Allowlist, Entry, Regex, Rule, Subject, TooComplex, printable},
 };
 
@@ -17,7 +21,7 @@ pub const PROFILE_VARIABLES: &[Variable] = &[
     Variable {
         name: "PROFILE",
         default: "",
-        doc: "A file in /profiles, a path or a preset; unprotected allows all",
+        doc: "A file in /profiles, a path, or a built-in one; unprotected allows all",
     },
     Variable {
         name: "LOG_REQUESTS",
@@ -30,16 +34,29 @@ pub const PROFILE_VARIABLES: &[Variable] = &[
 const FOLDER: &str = "/profiles";
 /// The profile that allows everything.
 const UNPROTECTED: &str = "unprotected";
-/// Profiles that knrdl/docker-socket-protector ships, and presets of the same names allow more than
-/// those: whoever set one of them there is asked.
-const SHIPPED: &[&str] = &[
-    "diun",
-    "promtail",
-    "telegraf",
-    "traefik",
-    "traefik-swarm",
-    "trivy",
+/// The profiles that knrdl/docker-socket-protector ships, with the rights that they have there.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("diun", include_str!("../../../profiles/diun")),
+    (
+        "portainer-ro",
+        include_str!("../../../profiles/portainer-ro"),
+    ),
+    (
+        "portainer-rw",
+        include_str!("../../../profiles/portainer-rw"),
+    ),
+    ("promtail", include_str!("../../../profiles/promtail")),
+    ("readonly", include_str!("../../../profiles/readonly")),
+    ("telegraf", include_str!("../../../profiles/telegraf")),
+    ("traefik", include_str!("../../../profiles/traefik")),
+    (
+        "traefik-swarm",
+        include_str!("../../../profiles/traefik-swarm"),
+    ),
+    ("trivy", include_str!("../../../profiles/trivy")),
 ];
+/// What they leave out here: a GET that writes to a container's stdin is no read.
+const ATTACH_WS: &str = r"/[^?]*/attach/ws/?(\?.*)?";
 /// No profile of a person is longer.
 const LONGEST: u64 = 1 << 20;
 
@@ -52,7 +69,9 @@ pub struct Profile {
     pub log_requests: bool,
     /// Its lines as they are written.
     pub lines: Vec<Line>,
-    /// The preset that it names, if there is no such file.
+    /// Whether it is one of those that knrdl/docker-socket-protector ships.
+    pub built_in: bool,
+    /// The preset that it names, if there is no such file and none is built in.
     pub preset: Option<&'static Preset>,
     entries: Vec<Entry>,
 }
@@ -98,21 +117,30 @@ impl Profile {
                 "set LOG_REQUESTS=true as well",
             );
         }
-        match load(&name) {
-            Err(_) if Preset::find(&name).is_some() && !SHIPPED.contains(&name.as_str()) => {
-                profile.preset = Preset::find(&name);
-            }
+        let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+        let text = load(&name).or_else(|problem| {
+            // A file that is there and cannot be read is not replaced.
+            profile.built_in = problem.is_absent && built_in.is_some();
+            let text = built_in.filter(|_| profile.built_in).map(|(_, text)| *text);
+            text.map(str::to_owned).ok_or(problem)
+        });
+        match text {
             Ok(text) => {
                 for problem in profile.parse(&text) {
                     let help = "write METHOD /URL, both as Go's regexp package has them";
                     error("PROFILE", format!("PROFILE={shown}, {problem}"), help);
                 }
             }
-            Err(problem) => {
+            Err(problem) if problem.is_absent && Preset::find(&name).is_some() => {
+                profile.preset = Preset::find(&name);
+            }
+            Err(Unread { problem, is_absent }) => {
+                let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
                 let mut help = "mount it into /profiles, or give its absolute path".to_owned();
-                if Preset::find(&name).is_some() {
-                    help += &format!("; or write PRESET={name}, which allows other requests");
+                if let Some(near) = near(&name, names.iter().copied()).filter(|_| is_absent) {
+                    help = format!("did you mean {near}? Otherwise {help}");
                 }
+                help += &format!("; built in are {}", names.join(", "));
                 error("PROFILE", format!("PROFILE={shown}: {problem}"), &help);
             }
         }
@@ -181,6 +209,21 @@ impl Profile {
         Ok(())
     }
 
+    /// Whether it is made of lines, and no preset.
+    pub(crate) fn is_file(&self) -> bool {
+        self.name.is_some() && self.preset.is_none()
+    }
+
+    /// Where the lines of a built-in one come from.
+    pub(crate) fn origin(&self) -> &'static str {
+        if self.built_in {
+            ", built in: the rights that knrdl/docker-socket-protector gives under this name, without \
+             GET /containers/{id}/attach/ws"
+        } else {
+            ""
+        }
+    }
+
     /// What it is lowered to, if it is a preset.
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let rules = |preset: &Preset| preset.rules(&format!("PROFILE={}", preset.name));
@@ -190,25 +233,46 @@ impl Profile {
     /// What it is lowered to, if it is a file.
     pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
         let line = |name: &String| format!("line of profile {}", printable(name));
-        (self.name.as_ref().filter(|_| self.preset.is_none()))
-            .map(|name| Allowlist::new(Subject::Target, &self.entries, |_| line(name)))
-            .transpose()
+        let Some(name) = self.name.as_ref().filter(|_| self.is_file()) else {
+            return Ok(None);
+        };
+        let list = Allowlist::new(Subject::Target, &self.entries, |_| line(name))?;
+        if !self.built_in {
+            return Ok(Some(list));
+        }
+        let attach = Regex::new(ATTACH_WS).map_err(|_| TooComplex)?;
+        list.without(&attach).map(Some)
     }
 }
 
+/// Why there is no text of a profile.
+struct Unread {
+    problem: String,
+    is_absent: bool,
+}
+
 /// A profile's text, and where it stands.
-fn load(name: &str) -> Result<String, String> {
+fn load(name: &str) -> Result<String, Unread> {
     if name == UNPROTECTED {
         return Ok("[A-Z]+ /.*".to_owned());
     }
     let path = Path::new(FOLDER).join(name);
     let mut text = String::new();
     let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
-    match read {
-        Err(error) => Err(format!("cannot read {}: {error}", shown_path(&path))),
-        Ok(length) if length as u64 > LONGEST => Err(format!("{} is too long", shown_path(&path))),
-        Ok(_) => Ok(text),
-    }
+    let (problem, is_absent) = match read {
+        Err(error) => {
+            let is_absent = error.kind() == ErrorKind::NotFound;
+            (
+                format!("cannot read {}: {error}", shown_path(&path)),
+                is_absent,
+            )
+        }
+        Ok(length) if length as u64 > LONGEST => {
+            (format!("{} is too long", shown_path(&path)), false)
+        }
+        Ok(_) => return Ok(text),
+    };
+    Err(Unread { problem, is_absent })
 }
 
 #[cfg(test)]
@@ -265,5 +329,15 @@ mod tests {
             ]
         );
         assert_eq!(parsed("# nothing\n").1, ["which has no lines"]);
+    }
+
+    #[test]
+    fn the_built_in_ones_have_lines_that_make_sense() {
+        for (name, text) in BUILT_IN {
+            let (profile, problems) = parsed(text);
+            assert_eq!(problems, [""; 0], "{name}");
+            let known = |entry: &Entry| Method::ALL.iter().any(|one| entry.methods.contains(*one));
+            assert!(profile.entries.iter().all(known), "{name}");
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::{
 
 const PREFIX: &str = "SP_ALLOW_";
 
+/// What has to go with patterns in a container, where nobody can connect by their defaults.
+pub const REACH: [(&str, &str); 2] = [("SP_LISTENIP", "0.0.0.0"), ("SP_ALLOWFROM", "0.0.0.0/0")];
+
 /// The method that a variable's patterns are for.
 pub(crate) fn method_of(variable: &str) -> Option<&'static str> {
     let rest = variable.strip_prefix(PREFIX)?;
@@ -34,7 +37,8 @@ impl Regexes {
     /// Reads them all.
     pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
         let mut regexes = Regexes {
-            active: false,
+            // A stray word may have cut the patterns off: then nothing is granted, as there.
+            active: !snapshot.stray().is_empty(),
             lines: Vec::new(),
             entries: Vec::new(),
         };

@@ -13,7 +13,7 @@ use crate::{
         sections::{self, ACTIONS, Action, REQUIRES, SECTIONS, Section},
     },
     config::{Diagnostic, Snapshot},
-    policy::{Condition, Effect, Grant, Hole, Pattern, Route, Rule, value_reading},
+    policy::{Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, value_reading},
 };
 
 /// The switch for every method but GET and HEAD.
@@ -115,22 +115,29 @@ impl Grants {
     fn missing(&self, variable: &str) -> Option<Grant> {
         let switch = self.switches.get(variable).filter(|switch| !switch.on)?;
         let misread = switch.value.clone().filter(|value| !is_off(value));
+        // An action's variable makes these variables no more active than they are.
+        let is_action = ACTIONS.iter().any(|action| action.allow == variable);
+        let defaults = SECTIONS.iter().filter(|section| section.default);
+        let brings = defaults.filter(|_| !self.active && !is_action);
         Some(Grant {
             variable: variable.into(),
             misread,
+            brings: brings.map(|section| section.name).collect(),
         })
     }
 
     /// Every rule that these variables can make, with what each lacks to be in force. If they are
-    /// not active, only those of actions: to set a section would bring the defaults of the rest too.
-    pub(crate) fn rules(&self) -> Vec<Rule> {
+    /// not active, those of sections only if nothing else can be offered (`last_resort`): to set a
+    /// section brings the defaults of the rest too.
+    pub(crate) fn rules(&self, last_resort: bool) -> Vec<Rule> {
         let sections = SECTIONS
             .iter()
             .flat_map(|section| self.section_rules(section));
-        let sections = sections.filter(|_| self.active);
+        let sections = sections.filter(|_| self.active || last_resort);
         let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
         let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
-        let denies = denies.map(Self::deny_rule);
+        let denies =
+            denies.flat_map(|action| [Self::deny_rule(action), Self::unknown_rule(action)]);
         sections.chain(allows).chain(denies).collect()
     }
 
@@ -186,20 +193,53 @@ impl Grants {
 
     /// A deny knows no conditions: what does not hold could be made to look as if it did.
     fn deny_rule(action: &Action) -> Rule {
+        let docker = action.denied().flat_map(Route::denied);
+        let twice = docker.flat_map(|route| [route.clone(), route.below_libpod()]);
+        let podman = action.podman.iter().flat_map(Route::denied);
         Rule {
             origin: action.deny.into(),
             effect: Effect::Deny,
-            routes: action.denied().flat_map(Route::denied).collect(),
+            routes: twice.chain(podman).collect(),
             when: Vec::new(),
             missing: Vec::new(),
             holes: Vec::new(),
+        }
+    }
+
+    /// What else a deny takes away: every write below `/libpod` that no action has, since it may do
+    /// the same. What an action has is left to that action's own deny.
+    fn unknown_rule(action: &Action) -> Rule {
+        let known = ACTIONS.iter().flat_map(|other| {
+            let docker = other
+                .denied()
+                .map(|route| Route::narrow(route).below_libpod());
+            let podman = other.podman.iter().map(Route::narrow);
+            docker.chain(podman).map(|route| Hole {
+                route,
+                missing: vec![Grant {
+                    variable: other.deny.into(),
+                    misread: None,
+                    brings: Vec::new(),
+                }],
+            })
+        });
+        Rule {
+            origin: action.deny.into(),
+            effect: Effect::Deny,
+            routes: vec![Route {
+                methods: Methods::WRITES,
+                pattern: Pattern::below(LIBPOD),
+            }],
+            when: Vec::new(),
+            missing: Vec::new(),
+            holes: known.collect(),
         }
     }
 }
 
 /// What an action demands of a request besides its route.
 pub(crate) fn conditions(action: &Action) -> Vec<Condition> {
-    let body = action.empty_body.then_some(Condition::EmptyBody);
+    let body = action.unread_body.then_some(Condition::UnreadBody);
     let query =
         (!action.without_query.is_empty()).then_some(Condition::WithoutQuery(action.without_query));
     body.into_iter().chain(query).collect()

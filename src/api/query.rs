@@ -1,0 +1,120 @@
+//! A query, as any engine may read it.
+//!
+//! Docker takes the first value of a key and knows one spelling of it. Podman takes the last one,
+//! and any spelling of its case, by Go's `strings.EqualFold`. Old engines split at semicolons too;
+//! newer ones refuse or drop what has one. An empty value is as good as none to all of them.
+
+/// Whether an engine may find a value of this key in a query.
+pub fn has_value(query: &str, key: &str) -> bool {
+    query.split(['&', ';']).any(|pair| {
+        let pair = pair.split_once('=');
+        pair.is_some_and(|(name, value)| !value.is_empty() && spells(name, key))
+    })
+}
+
+/// Whether a name is the key once its escapes are decoded and its case is folded. One with a broken
+/// escape is no key to any engine.
+fn spells(name: &str, key: &str) -> bool {
+    let mut name = Decoded(name.as_bytes());
+    let mut letters = key.bytes().map(|byte| byte.to_ascii_lowercase());
+    letters.all(|letter| {
+        let Some(byte) = name.next() else {
+            return false;
+        };
+        let rest: &[u8] = match (letter, byte) {
+            // Folding has two letters outside ASCII: the long s, and the sign of the kelvin.
+            (b's', 0xc5) => &[0xbf],
+            (b'k', 0xe2) => &[0x84, 0xaa],
+            _ => return byte.to_ascii_lowercase() == letter,
+        };
+        rest.iter().all(|byte| name.next() == Some(*byte))
+    }) && name.0.is_empty()
+}
+
+/// The bytes behind escapes, up to the first that is broken: from there on, what was sent is left.
+struct Decoded<'a>(&'a [u8]);
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let hex = |digit: u8| char::from(digit).to_digit(16);
+        let (byte, rest) = match self.0 {
+            [b'%', high, low, rest @ ..] => {
+                let byte = hex(*high)? << 4 | hex(*low)?;
+                (u8::try_from(byte).ok()?, rest)
+            }
+            [] | [b'%', ..] => return None,
+            [b'+', rest @ ..] => (b' ', rest),
+            [byte, rest @ ..] => (*byte, rest),
+        };
+        self.0 = rest;
+        Some(byte)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_a_value_if_any_spelling_of_it_has_one() {
+        for query in [
+            "ks=1",
+            "KS=1",
+            "kS=1",
+            "a=1&ks=1&b",
+            "a=1;ks=1",
+            "ks=&ks=1",
+            "ks=1&ks=",
+            "ks=&KS=1",
+            "ks==",
+            "ks=%00",
+            "ks=+",
+            "%6bs=1",
+            "%6Bs=1",
+            "%4b%53=1",
+            "k%C5%BF=1",
+            "%e2%84%aas=1",
+            "%E2%84%AA%C5%BF=1",
+            // Engines drop or refuse it; another might not.
+            "ks=%zz",
+        ] {
+            assert!(has_value(query, "ks"), "{query}");
+        }
+    }
+
+    #[test]
+    fn no_value_is_found_under_another_key_or_without_one() {
+        for query in [
+            "",
+            "&&;",
+            "ks",
+            "ks=",
+            "ks=&ks",
+            "KS=;%6bs=",
+            "k=1",
+            "kss=1",
+            "xks=1",
+            "a=ks",
+            "a=b=ks",
+            "a=ks=1",
+            "+ks=1",
+            "ks+=1",
+            "k%3ds=1",
+            "ks%=1",
+            "ks%zz=1",
+            "ks%0=1",
+            "%ks=1",
+            "%256bs=1",
+            "k%00s=1",
+            "k%C5=1",
+            "k%C5%BE=1",
+            "k%BF=1",
+            "%E2%84s=1",
+            "%E2%84%ABs=1",
+        ] {
+            assert!(!has_value(query, "ks"), "{query}");
+        }
+    }
+}

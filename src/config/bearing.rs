@@ -1,0 +1,75 @@
+//! Which warnings bear on a request: those about a variable that could grant or deny it.
+
+use super::{
+    Diagnostic, PROFILE_VARIABLES, Settings,
+    dialect::{presets::PRESET, regexes, sections::POST},
+};
+use crate::{
+    api::{
+        Methods, Target,
+        sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+    },
+    policy::Unprotected,
+};
+
+impl Settings {
+    /// The warnings that bear on the verdict about a request, so that somebody who is surprised by
+    /// the verdict sees them.
+    pub fn warnings_about<'a>(
+        &'a self,
+        target: &'a Target,
+    ) -> impl Iterator<Item = &'a Diagnostic> {
+        self.warnings.iter().filter(|warning| {
+            let names = [Some(warning.variable.as_str()), warning.meant];
+            names
+                .into_iter()
+                .flatten()
+                .any(|name| decides(name, target))
+        })
+    }
+}
+
+/// Whether a variable or flag has a say in what becomes of a request.
+fn decides(name: &str, target: &Target) -> bool {
+    let Some(method) = target.method() else {
+        return false;
+    };
+    let on = |routes: &[Route]| {
+        let mut routes = routes.iter();
+        routes.any(|route| route.spans(method, target.path()))
+    };
+    let by_section = || {
+        let section = SECTIONS.iter().find(|section| section.name == name);
+        section.is_some_and(|section| section.paths.iter().any(|path| is_below(target, path)))
+    };
+    let by_action = || {
+        let own = |variable: &str| variable == name;
+        let mut actions = ACTIONS.iter();
+        let action = actions.find(|action| own(action.allow) || own(action.deny));
+        action.is_some_and(|action| on(action.routes) || on(action.deny_also))
+    };
+    let by_hole = || {
+        let mut holes = REQUIRES.iter().filter(|hole| hole.also == name);
+        holes.any(|hole| on(hole.routes))
+    };
+    let by_method = || {
+        let pattern = name.strip_prefix("-allow").or(regexes::method_of(name));
+        // `DELETE` and `ALLOW_DELETE` are other proxies' names.
+        let word = name.strip_prefix("ALLOW_").unwrap_or(name);
+        pattern.unwrap_or(word) == method.as_str()
+            || (name == POST && Methods::WRITES.contains(method))
+    };
+    let for_all = || {
+        let profile = PROFILE_VARIABLES
+            .iter()
+            .any(|variable| variable.name == name);
+        let unprotected = Unprotected::ALL.iter().any(|why| why.variable() == name);
+        name == PRESET || profile || unprotected
+    };
+    by_section() || by_action() || by_hole() || by_method() || for_all()
+}
+
+fn is_below(target: &Target, path: &str) -> bool {
+    let rest = target.path().strip_prefix(path.as_bytes());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}

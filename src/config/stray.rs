@@ -1,0 +1,194 @@
+//! A word on the command line that is no flag. Go's flag package ends there, so wollomatic/socket-proxy
+//! ignores it and all that stands behind it, and so does dockgate, with a warning. But a limit is
+//! never ignored: a flag there that would narrow what is granted keeps dockgate from starting.
+
+use std::ffi::OsStr;
+
+use super::{
+    Diagnostic, Snapshot,
+    dialect::regexes,
+    flags::{self, FLAGS, UNSUPPORTED},
+};
+use crate::policy::printable;
+
+/// What there is to say of it.
+pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
+    let words = snapshot.stray().split_first();
+    words.into_iter().flat_map(|(word, behind)| {
+        let shown = printable(&word.to_string_lossy()).into_owned();
+        let ignored = match behind {
+            [] => "it is ignored".to_owned(),
+            _ => {
+                let behind: Vec<String> = (behind.iter())
+                    .map(|word| printable(&word.to_string_lossy()).into_owned())
+                    .collect();
+                format!("it and what follows are ignored: {}", behind.join(" "))
+            }
+        };
+        let problem = format!("{shown} on the command line is not a flag; {ignored}");
+        let missed: Vec<String> = (snapshot.stray().iter())
+            .map(|word| word.to_string_lossy())
+            .filter(|word| !word.starts_with('-'))
+            .map(|word| format!("-{word}"))
+            .filter(|flag| matches!(flags::split(OsStr::new(flag)), Ok(Some(_))))
+            .map(|flag| printable(&flag).into_owned())
+            .collect();
+        let help = match missed.as_slice() {
+            [] => "remove it".to_owned(),
+            _ => format!("write {}", missed.join(" ")),
+        };
+        let warning = Diagnostic::warning(&shown, problem, help);
+        let given = behind.iter().filter_map(|arg| flags::split(arg).ok()?);
+        let lost = given.filter_map(|(flag, _)| limit(snapshot, flag));
+        let errors = lost.map(|(flag, why)| {
+            let name = format!("-{flag}");
+            let problem = format!("{name} stands behind {shown} and would be ignored: {why}");
+            Diagnostic::error(
+                &name,
+                problem,
+                format!("move {name} before it, or remove one"),
+            )
+        });
+        let errors: Vec<Diagnostic> = errors.collect();
+        [warning].into_iter().chain(errors)
+    })
+}
+
+/// Why a flag that is ignored would have been a limit, if it would.
+fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
+    if UNSUPPORTED.iter().any(|(limit, _)| *limit == flag) {
+        return Some((flag, "a limit is never ignored".to_owned()));
+    }
+    if flag == "proxysocketendpoint" {
+        return Some((flag, "dockgate would listen on TCP".to_owned()));
+    }
+    let is_set = |name: &&str| snapshot.get(name).is_some_and(|value| !value.is_empty());
+    let holds = match FLAGS.iter().find(|known| known.name == flag) {
+        Some(_) if snapshot.flag(flag).next().is_some() => format!("the -{flag} before it"),
+        Some(setting) => [setting.variable]
+            .iter()
+            .find(|name| is_set(name))?
+            .to_string(),
+        None if snapshot.flag(flag).next().is_some() => return None,
+        None => {
+            let method = flag.strip_prefix("allow");
+            let mut names = snapshot.names().filter(is_set);
+            let name = names.find(|name| regexes::method_of(name) == method)?;
+            printable(name).into_owned()
+        }
+    };
+    Some((flag, format!("{holds} would hold")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Severity;
+
+    fn told(env: &[(&str, &str)], args: &[&str]) -> Vec<(Severity, String)> {
+        let mut snapshot: Snapshot = env.iter().copied().collect();
+        let rest = snapshot.take_flags(args.iter().map(Into::into));
+        assert_eq!(rest, Ok(Vec::new()));
+        let told = check(&snapshot);
+        told.map(|one| (one.severity, one.to_string())).collect()
+    }
+
+    #[test]
+    fn a_stray_word_and_what_follows_it_are_ignored_with_a_warning() {
+        for (args, warning) in [
+            (
+                &["-allowGET=/x", "watchdoginterval=3600", "-stoponwatchdog"][..],
+                "watchdoginterval=3600 on the command line is not a flag; it and what follows are \
+                 ignored: -stoponwatchdog; write -watchdoginterval=3600",
+            ),
+            (
+                &["-allowGET=/x", "watchdoginterval=9", "shutdowngracetime=5"],
+                "watchdoginterval=9 on the command line is not a flag; it and what follows are \
+                 ignored: shutdowngracetime=5; write -watchdoginterval=9 -shutdowngracetime=5",
+            ),
+            (
+                &["-logjson", "true"],
+                "true on the command line is not a flag; it is ignored; remove it",
+            ),
+            (
+                &[
+                    "-allowGET=/x",
+                    "a\nb",
+                    "-allowGET=/y",
+                    "-allowPOST=/y",
+                    "c\n",
+                ],
+                "\"a\\nb\" on the command line is not a flag; it and what follows are ignored: \
+                 -allowGET=/y -allowPOST=/y \"c\\n\"; remove it",
+            ),
+        ] {
+            assert_eq!(told(&[], args), [(Severity::Warning, warning.to_owned())]);
+        }
+        assert_eq!(told(&[], &["-allowGET=/x"]), []);
+    }
+
+    #[test]
+    fn a_limit_behind_a_stray_word_is_never_lost() {
+        let from = [("SP_ALLOWFROM", "0.0.0.0/0")];
+        let get = [("SP_ALLOW_GET_2", ".*")];
+        for (env, before, behind, why) in [
+            (
+                &[][..],
+                "-logjson",
+                "-allowbindmountfrom=/srv",
+                Some("a limit is never ignored"),
+            ),
+            (
+                &[],
+                "-logjson",
+                "-proxycontainername=x",
+                Some("a limit is never ignored"),
+            ),
+            (
+                &[],
+                "-logjson",
+                "-proxysocketendpoint=/x",
+                Some("dockgate would listen on TCP"),
+            ),
+            (
+                &from,
+                "-logjson",
+                "-allowfrom=traefik",
+                Some("SP_ALLOWFROM would hold"),
+            ),
+            (
+                &[],
+                "-allowfrom=a",
+                "-allowfrom=b",
+                Some("the -allowfrom before it would hold"),
+            ),
+            (
+                &get,
+                "-logjson",
+                "-allowGET=/version",
+                Some("SP_ALLOW_GET_2 would hold"),
+            ),
+            // Nothing wider holds than would with them.
+            (&get, "-allowGET=/version", "-allowGET=/info", None),
+            (&get, "-logjson", "-allowPOST=/version", None),
+            (
+                &[("SP_ALLOWFROM", "")],
+                "-logjson",
+                "-allowfrom=traefik",
+                None,
+            ),
+        ] {
+            let told = told(env, &[before, "x", behind]);
+            let errors = told.iter().filter(|one| one.0 == Severity::Error);
+            let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
+            let flag = behind.split('=').next().unwrap();
+            let expected = why.map(|why| {
+                format!(
+                    "{flag} stands behind x and would be ignored: {why}; move {flag} before it, \
+                     or remove one"
+                )
+            });
+            assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{behind}");
+        }
+    }
+}

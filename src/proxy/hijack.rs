@@ -1,0 +1,147 @@
+//! A connection that the engine took over with a 200: attach and the start of an exec, for a client
+//! that asked for no upgrade.
+//!
+//! hyper lets go of a connection at a 101 only. So the answer stays a body, which ends with the
+//! connection, and beside it what the client sends goes to the engine as it is. None of it is ever
+//! read as a request: the reader of requests is closed before the answer's head is written, the
+//! request's own body has wholly gone out by then, and neither connection is used again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{Response, StatusCode, Version};
+use hyper::body::{Frame, Incoming};
+use tokio::time::sleep;
+
+use super::respond::poll_engine;
+use super::service::InFlight;
+use super::tunnel::{exchange, pump};
+use super::upstream::{UploadState, Upstream};
+use crate::policy::Permit;
+
+/// What an engine calls a raw stream; the second has frames, for a client without a terminal.
+const STREAMS: [&[u8]; 2] = [
+    b"application/vnd.docker.raw-stream",
+    b"application/vnd.docker.multiplexed-stream",
+];
+/// An engine may answer a little before it has the end of the body that it understood.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// How often that is looked at.
+const LOOKS: u32 = 100;
+
+/// Whether this answer, with the headers that the engine sent, is a hijack. An engine that answers
+/// in any other way reads on, and would take input for a request.
+pub(super) fn is_hijack(permit: &Permit, response: &Response<Incoming>) -> bool {
+    let headers = response.headers();
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    response.status() == StatusCode::OK
+        && response.version() == Version::HTTP_11
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
+        && matches!((types.next(), types.next()), (Some(own), None) if STREAMS.contains(&own.as_bytes()))
+        && permit.target().is_hijacked()
+}
+
+/// The client's side of a hijacked connection.
+#[derive(Debug)]
+pub(super) struct Hijack {
+    upstream: Upstream,
+    request: Arc<Mutex<InFlight>>,
+}
+
+impl Hijack {
+    /// Hijacks the connection of `request`, whose body `upload` is if it has one, together with the
+    /// engine's.
+    ///
+    /// # Errors
+    /// The request, if its body is not whole: what is left of it would be taken for the stream.
+    pub(super) async fn begin(
+        request: InFlight,
+        upload: Option<&UploadState>,
+        upstream: Upstream,
+        body: Incoming,
+    ) -> Result<(Box<Self>, Box<Output>), InFlight> {
+        let link = Arc::clone(&request.client().link);
+        let is_whole = || {
+            let is_sent = upload.is_none_or(UploadState::has_ended);
+            is_sent && !upstream.link().is_behind() && link.hijack()
+        };
+        let mut looks = 0;
+        // No event tells it, and hardly ever is there anything to wait for.
+        while !is_whole() {
+            if looks == LOOKS {
+                return Err(request);
+            }
+            looks += 1;
+            sleep(BODY_PATIENCE / LOOKS).await;
+        }
+        upstream.link().hijack();
+        let request = Arc::new(Mutex::new(request));
+        let output = Output {
+            body,
+            request: Arc::clone(&request),
+            broken: None,
+        };
+        Ok((Box::new(Self { upstream, request }), Box::new(output)))
+    }
+
+    /// Goes on with `answer`, which writes what the engine sends, and beside it moves what the client
+    /// sends, until both have ended, the client is gone, or `stop` says so. True if the client may
+    /// still be sending then.
+    pub(super) async fn run(
+        self,
+        answer: impl Future<Output = hyper::Result<()>>,
+        stop: impl Future<Output = ()>,
+    ) -> bool {
+        let Self { upstream, request } = self;
+        let peer = Arc::clone(lock(&request).client());
+        let (client, engine) = (&peer.link.socket, &upstream.link().socket);
+        let up = async {
+            let early = peer.link.take_early().to_vec();
+            pump(client, engine, early, &peer.counters().received).await
+        };
+        let down = async {
+            answer.await.map_err(|e| match e.is_user() {
+                true => "cut before its end",
+                false => "the client is gone",
+            })
+        };
+        match exchange(client, engine, up, down, stop).await {
+            Ok(client_done) => !client_done,
+            Err(how) => {
+                lock(&request).broke_off(how);
+                false
+            }
+        }
+    }
+}
+
+/// The engine's side of a hijacked connection.
+#[derive(Debug)]
+pub(super) struct Output {
+    body: Incoming,
+    request: Arc<Mutex<InFlight>>,
+    broken: Option<hyper::Error>,
+}
+
+impl Output {
+    /// The next part of it.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        poll_engine(
+            &mut self.body,
+            &mut lock(&self.request),
+            &mut self.broken,
+            cx,
+        )
+    }
+}
+
+fn lock(request: &Mutex<InFlight>) -> MutexGuard<'_, InFlight> {
+    request.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,225 @@
+//! Clients that are not let in, and those of whom that is not known yet: places of their own, so
+//! that they take none of the others', an answer, and one line a minute.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::ready;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use super::respond::{self, Answer};
+use super::service::{framing, is_own_check};
+use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Socket};
+use crate::observe::access::{Counters, Decision, Peer, Record};
+use crate::observe::log::ACCESS;
+
+/// This many are there at the same time at most; more are closed at once.
+pub(super) const PLACES: usize = 32;
+/// Besides, as many of this host, which nobody else can take: for its health checks.
+pub(super) const OWN_PLACES: usize = 4;
+/// A client has this long for its request, and then for the rest of it.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a client is worth a line.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// Of how many clients that is kept; all others are as one.
+const MOST_TOLD: usize = 256;
+
+/// Where clients are until they are let in or turned away.
+#[derive(Debug)]
+pub(super) struct Strangers {
+    places: Arc<Semaphore>,
+    own_places: Arc<Semaphore>,
+    told: Told,
+}
+
+impl Strangers {
+    /// With so many places.
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            own_places: Arc::new(Semaphore::new(OWN_PLACES)),
+            told: Told::default(),
+        }
+    }
+
+    /// A place, if there is one.
+    pub(super) fn place(&self, socket: &Socket, peer: Peer) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let own_place = || {
+            let own_places = is_own_host(socket, peer).then(|| Arc::clone(&self.own_places));
+            own_places?.try_acquire_owned().ok()
+        };
+        place.ok().or_else(own_place)
+    }
+
+    /// Answers a client's request with a 403 that says `why`, and closes its connection. A client
+    /// without a request is not waited for.
+    pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &str) {
+        let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
+        let service = service_fn(|request| {
+            asked.store(true, Relaxed);
+            link.expect_body(framing(&request));
+            ready(Ok::<_, Infallible>(self.refuse(peer, &request, why)))
+        });
+        let connection = http1::Builder::new()
+            .keep_alive(false)
+            .half_close(true)
+            .header_read_timeout(None)
+            .max_buf_size(MAX_BUFFER)
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(&link))), service);
+        let ended = timeout(PATIENCE, connection).await;
+        if link.take_refusal().is_some() {
+            let answer = respond::raw_error(StatusCode::FORBIDDEN, why);
+            let _ = link.socket.try_write(&answer);
+        }
+        if !asked.load(Relaxed) {
+            self.tell(peer, why);
+        }
+        if ended.is_ok() && (link.has_unread() || link.socket.has_bytes()) {
+            let _ = timeout(PATIENCE, link.socket.linger()).await;
+        }
+    }
+
+    /// Says that a client had no request, if it is worth a line.
+    pub(super) fn tell(&self, peer: Peer, why: &str) {
+        if self.told.is_news(peer) {
+            log::warn!(target: ACCESS, "{peer} - - - denied: {why}");
+        }
+    }
+
+    fn refuse(&self, peer: Peer, request: &Request<Incoming>, why: &str) -> Response<Answer> {
+        let response = respond::error(StatusCode::FORBIDDEN, why, true);
+        let own_check = is_own_check(peer, request);
+        if own_check || self.told.is_news(peer) {
+            let (method, target) = (request.method().clone(), request.uri().clone());
+            let counters = Arc::new(Counters::default());
+            let mut record = Record::new(
+                peer.to_string().into(),
+                method,
+                target,
+                Arc::clone(&counters),
+            );
+            if !record.is_head() {
+                let length = response.body().size_hint().exact().unwrap_or_default();
+                counters.sent.store(length, Relaxed);
+            }
+            record.status = Some(StatusCode::FORBIDDEN);
+            record.decision = Decision::NotLetIn(why.to_owned());
+            record.health_check = own_check;
+        }
+        response
+    }
+}
+
+/// Whether a client is on the host that it has connected to: it comes from the same address, or from
+/// the one that all of 127.0.0.0/8 is reached from.
+fn is_own_host(socket: &Socket, peer: Peer) -> bool {
+    let (Socket::Tcp(socket), Peer::Tcp(peer)) = (socket, peer) else {
+        return false;
+    };
+    let own = socket.local_addr().map(|own| own.ip().to_canonical());
+    peer.ip() == Ipv4Addr::LOCALHOST || own.is_ok_and(|own| own == peer.ip())
+}
+
+/// The clients that had their line, each with how many were not worth another one since.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<Mutex<HashMap<Option<IpAddr>, u64>>>);
+
+impl Told {
+    fn counts(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this client is worth a line now. If not it is counted, and the count is told.
+    fn is_news(&self, peer: Peer) -> bool {
+        let Some(client) = self.count(peer) else {
+            return false;
+        };
+        let told = self.clone();
+        tokio::spawn(async move {
+            let rest = async || {
+                sleep(TOLD_EVERY).await;
+                told.take(client)
+            };
+            while let Some(count) = rest().await {
+                let client = client.map_or("other addresses".to_owned(), |ip| ip.to_string());
+                log::warn!(
+                    target: ACCESS,
+                    "clients at {client} are not let in: {count} more connections in the last minute"
+                );
+            }
+        });
+        true
+    }
+
+    /// Counts a client; as whom, if it was not known.
+    fn count(&self, peer: Peer) -> Option<Option<IpAddr>> {
+        let Peer::Tcp(address) = peer else {
+            return None;
+        };
+        let mut counts = self.counts();
+        let client = Some(address.ip());
+        let is_known = counts.contains_key(&client);
+        let client = client.filter(|_| is_known || counts.len() < MOST_TOLD);
+        if let Some(count) = counts.get_mut(&client) {
+            *count += 1;
+            return None;
+        }
+        counts.insert(client, 0);
+        Some(client)
+    }
+
+    /// How many were counted since the last time; a client that did not come again is forgotten.
+    fn take(&self, client: Option<IpAddr>) -> Option<u64> {
+        let mut counts = self.counts();
+        let count = counts.remove(&client).filter(|count| *count > 0)?;
+        counts.insert(client, 0);
+        Some(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(ip: [u8; 4]) -> Peer {
+        Peer::Tcp((ip, 1).into())
+    }
+
+    #[test]
+    fn a_client_is_told_once_and_then_counted() {
+        let (told, one, two) = (Told::default(), [10, 0, 0, 1], [10, 0, 0, 2]);
+        assert_eq!(told.count(peer(one)), Some(Some(one.into())));
+        assert_eq!(told.count(peer(two)), Some(Some(two.into())));
+        for _ in 0..5 {
+            assert_eq!(told.count(peer(one)), None);
+        }
+        assert_eq!(told.take(Some(one.into())), Some(5));
+        assert_eq!(told.count(peer(one)), None, "in the next minute too");
+        assert_eq!(told.take(Some(one.into())), Some(1));
+        assert_eq!(told.take(Some(one.into())), None);
+        assert_eq!(told.take(Some(two.into())), None);
+        assert!(told.counts().is_empty());
+        assert_eq!(told.count(peer(one)), Some(Some(one.into())));
+    }
+
+    #[test]
+    fn any_number_of_clients_takes_as_much_memory_as_some() {
+        let told = Told::default();
+        let all = (0..=255).flat_map(|a| (0..=255).map(move |b| peer([10, 0, a, b])));
+        let lines = all.filter(|peer| told.count(*peer).is_some()).count();
+        assert_eq!(lines, MOST_TOLD + 1);
+        assert_eq!(told.take(None), Some(65_536 - lines as u64));
+    }
+}
