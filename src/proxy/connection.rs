@@ -13,9 +13,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::respond;
 use super::service::{self, Client, Handover, Phase};
-use super::wire::{ClientIo, MAX_BUFFER, Notice, Refusal};
-use super::{opening, respond};
+use super::wire::{self, ClientIo, MAX_BUFFER, Notice, Refusal};
 use crate::observe::log::ACCESS;
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
@@ -145,7 +145,7 @@ async fn refuse(client: &Client, ended: hyper::Result<()>) {
     let socket = &client.link.socket;
     match refusal.http_2 {
         _ if is_told => {}
-        Some(read) => opening::send_away(socket, read, message).await,
+        Some(read) => wire::send_away(socket, read, message).await,
         None => {
             // A client that takes nothing now would not take it later.
             let _ = socket.try_write(&respond::raw_error(status, message));

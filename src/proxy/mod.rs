@@ -4,8 +4,8 @@
 //! `admission` knows who is let in, `service` answers one request, `headers` knows what is in its
 //! head, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101, `hijack`
 //! what it becomes where the engine takes it over without one, `wire` what hyper cannot do with a
-//! socket, `opening` what no request begins with, `respond` what dockgate says itself, `health`
-//! looks after the engine, `strangers` turns away who is not let in.
+//! socket, `respond` what dockgate says itself, `health` looks after the engine, `strangers` turns
+//! away who is not let in.
 
 mod admission;
 mod connection;
@@ -15,7 +15,6 @@ mod headers;
 mod health;
 mod hijack;
 mod listener;
-mod opening;
 mod respond;
 mod server;
 mod service;

@@ -11,7 +11,8 @@ use memchr::memchr;
 use tokio::io::Interest;
 use tokio::time::timeout;
 
-use super::wire::{HEAD_TIMEOUT, MAX_HEAD, Refusal, Socket};
+use super::head::{HEAD_TIMEOUT, MAX_HEAD, Refusal};
+use super::socket::Socket;
 
 /// What no method is longer than; more of an endless one is not looked at again for each byte.
 const LONGEST_METHOD: usize = 32;
@@ -49,7 +50,7 @@ pub(super) fn refusal(bytes: &[u8], first: bool) -> Option<Refusal> {
 /// Sends an HTTP/2 client away from `socket`, which has brought `read` until now: settings, and the
 /// end of the connection with its reason once there is a request that it can end. A client that is
 /// sent away without one connects again at once, and again.
-pub(super) async fn send_away(socket: &Socket, mut read: Vec<u8>, reason: &str) {
+pub(in crate::proxy) async fn send_away(socket: &Socket, mut read: Vec<u8>, reason: &str) {
     // A client that takes nothing now would not take it later.
     let _ = socket.try_write(&SETTINGS);
     let request = timeout(HEAD_TIMEOUT, first_request(socket, &mut read)).await;

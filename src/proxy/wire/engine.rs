@@ -1,0 +1,242 @@
+//! The engine's socket as hyper reads and writes it.
+//!
+//! After a write has failed the upload is dropped and the answer still read. What the socket took is
+//! counted, since only a request of which it took nothing may be sent again.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::head::head_end;
+use super::socket::Socket;
+
+/// A part of a body that is as long as this waits a turn for the part behind it.
+const BULK: Range<usize> = 16 * 1024..128 * 1024;
+
+/// Whether the engine got a client's request: its socket took the whole head.
+#[derive(Debug)]
+pub(in crate::proxy) struct SentHead {
+    /// How many of its bytes the socket has not taken.
+    left: AtomicUsize,
+}
+
+impl Default for SentHead {
+    fn default() -> Self {
+        Self {
+            left: AtomicUsize::new(Self::UNKNOWN),
+        }
+    }
+}
+
+impl SentHead {
+    /// Nothing of it was written, so nobody knows how long it is.
+    const UNKNOWN: usize = usize::MAX;
+
+    /// What is written next is another head.
+    pub(in crate::proxy) fn expect(&self) {
+        self.left.store(Self::UNKNOWN, Relaxed);
+    }
+
+    /// Whether the engine has it.
+    pub(in crate::proxy) fn is_whole(&self) -> bool {
+        self.left.load(Relaxed) == 0
+    }
+
+    /// The socket took so many bytes of `bufs`. hyper writes a head in one piece, with or without
+    /// what follows.
+    fn took(&self, n: usize, bufs: &[IoSlice<'_>]) {
+        let left = match self.left.load(Relaxed) {
+            0 => return,
+            Self::UNKNOWN => {
+                let first = bufs.first().map_or(&[][..], |buf| buf);
+                head_end(first).unwrap_or(first.len())
+            }
+            left => left,
+        };
+        self.left.store(left.saturating_sub(n), Relaxed);
+    }
+}
+
+/// What is known of an engine's connection outside hyper.
+#[derive(Debug)]
+pub(in crate::proxy) struct EngineLink {
+    /// The socket itself, for the tunnel and for a look before reuse.
+    pub socket: Socket,
+    accepted: AtomicU64,
+    head: Arc<SentHead>,
+    behind: AtomicBool,
+    hijacked: AtomicBool,
+}
+
+impl EngineLink {
+    /// Wraps a connected socket; `head` learns what becomes of each request's.
+    pub(in crate::proxy) fn new(socket: Socket, head: Arc<SentHead>) -> Arc<Self> {
+        Arc::new(Self {
+            socket,
+            accepted: AtomicU64::new(0),
+            head,
+            behind: AtomicBool::new(false),
+            hijacked: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the engine's socket did not take all of the last write.
+    pub(in crate::proxy) fn is_behind(&self) -> bool {
+        self.behind.load(Relaxed)
+    }
+
+    /// From here on what is written goes past hyper, which must not end it.
+    pub(in crate::proxy) fn hijack(&self) {
+        self.hijacked.store(true, Relaxed);
+    }
+
+    /// Bytes that the engine's socket took so far.
+    pub(in crate::proxy) fn accepted(&self) -> u64 {
+        self.accepted.load(Relaxed)
+    }
+}
+
+/// The engine's socket as hyper reads and writes it.
+#[derive(Debug)]
+pub(in crate::proxy) struct EngineIo {
+    link: Arc<EngineLink>,
+    broken: bool,
+    gathering: Gathering,
+}
+
+impl EngineIo {
+    /// The reader and writer over `link`.
+    pub(in crate::proxy) fn new(link: Arc<EngineLink>) -> Self {
+        Self {
+            link,
+            broken: false,
+            gathering: Gathering::default(),
+        }
+    }
+
+    /// How many of all bytes of `parts` are taken, or dropped.
+    fn poll_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+        all: usize,
+    ) -> Poll<usize> {
+        if !self.broken {
+            ready!(self.gathering.poll(cx, all));
+            match ready!(self.link.socket.poll_write(cx, parts)) {
+                Ok(n) => {
+                    self.gathering.left(all - n);
+                    self.link.head.took(n, parts);
+                    self.link.accepted.fetch_add(n as u64, Relaxed);
+                    return Poll::Ready(n);
+                }
+                // From here on the upload is dropped and only the answer counts.
+                Err(_) => self.broken = true,
+            }
+        }
+        Poll::Ready(all)
+    }
+}
+
+impl AsyncRead for EngineIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.link.socket.poll_read(cx, buf).map_ok(|_| ())
+    }
+}
+
+impl AsyncWrite for EngineIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        let written = self.poll_parts(cx, bufs, all);
+        let is_whole = matches!(written, Poll::Ready(n) if n == all);
+        self.link.behind.store(!is_whole, Relaxed);
+        written.map(Ok)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.link.hijacked.load(Relaxed) {
+            self.link.socket.shutdown_write();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Puts the parts of a large upload together, which hyper hands from one side to the other one by
+/// one: each write would wake the engine. An answer has none of it, for what is written last of one
+/// must never be left behind.
+#[derive(Debug, Default)]
+struct Gathering {
+    /// How many bytes there were at the last turn.
+    had: usize,
+}
+
+impl Gathering {
+    /// Ready when `bytes` are to be written: they are few, or enough, or no more came in a turn.
+    fn poll(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        if BULK.contains(&bytes) && bytes > self.had {
+            self.had = bytes;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// So many bytes were not taken.
+    fn left(&mut self, bytes: usize) {
+        self.had = bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_has_a_request_when_it_has_its_whole_head() {
+        let (head, body) = (&b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"[..], &b"body"[..]);
+        let message = [head, body].concat();
+        let sent = SentHead::default();
+        for taken in 0..=message.len() {
+            sent.expect();
+            // As one piece or two, and the rest in a second write.
+            sent.took(taken, &[IoSlice::new(head), IoSlice::new(body)]);
+            assert_eq!(sent.is_whole(), taken >= head.len(), "{taken}");
+            sent.took(message.len() - taken, &[IoSlice::new(&message[taken..])]);
+            assert!(sent.is_whole(), "{taken}");
+            sent.expect();
+            sent.took(taken, &[IoSlice::new(&message)]);
+            assert_eq!(sent.is_whole(), taken >= head.len(), "{taken}");
+        }
+        sent.expect();
+        assert!(!sent.is_whole());
+    }
+}

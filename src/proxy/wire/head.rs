@@ -1,0 +1,126 @@
+//! A request's head as bytes: where it ends, and what hyper would refuse without a word or mend in
+//! silence.
+//!
+//! Nothing here decides what a request is: a head goes to hyper as it came, but for a target that had
+//! to be encoded.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+use memchr::{memchr, memchr_iter, memchr3};
+
+use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
+
+/// A request head has this long from its first byte.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest request head, in bytes.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+/// The most header lines of a request.
+const MAX_HEADERS: usize = 100;
+
+/// What a connection refused to read, answered by its task once hyper is out of the way.
+#[derive(Debug)]
+pub(in crate::proxy) struct Refusal {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// What is wrong, and what to send instead.
+    pub message: String,
+    /// What the client has sent, if it reads HTTP/2 and nothing else.
+    pub http_2: Option<Vec<u8>>,
+}
+
+impl Refusal {
+    /// A refusal with this status and message, as HTTP/1.1 has it.
+    pub(in crate::proxy) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            http_2: None,
+        }
+    }
+
+    pub(super) fn large_head() -> Self {
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "the request's head is larger than 64 KiB or has more than 100 headers",
+        )
+    }
+}
+
+/// Where a head ends: behind its first empty line, with the line ends that hyper's parser takes.
+pub(super) fn head_end(bytes: &[u8]) -> Option<usize> {
+    memchr_iter(b'\n', bytes).find_map(|lf| match &bytes[lf + 1..] {
+        [b'\n', ..] => Some(lf + 2),
+        [b'\r', b'\n', ..] => Some(lf + 3),
+        _ => None,
+    })
+}
+
+/// Whether a head can go to hyper as it is: small, and no byte in its request line to look at.
+pub(super) fn is_plain(head: &[u8]) -> bool {
+    let line = request_line(head);
+    head.len() <= 4096
+        && head[0] > b' '
+        && memchr3(b'"', b'<', b'>', line).is_none()
+        && memchr(b'#', line).is_none()
+        && line.is_ascii()
+        && lines(head) <= MAX_HEADERS + 2
+}
+
+/// The lines of a head: one for the request, one a header, and the empty one.
+fn lines(head: &[u8]) -> usize {
+    memchr_iter(b'\n', head).count()
+}
+
+fn request_line(head: &[u8]) -> &[u8] {
+    memchr(b'\n', head).map_or(head, |end| &head[..end])
+}
+
+/// Refuses a head that hyper would refuse without a word or mend in silence; gives back another
+/// one where its target needed encoding.
+pub(super) fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    if lines(head) > MAX_HEADERS + 2 {
+        return Err(Refusal::large_head());
+    }
+    let line = request_line(head);
+    // A line of another shape is hyper's to refuse.
+    let (Some(first), Some(last)) = (
+        line.iter().position(|&b| b == b' '),
+        line.iter().rposition(|&b| b == b' '),
+    ) else {
+        return Ok(None);
+    };
+    if last <= first {
+        return Ok(None);
+    }
+    match encode_target(&line[first + 1..last]) {
+        Ok(Cow::Borrowed(_)) => Ok(None),
+        Ok(Cow::Owned(target)) if target.len() > MAX_TARGET => Err(Refusal::new(
+            StatusCode::URI_TOO_LONG,
+            BadTarget::Long.to_string(),
+        )),
+        Ok(Cow::Owned(target)) => Ok(Some([&head[..=first], &target, &head[last..]].concat())),
+        Err(e) => Err(Refusal::new(StatusCode::BAD_REQUEST, e.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_end_where_hyper_ends_them() {
+        for (bytes, end) in [
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], Some(18)),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest", Some(27)),
+            (b"GET / HTTP/1.1\n\nrest", Some(16)),
+            (b"GET / HTTP/1.1\n\r\nrest", Some(17)),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r", None),
+            (b"GET / HTTP/1.1\r\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(head_end(bytes), end, "{}", bytes.escape_ascii());
+        }
+    }
+}

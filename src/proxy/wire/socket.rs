@@ -1,0 +1,180 @@
+//! A stream socket, TCP or Unix: the only place that tells the two families apart for hyper.
+//!
+//! All of it goes by readiness and takes `&self`, so that hyper, a watcher and a tunnel can share
+//! one; what is written is never held back here.
+
+use std::io::{self, IoSlice};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::BufMut;
+use tokio::io::{Interest, Ready};
+use tokio::net::{TcpStream, UnixStream};
+
+/// So many bytes are sooner copied together than handed to the kernel in pieces.
+const SMALL: usize = 1024;
+/// After an answer that left a request's body unread, this much of it is read and dropped, so that
+/// the close that follows does not reset the answer away.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// And for this long.
+const LINGER_TIME: Duration = Duration::from_secs(10);
+
+/// A stream socket of either family; all methods take `&self`, so that a watcher can share it.
+#[derive(Debug)]
+pub(in crate::proxy) enum Socket {
+    /// A TCP client.
+    Tcp(TcpStream),
+    /// The engine, or a client of a Unix listener.
+    Unix(UnixStream),
+}
+
+macro_rules! either {
+    ($self:expr, $s:ident => $e:expr) => {
+        match $self {
+            Socket::Tcp($s) => $e,
+            Socket::Unix($s) => $e,
+        }
+    };
+}
+
+impl Socket {
+    /// Waits until one of `interest` is ready.
+    pub(in crate::proxy) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        either!(self, s => s.ready(interest).await)
+    }
+
+    /// Reads what is there, at most what `buf` has room for; 0 is the end.
+    pub(in crate::proxy) fn try_read(&self, buf: &mut impl BufMut) -> io::Result<usize> {
+        let room = buf.chunk_mut().len();
+        let n = either!(self, s => s.try_read_buf(buf))?;
+        if 0 < n && n < room {
+            // The socket is empty: forget its readiness, which saves the read that would find so.
+            // New bytes raise it again, and only this thread takes the events.
+            let _ = either!(self, s => s.try_io(Interest::READABLE, || {
+                Err::<(), _>(io::ErrorKind::WouldBlock.into())
+            }));
+        }
+        Ok(n)
+    }
+
+    /// Writes what the socket takes of `buf`.
+    pub(in crate::proxy) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        either!(self, s => s.try_write(buf))
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut impl BufMut,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(either!(self, s => s.poll_read_ready(cx)))?;
+            match self.try_read(buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(either!(self, s => s.poll_write_ready(cx)))?;
+            let written = match bufs {
+                [only] => self.try_write(only),
+                _ => match together(bufs, &mut [0; SMALL]) {
+                    Some(bytes) => self.try_write(bytes),
+                    None => either!(self, s => s.try_write_vectored(bufs)),
+                },
+            };
+            match written {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    /// Whether the peer takes more bytes now.
+    pub(in crate::proxy) fn is_writable(&self) -> bool {
+        let ready = pin!(self.ready(Interest::WRITABLE));
+        let mut cx = Context::from_waker(Waker::noop());
+        ready.poll(&mut cx).is_ready()
+    }
+
+    /// Ends this side's half of the connection (a FIN); errors mean that it has ended anyway.
+    pub(in crate::proxy) fn shutdown_write(&self) {
+        let _ = either!(self, s => rustix::net::shutdown(s, rustix::net::Shutdown::Write));
+    }
+
+    /// Makes the close a reset, so that the peer cannot take it for a proper end.
+    pub(in crate::proxy) fn reset_on_close(&self) {
+        if let Socket::Tcp(s) = self {
+            let _ = socket2::SockRef::from(s).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Whether anything, an end too, waits to be read; asks the kernel.
+    pub(in crate::proxy) fn has_input(&self) -> bool {
+        !matches!(self.peek(), Err(rustix::io::Errno::AGAIN))
+    }
+
+    /// Whether bytes wait to be read; behind an end there are none.
+    pub(in crate::proxy) fn has_bytes(&self) -> bool {
+        self.peek().is_ok_and(|n| n > 0)
+    }
+
+    fn peek(&self) -> rustix::io::Result<usize> {
+        let mut byte = [0];
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        either!(self, s => rustix::net::recv(s, &mut byte, flags)).map(|(n, _)| n)
+    }
+
+    /// Waits for the peer's FIN: true, or for its reset: false. Reads nothing.
+    pub(in crate::proxy) async fn closed(&self) -> bool {
+        // tokio's PRIORITY interest is the one that wakes for a closed read half, but not for
+        // bytes that wait to be read; urgent data is not subscribed to at all.
+        match self.ready(Interest::PRIORITY | Interest::ERROR).await {
+            Ok(ready) => !ready.is_error(),
+            Err(_) => false,
+        }
+    }
+
+    /// Waits for the peer's reset.
+    pub(in crate::proxy) async fn reset(&self) {
+        let _ = self.ready(Interest::ERROR).await;
+    }
+
+    /// Reads and drops what the peer still sends, until its end or a bound.
+    pub(in crate::proxy) async fn linger(&self) {
+        self.shutdown_write();
+        let drain = async {
+            let mut scratch = Vec::with_capacity(16 * 1024);
+            let mut left = LINGER_BYTES;
+            while left > 0 && self.ready(Interest::READABLE).await.is_ok() {
+                scratch.clear();
+                match self.try_read(&mut scratch) {
+                    Ok(0) => break,
+                    Ok(n) => left = left.saturating_sub(n),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => break,
+                }
+                tokio::task::coop::consume_budget().await;
+            }
+        };
+        let _ = tokio::time::timeout(LINGER_TIME, drain).await;
+    }
+}
+
+/// The bytes of `bufs` in one piece, if they are few.
+fn together<'a>(bufs: &[IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for buf in bufs {
+        small.get_mut(end..end + buf.len())?.copy_from_slice(buf);
+        end += buf.len();
+    }
+    Some(&small[..end])
+}
