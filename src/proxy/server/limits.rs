@@ -1,0 +1,70 @@
+//! How many connections there may be, under the limit of open files.
+//!
+//! Each takes two descriptors. Those that the process itself needs are kept out of the count, so that
+//! full of clients it can still answer, accept and end.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::workers::cores;
+use crate::config::Settings;
+use crate::proxy::{health, strangers};
+
+/// Descriptors that are not a client's: standard streams, signals, the listeners, some air.
+const RESERVE: u64 = 32;
+/// Those of a worker, besides its copies of the listeners: its runtime's, and a client that waits.
+const WORKER_RESERVE: u64 = 5;
+
+/// How many connections there may be.
+pub(super) struct Room {
+    /// Of clients.
+    pub(super) connections: usize,
+    /// Of those that are not let in.
+    pub(super) strangers: usize,
+}
+
+impl Room {
+    /// Raises the soft file limit to the hard one; as many of the wanted connections as fit under it.
+    pub(super) fn of(settings: &Settings) -> Room {
+        let wanted = Room {
+            connections: settings.max_connections,
+            strangers: strangers::PLACES,
+        };
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        let _ = setrlimit(Resource::Nofile, raised);
+        let Some(files) = getrlimit(Resource::Nofile).current else {
+            return wanted;
+        };
+        let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        let strangers = wanted.strangers.min(count(files / 16)).max(1);
+        let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
+        let mut reserve = RESERVE + cores() as u64 * a_worker;
+        if settings.allow_from.is_some() {
+            reserve += (strangers + strangers::OWN_PLACES) as u64;
+        }
+        if settings.health_listener {
+            reserve += health::DESCRIPTORS;
+        }
+        // Two descriptors a client: its own and the engine's.
+        let fitting = count(files.saturating_sub(reserve) / 2).max(1);
+        if fitting < wanted.connections {
+            let why = format!("the limit of open files is {files}, and each connection takes two");
+            if settings.max_connections_set {
+                log::warn!(
+                    "at most {fitting} connections instead of MAX_CONNECTIONS={}: {why}; raise the \
+                     limit (ulimits: nofile) for more",
+                    wanted.connections
+                );
+            } else {
+                log::info!("at most {fitting} connections: {why}");
+            }
+        }
+        Room {
+            connections: wanted.connections.min(fitting),
+            strangers,
+        }
+    }
+}

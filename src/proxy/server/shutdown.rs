@@ -1,0 +1,94 @@
+//! What ends the proxy, and how: what is under way may finish within the grace.
+//!
+//! In stages: no new connections; a moment later no new requests and no silent streams; at the end of
+//! the grace nothing any more. A second signal ends it at once.
+
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::signals::Signals;
+use crate::observe::log as log_writer;
+use crate::proxy::connection::Stage;
+use crate::proxy::listener::Listener;
+
+/// At shutdown kept connections may still bring a request that is under way.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
+
+/// How long the requests that are cut then may take to write their lines.
+const LAST_LINES: Duration = Duration::from_millis(250);
+
+/// What ended the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// The watchdog: the engine's socket was gone.
+    Watchdog,
+}
+
+/// Waits for the end and sees to it.
+pub(super) async fn run(
+    mut signals: Signals,
+    watchdog: impl Future<Output = ()>,
+    listeners: Vec<Listener>,
+    slots: Slots<'_>,
+    stage: watch::Sender<Stage>,
+    grace: Duration,
+) -> End {
+    for listener in &listeners {
+        log::info!("listening on {}", listener.name);
+    }
+    let (name, end) = tokio::select! {
+        name = signals.stop() => (name, End::Signal),
+        () = watchdog => ("watchdog", End::Watchdog),
+    };
+    log::info!(
+        "{name}: no new connections; {} s grace for those that are open",
+        grace.as_secs()
+    );
+    listeners.iter().for_each(Listener::remove_file);
+    let drained = async {
+        let _ = stage.send(Stage::Draining);
+        drop(listeners);
+        sleep(LAST_REQUESTS.min(grace)).await;
+        let _ = stage.send(Stage::Closing);
+        slots.all_free().await;
+    };
+    tokio::select! {
+        ended = timeout(grace, drained) => match ended {
+            Ok(()) => log::info!("all connections have ended"),
+            Err(_) => {
+                log::warn!("the grace is over: {} connections are cut", slots.taken());
+                let _ = stage.send(Stage::Over);
+                let _ = timeout(LAST_LINES, slots.all_free()).await;
+            }
+        },
+        name = signals.stop() => {
+            log::warn!("{name} again: ending at once");
+            signals.print_learned();
+            log_writer::flush();
+            std::process::exit(1);
+        }
+    }
+    signals.print_learned();
+    end
+}
+
+/// The slots that connections hold while they are open.
+pub(super) struct Slots<'a> {
+    pub(super) all: usize,
+    pub(super) free: &'a Semaphore,
+}
+
+impl Slots<'_> {
+    fn taken(&self) -> usize {
+        self.all - self.free.available_permits()
+    }
+
+    async fn all_free(&self) {
+        let all = u32::try_from(self.all).unwrap_or(u32::MAX);
+        let _ = self.free.acquire_many(all).await;
+    }
+}

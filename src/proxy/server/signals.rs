@@ -1,0 +1,54 @@
+//! The signals that mean something, and what the process does about those that do not end it.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::learn::Learner;
+use crate::observe::log as log_writer;
+
+/// The signals that mean something.
+pub(super) struct Signals {
+    term: Signal,
+    int: Signal,
+    hangup: Signal,
+    usr1: Signal,
+    /// What SIGUSR1 asks.
+    learner: Option<Arc<Learner>>,
+}
+
+impl Signals {
+    pub(super) fn new(learner: Option<Arc<Learner>>) -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
+            learner,
+        })
+    }
+
+    /// The name of the signal that ends the process.
+    pub(super) async fn stop(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return "SIGTERM",
+                _ = self.int.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
+                }
+                _ = self.usr1.recv() => match self.learner {
+                    Some(_) => self.print_learned(),
+                    None => log::info!("SIGUSR1: nothing to print, LEARN is not 1"),
+                }
+            }
+        }
+    }
+
+    pub(super) fn print_learned(&self) {
+        if let Some(learner) = &self.learner {
+            log_writer::print(&learner.report(""));
+        }
+    }
+}

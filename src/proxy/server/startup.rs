@@ -1,0 +1,167 @@
+//! From the settings to a proxy that listens.
+//!
+//! The order matters: signals are caught before there is anything that one would leave behind, and
+//! nothing listens until the engine was looked for where that is wanted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::limits::Room;
+use super::shutdown::{End, Slots, run};
+use super::signals::Signals;
+use super::workers::start_workers;
+use crate::config::{LogLevel, Settings};
+use crate::learn::Learner;
+use crate::observe::log as log_writer;
+use crate::policy::Unprotected;
+use crate::proxy::connection::Stage;
+use crate::proxy::health;
+use crate::proxy::listener::Listener;
+use crate::proxy::service::Shared;
+use crate::proxy::upstream::{self, EngineError};
+
+/// How often it says that it protects nothing, if so.
+const ALARM_EVERY: Duration = Duration::from_secs(600);
+
+/// Runs the proxy until SIGTERM, SIGINT or the watchdog has ended it.
+///
+/// # Errors
+/// What keeps it from starting, in a sentence: a listener that cannot be bound, mostly.
+pub fn serve(settings: Settings) -> Result<End, String> {
+    serve_and_tell(settings, |_| ())
+}
+
+/// The same, and tells once the names of its listeners when it listens: `tcp://127.0.0.1:2375`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
+    // That nothing is being protected is said at every level.
+    let quietest = settings
+        .unprotected
+        .map_or(LogLevel::Emerg, |_| LogLevel::Err);
+    log_writer::init(settings.log_level.min(quietest), settings.log_json);
+    for warning in &settings.warnings {
+        log::warn!("{warning}");
+    }
+    for line in settings.summary() {
+        log::info!("{line}");
+    }
+    for note in settings.notes() {
+        log::info!("{note}");
+    }
+    if let Some(warning) = settings.root_on_host() {
+        log::warn!("{warning}");
+    }
+    if let Some(why) = settings.unprotected {
+        log::error!("{why}");
+    }
+    let result = start(&settings, listening);
+    log_writer::flush();
+    result
+}
+
+fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
+    let failed = |e| format!("cannot start: {e}");
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let learns = settings.unprotected == Some(Unprotected::Learn);
+    let learner = learns.then(|| Arc::new(Learner::new()));
+    // Before there is anything that a signal would leave behind.
+    let mut signals = {
+        let _registers_here = runtime.enter();
+        Signals::new(learner.clone()).map_err(failed)?
+    };
+    let engine = settings.socket_path.as_path();
+    if settings.engine_at_start {
+        let found = runtime.block_on(async {
+            tokio::select! {
+                found = upstream::dial(engine) => Some(found),
+                _ = signals.stop() => None,
+            }
+        });
+        match found {
+            Some(Ok(_)) => {}
+            Some(Err(e)) => return Err(e.to_string()),
+            None => return Ok(End::Signal),
+        }
+    } else {
+        runtime.spawn(look_at_engine(engine.to_owned()));
+    }
+    if settings.health_listener {
+        runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
+    }
+    let room = Room::of(settings);
+    let listeners = settings
+        .listen
+        .iter()
+        .map(|listen| Listener::bind(listen, settings.listen_mode))
+        .collect::<Result<Vec<_>, _>>()?;
+    let shared = Arc::new(Shared::new(
+        settings,
+        learner,
+        room.connections,
+        room.strangers,
+    ));
+    let (stage, stages) = watch::channel(Stage::Open);
+    start_workers(&shared, &listeners, &stages).map_err(failed)?;
+    if let Some(why) = settings.unprotected {
+        runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
+    }
+    let slots = Slots {
+        all: room.connections,
+        free: &shared.slots,
+    };
+    let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
+    listening(&names);
+    Ok(runtime.block_on(run(
+        signals,
+        health::watch(settings.watchdog, engine),
+        listeners,
+        slots,
+        stage,
+        settings.shutdown_grace,
+    )))
+}
+
+/// Does a thing again and again, first after such a time.
+async fn repeat(every: Duration, act: impl Fn()) {
+    loop {
+        sleep(every).await;
+        act();
+    }
+}
+
+/// Says at start what the first request would find out.
+async fn look_at_engine(path: PathBuf) {
+    if let Err(e @ EngineError::Connect(..)) = upstream::dial(&path).await {
+        log::warn!("{e}; until then requests get a 503");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thing_is_done_again_and_again() {
+        let (done, mut times) = mpsc::unbounded_channel();
+        tokio::spawn(repeat(Duration::from_millis(1), move || {
+            let _ = done.send(());
+        }));
+        for _ in 0..3 {
+            let time = timeout(Duration::from_secs(10), times.recv()).await;
+            assert_eq!(time, Ok(Some(())));
+        }
+    }
+}
