@@ -61,8 +61,13 @@ impl Tunnel {
             request.broke_off("the switch of protocols failed");
             return false;
         };
-        let from_client = early_bytes(client, ClientIo::into_ahead);
-        let from_engine = early_bytes(engine, |_: EngineIo| BytesMut::new());
+        let (Some(from_client), Some(from_engine)) = (
+            early_bytes(client, ClientIo::into_ahead),
+            early_bytes(engine, |_: EngineIo| BytesMut::new()),
+        ) else {
+            request.broke_off("the switch of protocols failed");
+            return false;
+        };
         let peer = Arc::clone(request.client());
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
         let counters = request.counters();
@@ -90,19 +95,15 @@ impl Tunnel {
     }
 }
 
-/// What a side sent behind its part of the switch.
-fn early_bytes<I>(upgraded: Upgraded, ahead: impl FnOnce(I) -> BytesMut) -> Vec<u8>
+/// What a side sent behind its part of the switch; none for a connection over anything but an `I`.
+fn early_bytes<I>(upgraded: Upgraded, ahead: impl FnOnce(I) -> BytesMut) -> Option<Vec<u8>>
 where
     TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
-    match upgraded.downcast::<TokioIo<I>>() {
-        Ok(parts) => {
-            let mut early = parts.read_buf.to_vec();
-            early.extend_from_slice(&ahead(parts.io.into_inner()));
-            early
-        }
-        Err(_) => unreachable!("both connections were built over this type"),
-    }
+    let parts = upgraded.downcast::<TokioIo<I>>().ok()?;
+    let mut early = parts.read_buf.to_vec();
+    early.extend_from_slice(&ahead(parts.io.into_inner()));
+    Some(early)
 }
 
 /// Both directions, until both have ended, the client is gone, or `stop` says so; true if the
