@@ -13,8 +13,10 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::client::{Client, Phase};
+use super::headers::framing;
 use super::respond;
-use super::service::{self, Client, Handover, Phase};
+use super::service::{self, Handover, HandoverSlot};
 use super::wire::{self, ClientIo, MAX_BUFFER, Notice, Refusal};
 use crate::observe::log::ACCESS;
 
@@ -41,12 +43,14 @@ pub(super) enum Stage {
 /// Serves `client` until its socket is closed.
 pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage>) {
     let link = &client.link;
+    let slot = &HandoverSlot::default();
     let service = {
         let client = Arc::clone(&client);
         service_fn(move |request| {
-            client.link.expect_body(service::framing(&request));
+            let framing = framing(&request);
+            client.link.expect_body(framing);
             // Boxed, a connection that streams or idles does not hold the room of all its steps.
-            Box::pin(service::answer(Arc::clone(&client), request))
+            Box::pin(service::answer(Arc::clone(&client), slot, request, framing))
         })
     };
     let mut connection = Box::pin(
@@ -88,9 +92,8 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
         // Boxed, since few connections come to it.
         over = Box::pin(is_over(Arc::clone(&client), fin, told));
     };
-    // Taken in any case: a tunnel that hyper has not handed over yet holds its request, and that
-    // holds the client, which would keep both sockets open for ever.
-    let handover = client.take_handover();
+    // Taken in any case: a tunnel that hyper has not handed over yet ends before the connection.
+    let handover = slot.take();
     let Some(ended) = ended else { return };
     let unread = {
         let stop = async {

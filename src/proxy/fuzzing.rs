@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
+use super::client::Client;
 use super::connection::{self, Stage};
-use super::service::{Client, Shared};
+use super::shared::Shared;
 use super::wire::{ClientLink, Socket};
 use crate::config::Settings;
 use crate::observe::access::Peer;

@@ -5,7 +5,9 @@ use http::header::{
     CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Request, Version};
+use hyper::body::{Body, Incoming};
 
+use super::wire::Framing;
 use crate::policy::Permit;
 
 /// What belongs to one connection only (RFC 9110, section 7.6.1), besides what a Connection header
@@ -122,6 +124,16 @@ pub(super) fn wanted_protocol<B>(
             .iter()
             .any(|known| protocol.as_bytes().eq_ignore_ascii_case(known.as_bytes())))
     .then(|| protocol.clone())
+}
+
+/// How hyper framed the body of a request.
+pub(super) fn framing(request: &Request<Incoming>) -> Framing {
+    let body = request.body();
+    match body.size_hint().exact() {
+        _ if body.is_end_stream() => Framing::Empty,
+        Some(n) => Framing::Sized(n),
+        None => Framing::Chunked,
+    }
 }
 
 /// Whether the engine may read the body as a form, which overrides the query. Any Content-Type that

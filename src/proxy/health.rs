@@ -1,5 +1,6 @@
 //! `HEAD /health` on a port of its own, for health checks that were written for another proxy, and
-//! the watchdog: both only look whether the engine's socket can be connected to.
+//! the watchdog: both only look whether the engine's socket can be connected to. And what of the
+//! proxy's own requests is a health check.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::USER_AGENT;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,10 +20,12 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{interval, sleep, timeout};
 
-use super::respond::Answer;
 use super::upstream;
 use crate::config::Watchdog;
+use crate::observe::access::Peer;
 
+/// The user agent of `dockgate healthcheck`, whose pings are not worth a line at info.
+const HEALTH_CHECK_AGENT: &str = "dockgate-healthcheck";
 /// Where it answers.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 55555);
 /// A check is one short request.
@@ -73,7 +77,7 @@ async fn serve_one(socket: TcpStream, engine: Arc<Path>) {
     let _ = timeout(LIMIT, connection).await;
 }
 
-async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<Answer>, Infallible> {
+async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<String>, Infallible> {
     let status = match (request.method(), request.uri().path()) {
         (&Method::HEAD, "/health") => match upstream::dial(engine).await {
             Ok(_) => StatusCode::OK,
@@ -85,7 +89,7 @@ async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<An
         (_, "/health") => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::NOT_FOUND,
     };
-    let mut response = Response::new(Answer::Whole(None));
+    let mut response = Response::new(String::new());
     *response.status_mut() = status;
     Ok(response)
 }
@@ -111,4 +115,18 @@ pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
             }
         }
     }
+}
+
+/// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
+pub(super) fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
+    let agent = request.headers().get(USER_AGENT);
+    request.uri().path() == "/_ping"
+        && is_read(request.method())
+        && (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
+        && agent.is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+}
+
+/// Whether a request changes nothing.
+pub(super) fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }

@@ -16,8 +16,7 @@ use http::{Response, StatusCode, Version};
 use hyper::body::{Frame, Incoming};
 use tokio::time::sleep;
 
-use super::respond::poll_engine;
-use super::service::InFlight;
+use super::flight::{InFlight, poll_engine};
 use super::tunnel::{exchange, pump};
 use super::upstream::{UploadState, Upstream};
 use crate::policy::Permit;

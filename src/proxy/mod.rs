@@ -1,14 +1,21 @@
 //! The proxy itself: everything that touches a socket; hyper lives here only.
 //!
 //! `listener` binds, `server` starts, accepts and ends, `connection` carries one client from accept
-//! to close, `admission` knows who is let in, `service` answers one request, `headers` knows what is
-//! in its head, `upstream` is the engine's side, `tunnel` what a connection becomes after a 101,
-//! `hijack` what it becomes where the engine takes it over without one, `wire` what hyper cannot do
-//! with a socket, `respond` what dockgate says itself, `health` looks after the engine, `strangers`
-//! turns away who is not let in.
+//! to close, `client` is what is known of it and `shared` what all have in common, `admission` knows
+//! who is let in and `strangers` turns away who is not. `service` answers one request, `flight` is
+//! the request on its way, `headers` knows what is in its head, `upstream` is the engine's side,
+//! `tunnel` what a connection becomes after a 101, `hijack` what it becomes where the engine takes
+//! it over without one. `answer` is the body of whatever is answered, `respond` what dockgate says
+//! itself. `wire` is what hyper cannot do with a socket, `health` looks after the engine.
+//!
+//! Each names only those below it: `server`, `connection`, `service`, `answer`, `hijack`, `tunnel`,
+//! `flight`, `client`, `shared`, `admission`, `strangers`, then the rest.
 
 mod admission;
+mod answer;
+mod client;
 mod connection;
+mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod headers;
@@ -18,6 +25,7 @@ mod listener;
 mod respond;
 mod server;
 mod service;
+mod shared;
 mod strangers;
 mod tunnel;
 mod upstream;

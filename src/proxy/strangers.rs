@@ -17,8 +17,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::respond::{self, Answer};
-use super::service::{framing, is_own_check};
+use super::headers::framing;
+use super::health::is_own_check;
+use super::respond;
 use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Socket};
 use crate::observe::access::{Counters, Decision, Peer, Record};
 use crate::observe::log::ACCESS;
@@ -98,7 +99,7 @@ impl Strangers {
         }
     }
 
-    fn refuse(&self, peer: Peer, request: &Request<Incoming>, why: &str) -> Response<Answer> {
+    fn refuse(&self, peer: Peer, request: &Request<Incoming>, why: &str) -> Response<String> {
         let response = respond::error(StatusCode::FORBIDDEN, why, true);
         let own_check = is_own_check(peer, request);
         if own_check || self.told.is_news(peer) {

@@ -14,7 +14,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::Interest;
 
-use super::service::InFlight;
+use super::flight::InFlight;
 use super::upstream::Upstream;
 use super::wire::{ClientIo, EngineIo, Socket};
 

@@ -22,7 +22,7 @@ use crate::policy::Unprotected;
 use crate::proxy::connection::Stage;
 use crate::proxy::health;
 use crate::proxy::listener::Listener;
-use crate::proxy::service::Shared;
+use crate::proxy::shared::Shared;
 use crate::proxy::upstream::{self, EngineError};
 
 /// How often it says that it protects nothing, if so.

@@ -15,9 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep;
 
 use crate::observe::access::Peer;
+use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Stage};
 use crate::proxy::listener::{Accepting, Listener};
-use crate::proxy::service::{Client, Shared};
+use crate::proxy::shared::Shared;
 use crate::proxy::wire::{ClientLink, Socket};
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.

@@ -1,0 +1,168 @@
+//! A request under way, from its head to the last byte of its answer or its tunnel.
+//!
+//! Whoever holds it is answerable for its end. Dropped in any other way it cuts the engine's
+//! connection, since what is left there could be taken for the next request's answer. Its line in the
+//! log is written by that drop too, so that there is one for each request and never two.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body, Frame, Incoming};
+
+use super::client::{Client, Phase};
+use super::respond;
+use crate::observe::access::{Counters, Decision, End, Record, UploadFault};
+
+/// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
+/// says so in the log.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    client: Arc<Client>,
+    pub(super) record: Record,
+    completed: bool,
+    /// The answer ends with the connection, so that only a reset can tell a broken one.
+    pub(super) ends_with_connection: bool,
+}
+
+impl InFlight {
+    /// The request that `client` has sent now.
+    pub(super) fn begin(client: Arc<Client>, request: &Request<Incoming>) -> Self {
+        let counters = Arc::clone(&client.upload.counters);
+        let (method, target) = (request.method().clone(), request.uri().clone());
+        let record = Record::new(Arc::clone(&client.peer_text), method, target, counters);
+        client.upload.begin();
+        client.enter(Phase::Waiting);
+        Self {
+            client,
+            record,
+            completed: false,
+            ends_with_connection: false,
+        }
+    }
+
+    /// Where its bytes are counted.
+    pub(super) fn counters(&self) -> &Counters {
+        self.client.counters()
+    }
+
+    /// The connection that it came on.
+    pub(super) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// It ended well.
+    pub(super) fn complete(&mut self) {
+        self.completed = true;
+    }
+
+    /// The engine's answer ended before its end, perhaps because the request's body did.
+    pub(super) fn engine_broke_off(&mut self) {
+        self.record.end = match self.client.upload.fault() {
+            Some(fault) => End::Upload(fault),
+            None => End::Engine("the engine broke off its answer".into()),
+        };
+    }
+
+    /// Its tunnel ended in this way instead of well.
+    pub(super) fn broke_off(&mut self, how: &'static str) {
+        self.record.end = End::Tunnel(how);
+    }
+
+    /// Refuses it, since it is ambiguous.
+    pub(super) fn ambiguous(mut self, why: String) -> Response<String> {
+        let response = self.answer(StatusCode::BAD_REQUEST, &why, true);
+        self.record.decision = Decision::Ambiguous(why);
+        response
+    }
+
+    /// Says what is wrong with its body.
+    pub(super) fn bad_upload(mut self, fault: UploadFault) -> Response<String> {
+        self.record.end = End::Upload(fault);
+        self.answer(StatusCode::BAD_REQUEST, fault.message(), true)
+    }
+
+    /// Says what is wrong with the engine.
+    pub(super) fn engine_failed(
+        mut self,
+        status: StatusCode,
+        why: String,
+        close: bool,
+    ) -> Response<String> {
+        let response = self.answer(status, &why, close);
+        self.record.end = End::Engine(why);
+        response
+    }
+
+    /// The end of it, in dockgate's own words.
+    pub(super) fn answer(
+        &mut self,
+        status: StatusCode,
+        message: &str,
+        close: bool,
+    ) -> Response<String> {
+        let response = respond::error(status, message, close);
+        if !self.record.is_head() {
+            let length = response.body().size_hint().exact().unwrap_or_default();
+            self.counters().sent.store(length, Relaxed);
+        }
+        self.record.status = Some(status);
+        self.completed = true;
+        response
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.completed {
+            self.client.drop_upstream();
+            if self.ends_with_connection {
+                self.client.link.socket.reset_on_close();
+            }
+            if matches!(self.record.end, End::Whole) {
+                self.record.end = End::Cut;
+            }
+        }
+        self.record.sent = self.client.upload.head.is_whole();
+        self.client.enter(Phase::Idle);
+    }
+}
+
+/// The next part of the engine's body, as it passes by `request`'s record.
+pub(super) fn poll_engine(
+    body: &mut Incoming,
+    request: &mut InFlight,
+    broken: &mut Option<hyper::Error>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    if broken.is_some() {
+        // hyper writes on, and asks again when all is written.
+        return match request.client().link.is_behind() {
+            true => Poll::Pending,
+            false => Poll::Ready(broken.take().map(Err)),
+        };
+    }
+    let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+    match &frame {
+        Some(Ok(frame)) => {
+            let n = frame.data_ref().map_or(0, Bytes::len);
+            request.counters().sent.fetch_add(n as u64, Relaxed);
+            // hyper asks for no more after the trailers.
+            if frame.is_trailers() || body.is_end_stream() {
+                request.complete();
+            }
+        }
+        Some(Err(_)) => request.engine_broke_off(),
+        None => request.complete(),
+    }
+    if let Some(Err(e)) = frame {
+        // At an error hyper drops what it has not written yet: that comes first.
+        *broken = Some(e);
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    Poll::Ready(frame)
+}
