@@ -15,6 +15,7 @@ use hyper::body::{Body, Frame, Incoming};
 
 use super::client::{Client, Phase};
 use super::respond;
+use super::upstream::EngineError;
 use crate::observe::access::{Counters, Decision, End, Record, UploadFault};
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
@@ -22,10 +23,10 @@ use crate::observe::access::{Counters, Decision, End, Record, UploadFault};
 #[derive(Debug)]
 pub(super) struct InFlight {
     client: Arc<Client>,
-    pub(super) record: Record,
+    record: Record,
     completed: bool,
     /// The answer ends with the connection, so that only a reset can tell a broken one.
-    pub(super) ends_with_connection: bool,
+    ends_with_connection: bool,
 }
 
 impl InFlight {
@@ -54,6 +55,27 @@ impl InFlight {
         &self.client
     }
 
+    /// What the policy made of it.
+    pub(super) fn decided(&mut self, decision: Decision) {
+        self.record.decision = decision;
+    }
+
+    /// Whether it only looks whether the engine is there, which is worth no line at info.
+    pub(super) fn is_health_check(&mut self, is_one: bool) {
+        self.record.health_check = is_one;
+    }
+
+    /// The engine answered it with `status`; what follows is under way.
+    pub(super) fn streams(&mut self, status: StatusCode) {
+        self.record.status = Some(status);
+        self.client.enter(Phase::Streaming);
+    }
+
+    /// Its answer ends with the connection.
+    pub(super) fn ends_with_connection(&mut self) {
+        self.ends_with_connection = true;
+    }
+
     /// It ended well.
     pub(super) fn complete(&mut self) {
         self.completed = true;
@@ -79,8 +101,23 @@ impl InFlight {
         response
     }
 
+    /// Refuses it, since the policy does.
+    pub(super) fn denied(mut self, why: String, close: bool) -> Response<String> {
+        let response = self.answer(StatusCode::FORBIDDEN, &why, close);
+        self.record.decision = Decision::Denied(why);
+        response
+    }
+
+    /// Says why there is no answer: its body, if that was at fault, or else the engine.
+    pub(super) fn unanswered(self, e: &EngineError, close: bool) -> Response<String> {
+        match self.client.upload.fault() {
+            Some(fault) => self.bad_upload(fault),
+            None => self.engine_failed(e.status(), e.to_string(), close),
+        }
+    }
+
     /// Says what is wrong with its body.
-    pub(super) fn bad_upload(mut self, fault: UploadFault) -> Response<String> {
+    fn bad_upload(mut self, fault: UploadFault) -> Response<String> {
         self.record.end = End::Upload(fault);
         self.answer(StatusCode::BAD_REQUEST, fault.message(), true)
     }
@@ -98,12 +135,7 @@ impl InFlight {
     }
 
     /// The end of it, in dockgate's own words.
-    pub(super) fn answer(
-        &mut self,
-        status: StatusCode,
-        message: &str,
-        close: bool,
-    ) -> Response<String> {
+    fn answer(&mut self, status: StatusCode, message: &str, close: bool) -> Response<String> {
         let response = respond::error(status, message, close);
         if !self.record.is_head() {
             let length = response.body().size_hint().exact().unwrap_or_default();

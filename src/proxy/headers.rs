@@ -1,14 +1,18 @@
-//! A message's headers: what is looked for in them, and what is taken out on the way.
+//! A message's headers: what is looked for in them, and what is taken out and put in on the way.
+//!
+//! A request's framing is what hyper made of it, and goes out as just that: no header that a client
+//! sent says anew how long a body is. What belongs to one connection never passes to the other.
 
 use http::header::Entry;
 use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderValue, Request, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::{Body, Incoming};
 
 use super::wire::Framing;
-use crate::policy::Permit;
+use crate::policy::{self, Permit};
 
 /// What belongs to one connection only (RFC 9110, section 7.6.1), besides what a Connection header
 /// names. `Expect` is among them because it is answered here.
@@ -25,8 +29,8 @@ const HOP_BY_HOP: [HeaderName; 6] = [
 /// look at each, since most messages have none of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
-    pub(super) host: bool,
-    pub(super) transfer_encoding: bool,
+    host: bool,
+    transfer_encoding: bool,
     upgrade: bool,
     connection: bool,
     hop_by_hop: bool,
@@ -69,9 +73,30 @@ impl Seen {
         }
     }
 
+    /// Makes a request's headers those that the engine gets: with what its connection needs instead
+    /// of what the client's needed.
+    pub(super) fn rewrite_request(
+        self,
+        headers: &mut HeaderMap,
+        framing: Framing,
+        protocol: Option<HeaderValue>,
+    ) {
+        self.strip_hop_by_hop(headers);
+        if framing == Framing::Chunked {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if !self.host {
+            headers.insert(HOST, HeaderValue::from_static("docker"));
+        }
+        if let Some(protocol) = protocol {
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, protocol);
+        }
+    }
+
     /// Removes what belongs to one connection only: [`HOP_BY_HOP`], and what a Connection header
     /// names, but never a header that the message's meaning hangs on.
-    pub(super) fn strip_hop_by_hop(self, headers: &mut HeaderMap) {
+    fn strip_hop_by_hop(self, headers: &mut HeaderMap) {
         if self.hop_by_hop {
             for name in &HOP_BY_HOP {
                 headers.remove(name);
@@ -105,6 +130,32 @@ impl Seen {
     }
 }
 
+/// Makes the engine's answer, which is `open_ended` if nobody knows its length, one for a client that
+/// speaks `http_11` or less. True if only the connection's end can end it.
+pub(super) fn rewrite_answer<B>(
+    response: &mut Response<B>,
+    open_ended: bool,
+    http_11: bool,
+) -> bool {
+    let seen = Seen::in_headers(response.headers());
+    let chunked = seen.transfer_encoding;
+    seen.strip_hop_by_hop(response.headers_mut());
+    if chunked {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    // A body that only the connection's end can end: of the 200 instead of a 101, of an attach's
+    // error, and of everything without a length for a client that does not know chunks.
+    let ends_with_connection = open_ended && (!chunked || !http_11);
+    *response.version_mut() = Version::HTTP_11;
+    if ends_with_connection {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        // So hyper writes the bytes as they come, for clients that read them raw, and then closes.
+        *response.version_mut() = Version::HTTP_10;
+    }
+    ends_with_connection
+}
+
 /// The protocol to ask the engine for: what the client asks for, where the table has it.
 pub(super) fn wanted_protocol<B>(
     request: &Request<B>,
@@ -136,9 +187,18 @@ pub(super) fn framing(request: &Request<Incoming>) -> Framing {
     }
 }
 
+/// The body as the policy asks for it.
+pub(super) fn body_kind(framing: Framing, headers: &HeaderMap) -> policy::Body {
+    match framing {
+        Framing::Empty => policy::Body::Empty,
+        Framing::Sized(n) => policy::Body::of(Some(n), has_form(headers)),
+        Framing::Chunked => policy::Body::of(None, has_form(headers)),
+    }
+}
+
 /// Whether the engine may read the body as a form, which overrides the query. Any Content-Type that
 /// looks like one counts: those that do and are none are no client's.
-pub(super) fn has_form(headers: &HeaderMap) -> bool {
+fn has_form(headers: &HeaderMap) -> bool {
     let form = |value: &HeaderValue| {
         let value = value.as_bytes().to_ascii_lowercase();
         let has = |word: &[u8]| value.windows(word.len()).any(|part| part == word);

@@ -1,16 +1,18 @@
 //! A request's way, step by step: head, target, verdict, engine, answer.
+//!
+//! The steps are [`answer`], from top to bottom. What is sent is what the permit was given for, and
+//! every way out is an answer: the request's record is written when its [`InFlight`] is dropped.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
-use super::client::{Client, Phase};
+use super::client::Client;
 use super::flight::InFlight;
-use super::headers::{Seen, has_form, log_head, wanted_protocol};
+use super::headers::{Seen, body_kind, log_head, rewrite_answer, wanted_protocol};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::tunnel::Tunnel;
@@ -64,48 +66,33 @@ pub(super) async fn answer(
     let own_check = is_own_check(flight.client().peer, &request);
 
     let seen = Seen::in_headers(request.headers());
-    if let Err(why) = seen.check(&request) {
-        return Ok(flight.ambiguous(why.into()).map(Answer::own));
-    }
-    let target = match Target::parse(request.method(), request.uri()) {
+    let target = match parse(&request, seen) {
         Ok(target) => target,
-        Err(bad) => return Ok(flight.ambiguous(bad.to_string()).map(Answer::own)),
+        Err(why) => return Ok(flight.ambiguous(why).map(Answer::own)),
     };
     if flight.client().shared.log_requests {
         log_request(&target);
     }
     let ping = target.path() == b"/_ping" && is_read(request.method());
-    let kind = match framing {
-        Framing::Empty => policy::Body::Empty,
-        Framing::Sized(n) => policy::Body::of(Some(n), has_form(request.headers())),
-        Framing::Chunked => policy::Body::of(None, has_form(request.headers())),
-    };
+    let kind = body_kind(framing, request.headers());
     let permit = match flight.client().shared.policy.decide(target, kind) {
         Verdict::Allow(permit) => {
-            flight.record.decision = Decision::Allowed(Arc::clone(permit.origin()));
+            flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
             permit
         }
         Verdict::WouldDeny(permit, denial) => {
-            flight.record.decision = Decision::WouldDeny(denial.message());
+            flight.decided(Decision::WouldDeny(denial.message()));
             permit
         }
         Verdict::Deny(denial) => {
-            flight.record.health_check = own_check;
-            let why = denial.message();
-            let response = flight.answer(StatusCode::FORBIDDEN, &why, unread);
-            flight.record.decision = Decision::Denied(why);
-            return Ok(response.map(Answer::own));
+            flight.is_health_check(own_check);
+            return Ok(flight.denied(denial.message(), unread).map(Answer::own));
         }
     };
-    flight.record.health_check = own_check || ping && flight.client().peer.is_loopback();
+    flight.is_health_check(own_check || ping && flight.client().peer.is_loopback());
+    let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
-    if let Some(learner) = flight
-        .client()
-        .shared
-        .learner
-        .as_ref()
-        .filter(|_| !own_check)
-    {
+    if let Some(learner) = shared.learner.as_ref().filter(|_| !own_check) {
         learner.saw(permit.target(), kind);
     }
 
@@ -114,76 +101,37 @@ pub(super) async fn answer(
     let (mut head, body) = request.into_parts();
     log_head("request", &head.headers);
     let http_11 = head.version == Version::HTTP_11;
-    seen.strip_hop_by_hop(&mut head.headers);
-    if framing == Framing::Chunked {
-        head.headers
-            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    if !seen.host {
-        head.headers
-            .insert(HOST, HeaderValue::from_static("docker"));
-    }
-    if let Some(protocol) = protocol {
-        head.headers
-            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        head.headers.insert(UPGRADE, protocol);
-    }
+    seen.rewrite_request(&mut head.headers, framing, protocol);
 
     let upload = Upload::new(body, Arc::clone(&flight.client().upload));
     let mut kept = flight.client().upstream().take();
-    let socket = &flight.client().shared.socket_path;
+    let socket = &shared.socket_path;
     let state = &flight.client().upload;
     let mut response = match upstream::send(&mut kept, socket, &permit, head, upload, state).await {
         Ok(response) => response,
-        Err(e) => match state.fault() {
-            Some(fault) => return Ok(flight.bad_upload(fault).map(Answer::own)),
-            None => {
-                return Ok(flight
-                    .engine_failed(e.status(), e.to_string(), unread)
-                    .map(Answer::own));
-            }
-        },
+        Err(e) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
     };
     log_head("answer", response.headers());
-    let status = response.status();
-    flight.record.status = Some(status);
-    flight.client().enter(Phase::Streaming);
+    flight.streams(response.status());
 
-    if status == StatusCode::SWITCHING_PROTOCOLS {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let (Some(client_side), Some(upstream)) = (client_side, kept) else {
             let why = "the engine switched protocols although nobody asked it to".into();
-            return Ok(flight
-                .engine_failed(StatusCode::BAD_GATEWAY, why, unread)
-                .map(Answer::own));
+            let refusal = flight.engine_failed(StatusCode::BAD_GATEWAY, why, unread);
+            return Ok(refusal.map(Answer::own));
         };
         let engine_side = hyper::upgrade::on(&mut response);
         let tunnel = Box::new(Tunnel::new(client_side, engine_side, upstream, flight));
         slot.put(Handover::Tunnel(tunnel));
         return Ok(response.map(|_| Answer::Whole(None)));
     }
-    let open_ended =
-        !response.body().is_end_stream() && response.body().size_hint().exact().is_none();
+    let open_ended = is_open_ended(response.body());
     let is_hijack = open_ended && hijack::is_hijack(&permit, &response);
     if !is_hijack {
         *flight.client().upstream() = kept.take();
     }
-
-    let seen = Seen::in_headers(response.headers());
-    let chunked = seen.transfer_encoding;
-    seen.strip_hop_by_hop(response.headers_mut());
-    if chunked {
-        response.headers_mut().remove(CONTENT_LENGTH);
-    }
-    // A body that only the connection's end can end: of the 200 instead of a 101, of an attach's
-    // error, and of everything without a length for a client that does not know chunks.
-    let ends_with_connection = open_ended && (!chunked || !http_11);
-    *response.version_mut() = Version::HTTP_11;
-    if ends_with_connection {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-        flight.ends_with_connection = true;
-        // So hyper writes the bytes as they come, for clients that read them raw, and then closes.
-        *response.version_mut() = Version::HTTP_10;
+    if rewrite_answer(&mut response, open_ended, http_11) {
+        flight.ends_with_connection();
         if http_11 {
             flight.client().link.next_answer_ends_with_the_connection();
         }
@@ -200,6 +148,17 @@ pub(super) async fn answer(
         request: flight,
         broken: None,
     }))
+}
+
+/// What is asked for, if the request can be read in one way only.
+fn parse(request: &Request<Incoming>, seen: Seen) -> Result<Target, String> {
+    seen.check(request)?;
+    Target::parse(request.method(), request.uri()).map_err(|bad| bad.to_string())
+}
+
+/// Whether the engine did not say how long a body is.
+fn is_open_ended(body: &Incoming) -> bool {
+    !body.is_end_stream() && body.size_hint().exact().is_none()
 }
 
 /// Answers a request with the 200 by which the engine took its connection over.
