@@ -99,10 +99,12 @@ impl Hijack {
         let Self { upstream, request } = self;
         let peer = Arc::clone(lock(&request).client());
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
-        let up = async {
-            let early = peer.link.take_early().to_vec();
-            pump(client, engine, early, &peer.counters().received).await
+        let Some(early) = peer.link.take_early() else {
+            // No head was written, so that the input's beginning is lost: none of it is passed on.
+            lock(&request).broke_off("the client is gone");
+            return false;
         };
+        let up = pump(client, engine, early.to_vec(), &peer.counters().received);
         let down = async {
             answer.await.map_err(|e| match e.is_user() {
                 true => "cut before its end",

@@ -316,8 +316,8 @@ struct LinkState {
     expect: Expect,
     refusal: Option<Refusal>,
     unread: bool,
-    /// What the reader had read of the bytes that are the engine's.
-    early: BytesMut,
+    /// What the reader had read of the bytes that are the engine's, once the answer's head is out.
+    early: Option<BytesMut>,
 }
 
 /// How a request's body is framed, as hyper's parser decided.
@@ -340,7 +340,7 @@ impl ClientLink {
                 expect: Expect::Head,
                 refusal: None,
                 unread: false,
-                early: BytesMut::new(),
+                early: None,
             }),
             written: AtomicU64::new(0),
             unwritten: AtomicUsize::new(0),
@@ -383,9 +383,10 @@ impl ClientLink {
         whole
     }
 
-    /// What had been read of the client behind its last request, once [`Notice::Hijacked`] is given.
-    pub(super) fn take_early(&self) -> BytesMut {
-        mem::take(&mut self.state().early)
+    /// What had been read of the client behind its last request. There is none before
+    /// [`Notice::Hijacked`]: the reader holds it, and what the socket still has is only its rest.
+    pub(super) fn take_early(&self) -> Option<BytesMut> {
+        self.state().early.take()
     }
 
     /// What was refused, if that is how the connection ended.
@@ -730,7 +731,7 @@ impl AsyncWrite for ClientIo {
             link.next_answer.store(0, Relaxed);
             if next & HIJACKED != 0 {
                 let early = mem::take(&mut self.ahead);
-                self.link.state().early = early;
+                self.link.state().early = Some(early);
                 self.link.give_notice(Notice::Hijacked);
             }
         }

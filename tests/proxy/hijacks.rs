@@ -339,6 +339,30 @@ fn a_client_of_a_unix_listener_that_is_gone_ends_the_hijack() {
 }
 
 #[test]
+fn input_without_its_beginning_is_no_input() {
+    let engine = Engine::start();
+    let path = engine.directory().join("gate.sock");
+    let listen = format!("unix://{}", path.display());
+    let socket = engine.path().to_str().expect("a plain path").to_owned();
+    let own = [("LISTEN", &*listen), ("SOCKET_PATH", &*socket)];
+    let dockgate = Dockgate::start(&[&own, OPEN].concat());
+    dockgate.listens(&listen);
+    // Which direction is looked at first is left to chance.
+    for _ in 0..20 {
+        let mut client = Wire::unix(&path);
+        client.send([ATTACH, "rm -rf /tmp"].concat());
+        let (mut connection, _) = engine.request();
+        client.send("/rubbish");
+        // The 200 cannot be written to it any more, but what it sent can be read.
+        drop(client);
+        connection.send(RAW);
+        assert_eq!(connection.rest().0.escape_ascii().to_string(), "");
+        let line = dockgate.line(|line| line.contains("/containers/c/attach"));
+        assert!(line.contains("the client is gone"), "{line}");
+    }
+}
+
+#[test]
 fn sigterm_ends_a_silent_hijack() {
     let mut gate = Gate::open_with(&[("SHUTDOWN_GRACE", "60")]);
     let (mut client, mut engine) = hijacked(&gate, ATTACH, RAW);
