@@ -4,7 +4,8 @@
 //! hyper lets go of a connection at a 101 only. So the answer stays a body, which ends with the
 //! connection, and beside it what the client sends goes to the engine as it is. None of it is ever
 //! read as a request: the reader of requests is closed before the answer's head is written, the
-//! request's own body has wholly gone out by then, and neither connection is used again.
+//! request's own body has wholly gone out by then, and neither connection is used again. Where the
+//! body has not, there is no hijack: it goes on as a body, and nothing follows it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -57,13 +58,13 @@ impl Hijack {
     /// engine's.
     ///
     /// # Errors
-    /// The request, if its body is not whole: what is left of it would be taken for the stream.
+    /// All that was given, if the request's body is not whole: what comes next is not the stream's.
     pub(super) async fn begin(
         request: InFlight,
         upload: Option<&UploadState>,
         upstream: Upstream,
         body: Incoming,
-    ) -> Result<(Box<Self>, Box<Output>), InFlight> {
+    ) -> Result<(Box<Self>, Box<Output>), (InFlight, Upstream, Incoming)> {
         let link = Arc::clone(&request.client().link);
         let is_whole = || {
             let is_sent = upload.is_none_or(UploadState::has_ended);
@@ -73,7 +74,7 @@ impl Hijack {
         // No event tells it, and hardly ever is there anything to wait for.
         while !is_whole() {
             if looks == LOOKS {
-                return Err(request);
+                return Err((request, upstream, body));
             }
             looks += 1;
             sleep(BODY_PATIENCE / LOOKS).await;
