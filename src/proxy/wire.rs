@@ -316,6 +316,8 @@ struct LinkState {
     expect: Expect,
     refusal: Option<Refusal>,
     unread: bool,
+    /// The close is to be a reset.
+    cut: bool,
     /// What the reader had read of the bytes that are the engine's, once the answer's head is out.
     early: Option<BytesMut>,
 }
@@ -340,6 +342,7 @@ impl ClientLink {
                 expect: Expect::Head,
                 refusal: None,
                 unread: false,
+                cut: false,
                 early: None,
             }),
             written: AtomicU64::new(0),
@@ -398,6 +401,17 @@ impl ClientLink {
     pub(super) fn has_unread(&self) -> bool {
         let state = self.state();
         state.unread || !matches!(state.expect, Expect::Head)
+    }
+
+    /// Makes the close a reset. Before it there must be no FIN, which would be a proper end.
+    pub(super) fn cut(&self) {
+        self.socket.reset_on_close();
+        self.state().cut = true;
+    }
+
+    /// Whether the close is to be a reset.
+    pub(super) fn is_cut(&self) -> bool {
+        self.state().cut
     }
 
     /// Bytes that the client's socket took so far.

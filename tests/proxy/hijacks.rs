@@ -349,6 +349,45 @@ fn a_client_of_a_unix_listener_that_is_gone_ends_the_hijack() {
 }
 
 #[test]
+fn what_breaks_off_is_a_reset_hijacked_or_not() {
+    let gate = Gate::open();
+    let missing = RAW.replace("200 OK", "404 Not Found");
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n";
+    for answer in [RAW, &missing, html] {
+        let mut client = gate.sent(ATTACH.replace("Length: 0", "Length: 4"));
+        let mut engine = gate.engine.accept();
+        engine.head();
+        client.send("body");
+        // What it leaves unread makes its close a reset.
+        assert!(!engine.is_silent(BOUND));
+        engine.send([answer, "part"].concat());
+        client.head();
+        assert_eq!(client.take(4), b"part");
+        drop(engine);
+        assert_eq!(client.ends(), End::Reset, "{answer}");
+    }
+    gate.still_works();
+}
+
+#[test]
+fn a_client_that_breaks_its_body_off_is_no_engine_s_fault() {
+    let gate = Gate::open();
+    let head = "POST /exec/e/start HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut client = gate.sent([head, "2\r\n{}\r\n"].concat());
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.take(7);
+    engine.send(RAW);
+    assert_eq!(client.head().status(), 200);
+    client.send("zz\r\n");
+    assert_eq!(engine.rest().0, b"");
+    let line = gate.dockgate.line(|line| line.contains("/exec/e/start"));
+    assert!(line.contains("its chunks are malformed"), "{line}");
+    assert!(!line.contains("engine"), "{line}");
+    gate.still_works();
+}
+
+#[test]
 fn input_without_its_beginning_is_no_input() {
     let engine = Engine::start();
     let path = engine.directory().join("gate.sock");
