@@ -251,6 +251,34 @@ fn wollomatic_recorded_cases_are_as_expected() {
     );
 }
 
+/// What Go's regexp package was seen to do: whatever it refuses is refused here, and what both take
+/// matches the same texts.
+#[test]
+fn patterns_mean_what_they_mean_to_go_or_are_refused() {
+    let mut rows = include_str!("conformance/go-regexes.jsonl").lines();
+    let row = |line| serde_json::from_str::<Value>(line).expect("JSON");
+    let texts = row(rows.next().expect("a first line"));
+    let texts = texts["probes"].as_array().expect("texts").iter();
+    let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
+    let (mut taken, mut wrong) = (0, Vec::new());
+    for line in rows {
+        let row = row(line);
+        let pattern = text(&row, "pattern");
+        let Ok(regex) = Regex::new(pattern) else {
+            continue;
+        };
+        taken += 1;
+        let matched: Vec<&str> = (texts.iter().copied())
+            .filter(|text| regex.matches(text))
+            .collect();
+        if row["go"] != serde_json::json!(matched) {
+            wrong.push(format!("{pattern:?}: {matched:?}, Go: {}", row["go"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(taken > 700, "only {taken} are taken");
+}
+
 // What holds for any of them.
 
 const PATTERNS: &[&str] = &[

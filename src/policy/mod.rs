@@ -7,6 +7,7 @@
 
 mod allowlist;
 mod explain;
+mod portable;
 mod rule;
 mod tree;
 mod verdict;
