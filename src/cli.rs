@@ -408,6 +408,7 @@ fn patterns(lines: &[Line]) -> String {
             origin,
             methods,
             pattern,
+            ..
         } = line;
         [origin, methods, pattern].map(|text| text.escape_debug().to_string())
     }));

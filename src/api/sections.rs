@@ -49,7 +49,7 @@ pub struct Action {
 
 impl Action {
     /// What its deny takes away.
-    pub fn denied(&self) -> impl Iterator<Item = &'static Route> {
+    pub fn denied(&self) -> impl Iterator<Item = &'static Route> + Clone {
         self.routes.iter().chain(self.deny_also)
     }
 

@@ -13,7 +13,7 @@ mod socket_proxy;
 
 pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
-pub use dialect::Line;
+pub use dialect::{Line, Reach};
 pub use dialect::presets::{Extra, PRESETS, Piece, Preset, Presets};
 pub use dialect::profile::{PROFILE_VARIABLES, Profile};
 pub use dialect::regexes::Regexes;

@@ -33,6 +33,11 @@ impl Regex {
         Regex::new(end.unwrap_or(inner))
     }
 
+    /// As it is compiled: with its anchors.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it matches a text.
     pub fn matches(&self, text: &str) -> bool {
         let regex = RegexBuilder::new(&self.0).unicode(false).build();

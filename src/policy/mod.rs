@@ -8,6 +8,7 @@
 mod allowlist;
 mod explain;
 mod portable;
+mod reach;
 mod rule;
 mod tree;
 mod verdict;
@@ -18,6 +19,7 @@ use crate::api::{Method, Target};
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
+pub use reach::Reached;
 pub use rule::{Body, Class, Condition, Effect, Grant, Hole, Pattern, Route, Rule, Slash, Step};
 pub use tree::TooComplex;
 use tree::Tree;
@@ -131,6 +133,16 @@ impl Policy {
             }
             verdict => verdict,
         }
+    }
+
+    /// Whether a deny refuses such a request, whatever allows it.
+    pub fn forbids(&self, target: &Target) -> bool {
+        let ruled = target.method().map(|method| {
+            let row = &self.rows[self.tree.find(target.path())];
+            // A deny knows no conditions, so all rulings of an outcome have it or none.
+            &self.outcomes[row[method.index()]].rulings[0]
+        });
+        matches!(ruled, Some(Ruling::Forbid { .. }))
     }
 
     fn judge(&self, target: Target, body: Body) -> Verdict {
