@@ -20,7 +20,7 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES},
+    config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Snapshot, VARIABLES},
     learn::Learner,
     observe::{access, log as log_writer},
     policy::{Body, Verdict, printable},
@@ -160,10 +160,7 @@ fn with_settings(environment: &Snapshot, command: impl FnOnce(&Settings) -> u8) 
 /// Tells every mistake at once.
 fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
     for diagnostic in diagnostics {
-        match diagnostic.severity {
-            Severity::Error => complain(&format_args!("error: {diagnostic}")),
-            Severity::Warning => complain(&format_args!("warning: {diagnostic}")),
-        }
+        complain(&format_args!("{}: {diagnostic}", diagnostic.severity));
     }
     BAD_CONFIGURATION
 }
@@ -311,20 +308,26 @@ fn table(settings: &Settings) -> String {
                 .switch(variable)
                 .is_some_and(|one| one.value.is_some())
         };
-        let mut row = |variable: &str, effect: &str, routes: String| {
-            let effect = if grants.on(variable) { effect } else { "none" };
-            rows.push([
-                variable.to_owned(),
-                effect.to_owned(),
-                from(variable),
-                routes,
-            ]);
+        let mut row = |variable: &str, effect: String, routes: String| {
+            rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            row(action.allow, "allow", Route::list(action.routes));
+            let besides = settings.granted_besides(action);
+            let effect = match (grants.on(action.allow), grants.on(action.deny)) {
+                (_, true) => "denied".to_owned(),
+                (true, false) => "allow".to_owned(),
+                (false, false) if besides.is_empty() => "none".to_owned(),
+                (false, false) => format!("allowed by {}", besides.join(", ")),
+            };
+            row(action.allow, effect, Route::list(action.routes));
         }
         if set(action.deny) {
-            row(action.deny, "deny", Route::list(action.denied()));
+            let effect = if grants.on(action.deny) {
+                "deny"
+            } else {
+                "not denied"
+            };
+            row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
     }
     let mut text = String::new();
@@ -388,11 +391,13 @@ fn table(settings: &Settings) -> String {
     if let Some(note) = settings.files_readable() {
         line(&mut text, note);
     }
+    for diagnostic in &settings.warnings {
+        let severity = diagnostic.severity;
+        line(&mut text, format_args!("{severity}: {diagnostic}"));
+    }
     for warning in settings
-        .warnings
-        .iter()
-        .map(ToString::to_string)
-        .chain(settings.root_on_host())
+        .root_on_host()
+        .into_iter()
         .chain(settings.unprotected.map(|why| why.to_string()))
     {
         line(&mut text, format_args!("warning: {warning}"));

@@ -21,8 +21,8 @@ use super::{
     socket_proxy::SocketProxy,
 };
 use crate::{
-    api::sections::{ACTIONS, Action, ROOTS, Route, SECTIONS, Section},
-    policy::{Body, Policy, Rule, Unprotected, Verdict, printable, value_reading},
+    api::sections::{ACTIONS, Route, SECTIONS, Section},
+    policy::{Policy, Rule, Unprotected, printable, value_reading},
 };
 
 /// A variable that is no section and no action.
@@ -176,6 +176,13 @@ pub enum LogLevel {
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
+        let mut settings = Settings::read(snapshot)?;
+        let zeros: Vec<Diagnostic> = settings.idle_zeros().collect();
+        settings.warnings.extend(zeros);
+        Ok(settings)
+    }
+
+    fn read(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
         let presets = Presets::read(snapshot, &mut diagnostics);
         let regexes = Regexes::read(snapshot, &mut diagnostics);
@@ -380,65 +387,7 @@ impl Settings {
         lines
     }
 
-    /// A warning, if what is granted reaches root on the host.
-    pub fn root_on_host(&self) -> Option<String> {
-        let mut reaches: Vec<String> = Vec::new();
-        for root in ROOTS {
-            for origin in root
-                .routes
-                .iter()
-                .filter_map(|route| self.granted_by(route))
-            {
-                let reach = format!("{origin} ({})", root.doc);
-                if !reaches.contains(&reach) {
-                    reaches.push(reach);
-                }
-            }
-        }
-        let reaches = reaches.join(", ");
-        (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
-    }
-
-    /// A note, if sections that are only read bring out the contents of files.
-    pub fn files_readable(&self) -> Option<String> {
-        let by_section = |route: &Route| {
-            let origin = self.granted_by(route)?;
-            self.granted_sections()
-                .find(|section| *section.name == *origin)
-        };
-        let open = ACTIONS.iter().filter(|action| {
-            action.reads_files
-                && action
-                    .routes
-                    .iter()
-                    .any(|route| by_section(route).is_some())
-        });
-        let open: Vec<&Action> = open.filter(|_| !self.grants.on(POST)).collect();
-        let routes: Vec<String> = open
-            .iter()
-            .map(|action| Route::list(action.routes))
-            .collect();
-        let denies: Vec<String> = open
-            .iter()
-            .map(|action| format!("{}=1", action.deny))
-            .collect();
-        (!open.is_empty()).then(|| {
-            let (routes, denies) = (routes.join(", "), denies.join(" "));
-            format!(
-                "POST=0 leaves the contents of files readable ({routes}); to close that: {denies}"
-            )
-        })
-    }
-
-    /// By what a request of this route is allowed, if it is.
-    fn granted_by(&self, route: &Route) -> Option<Arc<str>> {
-        match self.policy.decide(route.sample()?, Body::Other) {
-            Verdict::Allow(permit) => Some(permit.origin().clone()),
-            Verdict::Deny(_) | Verdict::WouldDeny(..) => None,
-        }
-    }
-
-    fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {
+    pub(super) fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {
         SECTIONS
             .iter()
             .filter(|section| self.grants.on(section.name))
