@@ -21,9 +21,7 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{
-        FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES, shown_path,
-    },
+    config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Snapshot, VARIABLES, shown_path},
     learn::Learner,
     observe::{access, log as log_writer},
     policy::{Body, Verdict, printable},
@@ -172,10 +170,7 @@ fn with_settings(environment: &Snapshot, command: impl FnOnce(&Settings) -> u8) 
 /// Tells every mistake at once.
 fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
     for diagnostic in diagnostics {
-        match diagnostic.severity {
-            Severity::Error => complain(&format_args!("error: {diagnostic}")),
-            Severity::Warning => complain(&format_args!("warning: {diagnostic}")),
-        }
+        complain(&format_args!("{}: {diagnostic}", diagnostic.severity));
     }
     BAD_CONFIGURATION
 }
@@ -362,10 +357,12 @@ fn table(settings: &Settings) -> String {
             rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            let effect = match settings.granted_elsewhere(action) {
-                _ if grants.on(action.allow) => "allow".to_owned(),
-                Some(by) => format!("allowed by {by}"),
-                None => "none".to_owned(),
+            let besides = settings.granted_besides(action);
+            let effect = match (grants.on(action.allow), grants.on(action.deny)) {
+                (_, true) => "denied".to_owned(),
+                (true, false) => "allow".to_owned(),
+                (false, false) if besides.is_empty() => "none".to_owned(),
+                (false, false) => format!("allowed by {}", besides.join(", ")),
             };
             row(action.allow, effect, Route::list(action.routes));
         }
@@ -373,7 +370,7 @@ fn table(settings: &Settings) -> String {
             let effect = if grants.on(action.deny) {
                 "deny"
             } else {
-                "none"
+                "not denied"
             };
             row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
@@ -433,11 +430,13 @@ fn table(settings: &Settings) -> String {
     for note in settings.notes() {
         line(&mut text, note);
     }
+    for diagnostic in &settings.warnings {
+        let severity = diagnostic.severity;
+        line(&mut text, format_args!("{severity}: {diagnostic}"));
+    }
     for warning in settings
-        .warnings
-        .iter()
-        .map(ToString::to_string)
-        .chain(settings.root_on_host())
+        .root_on_host()
+        .into_iter()
         .chain(settings.unprotected.map(|why| why.to_string()))
     {
         line(&mut text, format_args!("warning: {warning}"));
@@ -453,6 +452,7 @@ fn patterns(lines: &[Line]) -> String {
             origin,
             methods,
             pattern,
+            ..
         } = line;
         [origin, methods, pattern].map(|text| visible(text))
     }));

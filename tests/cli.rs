@@ -31,6 +31,57 @@ fn dockgate(args: &[&str], env: &[(&str, &str)]) -> Ran {
     }
 }
 
+/// A zero beside what is allowed is not shown as if it took that away, nor an allow that is denied.
+#[test]
+fn check_shows_what_an_action_comes_to() {
+    let env = [
+        ("CONTAINERS", "1"),
+        ("SP_ALLOW_GET", r"/v1\.[0-9]+/containers/[^/]+/(stats|logs)"),
+        ("ALLOW_LOGS", "0"),
+        ("ALLOW_STATS", "no"),
+        ("ALLOW_START", "0"),
+        ("ALLOW_TOP", "1"),
+        ("DENY_TOP", "1"),
+        ("ALLOW_CHANGES", "0"),
+        ("DENY_CHANGES", "1"),
+        ("DENY_INSPECT", "0"),
+        ("ALLOW_WAIT", "1"),
+    ];
+    let check = dockgate(&["check"], &env);
+    assert_eq!(check.code, 0, "{}", check.err);
+    let effect = |variable: &str| {
+        let words = check.out.lines().map(str::split_whitespace);
+        let mut row = words
+            .filter(|words| words.clone().next() == Some(variable))
+            .map(|words| words.skip(1).collect::<Vec<_>>().join(" "));
+        let row = row.next().expect("a row");
+        let end = row.find(variable).expect("where it comes from");
+        row[..end].trim_end().to_owned()
+    };
+    for (variable, expected) in [
+        ("ALLOW_LOGS", "allowed by CONTAINERS, SP_ALLOW_GET"),
+        ("ALLOW_STATS", "allowed by CONTAINERS, SP_ALLOW_GET"),
+        ("ALLOW_START", "none"),
+        ("ALLOW_TOP", "denied"),
+        ("ALLOW_CHANGES", "denied"),
+        ("ALLOW_WAIT", "allow"),
+        ("DENY_TOP", "deny"),
+        ("DENY_INSPECT", "not denied"),
+    ] {
+        assert_eq!(effect(variable), expected, "{variable} in:\n{}", check.out);
+    }
+    for warning in [
+        "ALLOW_LOGS=0 takes nothing away: CONTAINERS and SP_ALLOW_GET grant it; set DENY_LOGS=1",
+        "ALLOW_STATS=no takes nothing away: CONTAINERS and SP_ALLOW_GET grant it; set DENY_STATS=1",
+    ] {
+        assert!(
+            check.out.contains(&format!("warning: {warning}\n")),
+            "{}",
+            check.out
+        );
+    }
+}
+
 #[test]
 fn version_is_printed() {
     for args in [&["version"][..], &["--version"], &["-V"]] {

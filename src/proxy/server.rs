@@ -21,7 +21,7 @@ use super::service::{Client, Shared};
 use super::strangers;
 use super::upstream::{self, EngineError};
 use super::wire::{ClientLink, Socket};
-use crate::config::{LogLevel, Settings};
+use crate::config::{LogLevel, Settings, Severity};
 use crate::learn::Learner;
 use crate::observe::access::Peer;
 use crate::observe::log as log_writer;
@@ -72,7 +72,10 @@ pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Re
         .map_or(LogLevel::Emerg, |_| LogLevel::Err);
     log_writer::init(settings.log_level.min(quietest), settings.log_json);
     for warning in &settings.warnings {
-        log::warn!("{warning}");
+        match warning.severity {
+            Severity::Note => log::info!("{warning}"),
+            Severity::Warning | Severity::Error => log::warn!("{warning}"),
+        }
     }
     for line in settings.summary() {
         log::info!("{line}");

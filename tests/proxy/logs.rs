@@ -33,6 +33,46 @@ fn has(line: &str, words: &[&str]) {
     }
 }
 
+/// What grants more than its author believes is said at start; the zeros of Tecnativa's image only
+/// to those who read everything.
+#[test]
+fn grants_that_go_further_than_they_look_are_told_at_start() {
+    let env = [
+        ("CONTAINERS", "1"),
+        ("POST", "1"),
+        ("DENY_CREATE", "1"),
+        ("ALLOW_LOGS", "0"),
+        ("ALLOW_RESTARTS", "0"),
+        ("SP_ALLOW_GET", "'/info'"),
+        ("SP_ALLOW_POST", r"/v1\.[0-9]+/volumes/create"),
+    ];
+    let gate = Gate::with(&env);
+    for (level, text) in [
+        (
+            "warning",
+            "ALLOW_LOGS=0 takes nothing away: CONTAINERS grants it; set DENY_LOGS=1",
+        ),
+        (
+            "info",
+            "ALLOW_RESTARTS=0 takes nothing away: CONTAINERS grants it; set DENY_RESTARTS=1",
+        ),
+        (
+            "warning",
+            "SP_ALLOW_GET='/info' matches no GET route of the Docker API: the quotes around it are \
+             part of it; write /info",
+        ),
+        (
+            "warning",
+            "a client can become root on the host: SP_ALLOW_POST (a volume can be made of any \
+             directory of the host)",
+        ),
+    ] {
+        let line = gate.dockgate.line(|line| line.contains(text));
+        has(&line, &[&format!(" {level} ")]);
+    }
+    gate.still_works();
+}
+
 #[test]
 fn an_allowed_request_is_one_line_at_info() {
     let gate = Gate::with(&[("VOLUMES", "1"), ("POST", "1")]);
