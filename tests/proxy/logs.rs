@@ -406,6 +406,7 @@ fn an_answer_with_trailers_ended_well() {
 }
 
 const STOP: &str = "POST /v1.41/containers/x/stop HTTP/1.1\r\nHost: docker\r\n";
+const BUILD: &str = "POST /v1.41/build HTTP/1.1\r\nHost: docker\r\n";
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
 
 /// A body that breaks off does not undo what the engine does at the request's head.
@@ -512,6 +513,34 @@ fn what_the_engine_never_got_is_not_called_allowed() {
     drop(waiting);
     gate.engine.restart();
     gate.still_works();
+}
+
+/// An engine may answer before it has a body, and take the rest of that when the next request is there.
+#[test]
+fn the_rest_of_an_earlier_body_is_none_of_the_next_request() {
+    let gate = Gate::open();
+    let body = vec![b'x'; 2 << 20];
+    let mut client = gate.sent(format!("{BUILD}Content-Length: {}\r\n\r\n", body.len()));
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno");
+    assert_eq!(client.response().text(), "no");
+    // Until here the engine has taken nothing of it, and now as much as makes room for all.
+    let mut taker = engine.twin();
+    let taking = thread::spawn(move || taker.take(1 << 20));
+    client.send(&body);
+    client.send([STOP, "\r\n"].concat());
+    taking.join().expect("it came");
+    // The next request waits for the rest. Part of that goes out beside it.
+    thread::sleep(Duration::from_millis(500));
+    engine.take(200 << 10);
+    thread::sleep(Duration::from_millis(200));
+    client.reset();
+    let line = gate.dockgate.line(|line| line.contains("/x/stop"));
+    let end = " unsent: allowed by CONTAINERS (cut before its end)";
+    assert!(line.contains(" - in=0 ") && line.ends_with(end), "{line}");
+    let (rest, _) = engine.rest();
+    assert!(!rest.windows(4).any(|part| part == b"POST"));
 }
 
 #[test]
