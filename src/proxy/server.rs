@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::admission::LOOKUP_TIMEOUT;
 use super::connection::{self, Stage};
 use super::health;
 use super::listener::{Accepting, Listener};
@@ -435,7 +436,8 @@ impl Work {
         let Some(admission) = &self.shared.admission else {
             return;
         };
-        if !admission.admits(peer).await {
+        let patience = strangers::patience(&socket, peer);
+        if !admission.admits(peer, patience).await {
             let why = admission.refusal(peer);
             admission.strangers.turn_away(socket, peer, &why).await;
         } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
@@ -478,7 +480,7 @@ impl Work {
             let unsure = shared.admission.as_ref().filter(|all| !all.lists(peer));
             match unsure {
                 // Boxed, since few connections come to it.
-                Some(admission) if !Box::pin(admission.admits(peer)).await => {
+                Some(admission) if !Box::pin(admission.admits(peer, LOOKUP_TIMEOUT)).await => {
                     let why = admission.refusal(peer);
                     Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
                 }
