@@ -233,7 +233,7 @@ fn show_presets(name: Option<&str>) -> u8 {
 /// Prints the smallest grants for what an access log holds.
 fn learn(files: &[String]) -> u8 {
     let learner = Learner::new();
-    let (mut unchanged, mut others) = (0_u64, 0_u64);
+    let (mut unchanged, mut foreign, mut others) = (0_u64, 0_u64, 0_u64);
     let mut unknown_bodies = false;
     // Before whose lines of the log a name stands, if one does.
     let mut whose: Option<Option<String>> = None;
@@ -258,10 +258,12 @@ fn learn(files: &[String]) -> u8 {
             let line = lines::undated(line);
             let plain = log_writer::plain_line(line);
             let line = access::Line::read(plain.as_deref().unwrap_or(line));
-            // What another container writes is no log of dockgate, whatever it looks like.
-            let own =
-                line.filter(|_| whose.get_or_insert(name.map(str::to_owned)).as_deref() == name);
-            match own {
+            match line {
+                // What another container writes is no log of dockgate, whatever it looks like. Which
+                // one is meant is not known, so it is told.
+                Some(_) if whose.get_or_insert(name.map(str::to_owned)).as_deref() != name => {
+                    foreign += 1;
+                }
                 Some(line) => match Target::from_line(line.method, &line.target) {
                     Ok(target)
                         if line.verdict != access::Verdict::None && target.method().is_some() =>
@@ -280,16 +282,20 @@ fn learn(files: &[String]) -> u8 {
     }
     let counts = [
         (unchanged, "requests that no grant would have changed"),
+        (foreign, "lines of other containers that look the same"),
         (others, "lines of another kind"),
     ];
     let left_out = counts.iter().filter(|(count, _)| *count > 0);
     let left_out: Vec<String> = left_out
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let mut more = match left_out.as_slice() {
-        [] => String::new(),
-        some => format!(", leaving out {}", some.join(" and ")),
+    let mut more = match whose.flatten() {
+        Some(name) => format!(" of {}", printable(&name)),
+        None => String::new(),
     };
+    if !left_out.is_empty() {
+        more += &format!(", leaving out {}", left_out.join(" and "));
+    }
     if unknown_bodies {
         more += "; those denied are taken to have had no body";
     }
