@@ -21,9 +21,7 @@ use crate::{
         Target,
         sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     },
-    config::{
-        FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Severity, Snapshot, VARIABLES, shown_path,
-    },
+    config::{FLAGS, Line, PROFILE_VARIABLES, Preset, Settings, Snapshot, VARIABLES, shown_path},
     learn::Learner,
     observe::{access, log as log_writer},
     policy::{Body, Verdict, printable},
@@ -172,10 +170,7 @@ fn with_settings(environment: &Snapshot, command: impl FnOnce(&Settings) -> u8) 
 /// Tells every mistake at once.
 fn refuse(diagnostics: &[crate::config::Diagnostic]) -> u8 {
     for diagnostic in diagnostics {
-        match diagnostic.severity {
-            Severity::Error => complain(&format_args!("error: {diagnostic}")),
-            Severity::Warning => complain(&format_args!("warning: {diagnostic}")),
-        }
+        complain(&format_args!("{}: {diagnostic}", diagnostic.severity));
     }
     BAD_CONFIGURATION
 }
@@ -238,7 +233,7 @@ fn show_presets(name: Option<&str>) -> u8 {
 /// Prints the smallest grants for what an access log holds.
 fn learn(files: &[String]) -> u8 {
     let learner = Learner::new();
-    let (mut unchanged, mut others) = (0_u64, 0_u64);
+    let (mut unchanged, mut foreign, mut others) = (0_u64, 0_u64, 0_u64);
     let mut unknown_bodies = false;
     // Before whose lines of the log a name stands, if one does.
     let mut whose: Option<Option<String>> = None;
@@ -263,10 +258,12 @@ fn learn(files: &[String]) -> u8 {
             let line = lines::undated(line);
             let plain = log_writer::plain_line(line);
             let line = access::Line::read(plain.as_deref().unwrap_or(line));
-            // What another container writes is no log of dockgate, whatever it looks like.
-            let own =
-                line.filter(|_| whose.get_or_insert(name.map(str::to_owned)).as_deref() == name);
-            match own {
+            match line {
+                // What another container writes is no log of dockgate, whatever it looks like. Which
+                // one is meant is not known, so it is told.
+                Some(_) if whose.get_or_insert(name.map(str::to_owned)).as_deref() != name => {
+                    foreign += 1;
+                }
                 Some(line) => match Target::from_line(line.method, &line.target) {
                     Ok(target)
                         if line.verdict != access::Verdict::None && target.method().is_some() =>
@@ -285,16 +282,20 @@ fn learn(files: &[String]) -> u8 {
     }
     let counts = [
         (unchanged, "requests that no grant would have changed"),
+        (foreign, "lines of other containers that look the same"),
         (others, "lines of another kind"),
     ];
     let left_out = counts.iter().filter(|(count, _)| *count > 0);
     let left_out: Vec<String> = left_out
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let mut more = match left_out.as_slice() {
-        [] => String::new(),
-        some => format!(", leaving out {}", some.join(" and ")),
+    let mut more = match whose.flatten() {
+        Some(name) => format!(" of {}", printable(&name)),
+        None => String::new(),
     };
+    if !left_out.is_empty() {
+        more += &format!(", leaving out {}", left_out.join(" and "));
+    }
     if unknown_bodies {
         more += "; those denied are taken to have had no body";
     }
@@ -362,10 +363,12 @@ fn table(settings: &Settings) -> String {
             rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            let effect = match settings.granted_elsewhere(action) {
-                _ if grants.on(action.allow) => "allow".to_owned(),
-                Some(by) => format!("allowed by {by}"),
-                None => "none".to_owned(),
+            let besides = settings.granted_besides(action);
+            let effect = match (grants.on(action.allow), grants.on(action.deny)) {
+                (_, true) => "denied".to_owned(),
+                (true, false) => "allow".to_owned(),
+                (false, false) if besides.is_empty() => "none".to_owned(),
+                (false, false) => format!("allowed by {}", besides.join(", ")),
             };
             row(action.allow, effect, Route::list(action.routes));
         }
@@ -373,7 +376,7 @@ fn table(settings: &Settings) -> String {
             let effect = if grants.on(action.deny) {
                 "deny"
             } else {
-                "none"
+                "not denied"
             };
             row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
@@ -433,11 +436,13 @@ fn table(settings: &Settings) -> String {
     for note in settings.notes() {
         line(&mut text, note);
     }
+    for diagnostic in &settings.warnings {
+        let severity = diagnostic.severity;
+        line(&mut text, format_args!("{severity}: {diagnostic}"));
+    }
     for warning in settings
-        .warnings
-        .iter()
-        .map(ToString::to_string)
-        .chain(settings.root_on_host())
+        .root_on_host()
+        .into_iter()
         .chain(settings.unprotected.map(|why| why.to_string()))
     {
         line(&mut text, format_args!("warning: {warning}"));
@@ -453,6 +458,7 @@ fn patterns(lines: &[Line]) -> String {
             origin,
             methods,
             pattern,
+            ..
         } = line;
         [origin, methods, pattern].map(|text| visible(text))
     }));

@@ -31,6 +31,57 @@ fn dockgate(args: &[&str], env: &[(&str, &str)]) -> Ran {
     }
 }
 
+/// A zero beside what is allowed is not shown as if it took that away, nor an allow that is denied.
+#[test]
+fn check_shows_what_an_action_comes_to() {
+    let env = [
+        ("CONTAINERS", "1"),
+        ("SP_ALLOW_GET", r"/v1\.[0-9]+/containers/[^/]+/(stats|logs)"),
+        ("ALLOW_LOGS", "0"),
+        ("ALLOW_STATS", "no"),
+        ("ALLOW_START", "0"),
+        ("ALLOW_TOP", "1"),
+        ("DENY_TOP", "1"),
+        ("ALLOW_CHANGES", "0"),
+        ("DENY_CHANGES", "1"),
+        ("DENY_INSPECT", "0"),
+        ("ALLOW_WAIT", "1"),
+    ];
+    let check = dockgate(&["check"], &env);
+    assert_eq!(check.code, 0, "{}", check.err);
+    let effect = |variable: &str| {
+        let words = check.out.lines().map(str::split_whitespace);
+        let mut row = words
+            .filter(|words| words.clone().next() == Some(variable))
+            .map(|words| words.skip(1).collect::<Vec<_>>().join(" "));
+        let row = row.next().expect("a row");
+        let end = row.find(variable).expect("where it comes from");
+        row[..end].trim_end().to_owned()
+    };
+    for (variable, expected) in [
+        ("ALLOW_LOGS", "allowed by CONTAINERS, SP_ALLOW_GET"),
+        ("ALLOW_STATS", "allowed by CONTAINERS, SP_ALLOW_GET"),
+        ("ALLOW_START", "none"),
+        ("ALLOW_TOP", "denied"),
+        ("ALLOW_CHANGES", "denied"),
+        ("ALLOW_WAIT", "allow"),
+        ("DENY_TOP", "deny"),
+        ("DENY_INSPECT", "not denied"),
+    ] {
+        assert_eq!(effect(variable), expected, "{variable} in:\n{}", check.out);
+    }
+    for warning in [
+        "ALLOW_LOGS=0 takes nothing away: CONTAINERS and SP_ALLOW_GET grant it; set DENY_LOGS=1",
+        "ALLOW_STATS=no takes nothing away: CONTAINERS and SP_ALLOW_GET grant it; set DENY_STATS=1",
+    ] {
+        assert!(
+            check.out.contains(&format!("warning: {warning}\n")),
+            "{}",
+            check.out
+        );
+    }
+}
+
 #[test]
 fn version_is_printed() {
     for args in [&["version"][..], &["--version"], &["-V"]] {
@@ -618,8 +669,8 @@ fn learn_reads_logs_and_nothing_else() {
     let learned = learn(&["-"], LOG.as_bytes());
     assert_eq!((learned.code, learned.err.as_str()), (0, ""));
     for part in [
-        "# Learned from 2 requests, leaving out 2 requests that no grant would have changed and 3 \
-         lines of another kind; those denied are taken to have had no body.\n\
+        "# Learned from 2 requests, leaving out 2 requests that no grant would have changed and 1 \
+         lines of other containers that look the same and 2 lines of another kind; those denied are taken to have had no body.\n\
          # Any one of these lets all of them pass.\n",
         "environment:\n  ALLOW_START: 1\n  EVENTS: 0\n  PING: 0\n  VERSION: 1\n#\n",
         "  SP_ALLOW_GET: '/(v[0-9.]+/)?version'\n",
@@ -627,7 +678,7 @@ fn learn_reads_logs_and_nothing_else() {
     ] {
         assert!(learned.out.contains(part), "{part}\n{}", learned.out);
     }
-    // The same as JSON objects.
+    // The same as JSON objects. The other container's line is none of those.
     let json = LOG.lines().map(|line| {
         let (time, rest) = line.split_at(24);
         let (level, message) = rest.trim_start().split_once(' ').expect("a level");
@@ -635,9 +686,10 @@ fn learn_reads_logs_and_nothing_else() {
         let order = ["time", "level", "msg"].map(|key| format!("\"{key}\":{}", line[key]));
         format!("{{{}}}\n", order.join(","))
     });
+    let other = "1 lines of other containers that look the same and 2 lines of another kind";
     assert_eq!(
         learn(&["-"], json.collect::<String>().as_bytes()).out,
-        learned.out
+        learned.out.replace(other, "3 lines of another kind")
     );
     // More than one file, one without a newline at its end.
     let folder = tempfile::tempdir().expect("a folder");
@@ -737,6 +789,23 @@ fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
     }
 }
 
+/// Any container can write what looks like a log of dockgate.
+#[test]
+fn learn_names_the_container_that_it_learned_from() {
+    let line = |name: &str, what: &str| {
+        format!("{name} | 2026-11-21T23:02:00.457Z {what} in=0 out=1 1ms allowed by X\n")
+    };
+    let log = [
+        line("evil-1", "info    172.20.0.9:1 GET /containers/json 200"),
+        line("dockgate-1", "info    172.20.0.3:1 GET /version 200"),
+        line("dockgate-1", "listening"),
+    ];
+    let learned = learn(&["-"], log.concat().as_bytes());
+    let told = "# Learned from 1 requests of evil-1, leaving out 1 lines of other containers that \
+                look the same and 1 lines of another kind.\n";
+    assert!(learned.out.starts_with(told), "{}", learned.out);
+}
+
 /// As `docker-compose logs` and `docker compose logs` show them.
 #[test]
 fn learn_reads_lines_with_the_name_of_their_container() {
@@ -753,7 +822,11 @@ fn learn_reads_lines_with_the_name_of_their_container() {
             Some(_) => format!("{line}\n"),
         });
         let named = learn(&["-"], lines.collect::<String>().as_bytes());
-        assert_eq!(named.out, learned.out, "{before:?}");
+        let start = before.find("dockgate").expect("its name");
+        let name = before[start..].split(' ').next().expect("its name");
+        let out = named.out.replacen(&format!(" of {name},"), ",", 1);
+        assert_ne!(named.out, out, "{before:?}");
+        assert_eq!(out, learned.out, "{before:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use dockgate::{
-    api::{Methods, Target},
+    api::{Methods, Target, sections::ACTIONS},
     config::{Settings, Severity, Snapshot},
     policy::{Allowlist, Body, Entry, Policy, Regex, Subject, Verdict},
 };
@@ -116,10 +116,16 @@ fn compare(cases: &str, load: impl Fn(&Value) -> Result<Settings, String>, why: 
 }
 
 /// All that is allowed here and was denied there.
-const WIDER: &[(&str, &str)] = &[(
-    "method-none/",
-    "nothing is set: that is Tecnativa's configuration, with PING granted",
-)];
+const WIDER: &[(&str, &str)] = &[
+    (
+        "method-none/",
+        "nothing is set: that is Tecnativa's configuration, with PING granted",
+    ),
+    (
+        "parse/bom",
+        "a byte order mark is skipped, and the first line counts",
+    ),
+];
 
 /// Stricter than wollomatic/socket-proxy in these.
 const WOLLOMATIC: &[(&str, &str)] = &[
@@ -174,7 +180,7 @@ const WOLLOMATIC: &[(&str, &str)] = &[
     ("startup/upstream-missing", "found out when it starts"),
 ];
 
-/// Stricter than knrdl/docker-socket-protector in these, but for the first.
+/// Stricter than knrdl/docker-socket-protector in these, but for the first and the byte order mark.
 const KNRDL: &[(&str, &str)] = &[
     (
         "startup/no-env",
@@ -187,6 +193,7 @@ const KNRDL: &[(&str, &str)] = &[
     ),
     ("startup/no-socket", "found out when it starts"),
     ("parse/star-method", "a quantifier of nothing is refused"),
+    ("parse/bom-comment", "a byte order mark is skipped"),
     ("match-encoded/01", "an escaped slash"),
     ("match-encoded/02", "an escaped slash"),
     ("match-encoded/04", "a needless escape"),
@@ -247,6 +254,34 @@ fn wollomatic_recorded_cases_are_as_expected() {
         load,
         WOLLOMATIC,
     );
+}
+
+/// What Go's regexp package was seen to do: whatever it refuses is refused here, and what both take
+/// matches the same texts.
+#[test]
+fn patterns_mean_what_they_mean_to_go_or_are_refused() {
+    let mut rows = include_str!("conformance/go-regexes.jsonl").lines();
+    let row = |line| serde_json::from_str::<Value>(line).expect("JSON");
+    let texts = row(rows.next().expect("a first line"));
+    let texts = texts["probes"].as_array().expect("texts").iter();
+    let texts: Vec<&str> = texts.filter_map(Value::as_str).collect();
+    let (mut taken, mut wrong) = (0, Vec::new());
+    for line in rows {
+        let row = row(line);
+        let pattern = text(&row, "pattern");
+        let Ok(regex) = Regex::new(pattern) else {
+            continue;
+        };
+        taken += 1;
+        let matched: Vec<&str> = (texts.iter().copied())
+            .filter(|text| regex.matches(text))
+            .collect();
+        if row["go"] != serde_json::json!(matched) {
+            wrong.push(format!("{pattern:?}: {matched:?}, Go: {}", row["go"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(taken > 700, "only {taken} are taken");
 }
 
 // What holds for any of them.
@@ -374,6 +409,34 @@ proptest! {
             }
         }
     }
+
+    /// What a pattern matches is found, whatever the version and the name; so no warning about root
+    /// is missed, and none says of a pattern in use that it matches nothing.
+    #[test]
+    fn what_a_pattern_matches_is_among_what_it_reaches(
+        parts in vec(select(PARTS), 0..6),
+        version in select(&["", "/v1.24", "/v1.56", "/v4.0.0/libpod", "/libpod"][..]),
+        name in select(&["web", "a-b_c.d", "0123456789ab", "x"][..]),
+        query in select(&["", "?", "?all=1", "?name=/start", "?t=5&signal=KILL"][..]),
+    ) {
+        let pattern = parts.concat();
+        let Ok(regex) = Regex::new(&pattern) else { return Ok(()) };
+        let routes = || ACTIONS.iter().flat_map(|action| action.routes);
+        for (subject, query) in [(Subject::Path, ""), (Subject::Target, query)] {
+            let reached = regex.reaches(subject, routes());
+            for route in routes() {
+                let names = route.text.split_once(' ').expect("a path").1.split('/').map(|segment| {
+                    if segment.starts_with('{') { name } else { segment }
+                });
+                let target = format!("{version}{}{query}", names.collect::<Vec<_>>().join("/"));
+                let found = reached.iter().find(|reached| reached.route.text == route.text);
+                if regex.matches(&target) {
+                    prop_assert!(found.is_some(), "{} matches {}", pattern, target);
+                    prop_assert!(!query.is_empty() || !found.is_some_and(|one| one.with_query));
+                }
+            }
+        }
+    }
 }
 
 /// The profiles that knrdl/docker-socket-protector ships are built in, less what no read should do.
@@ -433,3 +496,25 @@ fn no_built_in_profile_lets_a_get_write_to_stdin() {
         "/containers/4f1a/attach/ws"
     ));
 }
+
+/// What patterns are made of.
+const PARTS: &[&str] = &[
+    r"/v1\.[0-9]+",
+    "(/v[0-9.]+)?",
+    "/containers",
+    "/(containers|images|exec)",
+    "/web",
+    "/[^/]+",
+    "/[a-z0-9_.-]+",
+    "/.*",
+    ".+",
+    "/json",
+    "/(start|create|json)",
+    r"\b",
+    r"\?",
+    r"(\?.*)?",
+    "(?i)/CREATE",
+    "$",
+    "[^a]",
+    "|",
+];

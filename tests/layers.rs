@@ -20,7 +20,7 @@ const MAY_SEE: [(&str, &[&str]); 7] = [
 const PURE: [(&str, &[&str]); 4] = [
     ("api", &["http"]),
     ("learn", &[]),
-    ("policy", &["regex", "regex_syntax"]),
+    ("policy", &["regex", "regex_automata", "regex_syntax"]),
     ("config", &["envy", "once_cell", "serde", "strsim"]),
 ];
 

@@ -51,7 +51,7 @@ pub struct Action {
 
 impl Action {
     /// What its deny takes away, there and below `/libpod`, besides what Podman alone has.
-    pub fn denied(&self) -> impl Iterator<Item = &'static Route> {
+    pub fn denied(&self) -> impl Iterator<Item = &'static Route> + Clone {
         self.routes.iter().chain(self.deny_also)
     }
 

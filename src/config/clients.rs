@@ -17,7 +17,7 @@ pub struct AllowFrom {
 impl AllowFrom {
     /// Reads a comma list. Nothing is trimmed, as where the list comes from: so nothing matches
     /// here that would not match there.
-    pub(super) fn new(text: &str) -> AllowFrom {
+    pub fn new(text: &str) -> AllowFrom {
         let mut list = AllowFrom {
             text: text.to_owned(),
             networks: Vec::new(),

@@ -5,6 +5,8 @@ use std::fmt;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// dockgate starts, and says so to those who read everything.
+    Note,
     /// dockgate starts, and says so.
     Warning,
     /// dockgate does not start.
@@ -51,6 +53,16 @@ impl Diagnostic {
             severity: Severity::Warning,
             ..Diagnostic::error(variable, problem, help)
         }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
     }
 }
 

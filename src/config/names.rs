@@ -115,7 +115,7 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
     let problem = format!("{} is no variable of dockgate", printable(name));
     // Who believes in a deny must not go without it.
-    let denies = |name: &str| name.starts_with(DENY);
+    let denies = begins_as_a_deny;
     let diagnostic = if (denies(name) || meant.is_some_and(denies)) && !is_off(&value) {
         Diagnostic::error(name, problem + ": it denies nothing", help)
     } else {
@@ -154,7 +154,12 @@ fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
         return Some(is_meant(meant));
     }
     let foreign = (FOREIGN_PREFIXES.iter()).any(|prefix| name.starts_with(prefix));
-    foreign.then(see_all)
+    (foreign || begins_as_a_deny(name)).then(see_all)
+}
+
+/// Whether it begins like what takes something away, in any letter case.
+fn begins_as_a_deny(name: &str) -> bool {
+    (name.get(..DENY.len())).is_some_and(|prefix| prefix.eq_ignore_ascii_case(DENY))
 }
 
 /// Whether it is one of the variables that Kubernetes makes of a service: by its name and by its
@@ -324,7 +329,17 @@ mod tests {
 
     #[test]
     fn a_deny_in_another_spelling_is_an_error_too() {
-        for name in ["deny_exec", "DNEY_EXEC", "DENY_EXCE", "Deny_Exec"] {
+        for name in [
+            "deny_exec",
+            "DNEY_EXEC",
+            "DENY_EXCE",
+            "Deny_Exec",
+            // Not even the right spelling is a deny.
+            "DENY_NETWORKS",
+            "deny_networks",
+            "Deny_Exce",
+            "deny_é",
+        ] {
             let severity = |value| {
                 let snapshot = Snapshot::from_iter([(name, value)]);
                 check(&snapshot).next().map(|told| told.severity)

@@ -137,8 +137,6 @@ pub struct Settings {
     pub watchdog: Option<Watchdog>,
     /// Whether the engine has to be there when dockgate starts.
     pub engine_at_start: bool,
-    /// Zeros that take nothing away and are likely copied from another image: worth a note.
-    pub idle_zeros: Vec<String>,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
     /// The variables that are used for nothing, of an environment that was made for dockgate alone.
@@ -183,6 +181,13 @@ pub enum LogLevel {
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
+        let mut settings = Settings::read(snapshot)?;
+        let zeros: Vec<Diagnostic> = settings.idle_zeros().collect();
+        settings.warnings.extend(zeros);
+        Ok(settings)
+    }
+
+    fn read(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let checked = names::check(snapshot).chain(paths::check(snapshot));
         let mut diagnostics: Vec<Diagnostic> = checked.collect();
         let presets = Presets::read(snapshot, &mut diagnostics);
@@ -274,46 +279,39 @@ impl Settings {
                 Ok(policy),
                 Ok(patterns),
                 Ok(lines),
-            ) if !errors => {
-                let mut settings = Settings {
-                    listen,
-                    listen_mode,
-                    socket_path,
-                    max_connections,
-                    max_connections_set,
-                    shutdown_grace,
-                    log_level,
-                    policy: Arc::new({
-                        let lists = patterns.into_iter().chain(lines);
-                        let policy = lists.fold(policy, Policy::with);
-                        match unprotected {
-                            Some(why) => policy.unprotected(why),
-                            None => policy,
-                        }
-                    }),
-                    unprotected,
-                    engine_at_start: regexes.active || profile.name.is_some(),
-                    grants,
-                    presets,
-                    regexes,
-                    profile,
-                    allow_from: sp.allow_from,
-                    log_json: sp.log_json,
-                    health_listener: sp.health_listener,
-                    watchdog: sp.watchdog,
-                    warnings,
-                    idle_zeros: Vec::new(),
-                    unused: if snapshot.is_of_process_1() {
-                        names::unused(snapshot)
-                    } else {
-                        Vec::new()
-                    },
-                };
-                let (idle, notes) = settings.zeros_that_take_nothing();
-                settings.warnings.extend(idle);
-                settings.idle_zeros = notes;
-                Ok(settings)
-            }
+            ) if !errors => Ok(Settings {
+                listen,
+                listen_mode,
+                socket_path,
+                max_connections,
+                max_connections_set,
+                shutdown_grace,
+                log_level,
+                policy: Arc::new({
+                    let lists = patterns.into_iter().chain(lines);
+                    let policy = lists.fold(policy, Policy::with);
+                    match unprotected {
+                        Some(why) => policy.unprotected(why),
+                        None => policy,
+                    }
+                }),
+                unprotected,
+                engine_at_start: regexes.active || profile.name.is_some(),
+                grants,
+                presets,
+                regexes,
+                profile,
+                allow_from: sp.allow_from,
+                log_json: sp.log_json,
+                health_listener: sp.health_listener,
+                watchdog: sp.watchdog,
+                warnings,
+                unused: if snapshot.is_of_process_1() {
+                    names::unused(snapshot)
+                } else {
+                    Vec::new()
+                },
+            }),
             _ => {
                 warnings.sort_by_key(|one| std::cmp::Reverse(one.severity));
                 Err(warnings)
@@ -441,7 +439,7 @@ impl Settings {
         (!shown.is_empty()).then(|| format!("variables without effect: {shown}{more}"))
     }
 
-    fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {
+    pub(super) fn granted_sections(&self) -> impl Iterator<Item = &'static Section> {
         SECTIONS
             .iter()
             .filter(|section| self.grants.on(section.name))

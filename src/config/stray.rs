@@ -38,16 +38,25 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             _ => format!("write {}", missed.join(" ")),
         };
         let warning = Diagnostic::warning(&shown, problem, help);
-        let given = behind.iter().filter_map(|arg| flags::split(arg).ok()?);
-        let lost = given.filter_map(|(flag, _)| limit(snapshot, flag));
-        let errors = lost.map(|(flag, why)| {
-            let name = format!("-{flag}");
-            let problem = format!("{name} stands behind {shown} and would be ignored: {why}");
-            Diagnostic::error(
-                &name,
-                problem,
-                format!("move {name} before it, or remove one"),
-            )
+        let errors = snapshot.stray().iter().filter_map(|word| {
+            let word = word.to_string_lossy();
+            let is_bare = !word.starts_with('-');
+            let flag = if is_bare {
+                format!("-{word}")
+            } else {
+                word.clone().into_owned()
+            };
+            let (name, why) = limit(snapshot, flags::split(OsStr::new(&flag)).ok()??.0)?;
+            let name = format!("-{name}");
+            let (problem, help) = if is_bare {
+                let word = printable(&word);
+                let problem = format!("{word} is not a flag and would be ignored: {why}");
+                (problem, format!("write {}, or remove it", printable(&flag)))
+            } else {
+                let problem = format!("{name} stands behind {shown} and would be ignored: {why}");
+                (problem, format!("move {name} before it, or remove one"))
+            };
+            Some(Diagnostic::error(&name, problem, help))
         });
         let errors: Vec<Diagnostic> = errors.collect();
         [warning].into_iter().chain(errors)
@@ -66,9 +75,10 @@ fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, Strin
     let holds = match FLAGS.iter().find(|known| known.name == flag) {
         Some(_) if snapshot.flag(flag).next().is_some() => format!("the -{flag} before it"),
         Some(setting) => [setting.variable]
-            .iter()
-            .find(|name| is_set(name))?
-            .to_string(),
+            .into_iter()
+            .chain(own_name(flag))
+            .find(is_set)?
+            .to_owned(),
         None if snapshot.flag(flag).next().is_some() => return None,
         None => {
             let method = flag.strip_prefix("allow");
@@ -78,6 +88,16 @@ fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, Strin
         }
     };
     Some((flag, format!("{holds} would hold")))
+}
+
+/// The other name of what such a flag sets, where that could be wider.
+fn own_name(flag: &str) -> Option<&'static str> {
+    match flag {
+        "listenip" | "proxyport" => Some("LISTEN"),
+        "proxysocketendpointfilemode" => Some("LISTEN_MODE"),
+        "socketpath" => Some("SOCKET_PATH"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +209,57 @@ mod tests {
                 )
             });
             assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{behind}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_not_lost_to_the_other_name_of_its_setting() {
+        for (name, value, flag) in [
+            ("LISTEN", "tcp://0.0.0.0:2375", "-listenip"),
+            ("LISTEN", "tcp://0.0.0.0:2375", "-proxyport"),
+            ("LISTEN_MODE", "0666", "-proxysocketendpointfilemode"),
+            ("SOCKET_PATH", "/a", "-socketpath"),
+        ] {
+            let told = told(&[(name, value)], &["-logjson", "x", flag, "1"]);
+            let errors = told.iter().filter(|one| one.0 == Severity::Error);
+            let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
+            let expected = format!(
+                "{flag} stands behind x and would be ignored: {name} would hold; move {flag} before \
+                 it, or remove one"
+            );
+            assert_eq!(errors, [expected], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_limit_without_its_hyphen_is_never_lost() {
+        let from = [("SP_ALLOWFROM", "0.0.0.0/0")];
+        for (env, word, why) in [
+            (
+                &from[..],
+                "allowfrom=traefik",
+                Some("SP_ALLOWFROM would hold"),
+            ),
+            (&from, "allowfrom", Some("SP_ALLOWFROM would hold")),
+            (
+                &[],
+                "allowbindmountfrom=/srv",
+                Some("a limit is never ignored"),
+            ),
+            (&[], "allowfrom=traefik", None),
+            (&from, "listenip=127.0.0.1", None),
+        ] {
+            for args in [&["-logjson", word][..], &["-logjson", "x", word]] {
+                let told = told(env, args);
+                let errors = told.iter().filter(|one| one.0 == Severity::Error);
+                let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
+                let expected = why.map(|why| {
+                    format!(
+                        "{word} is not a flag and would be ignored: {why}; write -{word}, or remove it"
+                    )
+                });
+                assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{args:?}");
+            }
         }
     }
 }

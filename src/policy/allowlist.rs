@@ -8,11 +8,8 @@
 use std::sync::Arc;
 
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
-use regex_syntax::ast::{
-    AssertionKind, Ast, ClassSetBinaryOp, ClassSetItem, Flag, FlagsItemKind, Visitor, parse, visit,
-};
 
-use super::{explain, rule::Body, tree::TooComplex};
+use super::{explain, portable, rule::Body, tree::TooComplex};
 use crate::api::{Method, Methods, Target};
 
 /// A set of patterns takes no more than this; it bounds the time of a match as well.
@@ -36,6 +33,11 @@ impl Regex {
         Regex::new(end.unwrap_or(inner))
     }
 
+    /// As it is compiled: with its anchors.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it matches a text.
     pub fn matches(&self, text: &str) -> bool {
         let regex = RegexBuilder::new(&self.0).unicode(false).build();
@@ -48,10 +50,7 @@ impl Regex {
     /// What is wrong with it, in a few words.
     pub fn new(pattern: &str) -> Result<Regex, String> {
         // By itself, so that no parenthesis in it can end the group that it is put into.
-        let ast = parse::Parser::new()
-            .parse(pattern)
-            .map_err(|error| error.kind().to_string())?;
-        visit(&ast, Portable)?;
+        portable::check(pattern)?;
         let whole = format!("^(?:{pattern})$");
         let built = RegexBuilder::new(&whole)
             .unicode(false)
@@ -66,61 +65,6 @@ impl Regex {
                 Err(last.trim_start_matches("error: ").to_owned())
             }
         }
-    }
-}
-
-/// Refuses what Go's regexp package reads in another way, or does not know.
-struct Portable;
-
-impl Visitor for Portable {
-    type Output = ();
-    type Err = &'static str;
-
-    fn finish(self) -> Result<(), &'static str> {
-        Ok(())
-    }
-
-    fn visit_pre(&mut self, ast: &Ast) -> Result<(), &'static str> {
-        use AssertionKind::{
-            EndLine, EndText, NotWordBoundary, StartLine, StartText, WordBoundary,
-        };
-        let flags = match ast {
-            Ast::Flags(set) => Some(&set.flags),
-            Ast::Group(group) => group.flags(),
-            Ast::Assertion(assertion) => match assertion.kind {
-                StartLine | EndLine | StartText | EndText | WordBoundary | NotWordBoundary => None,
-                _ => return Err("assertions are ^, $, \\A, \\z, \\b and \\B, and no others"),
-            },
-            _ => None,
-        };
-        let foreign = [
-            FlagsItemKind::Flag(Flag::Unicode),
-            FlagsItemKind::Flag(Flag::CRLF),
-            FlagsItemKind::Flag(Flag::IgnoreWhitespace),
-        ];
-        match flags {
-            Some(flags) if flags.items.iter().any(|item| foreign.contains(&item.kind)) => {
-                Err("flags are i, m, s and U, and no others")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), &'static str> {
-        let hyphen = |item: &ClassSetItem| matches!(item, ClassSetItem::Literal(it) if it.c == '-');
-        match item {
-            ClassSetItem::Bracketed(_) => Err("write \\[ for a [ within a class"),
-            ClassSetItem::Union(union)
-                if union.items.iter().filter(|it| hyphen(it)).count() > 1 =>
-            {
-                Err("write \\- for a - within a class")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn visit_class_set_binary_op_pre(&mut self, _: &ClassSetBinaryOp) -> Result<(), &'static str> {
-        Err("write \\&, \\- and \\~ for those within a class")
     }
 }
 
@@ -348,9 +292,23 @@ mod tests {
             ("[a-z--b]", r"write \&, \-"),
             ("[^--b]", r"write \-"),
             (r"/\<b", "assertions are"),
+            ("/a{1, 3}", "write a repetition as {2}, {2,} or {2,3}"),
+            ("/a{ 1}", "write a repetition as"),
+            ("/a{01}", "write a repetition as"),
+            ("/a**", "write (?:...) around"),
+            ("/a{2}{3}", "write (?:...) around"),
+            ("/(a{100}){11}", "more than 1000 times"),
+            (r"/\u0061", r"write \x{...}"),
+            (r"/\u{61}", r"write \x{...}"),
+            (r"/\U00000061", r"write \x{...}"),
+            (r"[\u0061-\u007a]", r"write \x{...}"),
+            ("[]-a]", r"write \]"),
+            ("(?i)/\u{212a}", "in ASCII"),
+            ("(?P<a.b>/a)", "a group's name"),
+            (r"/\Qa\E", "unrecognized escape sequence"),
             (r"/\pL", "Unicode"),
             ("[é]", "Unicode"),
-            ("((.{999}){999}){999}", "it is too large"),
+            (&".{1000}".repeat(50), "it is too large"),
         ] {
             let error = Regex::new(pattern).expect_err(pattern);
             assert!(error.contains(what), "{pattern}: {error}");

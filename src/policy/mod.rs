@@ -7,6 +7,8 @@
 
 mod allowlist;
 mod explain;
+mod portable;
+mod reach;
 mod rule;
 mod tree;
 mod uncovered;
@@ -19,6 +21,7 @@ use explain::Lacks;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
+pub use reach::Reached;
 pub use rule::{
     Body, Class, Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, Slash, Step,
 };
@@ -137,6 +140,16 @@ impl Policy {
             }
             verdict => verdict,
         }
+    }
+
+    /// Whether a deny refuses such a request, whatever allows it.
+    pub fn forbids(&self, target: &Target) -> bool {
+        let ruled = target.method().map(|method| {
+            let row = &self.rows[self.tree.find(target.path())];
+            // A deny knows no conditions, so all rulings of an outcome have it or none.
+            &self.outcomes[row[method.index()]].rulings[0]
+        });
+        matches!(ruled, Some(Ruling::Forbid { .. }))
     }
 
     fn judge(&self, target: Target, body: Body) -> Verdict {

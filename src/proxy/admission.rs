@@ -2,7 +2,7 @@
 //! that is never taken where connections are accepted.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::lookup_host;
@@ -15,8 +15,8 @@ use crate::observe::access::{NOT_LET_IN, Peer};
 
 /// A name's addresses are looked up again for each connection, but no more often than this.
 const FRESH: Duration = Duration::from_secs(1);
-/// A name server may take this long; until then new clients of host names wait.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// A name server may take this long; until then new clients wait that no other name is theirs.
+pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same name's failure is said this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -24,33 +24,19 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Admission {
     list: AllowFrom,
-    names: Mutex<Names>,
-    /// Held while names are looked up, which many clients may wait for.
-    lookup: tokio::sync::Mutex<()>,
+    names: Vec<Arc<Name>>,
     /// All others.
     pub(super) strangers: Strangers,
-}
-
-#[derive(Debug, Default)]
-struct Names {
-    addresses: Vec<IpAddr>,
-    looked_up: Option<Instant>,
-    warned: Option<Instant>,
 }
 
 impl Admission {
     /// Lets in the clients of `list`; of others so many are there at the same time.
     pub(super) fn new(list: AllowFrom, strangers: usize) -> Self {
         Self {
+            names: list.hosts.iter().map(|host| Name::new(host)).collect(),
             list,
-            names: Mutex::default(),
-            lookup: tokio::sync::Mutex::default(),
             strangers: Strangers::new(strangers),
         }
-    }
-
-    fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a client is let in without a lookup. Who can open a Unix socket always is.
@@ -64,31 +50,38 @@ impl Admission {
     /// Whether a client is listed, or was let in by name when that was asked last. It is no stranger,
     /// and is asked for again.
     pub(super) fn knows(&self, peer: Peer) -> bool {
-        let is_named = |client: IpAddr| self.names().addresses.contains(&client);
+        let is_named = |client| self.names.iter().any(|name| name.known().has(client));
         self.lists(peer) || matches!(peer, Peer::Tcp(client) if is_named(client.ip()))
     }
 
-    /// Whether a client is let in.
-    pub(super) async fn admits(&self, peer: Peer) -> bool {
-        if self.lists(peer) || self.list.hosts.is_empty() {
-            return self.lists(peer);
+    /// Whether a client is let in, as far as that is found out in such a time. A name whose server is
+    /// slow holds up no client of another.
+    pub(super) async fn admits(&self, peer: Peer, time: Duration) -> bool {
+        let client = match peer {
+            Peer::Tcp(client) if !self.lists(peer) => client.ip(),
+            _ => return true,
+        };
+        let is_here = |known: &Known| known.is_fresh() && known.has(client);
+        if self.names.iter().any(|name| is_here(&name.known())) {
+            return true;
         }
-        let _one_at_a_time = self.lookup.lock().await;
-        let looked_up = self.names().looked_up;
-        if looked_up.is_none_or(|at| at.elapsed() >= FRESH) {
-            let (addresses, failed) = look_up(&self.list.hosts).await;
-            let mut names = self.names();
-            names.addresses = addresses;
-            names.looked_up = Some(Instant::now());
-            if !failed.is_empty() && names.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-                names.warned = Some(Instant::now());
-                log::warn!(
-                    "SP_ALLOWFROM: no address is found for {}",
-                    failed.join(", ")
-                );
+        let mut lookups = JoinSet::new();
+        for name in &self.names {
+            let name = Arc::clone(name);
+            lookups.spawn(async move { name.is_of(client).await });
+        }
+        let is_of_any = async {
+            while let Some(is_of) = lookups.join_next().await {
+                if is_of.unwrap_or_default() {
+                    return true;
+                }
             }
-        }
-        self.knows(peer)
+            false
+        };
+        let admits = timeout(time, is_of_any).await.unwrap_or_default();
+        // Those that are under way are for the next client.
+        lookups.detach_all();
+        admits
     }
 
     /// Why it is not.
@@ -104,24 +97,84 @@ impl Admission {
     }
 }
 
-/// The addresses of hosts, and those that have none.
-async fn look_up(hosts: &[String]) -> (Vec<IpAddr>, Vec<String>) {
-    let mut lookups = JoinSet::new();
-    for host in hosts.iter().cloned() {
-        lookups.spawn(async move {
-            let found = timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), 0))).await;
+/// A host name of the list.
+#[derive(Debug)]
+struct Name {
+    host: String,
+    known: Mutex<Known>,
+    /// Held while it is looked up, which many clients may wait for.
+    lookup: tokio::sync::Mutex<()>,
+}
+
+/// What is known of a name.
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Vec<IpAddr>,
+    looked_up: Option<Instant>,
+    warned: Option<Instant>,
+}
+
+impl Known {
+    fn has(&self, client: IpAddr) -> bool {
+        self.addresses.contains(&client)
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.looked_up.is_some_and(|at| at.elapsed() < FRESH)
+    }
+}
+
+impl Name {
+    fn new(host: &str) -> Arc<Self> {
+        Arc::new(Self {
+            host: host.to_owned(),
+            known: Mutex::default(),
+            lookup: tokio::sync::Mutex::default(),
+        })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is a client's, looked up anew if that was not done just now.
+    async fn is_of(&self, client: IpAddr) -> bool {
+        let _one_at_a_time = self.lookup.lock().await;
+        if !self.known().is_fresh() {
+            let found = timeout(LOOKUP_TIMEOUT, lookup_host((self.host.as_str(), 0))).await;
             let found = found.ok().and_then(Result::ok).into_iter().flatten();
             let addresses: Vec<IpAddr> = found.map(|found| found.ip().to_canonical()).collect();
-            (host, addresses)
-        });
-    }
-    let (mut addresses, mut failed) = (Vec::new(), Vec::new());
-    for (host, found) in lookups.join_all().await {
-        if found.is_empty() {
-            failed.push(host);
+            let mut known = self.known();
+            if addresses.is_empty() && known.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                known.warned = Some(Instant::now());
+                log::warn!("SP_ALLOWFROM: no address is found for {}", self.host);
+            }
+            known.addresses = addresses;
+            known.looked_up = Some(Instant::now());
         }
-        addresses.extend(found);
+        self.known().has(client)
     }
-    failed.sort_unstable();
-    (addresses, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_name_server_holds_up_no_client_of_another_name() {
+        let admission = Admission::new(AllowFrom::new("slow.example,localhost"), 1);
+        let peer = |address: &str| Peer::Tcp(address.parse().expect("an address"));
+        // As if it were looked up now.
+        let _slow = admission.names[0].lookup.lock().await;
+        assert!(!admission.knows(peer("127.0.0.1:1")));
+        let long = Duration::from_secs(60);
+        let admits = timeout(LOOKUP_TIMEOUT, admission.admits(peer("127.0.0.1:1"), long)).await;
+        assert_eq!(admits, Ok(true));
+        assert!(admission.knows(peer("127.0.0.1:1")));
+        // Another one waits, and no longer than it was said.
+        let begin = Instant::now();
+        let time = Duration::from_millis(100);
+        assert!(!admission.admits(peer("10.0.0.1:1"), time).await);
+        assert!(begin.elapsed() >= time);
+    }
 }

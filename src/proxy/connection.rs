@@ -116,7 +116,7 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
                 drop(connection);
                 // Boxed, since few connections come to it.
                 Box::pin(refuse(&client, ended.unwrap_or(Ok(())))).await;
-                link.has_unread() || link.socket.has_bytes()
+                !link.is_cut() && (link.has_unread() || link.socket.has_bytes())
             }
         }
     };

@@ -152,7 +152,7 @@ impl Drop for InFlight {
         if !self.completed {
             self.client.drop_upstream();
             if self.ends_with_connection {
-                self.client.link.socket.reset_on_close();
+                self.client.link.cut();
             }
             if matches!(self.record.end, End::Whole) {
                 self.record.end = End::Cut;

@@ -4,7 +4,8 @@
 //! hyper lets go of a connection at a 101 only. So the answer stays a body, which ends with the
 //! connection, and beside it what the client sends goes to the engine as it is. None of it is ever
 //! read as a request: the reader of requests is closed before the answer's head is written, the
-//! request's own body has wholly gone out by then, and neither connection is used again.
+//! request's own body has wholly gone out by then, and neither connection is used again. Where the
+//! body has not, there is no hijack: it goes on as a body, and nothing follows it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -56,13 +57,13 @@ impl Hijack {
     /// engine's.
     ///
     /// # Errors
-    /// The request, if its body is not whole: what is left of it would be taken for the stream.
+    /// All that was given, if the request's body is not whole: what comes next is not the stream's.
     pub(super) async fn begin(
         request: InFlight,
         upload: Option<&UploadState>,
         upstream: Upstream,
         body: Incoming,
-    ) -> Result<(Box<Self>, Box<Output>), InFlight> {
+    ) -> Result<(Box<Self>, Box<Output>), (InFlight, Upstream, Incoming)> {
         let link = Arc::clone(&request.client().link);
         let is_whole = || {
             let is_sent = upload.is_none_or(UploadState::has_ended);
@@ -72,7 +73,7 @@ impl Hijack {
         // No event tells it, and hardly ever is there anything to wait for.
         while !is_whole() {
             if looks == LOOKS {
-                return Err(request);
+                return Err((request, upstream, body));
             }
             looks += 1;
             sleep(BODY_PATIENCE / LOOKS).await;
@@ -98,10 +99,12 @@ impl Hijack {
         let Self { upstream, request } = self;
         let peer = Arc::clone(lock(&request).client());
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
-        let up = async {
-            let early = peer.link.take_early().to_vec();
-            pump(client, engine, early, &peer.counters().received).await
+        let Some(early) = peer.link.take_early() else {
+            // No head was written, so that the input's beginning is lost: none of it is passed on.
+            lock(&request).broke_off("the client is gone");
+            return false;
         };
+        let up = pump(client, engine, early.to_vec(), &peer.counters().received);
         let down = async {
             answer.await.map_err(|e| match e.is_user() {
                 true => "cut before its end",

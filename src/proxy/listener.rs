@@ -251,7 +251,10 @@ mod tests {
         let start = format!("; user {user} may not write to /etc, which user 0 owns: chown it to ");
         assert!(told.starts_with(&start), "{told}");
         let told = hint(io::ErrorKind::PermissionDenied, "/no such/x");
-        assert!(told.contains("may not write to /no such: chown"), "{told}");
+        assert!(
+            told.contains("may not write to \"/no such\": chown"),
+            "{told}"
+        );
         assert_eq!(
             hint(io::ErrorKind::NotFound, "/run/x/y"),
             "; there is no directory /run/x: create it, or mount a volume there"

@@ -177,11 +177,16 @@ async fn hijacked(
             slot.put(Handover::Hijack(hijack));
             Response::from_parts(head, Answer::Hijacked(output))
         }
-        Err(flight) => {
-            let why = "the engine took the connection over before it had the request's whole body";
-            flight
-                .engine_failed(StatusCode::BAD_GATEWAY, why.into(), true)
-                .map(Answer::own)
+        // Such an engine takes the rest of the body for input, framed as it is, and so it goes on as
+        // a body. Nothing behind it is read.
+        Err((request, upstream, body)) => {
+            *client.upstream() = Some(upstream);
+            let answer = Answer::Engine {
+                body,
+                request,
+                broken: None,
+            };
+            Response::from_parts(head, answer)
         }
     }
 }

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use super::admission::LOOKUP_TIMEOUT;
 use super::headers::framing;
 use super::health::is_own_check;
 use super::respond;
@@ -120,6 +121,15 @@ impl Strangers {
             record.health_check = own_check;
         }
         response
+    }
+}
+
+/// How long a client may wait until its name is looked up. One of this host waits no longer than its
+/// health check can, for which any answer will do.
+pub(super) fn patience(socket: &Socket, peer: Peer) -> Duration {
+    match is_own_host(socket, peer) {
+        true => PATIENCE,
+        false => LOOKUP_TIMEOUT,
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -205,6 +205,7 @@ pub(super) async fn send(
     if let Some(mut upstream) = kept.take()
         && upstream.is_reusable(request.body()).await
     {
+        state.head.expect();
         let spare = request.body().is_empty().then(|| copy_of_head(&request));
         let before = upstream.link.accepted();
         match upstream.sender.try_send_request(request).await {
@@ -247,7 +248,15 @@ fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {
 
 /// A client's request body on its way to the engine.
 #[derive(Debug)]
-pub(super) struct Upload(Option<(Incoming, Arc<UploadState>)>);
+pub(super) struct Upload(Option<Part>);
+
+#[derive(Debug)]
+struct Part {
+    body: Incoming,
+    state: Arc<UploadState>,
+    /// Of which of the connection's requests.
+    request: u64,
+}
 
 /// What is known of an upload outside hyper.
 #[derive(Debug, Default)]
@@ -256,6 +265,8 @@ pub(super) struct UploadState {
     pub counters: Arc<Counters>,
     /// Whether the engine has the head before it.
     pub head: Arc<SentHead>,
+    /// How many requests there were. A body may outlive its own, which was answered before its end.
+    requests: AtomicU64,
     /// 0, or one more than an [`UploadFault`].
     fault: AtomicU8,
     ended: AtomicBool,
@@ -264,7 +275,8 @@ pub(super) struct UploadState {
 impl UploadState {
     /// What comes next belongs to another request.
     pub(super) fn begin(&self) {
-        self.head.expect();
+        self.requests.fetch_add(1, Relaxed);
+        self.head.forget();
         self.fault.store(0, Relaxed);
     }
 
@@ -303,7 +315,12 @@ impl Upload {
             Self(None)
         } else {
             state.ended.store(false, Relaxed);
-            Self(Some((body, state)))
+            let request = state.requests.load(Relaxed);
+            Self(Some(Part {
+                body,
+                state,
+                request,
+            }))
         }
     }
 
@@ -320,16 +337,22 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some((body, state)) = &mut self.0 else {
+        let Some(Part {
+            body,
+            state,
+            request,
+        }) = &mut self.0
+        else {
             return Poll::Ready(None);
         };
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        // Nobody decided on trailers, and no engine asks for any.
+        let frame = match frame {
+            Some(Ok(frame)) if frame.is_trailers() => None,
+            frame => frame,
+        };
         match &frame {
-            // Nobody decided on trailers, and no engine asks for any.
-            Some(Ok(frame)) if frame.is_trailers() => {
-                state.ended.store(true, Relaxed);
-                return Poll::Ready(None);
-            }
+            _ if *request != state.requests.load(Relaxed) => {}
             Some(Ok(frame)) => {
                 let n = frame.data_ref().map_or(0, Bytes::len);
                 state.counters.received.fetch_add(n as u64, Relaxed);
@@ -344,12 +367,12 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+        self.0.as_ref().is_none_or(|part| part.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         self.0
             .as_ref()
-            .map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+            .map_or(SizeHint::with_exact(0), |part| part.body.size_hint())
     }
 }

@@ -171,32 +171,42 @@ fn a_denied_request_hijacks_nothing() {
 }
 
 #[test]
-fn a_body_that_is_not_whole_is_no_input() {
+fn a_body_that_is_not_whole_goes_on_as_a_body() {
     let gate = Gate::open();
-    for (head, part) in [
-        ("Content-Length: 10", "{}"),
-        ("Transfer-Encoding: chunked", "2\r\n{}\r\n"),
-        ("Transfer-Encoding: chunked", ""),
+    let first = "2\r\n{}\r\n";
+    for (head, part, rest) in [
+        ("Content-Length: 10", "{}", "the rest"),
+        ("Transfer-Encoding: chunked", first, "1\r\n \r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "", "1\r\n \r\n0\r\n\r\n"),
     ] {
         let head = format!("POST /exec/e/start HTTP/1.1\r\nHost: docker\r\n{head}\r\n\r\n");
         let mut client = gate.sent(head + part);
         let mut engine = gate.engine.accept();
         engine.head();
         engine.take(part.len());
-        engine.send(RAW);
-        let response = client.response();
-        assert_eq!(response.status(), 502);
-        assert!(
-            response.text().contains("whole body"),
-            "{}",
-            response.text()
-        );
-        // It is cut, and no rest of the body follows.
-        let _ = client.try_send("rest of it");
-        assert_eq!(engine.rest().0, b"");
+        engine.send([RAW, "output"].concat());
+        assert_eq!(client.head().status(), 200);
+        assert_eq!(client.take(6), b"output");
+        client.send([rest, REQUEST].concat());
+        assert_eq!(engine.take(rest.len()), rest.as_bytes());
+        // What follows it is neither input nor a request.
+        assert!(engine.is_silent(Duration::from_millis(50)));
+        engine.send("more");
+        assert_eq!(client.take(4), b"more");
+        drop(engine);
+        assert_eq!(client.rest().0, b"");
+        gate.dockgate
+            .line(|line| line.contains(" 200 ") && line.contains("out=10"));
     }
-    gate.dockgate
-        .line(|line| line.contains(" 502 ") && line.contains("whole body"));
+    // A client that breaks it off ends it.
+    let mut client = gate.sent([&CHUNKED_EXEC[..CHUNKED_EXEC.len() - 5], "5\r\nhe"].concat());
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.take(first.len());
+    engine.send(RAW);
+    assert_eq!(client.head().status(), 200);
+    drop(client);
+    assert!(!engine.rest().0.ends_with(b"0\r\n\r\n"));
     gate.still_works();
 }
 
@@ -336,6 +346,69 @@ fn a_client_of_a_unix_listener_that_is_gone_ends_the_hijack() {
     drop(client);
     assert_eq!(connection.ends(), End::Closed);
     dockgate.line(|line| line.contains("/containers/c/attach"));
+}
+
+#[test]
+fn what_breaks_off_is_a_reset_hijacked_or_not() {
+    let gate = Gate::open();
+    let missing = RAW.replace("200 OK", "404 Not Found");
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n";
+    for answer in [RAW, &missing, html] {
+        let mut client = gate.sent(ATTACH.replace("Length: 0", "Length: 4"));
+        let mut engine = gate.engine.accept();
+        engine.head();
+        client.send("body");
+        // What it leaves unread makes its close a reset.
+        assert!(!engine.is_silent(BOUND));
+        engine.send([answer, "part"].concat());
+        client.head();
+        assert_eq!(client.take(4), b"part");
+        drop(engine);
+        assert_eq!(client.ends(), End::Reset, "{answer}");
+    }
+    gate.still_works();
+}
+
+#[test]
+fn a_client_that_breaks_its_body_off_is_no_engine_s_fault() {
+    let gate = Gate::open();
+    let head = "POST /exec/e/start HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut client = gate.sent([head, "2\r\n{}\r\n"].concat());
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.take(7);
+    engine.send(RAW);
+    assert_eq!(client.head().status(), 200);
+    client.send("zz\r\n");
+    assert_eq!(engine.rest().0, b"");
+    let line = gate.dockgate.line(|line| line.contains("/exec/e/start"));
+    assert!(line.contains("invalid chunked encoding"), "{line}");
+    assert!(!line.contains("engine"), "{line}");
+    gate.still_works();
+}
+
+#[test]
+fn input_without_its_beginning_is_no_input() {
+    let engine = Engine::start();
+    let path = engine.directory().join("gate.sock");
+    let listen = format!("unix://{}", path.display());
+    let socket = engine.path().to_str().expect("a plain path").to_owned();
+    let own = [("LISTEN", &*listen), ("SOCKET_PATH", &*socket)];
+    let dockgate = Dockgate::start(&[&own, OPEN].concat());
+    dockgate.listens(&listen);
+    // Which direction is looked at first is left to chance.
+    for _ in 0..20 {
+        let mut client = Wire::unix(&path);
+        client.send([ATTACH, "rm -rf /tmp"].concat());
+        let (mut connection, _) = engine.request();
+        client.send("/rubbish");
+        // The 200 cannot be written to it any more, but what it sent can be read.
+        drop(client);
+        connection.send(RAW);
+        assert_eq!(connection.rest().0.escape_ascii().to_string(), "");
+        let line = dockgate.line(|line| line.contains("/containers/c/attach"));
+        assert!(line.contains("the client is gone"), "{line}");
+    }
 }
 
 #[test]

@@ -33,6 +33,46 @@ fn has(line: &str, words: &[&str]) {
     }
 }
 
+/// What grants more than its author believes is said at start; the zeros of Tecnativa's image only
+/// to those who read everything.
+#[test]
+fn grants_that_go_further_than_they_look_are_told_at_start() {
+    let env = [
+        ("CONTAINERS", "1"),
+        ("POST", "1"),
+        ("DENY_CREATE", "1"),
+        ("ALLOW_LOGS", "0"),
+        ("ALLOW_RESTARTS", "0"),
+        ("SP_ALLOW_GET", "'/info'"),
+        ("SP_ALLOW_POST", r"/v1\.[0-9]+/volumes/create"),
+    ];
+    let gate = Gate::with(&env);
+    for (level, text) in [
+        (
+            "warning",
+            "ALLOW_LOGS=0 takes nothing away: CONTAINERS grants it; set DENY_LOGS=1",
+        ),
+        (
+            "info",
+            "ALLOW_RESTARTS=0 takes nothing away: CONTAINERS grants it; set DENY_RESTARTS=1",
+        ),
+        (
+            "warning",
+            "SP_ALLOW_GET='/info' matches no GET route of the Docker API: the quotes around it are \
+             part of it; write /info",
+        ),
+        (
+            "warning",
+            "a client can become root on the host: SP_ALLOW_POST (a volume can be made of any \
+             directory of the host)",
+        ),
+    ] {
+        let line = gate.dockgate.line(|line| line.contains(text));
+        has(&line, &[&format!(" {level} ")]);
+    }
+    gate.still_works();
+}
+
 #[test]
 fn an_allowed_request_is_one_line_at_info() {
     let gate = Gate::with(&[("VOLUMES", "1"), ("POST", "1")]);
@@ -366,6 +406,7 @@ fn an_answer_with_trailers_ended_well() {
 }
 
 const STOP: &str = "POST /v1.41/containers/x/stop HTTP/1.1\r\nHost: docker\r\n";
+const BUILD: &str = "POST /v1.41/build HTTP/1.1\r\nHost: docker\r\n";
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
 
 /// A body that breaks off does not undo what the engine does at the request's head.
@@ -472,6 +513,34 @@ fn what_the_engine_never_got_is_not_called_allowed() {
     drop(waiting);
     gate.engine.restart();
     gate.still_works();
+}
+
+/// An engine may answer before it has a body, and take the rest of that when the next request is there.
+#[test]
+fn the_rest_of_an_earlier_body_is_none_of_the_next_request() {
+    let gate = Gate::open();
+    let body = vec![b'x'; 2 << 20];
+    let mut client = gate.sent(format!("{BUILD}Content-Length: {}\r\n\r\n", body.len()));
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno");
+    assert_eq!(client.response().text(), "no");
+    // Until here the engine has taken nothing of it, and now as much as makes room for all.
+    let mut taker = engine.twin();
+    let taking = thread::spawn(move || taker.take(1 << 20));
+    client.send(&body);
+    client.send([STOP, "\r\n"].concat());
+    taking.join().expect("it came");
+    // The next request waits for the rest. Part of that goes out beside it.
+    thread::sleep(Duration::from_millis(500));
+    engine.take(200 << 10);
+    thread::sleep(Duration::from_millis(200));
+    client.reset();
+    let line = gate.dockgate.line(|line| line.contains("/x/stop"));
+    let end = " unsent: allowed by CONTAINERS (cut before its end)";
+    assert!(line.contains(" - in=0 ") && line.ends_with(end), "{line}");
+    let (rest, _) = engine.rest();
+    assert!(!rest.windows(4).any(|part| part == b"POST"));
 }
 
 #[test]

@@ -107,6 +107,21 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn what_a_second_signal_cuts_has_its_line() {
+    let mut gate = Gate::open_with(&[("SHUTDOWN_GRACE", "600")]);
+    let (mut client, _engine, _) = gate.asked(LIST);
+    gate.dockgate.signal(Signal::TERM);
+    refuses(&gate);
+    gate.dockgate.signal(Signal::TERM);
+    let (status, _) = gate.dockgate.exit_within(BOUND);
+    assert_eq!(status.code(), Some(1));
+    client.rest();
+    let end = " allowed by CONTAINERS (cut before its end)";
+    let line = gate.dockgate.line(|line| line.ends_with(end));
+    assert!(line.contains("/v1.41/containers/json - "), "{line}");
+}
+
+#[test]
 fn other_signals_harm_nothing() {
     let mut gate = Gate::with(OPEN_READS);
     let (mut client, mut engine, _) = gate.asked(LIST);

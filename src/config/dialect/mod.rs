@@ -8,7 +8,13 @@ pub(super) mod presets;
 pub(super) mod profile;
 pub(super) mod regexes;
 pub(super) mod sections;
+mod unmatched;
 pub(super) mod written;
+
+use crate::policy::Reached;
+
+/// The routes that a pattern can match.
+pub type Reach = Vec<Reached<'static>>;
 
 /// A pattern as somebody wrote it.
 #[derive(Debug)]
@@ -19,4 +25,6 @@ pub struct Line {
     pub methods: String,
     /// What it allows them on.
     pub pattern: String,
+    /// The routes that it can match with these methods.
+    pub reach: Reach,
 }

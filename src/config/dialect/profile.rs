@@ -9,7 +9,11 @@ use std::{
     path::Path,
 };
 
-use super::{Line, presets::Preset};
+use super::{
+    Line, Reach,
+    presets::Preset,
+    unmatched::{self, Written},
+};
 use crate::{
     api::Method,
     config::{Diagnostic, Snapshot, Variable, near::near, shown_path},
@@ -144,16 +148,29 @@ impl Profile {
                 error("PROFILE", format!("PROFILE={shown}: {problem}"), &help);
             }
         }
-        for entry in &profile.entries {
-            if !Method::ALL
-                .into_iter()
-                .any(|method| entry.methods.contains(method))
-            {
-                let origin = &entry.origin;
-                let problem =
-                    format!("PROFILE={shown}, {origin} matches no method of the Docker API");
-                let help = "write the methods like GET or GET|HEAD";
+        for (entry, line) in profile.entries.iter().zip(&mut profile.lines) {
+            let methods = entry.methods;
+            let mut warning = |what: String, help: String| {
+                let problem = format!("PROFILE={shown}, {} matches {what}", entry.origin);
                 diagnostics.push(Diagnostic::warning("PROFILE", problem, help));
+            };
+            if !Method::ALL.into_iter().any(|one| methods.contains(one)) {
+                let help = "write the methods like GET or GET|HEAD";
+                warning("no method of the Docker API".to_owned(), help.to_owned());
+                continue;
+            }
+            line.reach = unmatched::reach(&entry.regex, Subject::Target, methods);
+            let written = Written {
+                pattern: &line.pattern,
+                subject: Subject::Target,
+                methods,
+                read: Regex::anchored,
+            };
+            if line.reach.is_empty()
+                && let Some((why, help)) = written.unmatched()
+            {
+                let with = printable(&line.methods);
+                warning(format!("no {with} route of the Docker API{why}"), help);
             }
         }
         profile.name = Some(name);
@@ -164,6 +181,8 @@ impl Profile {
     fn parse(&mut self, text: &str) -> Vec<String> {
         let mut problems = Vec::new();
         let mut rules = 0;
+        // Editors of Windows begin a file with it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.split('\n')) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -200,6 +219,7 @@ impl Profile {
             origin: origin.clone(),
             methods: method.to_owned(),
             pattern: url.to_owned(),
+            reach: Reach::new(),
         });
         self.entries.push(Entry {
             origin: origin.into(),
@@ -312,6 +332,22 @@ mod tests {
             origins.collect::<Vec<_>>(),
             ["profile line 3", "profile line 4", "profile line 5"]
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_costs_no_line() {
+        for text in [
+            "\u{feff}GET /version\nGET /info",
+            "\u{feff}# all\nGET /version\nGET /info",
+        ] {
+            let (profile, problems) = parsed(text);
+            assert_eq!(problems, [""; 0]);
+            let patterns = profile.lines.iter().map(|line| line.pattern.as_str());
+            assert_eq!(patterns.collect::<Vec<_>>(), ["/version", "/info"]);
+            assert!(profile.entries[0].methods.contains(Method::Get));
+        }
+        // Anywhere else it is a part of the line.
+        assert_eq!(parsed("GET /info\n\u{feff}# all").1.len(), 1);
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! The text between `SP_ALLOW_` and the next `_` is the method. A flag for a method replaces all its
 //! variables, and an empty pattern allows nothing.
 
-use super::Line;
+use super::{
+    Line, Reach,
+    unmatched::{self, Written},
+};
 use crate::{
     api::{Method, Methods},
     config::{Diagnostic, Snapshot, flags::METHODS},
@@ -98,13 +101,25 @@ impl Regexes {
                 return;
             }
         };
-        let origin = if is_flag { given } else { shown.to_string() };
+        let origin = if is_flag {
+            given.clone()
+        } else {
+            shown.to_string()
+        };
+        let mut reach = Reach::new();
         match Method::from_name(method) {
-            Some(method) => self.entries.push(Entry {
-                origin: origin.as_str().into(),
-                methods: Methods::of(Some(method)),
-                regex,
-            }),
+            Some(method) => {
+                let methods = Methods::of(Some(method));
+                reach = unmatched::reach(&regex, Subject::Path, methods);
+                if reach.is_empty() {
+                    diagnostics.extend(unmatched_by(name, is_flag, value, &given, method));
+                }
+                self.entries.push(Entry {
+                    origin: origin.as_str().into(),
+                    methods,
+                    regex,
+                });
+            }
             None => {
                 let problem = format!("{shown} has no effect: the Docker API has no {method}");
                 diagnostics.push(Diagnostic::warning(name, problem, "leave it out"));
@@ -114,6 +129,7 @@ impl Regexes {
             origin,
             methods: method.to_owned(),
             pattern: value.to_owned(),
+            reach,
         });
     }
 
@@ -124,4 +140,32 @@ impl Regexes {
             .then(|| Allowlist::new(Subject::Path, &self.entries, pattern))
             .transpose()
     }
+}
+
+/// A warning about a pattern that matches nothing, if it matches nothing of Podman's own either.
+fn unmatched_by(
+    name: &str,
+    is_flag: bool,
+    pattern: &str,
+    given: &str,
+    method: Method,
+) -> Option<Diagnostic> {
+    let written = Written {
+        pattern,
+        subject: Subject::Path,
+        methods: Methods::of(Some(method)),
+        read: Regex::new,
+    };
+    let (why, help) = written.unmatched()?;
+    let problem = format!("{given} matches no {method} route of the Docker API");
+    let others = written.matching_methods();
+    Some(match others.as_slice() {
+        [] => Diagnostic::warning(name, problem + &why, help),
+        [first, ..] => {
+            let all: Vec<&str> = others.iter().map(|method| method.as_str()).collect();
+            let prefix = if is_flag { "-allow" } else { PREFIX };
+            let problem = format!("{problem}, but routes with {}", all.join(", "));
+            Diagnostic::warning(name, problem, format!("write {prefix}{first} for those"))
+        }
+    })
 }

@@ -67,6 +67,9 @@ pub(super) async fn run(
         },
         name = signals.stop() => {
             log::warn!("{name} again: ending at once");
+            // What the engine got has its line, even so.
+            let _ = stage.send(Stage::Over);
+            let _ = timeout(LAST_LINES, slots.all_free()).await;
             signals.print_learned();
             log_writer::flush();
             std::process::exit(1);

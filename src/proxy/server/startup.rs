@@ -15,7 +15,7 @@ use super::limits::Room;
 use super::shutdown::{End, Slots, run};
 use super::signals::Signals;
 use super::workers::start_workers;
-use crate::config::{LogLevel, Settings};
+use crate::config::{LogLevel, Settings, Severity};
 use crate::learn::Learner;
 use crate::observe::log as log_writer;
 use crate::policy::Unprotected;
@@ -47,7 +47,10 @@ pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Re
         .map_or(LogLevel::Emerg, |_| LogLevel::Err);
     log_writer::init(settings.log_level.min(quietest), settings.log_json);
     for warning in &settings.warnings {
-        log::warn!("{warning}");
+        match warning.severity {
+            Severity::Note => log::info!("{warning}"),
+            Severity::Warning | Severity::Error => log::warn!("{warning}"),
+        }
     }
     for line in settings.summary() {
         log::info!("{line}");

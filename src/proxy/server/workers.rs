@@ -15,10 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep;
 
 use crate::observe::access::Peer;
+use crate::proxy::admission::LOOKUP_TIMEOUT;
 use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Stage};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::shared::Shared;
+use crate::proxy::strangers;
 use crate::proxy::wire::{ClientLink, Socket};
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.
@@ -177,7 +179,8 @@ impl Work {
         let Some(admission) = &self.shared.admission else {
             return;
         };
-        if !admission.admits(peer).await {
+        let patience = strangers::patience(&socket, peer);
+        if !admission.admits(peer, patience).await {
             let why = admission.refusal(peer);
             admission.strangers.turn_away(socket, peer, &why).await;
         } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
@@ -220,7 +223,7 @@ impl Work {
             let unsure = shared.admission.as_ref().filter(|all| !all.lists(peer));
             match unsure {
                 // Boxed, since few connections come to it.
-                Some(admission) if !Box::pin(admission.admits(peer)).await => {
+                Some(admission) if !Box::pin(admission.admits(peer, LOOKUP_TIMEOUT)).await => {
                     let why = admission.refusal(peer);
                     Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
                 }

@@ -312,7 +312,7 @@ impl AsyncWrite for ClientIo {
             link.next_answer.store(0, Relaxed);
             if next & HIJACKED != 0 {
                 let early = mem::take(&mut self.ahead);
-                self.link.state().early = early;
+                self.link.state().early = Some(early);
                 self.link.give_notice(Notice::Hijacked);
             }
         }

@@ -28,7 +28,7 @@ pub(in crate::proxy) struct SentHead {
 impl Default for SentHead {
     fn default() -> Self {
         Self {
-            left: AtomicUsize::new(Self::UNKNOWN),
+            left: AtomicUsize::new(Self::NONE),
         }
     }
 }
@@ -36,8 +36,15 @@ impl Default for SentHead {
 impl SentHead {
     /// Nothing of it was written, so nobody knows how long it is.
     const UNKNOWN: usize = usize::MAX;
+    /// There is none: what is written is what was left of an earlier request.
+    const NONE: usize = usize::MAX - 1;
 
-    /// What is written next is another head.
+    /// Another one is to come.
+    pub(in crate::proxy) fn forget(&self) {
+        self.left.store(Self::NONE, Relaxed);
+    }
+
+    /// It is what is written next.
     pub(in crate::proxy) fn expect(&self) {
         self.left.store(Self::UNKNOWN, Relaxed);
     }
@@ -51,7 +58,7 @@ impl SentHead {
     /// what follows.
     fn took(&self, n: usize, bufs: &[IoSlice<'_>]) {
         let left = match self.left.load(Relaxed) {
-            0 => return,
+            0 | Self::NONE => return,
             Self::UNKNOWN => {
                 let first = bufs.first().map_or(&[][..], |buf| buf);
                 head_end(first).unwrap_or(first.len())
@@ -238,5 +245,8 @@ mod tests {
         }
         sent.expect();
         assert!(!sent.is_whole());
+        sent.forget();
+        sent.took(body.len(), &[IoSlice::new(body)]);
+        assert!(!sent.is_whole(), "it was the end of an earlier request");
     }
 }

@@ -4,7 +4,6 @@
 //! refused, what nobody has read, and what there is to know. Their lock is never held across an
 //! await.
 
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,8 +68,10 @@ pub(super) struct LinkState {
     pub(super) expect: Expect,
     pub(super) refusal: Option<Refusal>,
     pub(super) unread: bool,
-    /// What the reader had read of the bytes that are the engine's.
-    pub(super) early: BytesMut,
+    /// The close is to be a reset.
+    cut: bool,
+    /// What the reader had read of the bytes that are the engine's, once the answer's head is out.
+    pub(super) early: Option<BytesMut>,
 }
 
 /// How a request's body is framed, as hyper's parser decided.
@@ -93,7 +94,8 @@ impl ClientLink {
                 expect: Expect::Head,
                 refusal: None,
                 unread: false,
-                early: BytesMut::new(),
+                cut: false,
+                early: None,
             }),
             written: AtomicU64::new(0),
             unwritten: AtomicUsize::new(0),
@@ -136,9 +138,10 @@ impl ClientLink {
         whole
     }
 
-    /// What had been read of the client behind its last request, once [`Notice::Hijacked`] is given.
-    pub(in crate::proxy) fn take_early(&self) -> BytesMut {
-        mem::take(&mut self.state().early)
+    /// What had been read of the client behind its last request. There is none before
+    /// [`Notice::Hijacked`]: the reader holds it, and what the socket still has is only its rest.
+    pub(in crate::proxy) fn take_early(&self) -> Option<BytesMut> {
+        self.state().early.take()
     }
 
     /// What was refused, if that is how the connection ended.
@@ -150,6 +153,17 @@ impl ClientLink {
     pub(in crate::proxy) fn has_unread(&self) -> bool {
         let state = self.state();
         state.unread || !matches!(state.expect, Expect::Head)
+    }
+
+    /// Makes the close a reset. Before it there must be no FIN, which would be a proper end.
+    pub(in crate::proxy) fn cut(&self) {
+        self.socket.reset_on_close();
+        self.state().cut = true;
+    }
+
+    /// Whether the close is to be a reset.
+    pub(in crate::proxy) fn is_cut(&self) -> bool {
+        self.state().cut
     }
 
     /// Bytes that the client's socket took so far.

@@ -1,0 +1,366 @@
+//! What follows from a configuration as a whole, and its author may not see: ways to root on the
+//! host, files that can be read, and zeros that take nothing away. All of it asks the policy, so it
+//! holds for every dialect.
+
+use std::sync::Arc;
+
+use super::{
+    Diagnostic, Line, Settings, Severity,
+    dialect::sections::{POST, is_off},
+};
+use crate::{
+    api::sections::{ACTIONS, Action, ROOTS, Route},
+    policy::{Body, Reached, Verdict, printable},
+};
+
+impl Settings {
+    /// What is worth knowing at start, and no mistake.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let notes = [self.used_for_nothing(), self.files_readable()];
+        notes.into_iter().flatten()
+    }
+
+    /// A warning, if what is granted reaches root on the host.
+    pub fn root_on_host(&self) -> Option<String> {
+        let mut reaches: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
+        for root in ROOTS {
+            let granted = root.routes.iter().flat_map(|route| {
+                let origins = self.granted_by(route).into_iter();
+                origins.map(|origin| match self.only_with_query(&origin, route) {
+                    true => format!("{origin} with a query").into(),
+                    false => origin,
+                })
+            });
+            for origin in granted {
+                match reaches.iter_mut().find(|(known, _)| *known == origin) {
+                    Some((_, how)) if how.contains(&root.doc) => {}
+                    Some((_, how)) => how.push(root.doc),
+                    None => reaches.push((origin, vec![root.doc])),
+                }
+            }
+        }
+        let reaches = reaches.iter();
+        let reaches = reaches.map(|(origin, how)| format!("{origin} ({})", how.join("; ")));
+        let reaches: Vec<String> = reaches.collect();
+        let reaches = reaches.join(", ");
+        (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
+    }
+
+    /// A note, if the contents of files can be read and nobody asked for just that. Where a client
+    /// can become root on the host, it goes without saying.
+    pub fn files_readable(&self) -> Option<String> {
+        let mut origins: Vec<Arc<str>> = Vec::new();
+        let (mut routes, mut denies) = (Vec::new(), Vec::new());
+        for action in ACTIONS.iter().filter(|action| action.reads_files) {
+            for route in action.routes {
+                let by = self.granted_by(route).into_iter();
+                let by: Vec<Arc<str>> = by.filter(|origin| **origin != *action.allow).collect();
+                if !by.is_empty() {
+                    routes.push(route.text);
+                    denies.push(format!("{}=1", action.deny));
+                    origins.extend(by);
+                }
+            }
+        }
+        if origins.is_empty() || self.root_on_host().is_some() {
+            return None;
+        }
+        denies.dedup();
+        let by_section = |origin: &Arc<str>| {
+            let mut sections = self.granted_sections();
+            sections.any(|section| *section.name == **origin)
+        };
+        // POST=0 is often taken for harmless.
+        let what = if !self.grants.on(POST) && origins.iter().all(by_section) {
+            "POST=0 leaves".to_owned()
+        } else {
+            listed(origins, "leaves", "leave")
+        };
+        let (routes, denies) = (routes.join(", "), denies.join(" "));
+        Some(format!(
+            "{what} the contents of files readable ({routes}); to close that: {denies}"
+        ))
+    }
+
+    /// `ALLOW_x=0` where something else grants x: it takes nothing away, though that is what it does
+    /// in other proxies. Tecnativa's image comes with three of them, which are copied unread.
+    pub(super) fn idle_zeros(&self) -> impl Iterator<Item = Diagnostic> {
+        ACTIONS.iter().filter_map(|action| {
+            let value = self.grants.switch(action.allow)?.value.as_deref()?;
+            let origins = self.granted_besides(action);
+            if origins.is_empty() || !is_off(value) {
+                return None;
+            }
+            let value = format!("{}={}", action.allow, printable(value));
+            let by = listed(origins, "grants", "grant");
+            let problem = format!("{value} takes nothing away: {by} it");
+            let help = format!("set {}=1", action.deny);
+            Some(Diagnostic {
+                severity: if action.tecnativa {
+                    Severity::Note
+                } else {
+                    Severity::Warning
+                },
+                ..Diagnostic::warning(action.allow, problem, help)
+            })
+        })
+    }
+
+    /// What grants an action, or a part of it, that its own variable does not grant. The variables of
+    /// other actions count only where they grant all of it: `ALLOW_RESTARTS=0` beside `ALLOW_STOP=1`
+    /// is no mistake.
+    pub fn granted_besides(&self, action: &Action) -> Vec<Arc<str>> {
+        if self.grants.on(action.allow) {
+            return Vec::new();
+        }
+        let by = action.routes.iter().map(|route| self.granted_by(route));
+        let by: Vec<Vec<Arc<str>>> = by.collect();
+        let whole = by.iter().all(|origins| !origins.is_empty());
+        let of_action = |origin: &Arc<str>| ACTIONS.iter().any(|one| *one.allow == **origin);
+        let mut origins = by.concat();
+        origins.retain(|origin| whole || !of_action(origin));
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    }
+
+    /// By what some request of a route is allowed: with a body or without, and with whatever names,
+    /// version and query a pattern takes.
+    fn granted_by(&self, route: &Route) -> Vec<Arc<str>> {
+        let Some(sample) = route.sample().filter(|sample| !self.policy.forbids(sample)) else {
+            return Vec::new();
+        };
+        let verdicts =
+            [Body::Other, Body::Empty].map(|body| self.policy.decide(sample.clone(), body));
+        let by_rule = verdicts.into_iter().filter_map(|verdict| match verdict {
+            Verdict::Allow(permit) => Some(permit.origin().clone()),
+            Verdict::Deny(_) | Verdict::WouldDeny(..) => None,
+        });
+        let mut origins: Vec<Arc<str>> = by_rule.collect();
+        let lines = self.lines().filter(|line| reached(line, route).is_some());
+        origins.extend(lines.map(|line| line.origin.as_str().into()));
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    }
+
+    /// Whether a pattern lets a route pass with some query alone: `/containers/[^/]+/start` of a
+    /// profile matches `/containers/create?x=/start`, which is a create.
+    fn only_with_query(&self, origin: &str, route: &Route) -> bool {
+        let mut lines = self.lines().filter(|line| line.origin == origin);
+        lines.any(|line| reached(line, route).is_some_and(|reached| reached.with_query))
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.regexes.lines.iter().chain(&self.profile.lines)
+    }
+}
+
+fn reached(line: &Line, route: &Route) -> Option<Reached<'static>> {
+    let mut reach = line.reach.iter().copied();
+    reach.find(|reached| reached.route.text == route.text)
+}
+
+/// `CONTAINERS grants`, `CONTAINERS and SP_ALLOW_GET grant`: each of them once.
+fn listed(mut origins: Vec<Arc<str>>, one: &str, more: &str) -> String {
+    origins.sort_unstable();
+    origins.dedup();
+    match origins.as_slice() {
+        [] => String::new(),
+        [only] => format!("{only} {one}"),
+        [most @ .., last] => format!("{} and {last} {more}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good(env: &[(&str, &str)]) -> Settings {
+        Settings::load(&env.iter().copied().collect()).unwrap()
+    }
+
+    /// A profile of these lines.
+    fn profile(text: &str) -> Settings {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, text).unwrap();
+        good(&[("PROFILE", file.path().to_str().unwrap())])
+    }
+
+    #[test]
+    fn a_zero_that_takes_nothing_away_is_warned_about() {
+        let told = |env: &[(&str, &str)]| -> Vec<String> {
+            let settings = good(env);
+            let warnings = settings.warnings.iter();
+            let idle = warnings.filter(|one| one.problem.contains("takes nothing away"));
+            idle.map(|one| format!("{}: {one}", one.severity)).collect()
+        };
+        for (env, warning) in [
+            (
+                &[("CONTAINERS", "1"), ("ALLOW_LOGS", "0")][..],
+                "warning: ALLOW_LOGS=0 takes nothing away: CONTAINERS grants it; set DENY_LOGS=1",
+            ),
+            (
+                &[("BUILD", "1"), ("POST", "1"), ("ALLOW_BUILD", "0")],
+                "warning: ALLOW_BUILD=0 takes nothing away: BUILD grants it; set DENY_BUILD=1",
+            ),
+            (
+                &[("PRESET", "autoheal"), ("ALLOW_RESTART", "0")],
+                "warning: ALLOW_RESTART=0 takes nothing away: PRESET=autoheal grants it; \
+                 set DENY_RESTART=1",
+            ),
+            (
+                // Granted without a body alone.
+                &[("PRESET", "dozzle-actions"), ("ALLOW_START", "0")],
+                "note: ALLOW_START=0 takes nothing away: PRESET=dozzle-actions grants it; \
+                 set DENY_START=1",
+            ),
+            (
+                &[("SP_ALLOW_GET", r"/v1\.[0-9]+/.*"), ("ALLOW_EXPORT", "0")],
+                "warning: ALLOW_EXPORT=0 takes nothing away: SP_ALLOW_GET grants it; \
+                 set DENY_EXPORT=1",
+            ),
+            (
+                &[
+                    ("IMAGES", "1"),
+                    ("SP_ALLOW_GET", "/images/.*"),
+                    ("ALLOW_SAVE", "0"),
+                ],
+                "warning: ALLOW_SAVE=0 takes nothing away: IMAGES and SP_ALLOW_GET grant it; \
+                 set DENY_SAVE=1",
+            ),
+            (
+                &[("ALLOW_RESTARTS", "1"), ("ALLOW_KILL", "0"), ("POST", "1")],
+                "warning: ALLOW_KILL=0 takes nothing away: ALLOW_RESTARTS grants it; \
+                 set DENY_KILL=1",
+            ),
+            (
+                &[("CONTAINERS", "1"), ("POST", "1"), ("ALLOW_STOP", "0")],
+                "note: ALLOW_STOP=0 takes nothing away: CONTAINERS grants it; set DENY_STOP=1",
+            ),
+        ] {
+            assert_eq!(told(env), [warning]);
+        }
+        for env in [
+            // Nothing grants it, it is denied, or it is not what was written.
+            &[("CONTAINERS", "1"), ("ALLOW_START", "0")][..],
+            &[("CONTAINERS", "1"), ("POST", "1"), ("ALLOW_EXEC", "0")],
+            &[("CONTAINERS", "1"), ("ALLOW_LOGS", "0"), ("DENY_LOGS", "1")],
+            &[("CONTAINERS", "1"), ("ALLOW_LOGS", "true")],
+            &[("ALLOW_STOP", "1"), ("ALLOW_RESTARTS", "0"), ("POST", "1")],
+            &[("SP_ALLOW_GET", "/info"), ("ALLOW_LOGS", "0")],
+            &[("PRESET", "traefik"), ("ALLOW_LOGS", "0")],
+        ] {
+            assert_eq!(told(env), [""; 0], "{env:?}");
+        }
+    }
+
+    #[test]
+    fn root_on_the_host_is_found_in_every_dialect_and_version() {
+        const CREATE: &str = "a new container can mount any file of the host";
+        for (variable, value) in [
+            ("ALLOW_CREATE", "1"),
+            ("SP_ALLOW_POST", "/containers/create"),
+            ("SP_ALLOW_POST", r"/v1\.[0-9]+/containers/create"),
+            ("SP_ALLOW_POST_2", r"/v1\.(2[4-9])/containers/cre[a-z]+"),
+            ("SP_ALLOW_POST", r"/v1\.56/containers/create"),
+            ("SP_ALLOW_POST", "/v5.0.0/libpod/containers/create"),
+            ("SP_ALLOW_POST", r"(?i)/V1\.4./containers/[^/]{6}$"),
+        ] {
+            let told = format!("a client can become root on the host: {variable} ({CREATE})");
+            assert_eq!(
+                good(&[(variable, value)]).root_on_host(),
+                Some(told),
+                "{value}"
+            );
+        }
+        for line in [
+            r"POST /v1\.[0-9]+/containers/create",
+            "[A-Z]+ /v1.41/containers/create",
+            r"POST /v[0-9.]+/containers/create(\?.*)?",
+        ] {
+            let told = format!("a client can become root on the host: profile line 1 ({CREATE})");
+            assert_eq!(profile(line).root_on_host(), Some(told), "{line}");
+        }
+        for line in [
+            r"POST /v1.41/containers/create\?name=[a-z]+",
+            "POST /v1.41/containers/create.+",
+            // As the engine reads it, `create?x=/start` is a create.
+            r"POST /v1\.[0-9]+/containers/[^/]+/start",
+        ] {
+            let told = format!(
+                "a client can become root on the host: profile line 1 with a query ({CREATE})"
+            );
+            assert_eq!(profile(line).root_on_host(), Some(told), "{line}");
+        }
+        let many = good(&[("SP_ALLOW_POST", "/(exec/.*|containers/create|build|_ping)")]);
+        assert_eq!(
+            many.root_on_host().unwrap(),
+            format!(
+                "a client can become root on the host: SP_ALLOW_POST (a build runs code as root \
+                 and can join the host's network; {CREATE}; a command can run as root in any \
+                 container, with the host's files that it mounts)"
+            )
+        );
+        for env in [
+            &[("SP_ALLOW_GET", ".*")][..],
+            &[("SP_ALLOW_POST", "/containers/.*/start|/containers/x/create")],
+            &[
+                ("SP_ALLOW_POST", "/containers/create"),
+                ("DENY_CREATE", "1"),
+            ],
+            &[
+                ("SP_ALLOW_POST", r"/v1\.[0-9]+/containers/create"),
+                ("DENY_CREATE", "1"),
+            ],
+        ] {
+            assert_eq!(good(env).root_on_host(), None, "{env:?}");
+        }
+        assert_eq!(
+            profile("POST /containers/[^/?]+/start").root_on_host(),
+            None
+        );
+    }
+
+    #[test]
+    fn readable_files_are_found_in_every_dialect_and_version() {
+        for (env, origin) in [
+            (
+                &[("SP_ALLOW_GET", "/containers/.*")][..],
+                "SP_ALLOW_GET leaves",
+            ),
+            (
+                &[("SP_ALLOW_GET_1", r"/v1\.[0-9]+/containers/.*")],
+                "SP_ALLOW_GET_1 leaves",
+            ),
+            (
+                &[("SP_ALLOW_GET", "/v1.*/containers/.*"), ("CONTAINERS", "1")],
+                "CONTAINERS and SP_ALLOW_GET leave",
+            ),
+        ] {
+            let note = good(env).files_readable().unwrap();
+            let rest = note
+                .strip_prefix(origin)
+                .unwrap_or_else(|| panic!("{note}"));
+            assert!(rest.starts_with(" the contents of files readable (GET /containers/{id}/"));
+            assert!(
+                rest.contains("; to close that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
+                "{note}"
+            );
+        }
+        assert_eq!(
+            profile(r"GET|HEAD /v1\.[0-9]+/containers/[^/?]+/archive(\?.*)?")
+                .files_readable()
+                .unwrap(),
+            "profile line 1 leaves the contents of files readable (GET /containers/{id}/archive, \
+             HEAD /containers/{id}/archive); to close that: DENY_ARCHIVE=1"
+        );
+        for env in [
+            &[("SP_ALLOW_GET", "/containers/[^/]+/json")][..],
+            &[("SP_ALLOW_GET", ".*"), ("SP_ALLOW_POST", ".*")],
+            &[("SP_ALLOW_POST", ".*/archive")],
+        ] {
+            assert_eq!(good(env).files_readable(), None, "{env:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Which patterns mean the same here and to Go's regexp package, for which allowlists are written.
+//!
+//! The two syntaxes are cousins, and where they disagree a pattern could allow more here than its
+//! author was shown: `a{1, 3}` is a repetition here and five plain characters there. So a pattern
+//! is taken only if both read it, and in the same way, as far as a path can show: that `\s` has a
+//! vertical tab here makes no difference, because no path may hold one. What Go makes of some 1500
+//! patterns is recorded in `tests/conformance/go-regexes.jsonl`, and a test compares.
+
+use regex_syntax::ast::{
+    AssertionKind, Ast, ClassSetBinaryOp, ClassSetItem, Flag, FlagsItemKind, GroupKind,
+    HexLiteralKind, Literal, LiteralKind, Repetition, RepetitionKind, RepetitionRange, Visitor,
+    parse, visit,
+};
+
+/// The most repetitions that Go takes, those around them counted.
+const MOST_REPEATED: u32 = 1000;
+
+/// Refuses a pattern that Go's regexp package reads in another way, or not at all.
+pub(super) fn check(pattern: &str) -> Result<(), String> {
+    let ast = parse::Parser::new().parse(pattern);
+    let ast = ast.map_err(|error| error.kind().to_string())?;
+    let portable = Portable {
+        pattern,
+        repeated: Vec::new(),
+    };
+    visit(&ast, portable).map_err(ToOwned::to_owned)
+}
+
+struct Portable<'a> {
+    pattern: &'a str,
+    /// How often each of the repetitions around repeats.
+    repeated: Vec<u32>,
+}
+
+impl Visitor for Portable<'_> {
+    type Output = ();
+    type Err = &'static str;
+
+    fn finish(self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    fn visit_pre(&mut self, ast: &Ast) -> Result<(), &'static str> {
+        use AssertionKind::{
+            EndLine, EndText, NotWordBoundary, StartLine, StartText, WordBoundary,
+        };
+        let flags = match ast {
+            Ast::Flags(set) => Some(&set.flags),
+            Ast::Group(group) => {
+                name(&group.kind)?;
+                group.flags()
+            }
+            Ast::Assertion(assertion) => match assertion.kind {
+                StartLine | EndLine | StartText | EndText | WordBoundary | NotWordBoundary => None,
+                _ => return Err("assertions are ^, $, \\A, \\z, \\b and \\B, and no others"),
+            },
+            Ast::Literal(literal) => return character(literal),
+            Ast::Repetition(repetition) => return self.repeat(repetition),
+            _ => None,
+        };
+        let foreign = [
+            FlagsItemKind::Flag(Flag::Unicode),
+            FlagsItemKind::Flag(Flag::CRLF),
+            FlagsItemKind::Flag(Flag::IgnoreWhitespace),
+        ];
+        match flags {
+            Some(flags) if flags.items.iter().any(|item| foreign.contains(&item.kind)) => {
+                Err("flags are i, m, s and U, and no others")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_post(&mut self, ast: &Ast) -> Result<(), &'static str> {
+        if let Ast::Repetition(_) = ast {
+            self.repeated.pop();
+        }
+        Ok(())
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), &'static str> {
+        let hyphen = |item: &ClassSetItem| matches!(item, ClassSetItem::Literal(it) if it.c == '-');
+        match item {
+            ClassSetItem::Bracketed(_) => Err("write \\[ for a [ within a class"),
+            ClassSetItem::Union(union)
+                if union.items.iter().filter(|it| hyphen(it)).count() > 1 =>
+            {
+                Err("write \\- for a - within a class")
+            }
+            // `[]-a]`: from ] to a, as Go reads it.
+            ClassSetItem::Union(union)
+                if matches!(&*union.items, [first, dash, _, ..]
+                    if is_verbatim(first, ']') && is_verbatim(dash, '-')) =>
+            {
+                Err("write \\] for a ] within a class")
+            }
+            ClassSetItem::Literal(literal) => character(literal),
+            ClassSetItem::Range(range) => character(&range.start).and(character(&range.end)),
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_class_set_binary_op_pre(&mut self, _: &ClassSetBinaryOp) -> Result<(), &'static str> {
+        Err("write \\&, \\- and \\~ for those within a class")
+    }
+}
+
+impl Portable<'_> {
+    fn repeat(&mut self, repetition: &Repetition) -> Result<(), &'static str> {
+        if let Ast::Repetition(_) = *repetition.ast {
+            return Err("write (?:...) around what is repeated twice");
+        }
+        let times = match &repetition.op.kind {
+            RepetitionKind::Range(range) => {
+                let span = repetition.op.span;
+                let text = self.pattern.get(span.start.offset..span.end.offset);
+                if !text.is_some_and(|text| is_written(text, range)) {
+                    return Err("write a repetition as {2}, {2,} or {2,3}");
+                }
+                match *range {
+                    RepetitionRange::Exactly(most) | RepetitionRange::Bounded(_, most) => most,
+                    RepetitionRange::AtLeast(least) => least.max(1),
+                }
+            }
+            _ => 1,
+        };
+        self.repeated.push(times);
+        // As Go counts: nothing stands for what is not there at all.
+        let (mut left, mut around) = (MOST_REPEATED, self.repeated.iter());
+        if around.any(|times| {
+            let too_many = *times > left;
+            left = left.checked_div(*times).unwrap_or(MOST_REPEATED);
+            too_many
+        }) {
+            return Err("nothing may be repeated more than 1000 times");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a repetition is written in the one way that Go takes for one.
+fn is_written(text: &str, range: &RepetitionRange) -> bool {
+    let expected = match range {
+        RepetitionRange::Exactly(times) => format!("{{{times}}}"),
+        RepetitionRange::AtLeast(least) => format!("{{{least},}}"),
+        RepetitionRange::Bounded(least, most) => format!("{{{least},{most}}}"),
+    };
+    text.strip_suffix('?').unwrap_or(text) == expected
+}
+
+/// Whether a class has this very character here.
+fn is_verbatim(item: &ClassSetItem, c: char) -> bool {
+    matches!(item, ClassSetItem::Literal(it) if it.c == c && it.kind == LiteralKind::Verbatim)
+}
+
+/// Refuses a character that Go reads in another way, or not at all.
+fn character(literal: &Literal) -> Result<(), &'static str> {
+    match literal.kind {
+        // To Go the Kelvin sign is a k, and the long s an s, where case does not matter.
+        _ if matches!(literal.c, '\u{212a}' | '\u{17f}') => Err("write k or s in ASCII"),
+        LiteralKind::HexFixed(HexLiteralKind::X) | LiteralKind::HexBrace(HexLiteralKind::X) => {
+            Ok(())
+        }
+        LiteralKind::HexFixed(_) | LiteralKind::HexBrace(_) => {
+            Err("write \\x{...} for a character's number")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a group's name that Go does not take.
+fn name(kind: &GroupKind) -> Result<(), &'static str> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match kind {
+        GroupKind::CaptureName { name, .. } if !name.name.bytes().all(letter) => {
+            Err("a group's name has letters, digits and _")
+        }
+        _ => Ok(()),
+    }
+}
