@@ -7,7 +7,7 @@ use crate::harness::Gate;
 use crate::learned::Learned;
 
 const WORK: &str = "docker run -d --name $N busybox sh -c 'echo up; sleep 600' \
-                    && docker ps && docker exec $N echo hi && docker stop -t 0 $N \
+                    && docker ps -f name=$N && docker exec $N echo hi && docker stop -t 0 $N \
                     && docker logs $N && docker rm $N";
 
 #[test]

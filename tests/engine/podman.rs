@@ -103,14 +103,19 @@ fn a_deny_holds_on_podman_however_a_version_is_spelled() {
     // No section and no action grants a version that only this engine knows.
     let gate = Gate::before(&podman.socket, "CONTAINERS POST ALLOW_CREATE ALLOW_LIST");
     let mut client = Wire::tcp(gate.address);
-    for (method, path) in [
-        ("POST", "/v1.41x/containers/create"),
-        ("GET", "/v1.41x/containers/json"),
-        ("GET", "/v4.0.0/libpod/containers/json"),
+    let version = "its first segment is not an API version";
+    for (method, path, told) in [
+        ("POST", "/v1.41x/containers/create", version),
+        ("GET", "/v1.41x/containers/json", version),
+        (
+            "GET",
+            "/v4.0.0/libpod/containers/json",
+            "no section or action covers it",
+        ),
     ] {
         let (status, text) = ask(&mut client, method, path, "");
         assert_eq!(status, 403, "{path}: {text}");
-        assert!(text.contains("no variable grants it"), "{path}: {text}");
+        assert!(text.contains(told), "{path}: {text}");
         client = Wire::tcp(gate.address);
     }
 }
