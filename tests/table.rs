@@ -1,7 +1,7 @@
-//! `build.rs` under test: each kind of slip in `sections.toml` and in a preset is refused with its
+//! `build/` under test: each kind of slip in `sections.toml` and in a preset is refused with its
 //! line.
 
-#[path = "../build.rs"]
+#[path = "../build/main.rs"]
 #[expect(dead_code, reason = "its `main` is for cargo")]
 mod build;
 

@@ -1,4 +1,4 @@
-//! The table that `build.rs` makes of `sections.toml`: sections, actions, holes, ways to root and
+//! The table that `build/` makes of `sections.toml`: sections, actions, holes, ways to root and
 //! upgrades.
 
 use super::{Method, Target};

@@ -257,7 +257,7 @@ impl Condition {
     pub(super) fn holds(&self, target: &Target, body: Body) -> bool {
         match self {
             Condition::UnreadBody => matches!(body, Body::Empty | Body::Short | Body::ShortForm),
-            // A short form has no room for a key and a value; build.rs looks at the keys.
+            // A short form has no room for a key and a value; build/ looks at the keys.
             Condition::WithoutQuery(_) if body == Body::Form => false,
             Condition::WithoutQuery(keys) => (target.query())
                 .is_none_or(|query| !keys.iter().any(|key| query::has_value(query, key))),

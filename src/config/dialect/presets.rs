@@ -1,7 +1,7 @@
 //! Presets: the least that a program needs, for programs that are known.
 //!
 //! `PRESET` is a comma list, and what its items grant adds up. A preset is made of actions, each
-//! with its conditions, and of sections that are one route and only read. `build.rs` checks the
+//! with its conditions, and of sections that are one route and only read. `build/` checks the
 //! files in `presets/` and makes a static table of them.
 
 use crate::{
@@ -55,7 +55,7 @@ impl Piece {
     pub fn named(names: &'static [&'static str]) -> impl Iterator<Item = Piece> {
         let action = |name: &str| ACTIONS.iter().find(|action| action.name == name);
         let section = |name: &str| SECTIONS.iter().find(|section| section.name == name);
-        // build.rs has looked: each is one of them, and of these two an action is the narrower.
+        // build/ has looked: each is one of them, and of these two an action is the narrower.
         names.iter().filter_map(move |name| match action(name) {
             Some(action) => Some(Piece::Action(action)),
             None => section(name).map(Piece::Section),

@@ -1,0 +1,122 @@
+//! The table as Rust source.
+
+use std::fmt::Write as _;
+
+use super::check::Check;
+use super::routes::is_literal;
+use super::table::File;
+
+/// A key, a `=` and a value of one byte are longer than `api::sections::UNREAD` from here on.
+const SHORTEST_KEY: usize = 6;
+
+impl Check<'_> {
+    pub(super) fn emit(&mut self, file: &File) -> String {
+        let mut rust = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.emit_to(&mut rust, file);
+        rust
+    }
+
+    fn emit_to(&mut self, rust: &mut String, file: &File) -> std::fmt::Result {
+        writeln!(rust, "/// Every section, in the order of `sections.toml`.")?;
+        writeln!(rust, "pub static SECTIONS: &[Section] = &[")?;
+        for section in &file.section {
+            let paths: Vec<&str> = section
+                .paths
+                .get_ref()
+                .iter()
+                .map(|p| p.get_ref().as_str())
+                .collect();
+            let routes = section.routes.as_ref();
+            let routes = routes.map_or(String::new(), |routes| self.routes(routes, false));
+            let doc = self.text_of(&section.doc);
+            let (name, default) = (section.name.get_ref(), section.default);
+            writeln!(
+                rust,
+                "Section {{ name: {name:?}, default: {default}, paths: &{paths:?}, \
+                 routes: &[{routes}], doc: {doc:?} }},"
+            )?;
+        }
+        writeln!(
+            rust,
+            "];\n/// Every action, in the order of `sections.toml`."
+        )?;
+        writeln!(rust, "pub static ACTIONS: &[Action] = &[")?;
+        for action in &file.action {
+            let routes = self.routes(&action.routes, false);
+            let also = action.deny_also.as_ref();
+            let also = also.map_or(String::new(), |also| self.routes(also, false));
+            let podman = action.podman.as_ref();
+            let podman = podman.map_or(String::new(), |podman| self.routes(podman, false));
+            let keys: Vec<&str> = action
+                .without_query
+                .iter()
+                .map(|k| k.get_ref().as_str())
+                .collect();
+            for key in &action.without_query {
+                if !is_literal(key.get_ref()) {
+                    self.mistake(key, "a query key is written with a-z, A-Z, 0-9, _, . and -");
+                }
+                if key.get_ref().len() < SHORTEST_KEY {
+                    self.mistake(
+                        key,
+                        "a form of 7 bytes, which is let through, could hold this key",
+                    );
+                }
+            }
+            let doc = self.text_of(&action.doc);
+            let (name, section) = (action.name.get_ref(), action.section.get_ref());
+            let (unread_body, reads_files) = (action.unread_body, action.reads_files);
+            let tecnativa = action.tecnativa;
+            writeln!(
+                rust,
+                "Action {{ name: {name:?}, allow: \"ALLOW_{name}\", deny: \"DENY_{name}\", \
+                 section: {section:?}, routes: &[{routes}], deny_also: &[{also}], \
+                 podman: &[{podman}], unread_body: {unread_body}, without_query: &{keys:?}, \
+                 reads_files: {reads_files}, tecnativa: {tecnativa}, doc: {doc:?} }},"
+            )?;
+        }
+        writeln!(rust, "];\n/// The holes in what sections grant.")?;
+        writeln!(rust, "pub static REQUIRES: &[Requires] = &[")?;
+        for requires in &file.requires {
+            let routes = self.routes(&requires.routes, true);
+            let section = self.section_of(&requires.routes, &file.section);
+            let (also, doc) = (requires.also.get_ref(), self.text_of(&requires.doc));
+            writeln!(
+                rust,
+                "Requires {{ section: {section:?}, routes: &[{routes}], also: {also:?}, doc: {doc:?} }},"
+            )?;
+        }
+        writeln!(rust, "];\n/// The routes that reach root on the host.")?;
+        writeln!(rust, "pub static ROOTS: &[Root] = &[")?;
+        for root in &file.root {
+            let routes = self.routes(&root.routes, false);
+            let doc = self.text_of(&root.doc);
+            writeln!(rust, "Root {{ routes: &[{routes}], doc: {doc:?} }},")?;
+        }
+        writeln!(rust, "];\n/// The routes that switch protocols.")?;
+        writeln!(rust, "pub static UPGRADES: &[Upgrade] = &[")?;
+        for upgrade in &file.upgrade {
+            let routes = self.routes(&upgrade.routes, false);
+            self.not_empty(&upgrade.protocols);
+            let protocols: Vec<&str> = upgrade
+                .protocols
+                .get_ref()
+                .iter()
+                .map(|p| p.get_ref().as_str())
+                .collect();
+            for protocol in upgrade.protocols.get_ref() {
+                if !is_literal(protocol.get_ref())
+                    || protocol.get_ref().contains(char::is_uppercase)
+                {
+                    self.mistake(protocol, "a protocol is written in lower case");
+                }
+            }
+            writeln!(
+                rust,
+                "Upgrade {{ routes: &[{routes}], protocols: &{protocols:?} }},"
+            )?;
+        }
+        writeln!(rust, "];")
+    }
+}

@@ -1,0 +1,134 @@
+//! `presets/*.toml`: their form, and that they grant what there is.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::check::{Check, parse};
+use super::table::{Action, FILE, File, Section};
+
+/// Where presets stand, one in each file of its name.
+pub(super) const PRESETS: &str = "presets";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preset {
+    doc: Spanned<String>,
+    grants: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    unconditional: Vec<Spanned<String>>,
+    #[serde(default)]
+    option: Vec<PresetOption>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresetOption {
+    doc: Spanned<String>,
+    grants: Spanned<Vec<Spanned<String>>>,
+}
+
+/// The presets as Rust source, or every mistake as `presets/NAME.toml:LINE: what is wrong`. They are
+/// made of the actions of `sections`, and of its sections that have no action.
+pub(crate) fn presets(
+    sections: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<String, Vec<String>> {
+    let sections: File = parse(FILE, sections)?;
+    let mut rust = "/// Every preset, by name.\npub static PRESETS: &[Preset] = &[\n".to_owned();
+    let mut mistakes = Vec::new();
+    for (name, text) in files {
+        let path = format!("{PRESETS}/{name}.toml");
+        let mut check = Check {
+            file: &path,
+            text,
+            mistakes: Vec::new(),
+        };
+        let made = parse(&path, text).and_then(|preset: Preset| {
+            let rust = check.preset(name, &preset, &sections);
+            check.result(rust)
+        });
+        match made {
+            Ok(preset) => rust += &preset,
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(rust + "];\n")
+    } else {
+        Err(mistakes)
+    }
+}
+
+impl Check<'_> {
+    /// A preset's name is its file's, and what it is about stands in the comment that it begins with.
+    fn preset(&mut self, name: &str, preset: &Preset, sections: &File) -> String {
+        let whole = Spanned::new(0..0, ());
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(plain) {
+            self.mistake(
+                &whole,
+                "a preset's file is called a-z, 0-9 and -, with .toml behind",
+            );
+        }
+        let about = self.text.lines().map_while(|line| line.strip_prefix('#'));
+        let about: Vec<&str> = about
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect();
+        let about = about.join("\n");
+        if about.is_empty() {
+            self.mistake(
+                &whole,
+                "begin with a comment: what the program calls, and since when",
+            );
+        }
+        let doc = self.text_of(&preset.doc);
+        let grants = self.grants(&preset.grants, sections);
+        for name in &preset.unconditional {
+            let conditional =
+                |action: &&Action| action.unread_body || !action.without_query.is_empty();
+            let mut actions = sections.action.iter().filter(conditional);
+            let own = preset.grants.get_ref().contains(name);
+            if !own || !actions.any(|action| action.name == *name) {
+                self.mistake(name, "is no action with conditions that is granted here");
+            }
+        }
+        let unconditional: Vec<&String> =
+            preset.unconditional.iter().map(Spanned::get_ref).collect();
+        let mut options = String::new();
+        for option in &preset.option {
+            let (doc, grants) = (
+                self.text_of(&option.doc),
+                self.grants(&option.grants, sections),
+            );
+            options += &format!("Extra {{ doc: {doc:?}, grants: &{grants:?} }},");
+        }
+        format!(
+            "Preset {{ name: {name:?}, doc: {doc:?}, about: {about:?}, grants: &{grants:?}, \
+             unconditional: &{unconditional:?}, options: &[{options}] }},\n"
+        )
+    }
+
+    /// Names of actions, and of sections that have none.
+    fn grants(&mut self, grants: &Spanned<Vec<Spanned<String>>>, sections: &File) -> Vec<String> {
+        self.not_empty(grants);
+        let mut seen: Vec<String> = Vec::new();
+        for grant in grants.get_ref() {
+            let section = |section: &&Section| section.routes.is_some() && section.name == *grant;
+            if !sections.action.iter().any(|action| action.name == *grant)
+                && !sections.section.iter().any(|one| section(&one))
+            {
+                self.mistake(
+                    grant,
+                    "neither an action nor a section with routes of its own",
+                );
+            }
+            if seen.contains(grant.get_ref()) {
+                self.mistake(grant, "is granted twice");
+            }
+            seen.push(grant.get_ref().clone());
+        }
+        seen
+    }
+}
