@@ -1,0 +1,214 @@
+//! Reads the lines of a log, as far as they tell what was asked and decided.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use super::record::{
+    ALLOWED, DENIED, FAILED, NOT_LET_IN, UNDECIDED, UNSENT, UploadFault, WOULD_DENY,
+};
+use super::redact::{HIDDEN, pairs};
+
+/// A line of the log, as far as it tells what was asked and decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// As sent.
+    pub method: &'a str,
+    /// As sent, without what of the query is not shown.
+    pub target: Cow<'a, str>,
+    /// How many bytes of its body were passed on.
+    pub received: u64,
+    /// Whether more of its body was to come.
+    pub broke_off: bool,
+    /// What a policy can do about it.
+    pub verdict: Verdict,
+}
+
+/// What a policy said to a request, as a line has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// None could allow it, or none was asked.
+    None,
+    /// It was to be forwarded.
+    Passed,
+    /// It was denied. Its body was never looked at.
+    Denied,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line of [`Record`](super::Record)'s as the log has it. Anything else is none.
+    pub fn read(line: &'a str) -> Option<Line<'a>> {
+        let (time, rest) = line.split_at_checked("2026-11-21T23:02:00.457Z".len())?;
+        let is_time = time.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            10 => byte == b'T',
+            13 | 16 => byte == b':',
+            19 => byte == b'.',
+            23 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+        let (level, rest) = rest.strip_prefix(' ')?.split_at_checked("warning ".len())?;
+        let mut fields = rest.splitn(8, ' ');
+        let mut field = || fields.next();
+        let (peer, method, target, status) = (field()?, field()?, field()?, field()?);
+        let received = field()?.strip_prefix("in=")?;
+        let sent = field()?.strip_prefix("out=")?;
+        let (took, decision) = (field()?, field()?);
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let is_peer = match peer.strip_prefix("unix") {
+            Some("") => true,
+            Some(pid) => pid.strip_prefix(':').is_some_and(is_number),
+            None => peer.parse::<SocketAddr>().is_ok(),
+        };
+        let took = took.strip_suffix("ms").or(took.strip_suffix('s'))?;
+        let is_duration = took.split('.').all(is_number);
+        let is_level = ["err", "warning", "info", "debug"].contains(&level.trim_end());
+        let is_status = status == "-" || status.len() == 3 && is_number(status);
+        let is = |start: &&str| decision.starts_with(*start);
+        let verdict = match decision.strip_prefix(DENIED) {
+            _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => Verdict::Passed,
+            Some(why) if status == "403" && !why.starts_with(NOT_LET_IN) => Verdict::Denied,
+            Some(_) => Verdict::None,
+            None if is(&UNDECIDED) => Verdict::None,
+            None => return None,
+        };
+        let fits = is_time && is_level && is_peer && is_status && is_number(sent) && is_duration;
+        let received: u64 = received.parse().ok()?;
+        let mut faults = [UploadFault::Early, UploadFault::Chunks].into_iter();
+        let broke_off = faults.any(|fault| decision.ends_with(&format!("({})", fault.message())));
+        fits.then(|| Line {
+            method,
+            target: without_hidden(target),
+            received,
+            broke_off,
+            verdict,
+        })
+    }
+}
+
+/// A target without the parts of its query that were hidden whole: none of them had a value.
+fn without_hidden(target: &str) -> Cow<'_, str> {
+    let Some((path, query)) = target.split_once('?').filter(|_| target.contains(HIDDEN)) else {
+        return target.into();
+    };
+    let shown = pairs(query).filter(|(pair, _)| *pair != HIDDEN);
+    let shown: String = shown.flat_map(|(pair, end)| [pair, end]).collect();
+    format!("{path}?{shown}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::observe::access::{
+        Decision, End, Peer,
+        record::tests::{here, line},
+    };
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let peers = [
+            here(),
+            Peer::Tcp("[::1]:1".parse().unwrap()),
+            Peer::Unix(Some(7)),
+            Peer::Unix(None),
+        ];
+        let decisions = || {
+            let not_let_in = format!("{NOT_LET_IN}10.0.0.1 are not let in");
+            [
+                (Decision::None, None, Verdict::None),
+                (
+                    Decision::Allowed("VERSION".into()),
+                    Some(200),
+                    Verdict::Passed,
+                ),
+                (
+                    Decision::WouldDeny("GET /x is not allowed".into()),
+                    Some(404),
+                    Verdict::Passed,
+                ),
+                (Decision::Denied("no".into()), Some(403), Verdict::Denied),
+                (Decision::NotLetIn(not_let_in), Some(403), Verdict::None),
+                (Decision::Ambiguous("odd".into()), Some(400), Verdict::None),
+            ]
+        };
+        let ends = || {
+            [
+                (End::Whole, false),
+                (End::Cut, false),
+                (End::Engine("gone".into()), false),
+                (End::Upload(UploadFault::Early), true),
+                (End::Upload(UploadFault::Chunks), true),
+            ]
+        };
+        for (peer, sent) in peers
+            .into_iter()
+            .flat_map(|peer| [(peer, true), (peer, false)])
+        {
+            for (decision, status, verdict) in decisions() {
+                let passed = verdict == Verdict::Passed;
+                for (end, broke_off) in ends().into_iter().take(if passed { 5 } else { 2 }) {
+                    let line = line(peer, "/build?remote=secret&t=x", 5, |record| {
+                        record.decision = decision.clone();
+                        record.status = status.map(|status| StatusCode::from_u16(status).unwrap());
+                        record.end = end;
+                        record.sent = sent;
+                    });
+                    let expected = Line {
+                        method: "POST",
+                        target: "/build?remote=…&t=x".into(),
+                        received: 5,
+                        broke_off,
+                        verdict,
+                    };
+                    assert_eq!(Line::read(&line), Some(expected), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_hidden_whole_is_not_read() {
+        for (target, read) in [
+            ("/x?secret", "/x?"),
+            ("/x?secret&all;fromSrc=;t=1", "/x?all;t=1"),
+            ("/x?fromSrc=secret", "/x?fromSrc=…"),
+            ("/x?all=1", "/x?all=1"),
+        ] {
+            let line = line(here(), target, 0, |record| {
+                record.decision = Decision::Allowed("X".into());
+            });
+            assert_eq!(Line::read(&line).expect("a line").target, read);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_read_as_a_line() {
+        let line = "2026-11-21T23:02:00.457Z info    172.20.0.3:44038 GET /version 200 in=0 \
+                    out=792 7.26ms allowed by VERSION";
+        assert!(Line::read(line).is_some());
+        for (from, to) in [
+            ("2026", "x | 2026"),
+            ("2026-", "2026/"),
+            ("info   ", "loud   "),
+            ("info   ", "info"),
+            ("172.20.0.3:44038", "somebody"),
+            ("172.20.0.3:44038", "unix:"),
+            ("200", "20"),
+            ("in=0", "in="),
+            ("in=0", "in=-1"),
+            ("out=792", "792"),
+            ("7.26ms", "7.26"),
+            ("7.26ms", ".ms"),
+            ("allowed by", "liked by"),
+            (" allowed by VERSION", ""),
+            ("GET ", "GET  "),
+        ] {
+            assert_eq!(Line::read(&line.replacen(from, to, 1)), None, "{from} {to}");
+        }
+        for line in ["", "listening on tcp://[::]:2375", "…………………………………………………"]
+        {
+            assert_eq!(Line::read(line), None);
+        }
+    }
+}

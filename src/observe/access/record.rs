@@ -1,0 +1,364 @@
+//! What is recorded of a request, and how its line is written.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode, Uri};
+
+use super::redact::{beginning, loggable};
+use crate::observe::log::ACCESS;
+
+/// How a refusal of a client begins that is not let in.
+pub const NOT_LET_IN: &str = "clients at ";
+
+/// Who connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client, with an IPv4-mapped address written as IPv4.
+    Tcp(SocketAddr),
+    /// A client of a Unix listener, with its process if the kernel tells.
+    Unix(Option<i32>),
+}
+
+impl Peer {
+    /// Whether the client is on this host.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self, Peer::Tcp(addr) if addr.ip().is_loopback())
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Tcp(addr) => addr.fmt(f),
+            Peer::Unix(Some(pid)) => write!(f, "unix:{pid}"),
+            Peer::Unix(None) => f.write_str("unix"),
+        }
+    }
+}
+
+/// What was decided on a request.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Nothing yet; the client went away before there was a verdict.
+    None,
+    /// Its client is not let in. The text is what the client was told.
+    NotLetIn(String),
+    /// It is ambiguous or malformed. The text is what the client was told.
+    Ambiguous(String),
+    /// The policy denies it. The text is what the client was told.
+    Denied(String),
+    /// Allowed by the rule of this origin.
+    Allowed(Arc<str>),
+    /// To be forwarded although it would be denied; the text is what the client would be told.
+    WouldDeny(String),
+}
+
+/// How a request ended that was to be forwarded.
+#[derive(Debug)]
+pub enum End {
+    /// With the end of its answer or tunnel, or without either if it was refused.
+    Whole,
+    /// Its client left, or dockgate was stopped.
+    Cut,
+    /// Its tunnel ended in this way.
+    Tunnel(&'static str),
+    /// Its body did not come whole.
+    Upload(UploadFault),
+    /// The engine failed; the text is what the client was told.
+    Engine(String),
+}
+
+/// What was wrong with a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadFault {
+    /// The client left, or closed its half of the connection.
+    Early,
+    /// Its chunks are none.
+    Chunks,
+}
+
+impl UploadFault {
+    /// As the client is told, and the log.
+    pub fn message(self) -> &'static str {
+        match self {
+            UploadFault::Early => "the request body ended early",
+            UploadFault::Chunks => "the request body has an invalid chunked encoding",
+        }
+    }
+}
+
+/// Bytes of bodies, or of a tunnel, as they pass; shared with whoever moves them.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// From the client.
+    pub received: AtomicU64,
+    /// To the client.
+    pub sent: AtomicU64,
+}
+
+/// Writes its request's line when it is dropped, which is when the answer's body or the tunnel
+/// ends, or when the client went away before there was either.
+#[derive(Debug)]
+pub struct Record {
+    peer: Arc<str>,
+    method: Method,
+    target: Uri,
+    start: Instant,
+    counters: Arc<Counters>,
+    /// The answer's status, once there is one.
+    pub status: Option<StatusCode>,
+    /// What was decided, and by which rule.
+    pub decision: Decision,
+    /// How it ended.
+    pub end: End,
+    /// Whether the engine got it: its whole head, behind which the engine acts.
+    pub sent: bool,
+    /// A health check: logged at debug only.
+    pub health_check: bool,
+}
+
+impl Record {
+    /// Starts the record of a request of `peer`, a [`Peer`] as text; resets `counters`.
+    pub fn new(peer: Arc<str>, method: Method, target: Uri, counters: Arc<Counters>) -> Self {
+        counters.received.store(0, Relaxed);
+        counters.sent.store(0, Relaxed);
+        Self {
+            peer,
+            method,
+            target,
+            start: Instant::now(),
+            counters,
+            status: None,
+            decision: Decision::None,
+            end: End::Whole,
+            sent: false,
+            health_check: false,
+        }
+    }
+
+    /// Whether the request was a HEAD, whose answer has no body.
+    pub fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    fn level(&self) -> log::Level {
+        match (&self.decision, &self.end) {
+            (_, End::Engine(_)) => log::Level::Error,
+            _ if self.health_check => log::Level::Debug,
+            (Decision::Allowed(_) | Decision::None, _) => log::Level::Info,
+            _ => log::Level::Warn,
+        }
+    }
+
+    /// What was decided and how that ended, in the parts of its text. Only what the engine got is
+    /// called allowed.
+    fn told(&self) -> [&str; 6] {
+        let (decided, why) = match (&self.decision, &self.end) {
+            (_, End::Engine(why)) => (FAILED, why.as_str()),
+            (Decision::None, _) => (UNDECIDED, ""),
+            (Decision::NotLetIn(why) | Decision::Ambiguous(why) | Decision::Denied(why), _) => {
+                (DENIED, why.as_str())
+            }
+            (Decision::Allowed(origin), _) => (ALLOWED, &**origin),
+            (Decision::WouldDeny(why), _) => (WOULD_DENY, why.as_str()),
+        };
+        let to_be_sent = [ALLOWED, WOULD_DENY].contains(&decided);
+        let unsent = if to_be_sent && !self.sent { UNSENT } else { "" };
+        let remark = match &self.end {
+            End::Whole => return [unsent, decided, why, "", "", ""],
+            End::Cut => "cut before its end",
+            End::Tunnel(how) => how,
+            End::Upload(fault) => fault.message(),
+            End::Engine(_) if self.sent => "the engine got the request",
+            End::Engine(_) => "the engine did not get the request",
+        };
+        [unsent, decided, why, " (", remark, ")"]
+    }
+}
+
+// How a line's last part begins.
+pub(super) const ALLOWED: &str = "allowed by ";
+pub(super) const WOULD_DENY: &str = "would deny: ";
+pub(super) const FAILED: &str = "failed: ";
+pub(super) const DENIED: &str = "denied: ";
+pub(super) const UNDECIDED: &str = "undecided";
+pub(super) const UNSENT: &str = "unsent: ";
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        log::log!(target: ACCESS, self.level(), "{self}");
+    }
+}
+
+impl fmt::Display for Record {
+    /// In one piece: each of its twenty parts would cost more on its way through the formatter than
+    /// it costs here.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.as_ref().map_or("-", StatusCode::as_str);
+        let (mut received, mut sent) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let received = received.format(self.counters.received.load(Relaxed));
+        let sent = sent.format(self.counters.sent.load(Relaxed));
+        let [unsent, decided, why, open, remark, close] = self.told();
+        let (target, took) = (loggable(&self.target), took(self.start.elapsed()));
+        let line = [
+            &*self.peer,
+            " ",
+            beginning(self.method.as_str()),
+            " ",
+            &target,
+            " ",
+            status,
+            " in=",
+            received,
+            " out=",
+            sent,
+            " ",
+            &took,
+            " ",
+            unsent,
+            decided,
+            why,
+            open,
+            remark,
+            close,
+        ];
+        f.write_str(&line.concat())
+    }
+}
+
+/// A duration with three or so digits.
+fn took(time: Duration) -> String {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let (number, unit) = match micros {
+        0..10_000_000 => (micros / 1000, "ms"),
+        _ => (micros / 1_000_000, "s"),
+    };
+    let mut text = String::with_capacity(16);
+    text.push_str(itoa::Buffer::new().format(number));
+    if micros < 10_000 {
+        text.push_str(if micros / 10 % 100 < 10 { ".0" } else { "." });
+        text.push_str(itoa::Buffer::new().format(micros / 10 % 100));
+    }
+    text + unit
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A record with these ends, and its line.
+    pub(in crate::observe::access) fn line(
+        peer: Peer,
+        target: &str,
+        received: u64,
+        end: impl FnOnce(&mut Record),
+    ) -> String {
+        let counters = Arc::new(Counters::default());
+        let (peer, target) = (peer.to_string().into(), target.parse().expect("a target"));
+        let mut record = Record::new(peer, Method::POST, target, Arc::clone(&counters));
+        counters.received.store(received, Relaxed);
+        end(&mut record);
+        format!("2026-11-21T23:02:00.457Z {:<7} {record}", "info")
+    }
+
+    pub(in crate::observe::access) fn here() -> Peer {
+        Peer::Tcp("172.20.0.3:44038".parse().expect("an address"))
+    }
+
+    #[test]
+    fn only_what_the_engine_got_is_called_allowed() {
+        use Decision::{Allowed, Ambiguous, Denied, None, NotLetIn, WouldDeny};
+        let allowed = || Allowed("VERSION".into());
+        let would_deny = || WouldDeny("no".into());
+        let chunks = End::Upload(UploadFault::Chunks);
+        let early = || End::Upload(UploadFault::Early);
+        let engine = || End::Engine("gone".into());
+        for (decision, end, sent, told) in [
+            (allowed(), End::Whole, true, "allowed by VERSION"),
+            (
+                allowed(),
+                End::Cut,
+                true,
+                "allowed by VERSION (cut before its end)",
+            ),
+            (
+                allowed(),
+                End::Cut,
+                false,
+                "unsent: allowed by VERSION (cut before its end)",
+            ),
+            (
+                allowed(),
+                early(),
+                true,
+                "allowed by VERSION (the request body ended early)",
+            ),
+            (
+                allowed(),
+                chunks,
+                true,
+                "allowed by VERSION (the request body has an invalid chunked encoding)",
+            ),
+            (
+                allowed(),
+                early(),
+                false,
+                "unsent: allowed by VERSION (the request body ended early)",
+            ),
+            (
+                allowed(),
+                End::Tunnel("the client is gone"),
+                true,
+                "allowed by VERSION (the client is gone)",
+            ),
+            (
+                allowed(),
+                engine(),
+                true,
+                "failed: gone (the engine got the request)",
+            ),
+            (
+                would_deny(),
+                engine(),
+                false,
+                "failed: gone (the engine did not get the request)",
+            ),
+            (would_deny(), End::Whole, true, "would deny: no"),
+            (
+                would_deny(),
+                early(),
+                false,
+                "unsent: would deny: no (the request body ended early)",
+            ),
+            (Denied("no".into()), End::Whole, false, "denied: no"),
+            (Ambiguous("odd".into()), End::Whole, false, "denied: odd"),
+            (NotLetIn("out".into()), End::Whole, false, "denied: out"),
+            (None, End::Cut, false, "undecided (cut before its end)"),
+        ] {
+            let line = line(here(), "/version", 0, |record| {
+                record.decision = decision;
+                record.end = end;
+                record.sent = sent;
+            });
+            assert!(line.ends_with(&format!("ms {told}")), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn durations_read_well() {
+        for (micros, text) in [
+            (0, "0.00ms"),
+            (1_234, "1.23ms"),
+            (9_999, "9.99ms"),
+            (10_000, "10ms"),
+            (1_500_000, "1500ms"),
+            (75_000_000, "75s"),
+        ] {
+            assert_eq!(took(Duration::from_micros(micros)), text);
+        }
+    }
+}
