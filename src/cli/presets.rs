@@ -2,15 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use super::{aligned, line};
+use super::{
+    WRONG_USAGE,
+    output::{aligned, complain, line, print},
+};
 use crate::{
     api::sections::{ACTIONS, REQUIRES, Route, SECTIONS},
     config::{PRESETS, Piece, Preset, REACH, Settings, Snapshot, patterns},
-    policy::{Body, Verdict},
+    policy::{Body, Verdict, printable},
 };
 
+pub(super) fn run(name: Option<&str>) -> u8 {
+    let text = match name {
+        None => list(),
+        Some(name) => match Preset::find(name) {
+            Some(preset) => show(preset),
+            None => {
+                let help = Preset::meant_by(name);
+                complain(&format_args!(
+                    "no preset is called {}; {help}",
+                    printable(name)
+                ));
+                return WRONG_USAGE;
+            }
+        },
+    };
+    print(&text)
+}
+
 /// All presets, a line each.
-pub(super) fn list() -> String {
+fn list() -> String {
     let rows = PRESETS
         .iter()
         .map(|preset| [preset.name, preset.doc].map(str::to_owned));
@@ -18,7 +39,7 @@ pub(super) fn list() -> String {
 }
 
 /// What a preset allows, and how else that could be written.
-pub(super) fn show(preset: &Preset) -> String {
+fn show(preset: &Preset) -> String {
     let Preset {
         name, doc, about, ..
     } = preset;

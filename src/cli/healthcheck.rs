@@ -14,10 +14,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::config::{Listen, shown_path};
+use super::{
+    FAILED, OK,
+    output::{complain, print},
+};
+use crate::config::{Listen, Settings, Snapshot, shown_path};
 
 /// For everything together, a hanging connect included.
 const LIMIT: Duration = Duration::from_secs(3);
+
+pub(super) fn run(environment: &Snapshot) -> u8 {
+    let health = match Settings::load(environment) {
+        Ok(settings) => {
+            if let Some(why) = settings.unprotected {
+                // Whether it is healthy, its exit code says.
+                let _ = print(&format!("{why}\n"));
+            }
+            check(settings.listen, settings.socket_path)
+        }
+        Err(_) => Err("the configuration is bad: `dockgate check` tells how".to_owned()),
+    };
+    match health {
+        Ok(()) => OK,
+        Err(reason) => {
+            complain(&format_args!("unhealthy: {reason}"));
+            FAILED
+        }
+    }
+}
 
 enum Progress {
     /// Somebody is being asked, and may never answer.
@@ -26,7 +50,7 @@ enum Progress {
 }
 
 /// Healthy, or the reason why not in one line.
-pub(super) fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), String> {
+fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), String> {
     let deadline = Instant::now() + LIMIT;
     let (progress, reports) = mpsc::channel();
     // On a thread, because connecting to a Unix socket has no timeout of its own.

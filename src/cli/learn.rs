@@ -1,0 +1,94 @@
+//! `dockgate learn FILE...`: the smallest grants for what an access log holds.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+};
+
+use super::{
+    FAILED, lines,
+    output::{complain, print},
+};
+use crate::{
+    api::Target,
+    learn::Learner,
+    observe::{access, log as log_writer},
+    policy::{Body, printable},
+};
+
+/// Prints the smallest grants for what an access log holds.
+pub(super) fn run(files: &[String]) -> u8 {
+    let learner = Learner::new();
+    let (mut unchanged, mut foreign, mut others) = (0_u64, 0_u64, 0_u64);
+    let mut unknown_bodies = false;
+    // Before whose lines of the log a name stands, if one does.
+    let mut whose: Option<Option<String>> = None;
+    for file in files {
+        let lines: Box<dyn BufRead> = match file.as_str() {
+            "-" => Box::new(io::stdin().lock()),
+            path => match File::open(path) {
+                Ok(file) => Box::new(BufReader::new(file)),
+                Err(error) => return unreadable(file, &error),
+            },
+        };
+        for line in lines.split(b'\n') {
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => return unreadable(file, &error),
+            };
+            let line = lines::plain(str::from_utf8(&line).unwrap_or_default());
+            let (name, line) = match lines::named(&line) {
+                Some((name, line)) => (Some(name), line),
+                None => (None, &*line),
+            };
+            let line = lines::undated(line);
+            let plain = log_writer::plain_line(line);
+            let line = access::Line::read(plain.as_deref().unwrap_or(line));
+            match line {
+                // What another container writes is no log of dockgate, whatever it looks like. Which
+                // one is meant is not known, so it is told.
+                Some(_) if whose.get_or_insert(name.map(str::to_owned)).as_deref() != name => {
+                    foreign += 1;
+                }
+                Some(line) => match Target::from_line(line.method, &line.target) {
+                    Ok(target)
+                        if line.verdict != access::Verdict::None && target.method().is_some() =>
+                    {
+                        let length = (!line.broke_off).then_some(line.received);
+                        let denied = line.verdict == access::Verdict::Denied;
+                        unknown_bodies |= denied && learner.minds_body(&target);
+                        // What a form is, the log does not say.
+                        learner.saw(&target, Body::of(length, false));
+                    }
+                    _ => unchanged += 1,
+                },
+                None => others += 1,
+            }
+        }
+    }
+    let counts = [
+        (unchanged, "requests that no grant would have changed"),
+        (foreign, "lines of other containers that look the same"),
+        (others, "lines of another kind"),
+    ];
+    let left_out = counts.iter().filter(|(count, _)| *count > 0);
+    let left_out: Vec<String> = left_out
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let mut more = match whose.flatten() {
+        Some(name) => format!(" of {}", printable(&name)),
+        None => String::new(),
+    };
+    if !left_out.is_empty() {
+        more += &format!(", leaving out {}", left_out.join(" and "));
+    }
+    if unknown_bodies {
+        more += "; those denied are taken to have had no body";
+    }
+    print(&learner.report(&more))
+}
+
+fn unreadable(file: &str, error: &io::Error) -> u8 {
+    complain(&format_args!("cannot read {}: {error}", printable(file)));
+    FAILED
+}

@@ -1,0 +1,53 @@
+//! What process 1 was started for: in a container that is dockgate, perhaps under a small init.
+//! Its flags stand in `/proc/1/cmdline`.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+};
+
+use crate::config::Snapshot;
+
+/// The environment, with what is known of process 1: whether it is a dockgate, and, unless this one
+/// `serves` itself, its flags.
+pub(super) fn joined(mut environment: Snapshot, serves: bool) -> Snapshot {
+    let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
+    let of_process_1 = flags_in(&cmdline);
+    if std::process::id() == 1 || !of_process_1.is_empty() {
+        environment = environment.of_process_1();
+    }
+    if !environment.has_flags() && !serves {
+        // `docker exec` and health checks know the environment, but not the command line.
+        let _ = environment.take_flags(of_process_1);
+    }
+    environment
+}
+
+/// The arguments of a dockgate that runs by this command line, perhaps under a small init.
+fn flags_in(cmdline: &[u8]) -> Vec<OsString> {
+    let words = cmdline.split(|byte| *byte == 0).map(OsStr::from_bytes);
+    let program = |word: &&OsStr| Path::new(word).file_name() != Some(OsStr::new("dockgate"));
+    let words = words.skip_while(program).skip(1);
+    words.map(OsStr::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_running_dockgate_are_found() {
+        for (cmdline, flags) in [
+            (
+                &b"/dockgate\0-allowGET=/x\0-logjson\0"[..],
+                &["-allowGET=/x", "-logjson", ""][..],
+            ),
+            (b"/sbin/docker-init\0--\0/dockgate\0serve\0", &["serve", ""]),
+            (b"/sbin/init\0-allowGET=/x\0", &[]),
+            (b"", &[]),
+        ] {
+            assert_eq!(flags_in(cmdline), flags);
+        }
+    }
+}
