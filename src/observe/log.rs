@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use log::{Level, LevelFilter};
 use once_cell::sync::OnceCell;
+use serde::{Deserialize, Serialize};
 
+use super::json;
 use crate::config::LogLevel;
 
 /// The target of access lines, which `LOG_LEVEL=notice` filters apart from the lifecycle's.
@@ -29,8 +31,8 @@ const BATCH: Duration = Duration::from_millis(5);
 
 static QUEUE: OnceCell<Arc<Queue>> = OnceCell::new();
 
-/// Starts the log at `level`, with a JSON object a line if `json`. Later calls change nothing.
-pub fn init(level: LogLevel, json: bool) {
+/// Starts the log at `level`, with a JSON object a line if `as_json`. Later calls change nothing.
+pub fn init(level: LogLevel, as_json: bool) {
     if QUEUE.get().is_some() {
         return;
     }
@@ -53,10 +55,14 @@ pub fn init(level: LogLevel, json: bool) {
             let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
             let time = humantime::format_rfc3339_millis(now);
             let level = name(record.level());
-            if json {
-                let (level, message) = (level.trim_end(), json_string(&record.args().to_string()));
-                write!(out, "{{\"time\":\"{time}\",\"level\":\"{level}\"")?;
-                writeln!(out, ",\"msg\":{message}}}")
+            if as_json {
+                let line = JsonLine {
+                    time: format_args!("{time}"),
+                    level: format_args!("{}", level.trim_end()),
+                    msg: *record.args(),
+                };
+                json::write(&mut *out, &line)?;
+                writeln!(out)
             } else {
                 write!(out, "{time} {level} ")?;
                 // It hands over the error of the writer beneath, which has none.
@@ -69,29 +75,18 @@ pub fn init(level: LogLevel, json: bool) {
         .try_init();
 }
 
-/// Text as a JSON string, with its quotes.
-pub fn json_string(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 16);
-    json.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| matches!(c, '"' | '\\') || c.is_control()) {
-        json.push_str(&rest[..at]);
-        let mut odd = rest[at..].chars();
-        match odd.next() {
-            Some(c @ ('"' | '\\')) => json.extend(['\\', c]),
-            c => json.extend(c.map(|c| format!("\\u{:04x}", u32::from(c)))),
-        }
-        rest = odd.as_str();
-    }
-    json + rest + "\""
+/// A line of the log as JSON.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct JsonLine<T> {
+    time: T,
+    level: T,
+    msg: T,
 }
 
 /// Text with its control characters escaped, so that it stays on its line, whatever it quotes.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    // Without a branch for each byte, since every line comes by here; 0xC2 is how the upper control
-    // characters begin.
-    let odd = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
-    if !text.bytes().fold(false, |any, byte| any | odd(byte)) {
+    if !may_have_controls(text) {
         return text.into();
     }
     let mut line = String::with_capacity(text.len() + 16);
@@ -104,6 +99,14 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     line.into()
 }
 
+/// Whether there can be a control character in it.
+pub(super) fn may_have_controls(text: &str) -> bool {
+    // Without a branch for each byte, since every line comes by here; 0xC2 is how the upper control
+    // characters begin.
+    let odd = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
+    text.bytes().fold(false, |any, byte| any | odd(byte))
+}
+
 /// Writes all text by [`one_line`].
 struct OneLine<'a, W>(&'a mut W);
 
@@ -114,22 +117,11 @@ impl<W: Write> fmt::Write for OneLine<'_, W> {
     }
 }
 
-/// A line as it would be without `json`, if it is a JSON object of [`init`]'s.
+/// A line as it would be without `as_json`, if it is a JSON object of [`init`]'s.
 pub fn plain_line(line: &str) -> Option<String> {
-    let rest = line.strip_prefix("{\"time\":\"")?.strip_suffix("\"}")?;
-    let (time, rest) = rest.split_once("\",\"level\":\"")?;
-    let (level, message) = rest.split_once("\",\"msg\":\"")?;
-    let mut plain = format!("{time} {level:<7} ");
-    let mut chars = message.chars();
-    while let Some(c) = chars.next() {
-        plain.push(match c {
-            '"' => return None,
-            // An escaped control byte is in no line that is ever read again.
-            '\\' => chars.next().filter(|c| matches!(c, '"' | '\\'))?,
-            c => c,
-        });
-    }
-    Some(plain)
+    let JsonLine { time, level, msg } = serde_json::from_str::<JsonLine<String>>(line).ok()?;
+    // An escaped control byte is in no line that is ever read again.
+    (!msg.contains(char::is_control)).then(|| format!("{time} {level:<7} {msg}"))
 }
 
 /// Writes text as it is, in its turn among the lines: for what somebody asked for, whatever the level.
@@ -256,11 +248,12 @@ mod tests {
     #[test]
     fn json_lines_can_be_read() {
         let line = |message: &str| {
-            format!(
-                "{{\"time\":\"now\",\"level\":\"info\",\"msg\":{}}}",
-                json_string(message)
-            )
+            let (time, level, msg) = ("now", "info", message);
+            let mut line = Vec::new();
+            json::write(&mut line, &JsonLine { time, level, msg }).expect("written");
+            String::from_utf8(line).expect("UTF-8")
         };
+        assert_eq!(line("x"), r#"{"time":"now","level":"info","msg":"x"}"#);
         let message = "GET /x?a=\"b\\c\"…";
         assert_eq!(
             plain_line(&line(message)),
@@ -268,6 +261,9 @@ mod tests {
         );
         for other in [
             line("\n").as_str(),
+            &line("\u{9b}"),
+            r#"{"time":"now","level":"info","msg":"x","more":1}"#,
+            r#"{"time":"now","msg":"x"}"#,
             "now info    x",
             "{}",
             "",

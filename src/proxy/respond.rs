@@ -1,9 +1,12 @@
 //! What dockgate answers itself: Docker's own error document, which clients print.
 
+use std::fmt::Arguments;
+
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
 
-use crate::observe::log::json_string;
+use crate::observe::json;
 
 /// `{"message": "dockgate: …"}`, with the Content-Type that the docker CLI compares for equality.
 /// `close` says that the connection ends with it.
@@ -31,9 +34,18 @@ pub(super) fn raw_error(status: StatusCode, message: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+#[derive(Serialize)]
+struct Document<'a> {
+    message: Arguments<'a>,
+}
+
 fn document(message: &str) -> String {
-    let message = json_string(&["dockgate: ", message].concat());
-    ["{\"message\":", &message, "}\n"].concat()
+    let mut json = Vec::with_capacity(message.len() + 64);
+    // Writing to a Vec cannot fail, and JSON is UTF-8.
+    let message = format_args!("dockgate: {message}");
+    let _ = json::write(&mut json, &Document { message });
+    json.push(b'\n');
+    String::from_utf8(json).unwrap_or_default()
 }
 
 #[cfg(test)]
