@@ -27,7 +27,16 @@ const WORDS: &[&str] = &[
     "a", "b", "ab", "ba", "a:b", "b@", "é", "a b", "zz", "v1", "v1x", "libpod",
 ];
 const QUERIES: &[&str] = &[
-    "", "?", "?k=1", "?k=", "?k=&K=1", "?m=1", "?m=1;l=1", "?%6b=1", "?%e2%84%aa=1", "?m=%6b&k+=2",
+    "",
+    "?",
+    "?k=1",
+    "?k=",
+    "?k=&K=1",
+    "?m=1",
+    "?m=1;l=1",
+    "?%6b=1",
+    "?%e2%84%aa=1",
+    "?m=%6b&k+=2",
 ];
 
 fn agree(u: &mut Unstructured<'_>) -> Result<()> {
@@ -37,10 +46,7 @@ fn agree(u: &mut Unstructured<'_>) -> Result<()> {
         return Ok(());
     };
     loop {
-        let (target, body) = (
-            target(u)?,
-            *u.choose(&Body::ALL)?,
-        );
+        let (target, body) = (target(u)?, *u.choose(&Body::ALL)?);
         let origins = naive(&rules, &target, body);
         match policy.decide(target.clone(), body) {
             Verdict::Allow(permit) => assert!(
