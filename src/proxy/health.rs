@@ -119,11 +119,11 @@ pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
 
 /// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
 pub(super) fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
-    let agent = request.headers().get(USER_AGENT);
+    let agent = || request.headers().get(USER_AGENT);
     request.uri().path() == "/_ping"
         && is_read(request.method())
         && (peer.is_loopback() || matches!(peer, Peer::Unix(_)))
-        && agent.is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
+        && agent().is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
 }
 
 /// Whether a request changes nothing.
