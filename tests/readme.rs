@@ -22,6 +22,7 @@ fn the_readme_is_what_the_program_does() {
     fresh = with_part(&fresh, "flags", &flags());
     fresh = with_part(&fresh, "profile", &settings(PROFILE_VARIABLES));
     fresh = with_part(&fresh, "root", &root());
+    fresh = with_part(&fresh, "warnings", &warnings());
     fresh = with_outputs(&fresh);
     if env::var_os("UPDATE_README").is_some() {
         fs::write(README, &fresh).expect("a README that can be written");
@@ -116,6 +117,81 @@ fn root() -> String {
     table(["routes", "how"], rows)
 }
 
+/// Environments that `check` has something to say about, a word of the line that says it, and what
+/// that line means.
+const WARNINGS: &[(&str, &str, &str)] = &[
+    (
+        "CONTAINERS=true",
+        "CONTAINERS=true",
+        "the value didn't grant before either; now you know",
+    ),
+    ("IAMGES=1", "IAMGES", "probably a typo"),
+    (
+        "ALLOW_DELETE=1",
+        "ALLOW_DELETE",
+        "a variable of other proxies, which dockgate doesn't have",
+    ),
+    (
+        "ALLOW_START=1",
+        "ALLOW_START=1",
+        "unset it if you don't want this",
+    ),
+    (
+        "CONTAINERS=1 ALLOW_LOGS=0",
+        "ALLOW_LOGS=0 ",
+        "a 0 doesn't deny anything. For `ALLOW_START`, `ALLOW_STOP` and `ALLOW_RESTARTS`, which \
+         Tecnativa's image sets to 0, this is only a note at `info`",
+    ),
+    (
+        "SP_ALLOW_GET='/info'",
+        "SP_ALLOW_GET='/info'",
+        "the pattern allows nothing; the same goes for a line of a profile",
+    ),
+    (
+        "ALLOW_CREATE=1",
+        "ALLOW_CREATE (",
+        "see [security advice](#security-advice)",
+    ),
+    (
+        "CONTAINERS=1",
+        "DENY_ARCHIVE=1",
+        "set those variables, unless the client must read files",
+    ),
+    (
+        "LISTEN=tcp://127.0.0.1:2375 DISABLE_IPV6=1",
+        "DISABLE_IPV6",
+        "unset one of the two",
+    ),
+];
+
+fn warnings() -> String {
+    let rows = WARNINGS.iter().map(|(environment, word, meaning)| {
+        let output = output(&format!("{environment} dockgate check"));
+        let line = output.lines().rfind(|line| line.contains(word));
+        let line = line.unwrap_or_else(|| panic!("no {word} in\n{output}"));
+        let text = line.trim_start_matches("dockgate: ");
+        let text = text.trim_start_matches("warning: ");
+        [
+            code(environment),
+            code(shortened(text)),
+            meaning.to_string(),
+        ]
+    });
+    table(["with", "it says", "which means"], rows)
+}
+
+/// The first words of a long line.
+fn shortened(text: &str) -> String {
+    const LONG: usize = 130;
+    match text.char_indices().nth(LONG) {
+        Some((at, _)) => match text[..at].rsplit_once(' ') {
+            Some((words, _)) => format!("{words} …"),
+            None => format!("{} …", &text[..at]),
+        },
+        None => text.to_owned(),
+    }
+}
+
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut text = format!("| {} |\n{}|\n", head.join(" | "), "|---".repeat(N));
     rows.for_each(|row| text += &format!("| {} |\n", row.join(" | ")));
@@ -133,6 +209,7 @@ fn codes(texts: &[&str]) -> String {
 fn code(text: impl Display) -> String {
     match text.to_string().as_str() {
         "" => String::new(),
+        text if text.contains('`') => format!("`` {text} ``"),
         text => format!("`{text}`"),
     }
 }
