@@ -155,7 +155,7 @@ const WARNINGS: &[(&str, &str, &str)] = &[
     (
         "CONTAINERS=1",
         "DENY_ARCHIVE=1",
-        "set those variables, unless the client must read files",
+        "the message ends with the variables that prevent it; set them, unless the client must read files",
     ),
     (
         "LISTEN=tcp://127.0.0.1:2375 DISABLE_IPV6=1",

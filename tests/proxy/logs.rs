@@ -63,7 +63,7 @@ fn grants_that_go_further_than_they_look_are_told_at_start() {
         ),
         (
             "warning",
-            "a client can become root on the host: SP_ALLOW_POST (a volume can be made of any \
+            "a client can become root on the host: SP_ALLOW_POST (a volume can expose any \
              directory of the host)",
         ),
     ] {
