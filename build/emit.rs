@@ -76,15 +76,18 @@ impl Check<'_> {
                  reads_files: {reads_files}, tecnativa: {tecnativa}, doc: {doc:?} }},"
             )?;
         }
-        writeln!(rust, "];\n/// The holes in what sections grant.")?;
-        writeln!(rust, "pub static REQUIRES: &[Requires] = &[")?;
-        for requires in &file.requires {
-            let routes = self.routes(&requires.routes, true);
-            let section = self.section_of(&requires.routes, &file.section);
-            let (also, doc) = (requires.also.get_ref(), self.text_of(&requires.doc));
+        writeln!(
+            rust,
+            "];\n/// What sections grant only with one more variable."
+        )?;
+        writeln!(rust, "pub static REQUIREMENTS: &[Requirement] = &[")?;
+        for requirement in &file.requirement {
+            let routes = self.routes(&requirement.routes, true);
+            let section = self.section_of(&requirement.routes, &file.section);
+            let (also, doc) = (requirement.also.get_ref(), self.text_of(&requirement.doc));
             writeln!(
                 rust,
-                "Requires {{ section: {section:?}, routes: &[{routes}], also: {also:?}, doc: {doc:?} }},"
+                "Requirement {{ section: {section:?}, routes: &[{routes}], also: {also:?}, doc: {doc:?} }},"
             )?;
         }
         writeln!(rust, "];\n/// The routes that reach root on the host.")?;

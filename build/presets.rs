@@ -102,7 +102,7 @@ impl Check<'_> {
                 self.text_of(&option.doc),
                 self.grants(&option.grants, sections),
             );
-            options += &format!("Extra {{ doc: {doc:?}, grants: &{grants:?} }},");
+            options += &format!("PresetOption {{ doc: {doc:?}, grants: &{grants:?} }},");
         }
         format!(
             "Preset {{ name: {name:?}, doc: {doc:?}, about: {about:?}, grants: &{grants:?}, \

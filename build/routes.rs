@@ -25,7 +25,7 @@ impl Check<'_> {
         rust
     }
 
-    /// The section in which the routes of a hole lie; else they would be holes in nothing.
+    /// The one section in which the routes of a requirement lie.
     pub(super) fn section_of(
         &mut self,
         routes: &Spanned<Vec<Spanned<String>>>,

@@ -17,7 +17,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) action: Vec<Action>,
     #[serde(default)]
-    pub(super) requires: Vec<Requires>,
+    pub(super) requirement: Vec<Requirement>,
     #[serde(default)]
     pub(super) root: Vec<Root>,
     #[serde(default)]
@@ -55,7 +55,7 @@ pub(super) struct Action {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Requires {
+pub(super) struct Requirement {
     pub(super) routes: Spanned<Vec<Spanned<String>>>,
     pub(super) also: Spanned<String>,
     pub(super) doc: Spanned<String>,
@@ -138,15 +138,15 @@ impl Check<'_> {
                 self.mistake(&action.section, "has routes of its own instead of actions");
             }
         }
-        for requires in &file.requires {
-            let also = requires.also.get_ref();
+        for requirement in &file.requirement {
+            let also = requirement.also.get_ref();
             if also != "POST"
                 && !file
                     .section
                     .iter()
                     .any(|section| section.name.get_ref() == also)
             {
-                self.mistake(&requires.also, "neither a section nor POST");
+                self.mistake(&requirement.also, "neither a section nor POST");
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::{env, fmt::Display, fs, process::Command};
 
 use dockgate::{
-    api::sections::{ACTIONS, REQUIRES, ROOTS, Route, SECTIONS},
+    api::sections::{ACTIONS, REQUIREMENTS, ROOTS, Route, SECTIONS},
     config::{FLAGS, PRESETS, PROFILE_VARIABLES, VARIABLES, Variable},
 };
 
@@ -16,7 +16,7 @@ fn the_readme_is_what_the_program_does() {
     let written = fs::read_to_string(README).expect("a README");
     let mut fresh = with_part(&written, "sections", &sections());
     fresh = with_part(&fresh, "presets", &presets());
-    fresh = with_part(&fresh, "requires", &requires());
+    fresh = with_part(&fresh, "requirements", &requirements());
     fresh = with_part(&fresh, "actions", &actions());
     fresh = with_part(&fresh, "settings", &settings(VARIABLES));
     fresh = with_part(&fresh, "flags", &flags());
@@ -81,14 +81,10 @@ fn presets() -> String {
     table(["preset", "for", "allows"], rows)
 }
 
-fn requires() -> String {
-    let rows = REQUIRES.iter().map(|requires| {
-        [
-            routes(requires.routes),
-            code(requires.also),
-            requires.doc.to_owned(),
-        ]
-    });
+fn requirements() -> String {
+    let rows = REQUIREMENTS
+        .iter()
+        .map(|one| [routes(one.routes), code(one.also), one.doc.to_owned()]);
     table(["routes", "need as well", "because"], rows)
 }
 

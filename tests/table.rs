@@ -28,7 +28,7 @@ unread_body = true
 without_query = ["checkpoint"]
 doc = "Start"
 
-[[requires]]
+[[requirement]]
 routes = ["* /containers/{id}/exec"]
 also = "EXEC"
 doc = "Else the reason is hidden"
@@ -50,7 +50,7 @@ fn the_good_table_is_taken() {
         r#"steps: &[Step::Literal("containers"),Step::Id,Step::Literal("start"),]"#,
         r#"allow: "ALLOW_START", deny: "DENY_START", section: "CONTAINERS""#,
         r#"Root { routes: &[Route { text: "POST /exec/{id}/start", method: Some(Method::Post), steps: &[Step::Literal("exec"),Step::One,"#,
-        r#"Requires { section: "CONTAINERS", routes: &[Route { text: "* /containers/{id}/exec", method: None,"#,
+        r#"Requirement { section: "CONTAINERS", routes: &[Route { text: "* /containers/{id}/exec", method: None,"#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
     }
@@ -170,7 +170,7 @@ doc = "Stop"
 #[test]
 fn the_good_preset_is_taken() {
     let rust = presets("my-program-2", PRESET).expect("no mistakes");
-    let expected = r#"Preset { name: "my-program-2", doc: "A program", about: "The program asks for this.\n\nSince 1.0.", grants: &["START", "EVENTS"], unconditional: &["START"], options: &[Extra { doc: "More of it", grants: &["STOP"] },] },"#;
+    let expected = r#"Preset { name: "my-program-2", doc: "A program", about: "The program asks for this.\n\nSince 1.0.", grants: &["START", "EVENTS"], unconditional: &["START"], options: &[PresetOption { doc: "More of it", grants: &["STOP"] },] },"#;
     assert!(rust.contains(expected), "{rust}");
 }
 

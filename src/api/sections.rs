@@ -1,5 +1,5 @@
-//! The table that `build/` makes of `sections.toml`: sections, actions, holes, ways to root and
-//! upgrades.
+//! The table that `build/` makes of `sections.toml`: sections, actions, requirements, ways to
+//! root and upgrades.
 
 use super::{Method, Target};
 
@@ -71,14 +71,14 @@ pub const UNREAD: u64 = 7;
 /// The other bodies of a start, as people read it: old engines take a HostConfig from them.
 pub(crate) const READ_BODY: &str = "a body over 7 bytes or in chunks";
 
-/// A hole in what a section grants, closed again by one more grant.
+/// Routes that a section grants only if one more variable is granted.
 #[derive(Debug)]
-pub struct Requires {
-    /// The section that it is a hole in.
+pub struct Requirement {
+    /// The section in which they lie.
     pub section: &'static str,
-    /// What is not granted by the section alone; placeholders are wide.
+    /// The routes; placeholders are wide.
     pub routes: &'static [Route],
-    /// The variable that has to be granted as well: a section's, or `POST`.
+    /// The other variable: a section's, or `POST`.
     pub also: &'static str,
     /// Why.
     pub doc: &'static str,

@@ -2,7 +2,7 @@
 
 use super::output::{aligned, line, print};
 use crate::{
-    api::sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+    api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
     config::{Line, Settings, shown_path},
     policy::printable,
 };
@@ -94,11 +94,11 @@ fn table(settings: &Settings) -> String {
     }
     text.push_str(&aligned(&rows));
     text.push('\n');
-    for hole in REQUIRES
+    for one in REQUIREMENTS
         .iter()
-        .filter(|hole| grants.on(hole.section) && !grants.on(hole.also))
+        .filter(|one| grants.on(one.section) && !grants.on(one.also))
     {
-        let (section, also, routes) = (hole.section, hole.also, Route::list(hole.routes));
+        let (section, also, routes) = (one.section, one.also, Route::list(one.routes));
         line(
             &mut text,
             format_args!("{section} leaves out {routes} without {also}=1"),

@@ -7,7 +7,7 @@ use super::{
     output::{aligned, complain, line, print},
 };
 use crate::{
-    api::sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+    api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
     config::{PRESETS, Piece, Preset, REACH, Settings, Snapshot, patterns},
     policy::{Body, Verdict, printable},
 };
@@ -152,9 +152,9 @@ fn nearest(preset: &Preset) -> BTreeSet<&'static str> {
     if lacks(&names) {
         names.insert("POST");
     }
-    for requires in REQUIRES {
-        if names.contains(requires.section) && lacks(&names) {
-            names.insert(requires.also);
+    for requirement in REQUIREMENTS {
+        if names.contains(requirement.section) && lacks(&names) {
+            names.insert(requirement.also);
         }
     }
     names

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{
         Methods, Target,
-        sections::{ACTIONS, REQUIRES, Route, SECTIONS},
+        sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
     },
     policy::Unprotected,
 };
@@ -49,7 +49,7 @@ fn decides(name: &str, target: &Target) -> bool {
         action.is_some_and(|action| on(action.routes) || on(action.deny_also))
     };
     let by_hole = || {
-        let mut holes = REQUIRES.iter().filter(|hole| hole.also == name);
+        let mut holes = REQUIREMENTS.iter().filter(|hole| hole.also == name);
         holes.any(|hole| on(hole.routes))
     };
     let by_method = || {

@@ -18,7 +18,7 @@ mod stray;
 
 pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
-pub use dialect::presets::{Extra, PRESETS, Piece, Preset, Presets};
+pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets};
 pub use dialect::profile::{PROFILE_VARIABLES, Profile};
 pub use dialect::regexes::{REACH, Regexes};
 pub(crate) use dialect::sections::POST;

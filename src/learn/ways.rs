@@ -6,7 +6,7 @@ use super::{Kind, Place};
 use crate::{
     api::{
         Method, Target,
-        sections::{ACTIONS, REQUIRES, Route, SECTIONS, Section, UPGRADES},
+        sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS, Section, UPGRADES},
     },
     config::{Grants, POST, PRESETS, Piece, Preset},
     policy::{self, Body, Effect, Pattern, Policy, Rule, Slash, Step, Verdict},
@@ -99,7 +99,9 @@ impl Ways {
 
 /// A section by itself, and with each choice of what more its parts may need.
 fn section_sets(section: &Section) -> impl Iterator<Item = Vec<&'static str>> + use<> {
-    let own = REQUIRES.iter().filter(|hole| hole.section == section.name);
+    let own = REQUIREMENTS
+        .iter()
+        .filter(|hole| hole.section == section.name);
     let more: BTreeSet<&str> = own.map(|hole| hole.also).chain([POST]).collect();
     let more: Vec<&str> = more.into_iter().collect();
     let name = section.name;
@@ -213,7 +215,7 @@ struct Known {
 impl Places {
     pub(super) fn of_table() -> Places {
         let actions = ACTIONS.iter().map(|action| action.routes);
-        let holes = REQUIRES.iter().map(|hole| hole.routes);
+        let holes = REQUIREMENTS.iter().map(|hole| hole.routes);
         let upgrades = UPGRADES.iter().map(|upgrade| upgrade.routes);
         let reads = SECTIONS.iter().map(|section| section.routes);
         let routes = actions.chain(holes).chain(upgrades).chain(reads).flatten();

@@ -29,12 +29,12 @@ pub struct Preset {
     /// The actions among them that are granted without their conditions.
     pub unconditional: &'static [&'static str],
     /// What some use of the program needs besides, and the preset does not allow.
-    pub options: &'static [Extra],
+    pub options: &'static [PresetOption],
 }
 
 /// What some use of a program needs besides.
 #[derive(Debug)]
-pub struct Extra {
+pub struct PresetOption {
     /// Which use.
     pub doc: &'static str,
     /// What it needs: actions, and sections that have none.

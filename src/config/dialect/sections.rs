@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     api::{
         Methods,
-        sections::{self, ACTIONS, Action, REQUIRES, SECTIONS, Section},
+        sections::{self, ACTIONS, Action, REQUIREMENTS, SECTIONS, Section},
     },
     config::{Diagnostic, Snapshot},
     policy::{Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, value_reading},
@@ -167,7 +167,7 @@ impl Grants {
 
     /// The section's holes whose other grant is missing.
     fn holes(&self, section: &Section) -> Vec<Hole> {
-        let holes = REQUIRES
+        let holes = REQUIREMENTS
             .iter()
             .filter(|requires| requires.section == section.name);
         let open = holes.filter_map(|requires| Some((requires, self.missing(requires.also)?)));
