@@ -1,4 +1,4 @@
-"""What scripts/bench measures with: clients, engines, and proxies that are started and ended."""
+"""The tools of scripts/bench: clients, engines, and proxies that it starts and stops."""
 
 import contextlib
 import os

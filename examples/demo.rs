@@ -1,11 +1,11 @@
-//! dockgate in front of this machine's Docker Engine, or of a small one that is built in:
-//! `cargo run --release --example demo`, then the commands that it prints. Ctrl-C ends it. It
-//! listens on 127.0.0.1:2375, or where LISTEN says, or on a free port if that one is taken.
+//! dockgate in front of this machine's Docker Engine, or of a small built-in one. Run
+//! `cargo run --release --example demo`, then the commands that it prints; Ctrl-C stops it. It
+//! listens on the address in LISTEN, by default 127.0.0.1:2375, or a free port if that is taken.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "it talks to who runs it"
+    reason = "it prints for the user"
 )]
 
 use std::env;
@@ -95,19 +95,19 @@ fn instructions(listener: &str, real: bool) -> String {
         )
     } else {
         (
-            "in front of a small engine of the demo's own: no Docker Engine answers here",
+            "in front of the demo's built-in engine, because no Docker Engine is running here",
             format!("docker -H {host} ps             # this engine answers ps, info and version"),
         )
     };
     let create = curl.replacen("curl", "curl -X POST", 1);
     format!(
         "\ndockgate listens on {listener},\n{engine}.\n\
-         It lets containers and the engine's information be read, and nothing be changed. Try:\n\n\
+         Clients can read the containers and the engine's info, and can't change anything. Try:\n\n\
          \x20 {curl}/containers/json\n\
          \x20 {curl}/info\n\
-         \x20 {create}/containers/create     # is denied, and says why\n\
+         \x20 {create}/containers/create     # denied, with the reason\n\
          \x20 {docker}\n\n\
-         Ctrl-C ends it.\n"
+         Press Ctrl-C to stop.\n"
     )
 }
 

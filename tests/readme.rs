@@ -1,7 +1,8 @@
 //! The README says what the program does: its tables come from the library's own, and its
-//! `dockgate` examples are run. `UPDATE_README=1 cargo test --test readme` writes both anew.
+//! `dockgate` examples are run. `UPDATE_README=1 cargo test --test readme` writes both anew. And
+//! CONTRIBUTING's map has every folder.
 
-use std::{env, fmt::Display, fs, process::Command};
+use std::{env, fmt::Display, fs, path::Path, process::Command};
 
 use dockgate::{
     api::sections::{ACTIONS, REQUIREMENTS, ROOTS, Route, SECTIONS},
@@ -273,4 +274,36 @@ fn the_first_examples_are_a_hardened_preset() {
         }
         assert!(!text.contains("CONTAINERS"), "{text}");
     }
+}
+
+#[test]
+fn the_map_has_every_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("CONTRIBUTING.md")).expect("a map");
+    let ignored = fs::read_to_string(root.join(".gitignore")).expect("what git ignores");
+    let ignored: Vec<&str> = ignored.lines().map(|line| line.trim_matches('/')).collect();
+    let mut folders = folders(root, "");
+    folders.retain(|name| !name.starts_with('.') && !ignored.contains(&name.as_str()));
+    let mut next = vec!["src".to_owned()];
+    while let Some(name) = next.pop() {
+        let inner = self::folders(root, &format!("{name}/"));
+        next.extend(inner.iter().cloned());
+        folders.extend(inner);
+    }
+    for folder in folders {
+        assert!(
+            map.contains(&format!("\n| `{folder}/` |")),
+            "CONTRIBUTING.md's map has no row for `{folder}/`"
+        );
+    }
+}
+
+/// The folders in a folder, by their paths from the root.
+fn folders(root: &Path, within: &str) -> Vec<String> {
+    let entries = fs::read_dir(root.join(within)).expect("a folder");
+    let entries = entries.map(|entry| entry.expect("an entry"));
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders
+        .map(|entry| format!("{within}{}", entry.file_name().to_string_lossy()))
+        .collect()
 }

@@ -1,12 +1,12 @@
 //! The words that users read: the documents, the files that they copy, and the string literals of
-//! `src/`. Idioms of no manual are found here, each with what to use in its place.
+//! `src/` and `examples/`. Phrases that no manual would use fail here, each with what to use instead.
 
 use std::{fmt::Write, fs, path::Path};
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// What to lose (a regular expression in any letter case, blanks standing for line breaks too), and
-/// what to use.
+/// Phrases to avoid, and what to use instead. Each is a regular expression; letter case does not
+/// matter, and a blank also stands for a line break.
 const LOSE: &[(&str, &str)] = &[
     (r"\b(is|are) no\b", "is not, or: unknown, invalid, must be"),
     (r"\bis none\b", "is unknown, or: there is none"),
@@ -35,7 +35,7 @@ const LOSE: &[(&str, &str)] = &[
     (r"\bsees? to it\b", "makes sure"),
     (r"\b(let|lets|letting) (\S+ ){0,2}in\b", "allows, accepts"),
     (r"\b(write|leave) one\b", "use, set, remove"),
-    (r"[;:,.] write\b|^write\b", "use X, set X"),
+    (r"[;:,.] write\b|^write\b", "use, set"),
     (r"\bhas to\b", "must"),
     (r"\b(tell|tells|told|telling)\b", "say, show, report"),
     (
@@ -50,7 +50,7 @@ const LOSE: &[(&str, &str)] = &[
     (r"\b(heed|heeds|heeded)\b", "obey, handle"),
 ];
 
-/// What is found above but is good English.
+/// Good English that the expressions above would match.
 const KEEP: &[&str] = &[
     "there is no ",
     "there are no ",
@@ -58,7 +58,7 @@ const KEEP: &[&str] = &[
     "are no longer",
 ];
 
-/// The documents and files that are checked as they are.
+/// Files and folders that are checked as they are.
 const FILES: &[&str] = &[
     "README.md",
     "CONTRIBUTING.md",
@@ -93,8 +93,8 @@ fn documents_use_plain_words() {
 #[test]
 fn messages_use_plain_words() {
     let mut found = Found::nothing();
-    for file in files("src") {
-        // The folder's tests move beside the code that they test.
+    for file in ["src", "examples"].iter().flat_map(|name| files(name)) {
+        // Tests beside the code that they test.
         if file.ends_with(".rs") && !file.ends_with("/tests.rs") {
             found.look(&file, &literals(&read(&file)));
         }
@@ -159,7 +159,7 @@ impl Found {
                 for hit in phrase.find_iter(flat.as_bytes()) {
                     let words = flat[hit.range()].trim_matches([' ', ',', ';', ':', '.']);
                     let line = first + lines[hit.start()];
-                    writeln!(self.text, "{file}:{line}: \"{words}\"; use: {instead}")
+                    writeln!(self.text, "{file}:{line}: \"{words}\"; instead: {instead}")
                         .expect("a string takes it");
                 }
             }
@@ -168,12 +168,12 @@ impl Found {
 
     fn report(&self) {
         let count = self.text.lines().count();
-        assert!(count == 0, "{count} phrases to lose:\n{}", self.text);
+        assert!(count == 0, "{count} phrases to avoid:\n{}", self.text);
     }
 }
 
-/// A text on one line, with single blanks and without marks of comments at the beginning of lines,
-/// and for each of its bytes how many lines are before it. What is to be kept is blanked out.
+/// A text on one line, with single blanks and without comment marks at the start of lines, and for
+/// each of its bytes the number of lines before it. What to keep is blanked out.
 fn flat(text: &str) -> (String, Vec<usize>) {
     let (mut flat, mut lines) = (String::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
@@ -183,7 +183,7 @@ fn flat(text: &str) -> (String, Vec<usize>) {
             lines.resize(flat.len(), number);
         }
         if line.trim().is_empty() {
-            flat.push_str("\n "); // phrases do not go on behind an empty line
+            flat.push_str("\n "); // an empty line ends a phrase
             lines.resize(flat.len(), number);
         }
     }
@@ -196,8 +196,8 @@ fn flat(text: &str) -> (String, Vec<usize>) {
     (flat, lines)
 }
 
-/// The README without what `tests/readme.rs` writes: what the program prints, and tables made of
-/// strings that are checked where they stand.
+/// The README without what `tests/readme.rs` writes: the program's output, and tables made of strings
+/// that are checked in their own files.
 fn prose(readme: &str) -> String {
     let (mut text, mut skip) = (String::new(), false);
     for line in readme.lines() {
@@ -231,7 +231,9 @@ fn literals(source: &str) -> Vec<(usize, String)> {
             at += end;
             if tests_at.is_none() && rest.contains('"') && !rest.starts_with(['\'', 'b']) {
                 let line = source[..begin].lines().count().max(1);
-                let text = rest[..end].trim_matches(['r', '#', '"']);
+                let text = &rest[..end];
+                let text = text.split_once('"').map_or(text, |(_, text)| text);
+                let text = text.rsplit_once('"').map_or(text, |(text, _)| text);
                 found.push((line, text.replace("\\\n", "\n").replace("\\n", "\n")));
             }
             code.push(' ');
@@ -258,8 +260,8 @@ fn literals(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// How long the string or character literal is that this begins with; `in_word` if a letter or
-/// digit stands before it, which a prefix would go on.
+/// The length of the string or character literal at the start; `in_word` if a letter or digit comes
+/// before it, so that an `r` or `b` is not a prefix.
 fn literal(rest: &str, in_word: bool) -> Option<usize> {
     let prefix = rest.strip_prefix('b').unwrap_or(rest);
     let before = rest.len() - prefix.len();
@@ -278,7 +280,7 @@ fn literal(rest: &str, in_word: bool) -> Option<usize> {
     while let Some((at, letter)) = letters.next() {
         match letter {
             '\\' => drop(letters.next()),
-            // A lifetime is no literal: only one character stands between single quotes.
+            // A lifetime: a character literal has one character.
             _ if quote == '\'' && letter != '\'' && length > 0 => return None,
             _ if letter == quote => return Some(before + at + 1),
             _ => {}
