@@ -46,7 +46,7 @@ fn sections() -> String {
             section.doc.to_owned(),
         ]
     });
-    table(["variable", "default", "paths", "what it is for"], rows)
+    table(["variable", "default", "paths", "description"], rows)
 }
 
 fn actions() -> String {
@@ -66,7 +66,7 @@ fn actions() -> String {
             })
             .collect();
         if !rows.is_empty() {
-            let head = [&code(section.name), "routes", "what it does"].map(str::to_owned);
+            let head = [&code(section.name), "routes", "description"].map(str::to_owned);
             text += &table(head.each_ref().map(String::as_str), rows.into_iter());
             text += "\n";
         }
@@ -79,21 +79,21 @@ fn presets() -> String {
         let doc = preset.doc.to_owned();
         [code(preset.name), doc, preset.grants.join(" ")]
     });
-    table(["preset", "for", "allows"], rows)
+    table(["preset", "program", "allows"], rows)
 }
 
 fn requirements() -> String {
     let rows = REQUIREMENTS
         .iter()
         .map(|one| [routes(one.routes), code(one.also), one.doc.to_owned()]);
-    table(["routes", "need as well", "because"], rows)
+    table(["routes", "also require", "because"], rows)
 }
 
 fn flags() -> String {
     let rows = FLAGS
         .iter()
         .map(|flag| [code(flag.variable), code(flag.default), flag.doc.to_owned()]);
-    table(["variable", "default", "meaning"], rows)
+    table(["variable", "default", "description"], rows)
 }
 
 fn settings(variables: &[Variable]) -> String {
@@ -104,7 +104,7 @@ fn settings(variables: &[Variable]) -> String {
             variable.doc.to_owned(),
         ]
     });
-    table(["variable", "default", "meaning"], rows)
+    table(["variable", "default", "description"], rows)
 }
 
 fn root() -> String {
@@ -174,7 +174,7 @@ fn warnings() -> String {
             meaning.to_string(),
         ]
     });
-    table(["with", "it says", "which means"], rows)
+    table(["environment", "message", "meaning"], rows)
 }
 
 /// The first words of a long line.
@@ -273,6 +273,57 @@ fn the_first_examples_are_a_hardened_preset() {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert!(!text.contains("CONTAINERS"), "{text}");
+    }
+}
+
+/// Pieces of messages that the README quotes in its text, where no example can show them.
+const QUOTED: &[&str] = &[
+    "its first segment is not an API version like v1.41",
+    "it has two API versions",
+    "may not be opened by this user",
+    "does not exist",
+    "refuses connections",
+    "the engine closed the connection before it answered",
+    "TLS: use http:// or tcp:// without TLS",
+    "HTTP/2 is not spoken here",
+    "cannot listen on",
+    "IPv6 is absent",
+    "MAX_CONNECTIONS is reached",
+    "is not allowed: set ",
+    "allowed by ",
+    "would deny:",
+    "unsent:",
+    "failed:",
+    "cut before its end",
+    "the request body ended early",
+    "the engine got the request",
+    "#cut",
+    "with a query",
+];
+
+#[test]
+fn what_the_readme_quotes_is_what_the_program_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(README).expect("a README");
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ") + " ";
+    let (mut sources, mut next) = (String::new(), vec![root.join("src")]);
+    while let Some(path) = next.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(path).expect("a folder");
+            next.extend(entries.map(|entry| entry.expect("an entry").path()));
+        } else {
+            sources += &fs::read_to_string(path).expect("a source file");
+        }
+    }
+    // A string that goes on in the next line goes on where that begins.
+    let lines: Vec<&str> = sources.lines().map(str::trim_start).collect();
+    let sources = lines.join("\n").replace("\\\n", "");
+    for piece in QUOTED {
+        assert!(readme.contains(piece), "no longer quoted: {piece}");
+        assert!(
+            sources.contains(piece),
+            "README.md quotes {piece:?}, and nothing in src/ says so"
+        );
     }
 }
 
