@@ -96,14 +96,15 @@ fn help_lists_every_command_and_variable() {
     let help = dockgate(&["--help"], &[]);
     assert_eq!((help.code, help.err.as_str()), (0, ""));
     for words in [
-        "dockgate [serve] ",
-        "dockgate check ",
-        "dockgate explain METHOD PATH ",
-        "dockgate presets [NAME] ",
-        "dockgate learn FILE... ",
-        "dockgate healthcheck ",
+        "Usage: dockgate [COMMAND]\n",
+        "\n  serve   ",
+        "\n  check   ",
+        "\n  explain   ",
+        "\n  presets   ",
+        "\n  learn   ",
+        "\n  healthcheck  ",
+        "\n  version   ",
         "PRESET= ",
-        "dockgate version ",
         "CONTAINERS=0 ",
         "EVENTS=1 ",
         "RESTARTS ",
@@ -121,49 +122,134 @@ fn help_lists_every_command_and_variable() {
             help.out
         );
     }
-    let widest = help.out.lines().map(str::len).max();
-    assert!(
-        widest.is_some_and(|widest| widest <= 100),
-        "{widest:?}\n{}",
-        help.out
-    );
-    for args in [
-        &["-h"][..],
-        &["help"],
-        &["check", "--help"],
-        &["explain", "-h"],
-    ] {
-        assert_eq!(dockgate(args, &[]).out, help.out);
+    assert_eq!(dockgate(&["help"], &[]).out, help.out);
+    let short = dockgate(&["-h"], &[]);
+    let names_variables = short.out.contains("ALLOW_x");
+    assert_eq!((short.code, names_variables), (0, false), "{}", short.out);
+    for command in COMMANDS {
+        let own = dockgate(&[command, "--help"], &[]);
+        let usage = format!("\nUsage: dockgate {command}");
+        assert!(own.out.contains(&usage), "{}", own.out);
+        for args in [[command, "-h"], ["help", command], ["-h", command]] {
+            let expected = if args[0] == "-h" { &short } else { &own };
+            assert_eq!(dockgate(&args, &[]).out, expected.out, "{args:?}");
+        }
+        for text in [&own.out, &short.out, &help.out] {
+            let wide = text.lines().find(|line| line.len() > 80);
+            assert_eq!(wide, None);
+        }
     }
     // Help is there with a bad configuration too.
     assert_eq!(dockgate(&["--help"], &[("LOG_LEVEL", "loud")]).code, 0);
 }
 
+const COMMANDS: [&str; 7] = [
+    "serve",
+    "check",
+    "explain",
+    "presets",
+    "learn",
+    "healthcheck",
+    "version",
+];
+
+/// What a help shows as an example does something when it is copied into a shell.
+#[test]
+fn the_examples_of_the_help_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bin = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dockgate"), bin("dockgate")).expect("a link");
+    // `docker exec dockgate /dockgate …` runs that, and a log is a line of one.
+    let docker = "#!/bin/sh\n[ $1 = exec ] && shift 3 && exec dockgate \"$@\"\n\
+                  echo '2026-11-21T23:02:00.457Z info    unix:1 GET /info 200 in=0 out=1 1ms allowed by INFO'\n";
+    std::fs::write(bin("docker"), docker).expect("a script");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(bin("docker"), mode).expect("a mode");
+    let path = format!("{}:/bin:/usr/bin", folder.path().display());
+    for args in [&["--help"][..]]
+        .into_iter()
+        .chain(COMMANDS.iter().map(std::slice::from_ref))
+    {
+        let help = dockgate(&[args, &["--help"]].concat(), &[]).out;
+        let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_default();
+        for example in examples.lines().map_while(|line| line.strip_prefix("  ")) {
+            // One that serves would not end, so it is only checked.
+            let serves = !COMMANDS[1..]
+                .iter()
+                .any(|command| example.contains(command));
+            let line = if serves {
+                example.replace(" serve", "") + " check"
+            } else {
+                example.to_owned()
+            };
+            let mut shell = Command::new("sh");
+            let shell = shell.args(["-c", &line]).env_clear().env("PATH", &path);
+            let output = shell.output().expect("a shell");
+            let code = output.status.code().expect("an exit code");
+            let err = String::from_utf8_lossy(&output.stderr);
+            let fine = code == 0 || (code == 1 && err.is_empty());
+            let unhealthy = example.ends_with(" healthcheck") && err.contains("unhealthy");
+            assert!(fine || unhealthy, "{example}: {code} {err}");
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_command_or_flag_is_corrected() {
+    for (args, tip) in [
+        (&["serv"][..], "a similar subcommand exists: 'serve'"),
+        (&["chekc"], "a similar subcommand exists: 'check'"),
+        (&["check", "--hlep"], "a similar argument exists: '--help'"),
+        (&["-alowGET=/x"], "a similar argument exists: '-allowGET'"),
+        (
+            &["check", "--lisenip", "x"],
+            "a similar argument exists: '-listenip'",
+        ),
+    ] {
+        let ran = dockgate(args, &[]);
+        assert_eq!(ran.code, 2, "{args:?}");
+        assert!(
+            ran.err.contains(&format!("\n  tip: {tip}\n")),
+            "{}",
+            ran.err
+        );
+    }
+    let ran = dockgate(&["-x=y"], &[]);
+    assert!(!ran.err.contains("tip"), "{}", ran.err);
+}
+
 #[test]
 fn wrong_usage_exits_2_with_a_hint() {
     for (args, what) in [
-        (&["serv"][..], "unexpected argument serv"),
-        (&["serve", "x"], "unexpected argument x"),
-        (&["check", "x"], "unexpected argument x"),
-        (&["--port"], "invalid option '--port'"),
-        (&["-x"], "invalid option '-x'"),
-        (&["explain"], "explain takes a method and a path"),
-        (&["explain", "GET"], "explain takes a method and a path"),
+        (&["srv"][..], "unrecognized subcommand 'srv'"),
+        (&["serve", "x"], "unexpected argument 'x' found"),
+        (&["check", "x"], "unexpected argument 'x' found"),
+        (&["--port"], "unexpected argument '--port' found"),
+        (&["-x"], "unexpected argument '-x' found"),
+        (
+            &["explain"],
+            "the following required arguments were not provided:\n  <METHOD>\n  <PATH>",
+        ),
+        (
+            &["explain", "GET"],
+            "the following required arguments were not provided:\n  <PATH>",
+        ),
         (
             &["explain", "GET", "/", "x"],
-            "explain takes a method and a path",
+            "unexpected argument 'x' found",
         ),
-        (&["learn"], "learn takes the files of a log, or - for stdin"),
-        (&["version=1"], "unexpected argument version=1"),
+        (
+            &["learn"],
+            "the following required arguments were not provided:\n  <FILE>...",
+        ),
+        (&["version=1"], "unrecognized subcommand 'version=1'"),
     ] {
         let ran = dockgate(args, &[]);
-        let expected =
-            format!("dockgate: {what}\ndockgate: `dockgate --help` tells how it is used\n");
-        assert_eq!(
-            (ran.code, ran.out.as_str(), ran.err),
-            (2, "", expected),
-            "{args:?}"
-        );
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
+        let expected = format!("dockgate: error: {what}\n");
+        assert!(ran.err.starts_with(&expected), "{args:?}: {}", ran.err);
+        let hint = "\n\nFor more information, try '--help'.\n";
+        assert!(ran.err.ends_with(hint), "{args:?}: {}", ran.err);
     }
 }
 
@@ -450,9 +536,9 @@ fn explain_takes_a_whole_address() {
 #[test]
 fn a_flag_in_the_wrong_letter_case_is_wrong_usage() {
     let ran = dockgate(&["-allowget=/version", "check"], &[]);
-    let told = "dockgate: unknown flag -allowget: letter case matters; write -allowGET\n\
-                dockgate: `dockgate --help` tells how it is used\n";
-    assert_eq!((ran.code, ran.err.as_str()), (2, told));
+    let told = "dockgate: error: unknown flag -allowget: letter case matters; write -allowGET\n";
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.starts_with(told), "{}", ran.err);
 }
 
 #[test]
@@ -963,15 +1049,18 @@ fn what_cannot_be_written_is_a_failure() {
 #[test]
 fn the_word_that_is_too_much_is_named() {
     for (args, extra) in [
-        (&["presets", "traefik", "diun"][..], "diun"),
-        (&["presets", "a", "b", "c"], "b"),
-        (&["check", "a", "b"], "a"),
-        (&["version", "a"], "a"),
-        (&["a", "check"], "a"),
-        (&["a\rb"], "\"a\\rb\""),
+        (
+            &["presets", "traefik", "diun"][..],
+            "unexpected argument 'diun' found",
+        ),
+        (&["presets", "a", "b", "c"], "unexpected argument 'b' found"),
+        (&["check", "a", "b"], "unexpected argument 'a' found"),
+        (&["version", "a"], "unexpected argument 'a' found"),
+        (&["a", "check"], "unrecognized subcommand 'a'"),
+        (&["a\rb"], "unrecognized subcommand 'a\\rb'"),
     ] {
         let ran = dockgate(args, &[]);
-        let told = format!("dockgate: unexpected argument {extra}\n");
+        let told = format!("dockgate: error: {extra}\n");
         assert_eq!(ran.code, 2);
         assert!(ran.err.starts_with(&told), "{args:?}: {}", ran.err);
     }

@@ -1,14 +1,32 @@
 //! `dockgate check`: the effective policy.
 
-use super::output::{aligned, line, print};
+use clap::{ArgMatches, Command};
+
+use super::{
+    output::{aligned, line, print},
+    with_settings,
+};
 use crate::{
     api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
-    config::{Line, Settings, shown_path},
+    config::{Line, Settings, Snapshot, shown_path},
     policy::printable,
 };
 
-pub(super) fn run(settings: &Settings) -> u8 {
-    print(&table(settings))
+pub(super) fn command() -> Command {
+    Command::new("check")
+        .about("Check the configuration and show the effective policy")
+        .after_help(
+            "Exit codes:\n  \
+             0   good configuration\n  \
+             78  bad configuration\n\n\
+             Examples:\n  \
+             CONTAINERS=1 ALLOW_START=1 dockgate check\n  \
+             docker exec dockgate /dockgate check",
+        )
+}
+
+pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
+    with_settings(environment, |settings| print(&table(settings)))
 }
 
 /// What `check` prints.

@@ -1,16 +1,55 @@
 //! `dockgate explain METHOD PATH`: the verdict on a request, and what would change it.
 
+use clap::{Arg, ArgMatches, Command};
+
 use super::{
     FAILED, WRONG_USAGE,
     output::{complain, print},
+    usage::Suggesting,
+    with_settings,
 };
 use crate::{
-    api::Target,
-    config::Settings,
+    api::{Method, Target},
+    config::{Settings, Snapshot},
     policy::{Body, Verdict},
 };
 
-pub(super) fn run(settings: &Settings, method: &str, path: &str) -> u8 {
+pub(super) fn command() -> Command {
+    let method = Arg::new("method")
+        .value_name("METHOD")
+        .help("The method, in upper case")
+        .required(true)
+        .value_parser(Suggesting(Method::ALL.map(Method::as_str)))
+        .hide_possible_values(true);
+    let path = Arg::new("path")
+        .value_name("PATH")
+        .help("The path with its query, or a whole URL")
+        .required(true);
+    Command::new("explain")
+        .about("Show whether a request is allowed, and what would allow it")
+        .args([method, path])
+        .after_help(
+            "The request counts as one without a body.\n\n\
+             Exit codes:\n  \
+             0   allowed\n  \
+             1   denied\n  \
+             2   refused by every policy\n  \
+             78  bad configuration\n\n\
+             Examples:\n  \
+             CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
+             CONTAINERS=1 dockgate explain POST /containers/web/start\n  \
+             dockgate explain GET http://dockgate:2375/info",
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
+    let value = |name| matches.get_one::<String>(name).map_or("", String::as_str);
+    with_settings(environment, |settings| {
+        explain(settings, value("method"), value("path"))
+    })
+}
+
+fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path_of(path)) {
         Ok(target) => {
             let verdict = settings.policy.decide(target.clone(), Body::Empty);

@@ -5,14 +5,17 @@
 //! listeners any HTTP answer will do, a 403 too.
 
 use std::{
+    fmt,
     io::{self, Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::mpsc::{self, Sender},
     thread,
     time::{Duration, Instant},
 };
+
+use clap::{ArgMatches, Command};
 
 use super::{
     FAILED, OK,
@@ -23,7 +26,22 @@ use crate::config::{Listen, Settings, Snapshot, shown_path};
 /// For everything together, a hanging connect included.
 const LIMIT: Duration = Duration::from_secs(3);
 
-pub(super) fn run(environment: &Snapshot) -> u8 {
+/// The command, and the name under which the program is that command alone.
+pub(super) const NAME: &str = "healthcheck";
+
+pub(super) fn command() -> Command {
+    Command::new(NAME)
+        .about("Check that the engine and dockgate respond")
+        .after_help(
+            "Exit codes:\n  \
+             0  healthy\n  \
+             1  unhealthy, or no answer within 3 seconds\n\n\
+             Examples:\n  \
+             docker exec dockgate /dockgate healthcheck",
+        )
+}
+
+pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
             if let Some(why) = settings.unprotected {
@@ -32,7 +50,7 @@ pub(super) fn run(environment: &Snapshot) -> u8 {
             }
             check(settings.listen, settings.socket_path)
         }
-        Err(_) => Err("the configuration is bad: `dockgate check` tells how".to_owned()),
+        Err(_) => Err(Unhealthy::BadConfiguration),
     };
     match health {
         Ok(()) => OK,
@@ -43,59 +61,97 @@ pub(super) fn run(environment: &Snapshot) -> u8 {
     }
 }
 
-enum Progress {
-    /// Somebody is being asked, and may never answer.
-    Asking(String),
-    Done(Result<(), String>),
+/// Who is asked.
+#[derive(Clone)]
+enum Asked {
+    Engine(PathBuf),
+    Own(Listen),
 }
 
-/// Healthy, or the reason why not in one line.
-fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), String> {
-    let deadline = Instant::now() + LIMIT;
-    let (progress, reports) = mpsc::channel();
-    // On a thread, because connecting to a Unix socket has no timeout of its own.
-    thread::spawn(move || {
-        let done = ask_all(&listen, &engine, &progress);
-        // Nobody listens any more when the time was up.
-        let _ = progress.send(Progress::Done(done));
-    });
-    let mut whom = String::new();
-    loop {
-        match reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Progress::Asking(next)) => whom = next,
-            Ok(Progress::Done(done)) => return done,
-            Err(_) => {
-                return Err(format!(
-                    "{whom} did not answer within {} s",
-                    LIMIT.as_secs()
-                ));
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Engine(path) => write!(f, "the engine at {}", shown_path(path)),
+            Asked::Own(listen) => write!(f, "dockgate at {listen}"),
+        }
+    }
+}
+
+/// Why something is not healthy, in one line.
+enum Unhealthy {
+    BadConfiguration,
+    Silent(Asked),
+    Failed(Asked, io::Error),
+    Status(Asked, String),
+}
+
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unhealthy::BadConfiguration => {
+                f.write_str("the configuration is bad: `dockgate check` tells how")
+            }
+            Unhealthy::Silent(asked) => {
+                write!(f, "{asked} did not answer within {} s", LIMIT.as_secs())
+            }
+            Unhealthy::Failed(asked, error) => write!(f, "{asked}: {error}"),
+            Unhealthy::Status(asked, status) => {
+                write!(f, "{asked} answered /_ping with status {status}")
             }
         }
     }
 }
 
-fn ask_all(listen: &[Listen], engine: &Path, progress: &Sender<Progress>) -> Result<(), String> {
-    let asking = |whom: &str| {
-        let _ = progress.send(Progress::Asking(whom.to_owned()));
-    };
-    let whom = format!("the engine at {}", shown_path(engine));
-    asking(&whom);
-    let status = UnixStream::connect(engine)
-        .and_then(ping)
-        .map_err(|e| format!("{whom}: {e}"))?;
-    if status != "200" {
-        return Err(format!("{whom} answered /_ping with status {status}"));
+enum Progress {
+    /// It is being asked, and may never answer.
+    Asking(Asked),
+    Done(Result<(), Unhealthy>),
+}
+
+fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), Unhealthy> {
+    let deadline = Instant::now() + LIMIT;
+    let (progress, reports) = mpsc::channel();
+    let path = engine.clone();
+    // On a thread, because connecting to a Unix socket has no timeout of its own.
+    thread::spawn(move || {
+        let done = ask_all(listen, path, &progress);
+        // Nobody listens any more when the time was up.
+        let _ = progress.send(Progress::Done(done));
+    });
+    let mut asked = Asked::Engine(engine);
+    loop {
+        match reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Progress::Asking(next)) => asked = next,
+            Ok(Progress::Done(done)) => return done,
+            Err(_) => return Err(Unhealthy::Silent(asked)),
+        }
     }
-    for one in listen {
-        let whom = format!("dockgate at {one}");
-        asking(&whom);
-        let status = match one {
-            Listen::Unix(path) => UnixStream::connect(path).and_then(ping),
-            Listen::Tcp { .. } => {
-                TcpStream::connect(one.local_addresses().as_slice()).and_then(ping)
+}
+
+fn ask_all(
+    listen: Vec<Listen>,
+    engine: PathBuf,
+    progress: &Sender<Progress>,
+) -> Result<(), Unhealthy> {
+    let ask = |asked: Asked| {
+        let _ = progress.send(Progress::Asking(asked.clone()));
+        let status = match &asked {
+            Asked::Engine(path) | Asked::Own(Listen::Unix(path)) => {
+                UnixStream::connect(path).and_then(ping)
             }
+            Asked::Own(own) => TcpStream::connect(own.local_addresses().as_slice()).and_then(ping),
         };
-        status.map_err(|error| format!("{whom}: {error}"))?;
+        match status {
+            Ok(status) => Ok((asked, status)),
+            Err(error) => Err(Unhealthy::Failed(asked, error)),
+        }
+    };
+    let (engine, status) = ask(Asked::Engine(engine))?;
+    if status != "200" {
+        return Err(Unhealthy::Status(engine, status));
+    }
+    for own in listen {
+        ask(Asked::Own(own))?;
     }
     Ok(())
 }

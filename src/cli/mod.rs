@@ -1,32 +1,48 @@
-//! The command line: `dockgate [serve] | check | explain METHOD PATH | learn FILE... | healthcheck |
-//! version`.
+//! The command line: a file for each command, with how it is called, its help and what it does.
 
 mod check;
 mod explain;
 mod healthcheck;
-mod help;
 mod learn;
-mod lines;
 mod output;
 mod presets;
 mod process_1;
 mod serve;
-mod words;
+mod usage;
+mod variables;
+mod version;
 
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
 };
 
+use clap::{ArgMatches, Command};
+
 use crate::config::{Diagnostic, Settings, Snapshot};
-use output::{complain, print};
-use words::{Command, HEALTHCHECK, parse};
+use output::complain;
+
+pub use usage::command;
 
 const OK: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 /// The configuration is bad: `EX_CONFIG` of sysexits.h.
 const BAD_CONFIGURATION: u8 = 78;
+
+/// How a command is called, and what runs it and returns the exit code.
+type Entry = (fn() -> Command, fn(&ArgMatches, &Snapshot) -> u8);
+
+/// Every command, in the order of the help. The first one runs when none is named.
+const COMMANDS: [Entry; 7] = [
+    (serve::command, serve::run),
+    (check::command, check::run),
+    (explain::command, explain::run),
+    (presets::command, presets::run),
+    (learn::command, learn::run),
+    (healthcheck::command, healthcheck::run),
+    (version::command, version::run),
+];
 
 /// Runs the command that a command line names, the program's own name first, and returns the exit
 /// code.
@@ -35,32 +51,18 @@ pub fn run(words: impl IntoIterator<Item = OsString>, environment: &Snapshot) ->
     // wollomatic/socket-proxy has its health check in a program of its own.
     let program = words.next().unwrap_or_default();
     let name = Path::new(&program).file_name();
-    let command = name.filter(|name| *name == HEALTHCHECK);
+    let command = name.filter(|name| *name == healthcheck::NAME);
     let args = command.map(OsStr::to_owned).into_iter().chain(words);
     let mut environment = environment.clone();
-    let command = environment
-        .take_flags(args)
-        .map_err(lexopt::Error::from)
-        .and_then(parse);
-    let serves = matches!(command, Ok(Command::Serve));
-    let environment = &process_1::joined(environment, serves);
-    match command {
-        Ok(Command::Serve) => serve::run(environment),
-        Ok(Command::Check) => with_settings(environment, check::run),
-        Ok(Command::Explain { method, path }) => with_settings(environment, |settings| {
-            explain::run(settings, &method, &path)
-        }),
-        Ok(Command::Presets { name }) => presets::run(name.as_deref()),
-        Ok(Command::Learn { files }) => learn::run(&files),
-        Ok(Command::Healthcheck) => healthcheck::run(environment),
-        Ok(Command::Version) => print(help::version()),
-        Ok(Command::Help) => print(&help::text()),
-        Err(error) => {
-            complain(&error);
-            complain(&"`dockgate --help` tells how it is used");
-            WRONG_USAGE
-        }
-    }
+    let matches = match usage::parse(&mut environment, args) {
+        Ok(matches) => matches,
+        Err(error) => return usage::end(&error),
+    };
+    let (name, matches) = matches.subcommand().unwrap_or((serve::NAME, &matches));
+    let environment = process_1::joined(environment, name == serve::NAME);
+    let mut commands = COMMANDS.iter();
+    let entry = commands.find(|(command, _)| command().get_name() == name);
+    entry.map_or(WRONG_USAGE, |(_, run)| run(matches, &environment))
 }
 
 fn with_settings(environment: &Snapshot, command: impl FnOnce(&Settings) -> u8) -> u8 {
@@ -70,10 +72,30 @@ fn with_settings(environment: &Snapshot, command: impl FnOnce(&Settings) -> u8) 
     }
 }
 
-/// Tells every mistake at once.
+/// Prints every diagnostic at once.
 fn refuse(diagnostics: &[Diagnostic]) -> u8 {
     for diagnostic in diagnostics {
         complain(&format_args!("{}: {diagnostic}", diagnostic.severity));
     }
     BAD_CONFIGURATION
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    /// Among flags, only a word of that list is a command.
+    #[test]
+    fn flags_may_stand_before_and_behind_every_command() {
+        let names = COMMANDS.map(|(command, _)| command().get_name().to_owned());
+        for name in names.iter().map(String::as_str).chain(["help"]) {
+            assert!(crate::config::COMMANDS.contains(&name), "{name}");
+        }
+        assert_eq!(crate::config::COMMANDS.len(), names.len() + 1);
+    }
 }

@@ -23,6 +23,30 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
+/// Two columns in line, the second of which is broken into lines, so that none has more than 80
+/// bytes if a word can be placed so.
+pub(super) fn wrapped(rows: &[[String; 2]]) -> String {
+    const WIDTH: usize = 80;
+    let indent = rows.iter().map(|row| row[0].len()).max().unwrap_or(0) + 2;
+    let mut text = String::new();
+    for [name, words] in rows {
+        let mut row = format!("{name:indent$}");
+        let mut is_first = true;
+        for word in words.split(' ') {
+            if !is_first && row.len() + 1 + word.len() > WIDTH {
+                line(&mut text, row);
+                row = " ".repeat(indent);
+            } else if !is_first {
+                row.push(' ');
+            }
+            row.push_str(word);
+            is_first = false;
+        }
+        line(&mut text, row);
+    }
+    text
+}
+
 pub(super) fn line(text: &mut String, line: impl Display) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{line}");
@@ -39,6 +63,15 @@ pub(super) fn print(text: &str) -> u8 {
         }
         // A reader that went away (`dockgate check | head`) is no failure.
         _ => OK,
+    }
+}
+
+/// Text of more than one line, as it is laid out.
+pub(super) fn complain_in_lines(text: &str) {
+    let mut err = io::stderr().lock();
+    let text = format!("dockgate: {text}");
+    for line in text.lines() {
+        let _ = writeln!(err, "{}", log_writer::one_line(line));
     }
 }
 

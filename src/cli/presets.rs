@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use clap::{Arg, ArgMatches, Command};
+
 use super::{
     WRONG_USAGE,
     output::{aligned, complain, line, print},
+    usage::Suggesting,
 };
 use crate::{
     api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
@@ -12,7 +15,21 @@ use crate::{
     policy::{Body, Verdict, printable},
 };
 
-pub(super) fn run(name: Option<&str>) -> u8 {
+pub(super) fn command() -> Command {
+    let names = std::array::from_fn::<_, { PRESETS.len() }, _>(|at| PRESETS[at].name);
+    let name = Arg::new("name")
+        .value_name("NAME")
+        .help("A preset to show as rules, variables and regexes")
+        .value_parser(Suggesting(names))
+        .hide_possible_values(true);
+    Command::new("presets")
+        .about("List the presets, or show one of them")
+        .arg(name)
+        .after_help("Examples:\n  dockgate presets\n  dockgate presets traefik")
+}
+
+pub(super) fn run(matches: &ArgMatches, _: &Snapshot) -> u8 {
+    let name = matches.get_one::<String>("name").map(String::as_str);
     let text = match name {
         None => list(),
         Some(name) => match Preset::find(name) {

@@ -1,15 +1,34 @@
 //! `dockgate serve`, and `dockgate` alone: guards the engine.
 
+use clap::{ArgMatches, Command};
+
 use super::{FAILED, OK, output::complain, refuse};
 use crate::{
     config::{Settings, Snapshot},
     proxy::{self, End},
 };
 
+pub(super) const NAME: &str = "serve";
+
 /// The watchdog did not find the engine's socket.
 const ENGINE_GONE: u8 = 10;
 
-pub(super) fn run(environment: &Snapshot) -> u8 {
+pub(super) fn command() -> Command {
+    Command::new(NAME)
+        .about("Start the proxy (the default)")
+        .after_help(
+            "Exit codes:\n  \
+             0   stopped by a signal\n  \
+             1   cannot start\n  \
+             10  stopped by the watchdog\n  \
+             78  bad configuration\n\n\
+             Examples:\n  \
+             CONTAINERS=1 NETWORKS=1 dockgate serve\n  \
+             PRESET=traefik LISTEN=unix:///run/dockgate.sock dockgate serve",
+        )
+}
+
+pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
     let settings = match Settings::load(environment) {
         Ok(settings) => settings,
         Err(diagnostics) => return refuse(&diagnostics),

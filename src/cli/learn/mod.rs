@@ -1,30 +1,56 @@
 //! `dockgate learn FILE...`: the smallest grants for what an access log holds.
 
+mod collected;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
 };
 
+use clap::{Arg, ArgMatches, Command, ValueHint};
+
 use super::{
-    FAILED, lines,
+    FAILED,
     output::{complain, print},
 };
 use crate::{
     api::Target,
+    config::Snapshot,
     learn::Learner,
     observe::{access, log as log_writer},
     policy::{Body, printable},
 };
 
-/// Prints the smallest grants for what an access log holds.
-pub(super) fn run(files: &[String]) -> u8 {
+pub(super) fn command() -> Command {
+    let files = Arg::new("files")
+        .value_name("FILE")
+        .help("A log of dockgate's; - is stdin")
+        .required(true)
+        .num_args(1..)
+        .value_hint(ValueHint::FilePath);
+    Command::new("learn")
+        .about("Find the smallest grants for the requests in an access log")
+        .arg(files)
+        .after_help(
+            "Examples:\n  \
+             docker logs dockgate 2>&1 | dockgate learn -\n  \
+             docker compose logs dockgate | dockgate learn -",
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches, _: &Snapshot) -> u8 {
+    let files = matches.get_many::<String>("files").into_iter().flatten();
+    learn(files.map(String::as_str))
+}
+
+fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
     let learner = Learner::new();
     let (mut unchanged, mut foreign, mut others) = (0_u64, 0_u64, 0_u64);
     let mut unknown_bodies = false;
     // Before whose lines of the log a name stands, if one does.
     let mut whose: Option<Option<String>> = None;
     for file in files {
-        let lines: Box<dyn BufRead> = match file.as_str() {
+        let lines: Box<dyn BufRead> = match file {
             "-" => Box::new(io::stdin().lock()),
             path => match File::open(path) {
                 Ok(file) => Box::new(BufReader::new(file)),
@@ -36,12 +62,12 @@ pub(super) fn run(files: &[String]) -> u8 {
                 Ok(line) => line,
                 Err(error) => return unreadable(file, &error),
             };
-            let line = lines::plain(str::from_utf8(&line).unwrap_or_default());
-            let (name, line) = match lines::named(&line) {
+            let line = collected::plain(str::from_utf8(&line).unwrap_or_default());
+            let (name, line) = match collected::named(&line) {
                 Some((name, line)) => (Some(name), line),
                 None => (None, &*line),
             };
-            let line = lines::undated(line);
+            let line = collected::undated(line);
             let plain = log_writer::plain_line(line);
             let line = access::Line::read(plain.as_deref().unwrap_or(line));
             match line {

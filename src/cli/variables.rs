@@ -1,0 +1,97 @@
+//! The variables, as `dockgate --help` and the manual page list them.
+
+use super::output::{line, wrapped};
+use crate::{
+    api::sections::{ACTIONS, SECTIONS},
+    config::{FLAGS, PROFILE_VARIABLES, VARIABLES, Variable},
+};
+
+const ABOUT: &str = "\
+dockgate is configured by environment variables, listed here with their
+defaults. Names are upper case. The value 1 grants; 0 does not, nor does a word
+such as true. An empty section or action counts as 0, an empty setting as unset.
+'dockgate check' shows how the variables are read, and the answer to a denied
+request names the variables that would allow it. Wrong usage exits with 2.
+";
+
+type Rows = Vec<[String; 2]>;
+
+pub(super) fn text() -> String {
+    let groups: [(&str, Rows); 7] = [
+        (
+            "Sections (GET and HEAD; with POST=1 every method)",
+            sections(),
+        ),
+        (
+            "Actions (ALLOW_x=1 allows one without its section and POST; DENY_x=1 denies it)",
+            ACTIONS
+                .iter()
+                .map(|action| row(action.name, action.doc))
+                .collect(),
+        ),
+        (
+            "Presets (what a program needs, and nothing more)",
+            vec![row(
+                "PRESET=",
+                "A comma list; 'dockgate presets' lists them",
+            )],
+        ),
+        ("Settings", settings(VARIABLES)),
+        (
+            "Regex allowlists (they match the whole path with its version, not the query)",
+            vec![
+                row(
+                    "SP_ALLOW_GET=, SP_ALLOW_POST_2=",
+                    "Allow GET or POST on the paths that match a pattern",
+                ),
+                row(
+                    "-allowGET=, -allowPOST=",
+                    "The same as flags, which may be repeated",
+                ),
+            ],
+        ),
+        (
+            "Profile files (lines of METHOD-regex URL-regex, which match whole targets)",
+            settings(PROFILE_VARIABLES),
+        ),
+        (
+            "Settings of regex allowlists (variables or flags, such as -listenip=0.0.0.0)",
+            FLAGS
+                .iter()
+                .map(|flag| row(&format!("{}={}", flag.variable, flag.default), flag.doc))
+                .collect(),
+        ),
+    ];
+    let mut text = ABOUT.to_owned();
+    for (title, rows) in groups {
+        line(&mut text, format_args!("\n{title}:"));
+        text.push_str(&wrapped(&rows));
+    }
+    text
+}
+
+fn sections() -> Rows {
+    let rows = SECTIONS.iter().map(|section| {
+        let path = section.paths.join(" ");
+        let name = format!("{}={}", section.name, u8::from(section.default));
+        // Nearly all are called as their path is.
+        if path == format!("/{}", section.name.to_lowercase()) {
+            row(&name, section.doc)
+        } else {
+            row(&name, &format!("{} ({path})", section.doc))
+        }
+    });
+    rows.collect()
+}
+
+fn settings(variables: &[Variable]) -> Rows {
+    let name = |variable: &Variable| format!("{}={}", variable.name, variable.default);
+    variables
+        .iter()
+        .map(|variable| row(&name(variable), variable.doc))
+        .collect()
+}
+
+fn row(name: &str, doc: &str) -> [String; 2] {
+    [format!("  {name}"), doc.to_owned()]
+}
