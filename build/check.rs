@@ -1,5 +1,5 @@
 //! What is checked of every file: that it is TOML of its form, and that its parts say something.
-//! Mistakes are collected, so that one run tells them all.
+//! Mistakes are collected, so that one run shows all of them.
 
 use toml::Spanned;
 
@@ -25,16 +25,13 @@ impl Check<'_> {
 
     pub(super) fn not_empty<T>(&mut self, list: &Spanned<Vec<T>>) {
         if list.get_ref().is_empty() {
-            self.mistake(list, "an empty list says nothing");
+            self.mistake(list, "the list must not be empty");
         }
     }
 
     pub(super) fn text_of(&mut self, text: &Spanned<String>) -> String {
         if text.get_ref().trim().is_empty() {
-            self.mistake(
-                text,
-                "undocumented: write one line for the people who read it",
-            );
+            self.mistake(text, "undocumented: add one line for readers");
         }
         text.get_ref().clone()
     }

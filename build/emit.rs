@@ -55,12 +55,15 @@ impl Check<'_> {
                 .collect();
             for key in &action.without_query {
                 if !is_literal(key.get_ref()) {
-                    self.mistake(key, "a query key is written with a-z, A-Z, 0-9, _, . and -");
+                    self.mistake(
+                        key,
+                        "a query key may contain only a-z, A-Z, 0-9, _, . and -",
+                    );
                 }
                 if key.get_ref().len() < SHORTEST_KEY {
                     self.mistake(
                         key,
-                        "a form of 7 bytes, which is let through, could hold this key",
+                        "key too short: a form of 7 bytes, which is allowed, could contain it",
                     );
                 }
             }
@@ -112,7 +115,7 @@ impl Check<'_> {
                 if !is_literal(protocol.get_ref())
                     || protocol.get_ref().contains(char::is_uppercase)
                 {
-                    self.mistake(protocol, "a protocol is written in lower case");
+                    self.mistake(protocol, "a protocol must be lower case");
                 }
             }
             writeln!(

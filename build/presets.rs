@@ -69,7 +69,7 @@ impl Check<'_> {
         if name.is_empty() || !name.bytes().all(plain) {
             self.mistake(
                 &whole,
-                "a preset's file is called a-z, 0-9 and -, with .toml behind",
+                "the name of a preset file may contain only a-z, 0-9 and -, before .toml",
             );
         }
         let about = self.text.lines().map_while(|line| line.strip_prefix('#'));
@@ -80,7 +80,7 @@ impl Check<'_> {
         if about.is_empty() {
             self.mistake(
                 &whole,
-                "begin with a comment: what the program calls, and since when",
+                "must begin with a comment: what the program calls, and since when",
             );
         }
         let doc = self.text_of(&preset.doc);
@@ -91,7 +91,10 @@ impl Check<'_> {
             let mut actions = sections.action.iter().filter(conditional);
             let own = preset.grants.get_ref().contains(name);
             if !own || !actions.any(|action| action.name == *name) {
-                self.mistake(name, "is no action with conditions that is granted here");
+                self.mistake(
+                    name,
+                    "must be an action with conditions that this preset grants",
+                );
             }
         }
         let unconditional: Vec<&String> =
@@ -121,11 +124,11 @@ impl Check<'_> {
             {
                 self.mistake(
                     grant,
-                    "neither an action nor a section with routes of its own",
+                    "must be an action, or a section that lists its own routes",
                 );
             }
             if seen.contains(grant.get_ref()) {
-                self.mistake(grant, "is granted twice");
+                self.mistake(grant, "granted twice");
             }
             seen.push(grant.get_ref().clone());
         }

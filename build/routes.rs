@@ -1,6 +1,6 @@
 //! Routes: `METHOD /path`, as the source of the `Route`s that they are at run time.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use toml::Spanned;
 
@@ -19,7 +19,7 @@ impl Check<'_> {
         for route in routes.get_ref() {
             match parse_route(route.get_ref(), any_method) {
                 Ok(source) => rust.push_str(&source),
-                Err(what) => self.mistake(route, &what),
+                Err(what) => self.mistake(route, &what.to_string()),
             }
         }
         rust
@@ -42,9 +42,9 @@ impl Check<'_> {
                     .any(|own| below(path, own.get_ref()))
             });
             match own.map(|section| section.name.get_ref()) {
-                None => self.mistake(route, "lies below no section's path"),
+                None => self.mistake(route, "not below the path of any section"),
                 Some(name) if !found.is_empty() && found != *name => {
-                    self.mistake(route, "lies in another section than the one before it");
+                    self.mistake(route, "not in the same section as the route before it");
                 }
                 Some(name) => found.clone_from(name),
             }
@@ -53,19 +53,36 @@ impl Check<'_> {
     }
 }
 
-fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
+/// What is wrong with a route.
+enum BadRoute<'a> {
+    Form(&'a str),
+    Method(&'a str),
+    Segment(&'a str),
+}
+
+impl fmt::Display for BadRoute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadRoute::Form(text) => write!(f, "invalid route {text:?}: must be METHOD /path"),
+            BadRoute::Method(method) => {
+                write!(f, "method {method:?} is unknown or not allowed here")
+            }
+            BadRoute::Segment(segment) => write!(
+                f,
+                "invalid segment {segment:?}: must be a literal, {{id}}, {{id!}} or {{name...}}, \
+                 and the first one a literal"
+            ),
+        }
+    }
+}
+
+fn parse_route(text: &str, any_method: bool) -> Result<String, BadRoute<'_>> {
     let methods = ["Get", "Head", "Post", "Put", "Delete", "Patch", "Options"];
-    let (method, path) = text
-        .split_once(" /")
-        .ok_or_else(|| format!("{text:?} is no route: write METHOD /path"))?;
+    let (method, path) = text.split_once(" /").ok_or(BadRoute::Form(text))?;
     let method = match methods.iter().find(|known| known.to_uppercase() == method) {
         Some(known) => format!("Some(Method::{known})"),
         None if method == "*" && any_method => "None".to_owned(),
-        None => {
-            return Err(format!(
-                "{method:?} is no method of the Docker API that fits here"
-            ));
-        }
+        None => return Err(BadRoute::Method(method)),
     };
     let mut steps = String::new();
     for (position, segment) in path.split('/').enumerate() {
@@ -74,7 +91,7 @@ fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
             .and_then(|rest| rest.strip_suffix('}'));
         match placeholder.map(|name| (name.strip_suffix("..."), name)) {
             None if is_literal(segment) => {
-                write!(steps, "Step::Literal({segment:?}),").map_err(|error| error.to_string())?;
+                steps += &format!("Step::Literal({segment:?}),");
             }
             Some((Some(name), _)) if position > 0 && is_word(name) => {
                 steps.push_str("Step::Names,");
@@ -83,11 +100,7 @@ fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
             Some((None, name)) if position > 0 && name.strip_suffix('!').is_some_and(is_word) => {
                 steps.push_str("Step::One,");
             }
-            _ => {
-                return Err(format!(
-                    "{segment:?} is no segment: write letters, {{id}}, {{id!}} or {{name...}}, letters first"
-                ));
-            }
+            _ => return Err(BadRoute::Segment(segment)),
         }
     }
     let text = text.replace("!}", "}");

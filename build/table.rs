@@ -105,11 +105,14 @@ impl Check<'_> {
             if !word.starts_with(|first: char| first.is_ascii_uppercase())
                 || !word.bytes().all(upper)
             {
-                self.mistake(name, &format!("{word:?} is no name: write A-Z, 0-9 and _"));
+                self.mistake(
+                    name,
+                    &format!("invalid name {word:?}: only A-Z, 0-9 and _ are allowed"),
+                );
             }
             let here = line(self.text, name.span().start);
             match seen.insert(format!("{prefix}{word}"), here) {
-                Some(0) => self.mistake(name, "POST is the switch for writes, not a section"),
+                Some(0) => self.mistake(name, "POST is reserved: it allows writes"),
                 Some(first) => {
                     self.mistake(name, &format!("{word} is a duplicate of line {first}"));
                 }
@@ -122,7 +125,7 @@ impl Check<'_> {
                 .iter()
                 .any(|section| section.name == action.section)
             {
-                self.mistake(&action.section, "there is no such section");
+                self.mistake(&action.section, "unknown section");
             }
         }
         for section in file
@@ -135,7 +138,10 @@ impl Check<'_> {
                 .iter()
                 .find(|action| action.section == section.name)
             {
-                self.mistake(&action.section, "has routes of its own instead of actions");
+                self.mistake(
+                    &action.section,
+                    "this section lists its own routes, so it cannot have actions",
+                );
             }
         }
         for requirement in &file.requirement {
@@ -146,7 +152,7 @@ impl Check<'_> {
                     .iter()
                     .any(|section| section.name.get_ref() == also)
             {
-                self.mistake(&requirement.also, "neither a section nor POST");
+                self.mistake(&requirement.also, "must be a section or POST");
             }
         }
     }
@@ -164,7 +170,7 @@ impl Check<'_> {
                 {
                     self.mistake(
                         path,
-                        &format!("{text:?} is no path: write /segment[/segment...]"),
+                        &format!("invalid path {text:?}: must be /segment[/segment...]"),
                     );
                 }
                 if let Some(other) = seen

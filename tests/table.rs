@@ -31,7 +31,7 @@ doc = "Start"
 [[requirement]]
 routes = ["* /containers/{id}/exec"]
 also = "EXEC"
-doc = "Else the reason is hidden"
+doc = "Otherwise the reason is hidden"
 
 [[root]]
 routes = ["POST /exec/{id!}/start"]
@@ -87,49 +87,49 @@ refused! {
     not_toml: "name = \"EXEC\"" => "name = EXEC", 8, "";
     undocumented_section: "doc = \"Exec\"" => "doc = \" \"", 11, "undocumented";
     undocumented_action: "doc = \"Start\"" => "doc = \"\"", 20, "undocumented";
-    undocumented_hole: "doc = \"Else the reason is hidden\"" => "doc = \"\"", 25, "undocumented";
+    undocumented_requirement: "doc = \"Otherwise the reason is hidden\"" => "doc = \"\"", 25, "undocumented";
     unexplained_root: "\"It runs code\"" => "\"\"", 29, "undocumented";
     duplicate_section: "name = \"EXEC\"" => "name = \"CONTAINERS\"", 8, "duplicate of line 2";
     section_that_is_an_action: "name = \"EXEC\"" => "name = \"ALLOW_START\"", 14, "duplicate of line 8";
     section_that_is_a_deny: "name = \"EXEC\"" => "name = \"DENY_START\"", 14, "duplicate of line 8";
-    bad_deny_also: "/begin" => "/", 17, "is no segment";
-    no_deny_also: "[\"POST /containers/{id}/begin\"]" => "[]", 17, "empty list";
-    no_root_route: "[\"POST /exec/{id!}/start\"]" => "[]", 28, "empty list";
-    half_bang: "{id!}" => "{!}", 28, "is no segment";
-    section_called_post: "name = \"EXEC\"" => "name = \"POST\"", 8, "POST is the switch";
-    bad_name: "name = \"START\"" => "name = \"Start\"", 14, "is no name";
-    empty_name: "name = \"START\"" => "name = \"\"", 14, "is no name";
+    bad_deny_also: "/begin" => "/", 17, "invalid segment";
+    no_deny_also: "[\"POST /containers/{id}/begin\"]" => "[]", 17, "must not be empty";
+    no_root_route: "[\"POST /exec/{id!}/start\"]" => "[]", 28, "must not be empty";
+    half_bang: "{id!}" => "{!}", 28, "invalid segment";
+    section_called_post: "name = \"EXEC\"" => "name = \"POST\"", 8, "POST is reserved";
+    bad_name: "name = \"START\"" => "name = \"Start\"", 14, "invalid name";
+    empty_name: "name = \"START\"" => "name = \"\"", 14, "invalid name";
     same_path: "[\"/exec\"]" => "[\"/containers\"]", 10, "/containers overlaps /containers";
     path_below: "[\"/exec\"]" => "[\"/containers/exec\"]", 10, "overlaps";
     path_above: "[\"/containers\"]" => "[\"/exec/x\"]", 10, "/exec overlaps /exec/x";
     path_twice: "[\"/exec\"]" => "[\"/exec\", \"/exec\"]", 10, "overlaps";
-    no_path: "[\"/exec\"]" => "[]", 10, "empty list";
-    bad_path: "[\"/exec\"]" => "[\"exec\"]", 10, "is no path";
-    path_with_slash: "[\"/exec\"]" => "[\"/exec/\"]", 10, "is no path";
-    path_with_placeholder: "[\"/exec\"]" => "[\"/{id}\"]", 10, "is no path";
-    unknown_section: "section = \"CONTAINERS\"" => "section = \"CONTAINER\"", 15, "no such section";
-    bad_method: "\"POST /containers" => "\"post /containers", 16, "is no method";
-    any_method_in_an_action: "\"POST /containers" => "\"* /containers", 16, "is no method";
-    no_method: "\"POST /containers" => "\"/containers", 16, "is no route";
-    no_route: "[\"POST /containers/{id}/start\"]" => "[]", 16, "empty list";
-    placeholder_first: "/containers/{id}/start" => "/{id}/start", 16, "is no segment";
-    bad_placeholder: "/containers/{id}/start" => "/containers/{ID}/start", 16, "is no segment";
-    half_placeholder: "/containers/{id}/start" => "/containers/{id/start", 16, "is no segment";
-    empty_segment: "/containers/{id}/start" => "/containers//start", 16, "is no segment";
-    trailing_slash: "/containers/{id}/start" => "/containers/{id}/", 16, "is no segment";
-    dot_segment: "/containers/{id}/start" => "/containers/../start", 16, "is no segment";
+    no_path: "[\"/exec\"]" => "[]", 10, "must not be empty";
+    bad_path: "[\"/exec\"]" => "[\"exec\"]", 10, "invalid path";
+    path_with_slash: "[\"/exec\"]" => "[\"/exec/\"]", 10, "invalid path";
+    path_with_placeholder: "[\"/exec\"]" => "[\"/{id}\"]", 10, "invalid path";
+    unknown_section: "section = \"CONTAINERS\"" => "section = \"CONTAINER\"", 15, "unknown section";
+    bad_method: "\"POST /containers" => "\"post /containers", 16, "is unknown or not allowed here";
+    any_method_in_an_action: "\"POST /containers" => "\"* /containers", 16, "is unknown or not allowed here";
+    no_method: "\"POST /containers" => "\"/containers", 16, "invalid route";
+    no_route: "[\"POST /containers/{id}/start\"]" => "[]", 16, "must not be empty";
+    placeholder_first: "/containers/{id}/start" => "/{id}/start", 16, "invalid segment";
+    bad_placeholder: "/containers/{id}/start" => "/containers/{ID}/start", 16, "invalid segment";
+    half_placeholder: "/containers/{id}/start" => "/containers/{id/start", 16, "invalid segment";
+    empty_segment: "/containers/{id}/start" => "/containers//start", 16, "invalid segment";
+    trailing_slash: "/containers/{id}/start" => "/containers/{id}/", 16, "invalid segment";
+    dot_segment: "/containers/{id}/start" => "/containers/../start", 16, "invalid segment";
     bad_key: "[\"checkpoint\"]" => "[\"check%70oint\"]", 19, "query key";
-    short_key: "[\"checkpoint\"]" => "[\"check\"]", 19, "could hold this key";
-    unknown_also: "also = \"EXEC\"" => "also = \"EXECS\"", 24, "neither a section nor POST";
-    hole_in_nothing: "* /containers/{id}/exec" => "* /images/{id}/exec", 23, "below no section";
-    holes_in_two_sections: "[\"* /containers/{id}/exec\"]" =>
-        "[\"* /containers/{id}/exec\", \"GET /exec/{id}/x\"]", 23, "another section";
+    short_key: "[\"checkpoint\"]" => "[\"check\"]", 19, "could contain it";
+    unknown_also: "also = \"EXEC\"" => "also = \"EXECS\"", 24, "must be a section or POST";
+    requirement_in_no_section: "* /containers/{id}/exec" => "* /images/{id}/exec", 23, "not below the path of any section";
+    requirement_in_two_sections: "[\"* /containers/{id}/exec\"]" =>
+        "[\"* /containers/{id}/exec\", \"GET /exec/{id}/x\"]", 23, "not in the same section";
     upper_case_protocol: "[\"tcp\"]" => "[\"TCP\"]", 33, "lower case";
-    no_protocol: "[\"tcp\"]" => "[]", 33, "empty list";
+    no_protocol: "[\"tcp\"]" => "[]", 33, "must not be empty";
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_shown_at_once() {
     let text = GOOD
         .replace("doc = \"Exec\"", "doc = \"\"")
         .replace("POST /", "PUSH /");
@@ -188,17 +188,17 @@ macro_rules! preset_refused {
 }
 
 preset_refused! {
-    preset_without_comment: "# The" => "\n# The", 1, "begin with a comment";
+    preset_without_comment: "# The" => "\n# The", 1, "must begin with a comment";
     preset_with_unknown_key: "doc = \"A" => "docs = \"A", 4, "unknown field `docs`";
     undocumented_preset: "\"A program\"" => "\"\"", 4, "undocumented";
     undocumented_option: "\"More of it\"" => "\"\"", 9, "undocumented";
-    preset_of_nothing: "[\"START\", \"EVENTS\"]" => "[]", 5, "empty list";
-    preset_of_an_unknown_action: "\"EVENTS\"" => "\"EVENT\"", 5, "neither an action nor";
-    preset_of_a_section_with_actions: "\"EVENTS\"" => "\"CONTAINERS\"", 5, "neither an action nor";
+    preset_of_nothing: "[\"START\", \"EVENTS\"]" => "[]", 5, "must not be empty";
+    preset_of_an_unknown_action: "\"EVENTS\"" => "\"EVENT\"", 5, "must be an action, or a section";
+    preset_of_a_section_with_actions: "\"EVENTS\"" => "\"CONTAINERS\"", 5, "must be an action, or a section";
     preset_that_says_it_twice: "\"EVENTS\"" => "\"START\"", 5, "granted twice";
-    option_of_an_unknown_action: "[\"STOP\"]" => "[\"HALT\"]", 10, "neither an action nor";
-    unconditional_without_conditions: "[\"START\"]" => "[\"EVENTS\"]", 6, "no action with conditions";
-    unconditional_and_not_granted: "[\"START\", \"EVENTS\"]" => "[\"EVENTS\"]", 6, "no action with";
+    option_of_an_unknown_action: "[\"STOP\"]" => "[\"HALT\"]", 10, "must be an action, or a section";
+    unconditional_without_conditions: "[\"START\"]" => "[\"EVENTS\"]", 6, "must be an action with conditions";
+    unconditional_and_not_granted: "[\"START\", \"EVENTS\"]" => "[\"EVENTS\"]", 6, "must be an action with conditions";
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_preset_has_a_plain_name() {
     for name in ["Traefik", "a_b", "", "readme.md"] {
         let mistakes = presets(name, PRESET).expect_err("a mistake");
         assert!(
-            mistakes[0].contains("a preset's file is called"),
+            mistakes[0].contains("the name of a preset file"),
             "{mistakes:?}"
         );
     }
@@ -221,6 +221,6 @@ fn a_section_with_routes_has_no_actions() {
     let mistakes = build::table(&text).expect_err("a mistake");
     assert_eq!(
         mistakes,
-        ["sections.toml:16: has routes of its own instead of actions"]
+        ["sections.toml:16: this section lists its own routes, so it cannot have actions"]
     );
 }
