@@ -262,7 +262,11 @@ fn what_keeps_it_from_starting_is_told() {
             78,
             "-allowbindmountfrom stands behind stray and would be ignored: a limit is never ignored",
         ),
-        (&["-allowFOO=/x"], 2, "invalid option"),
+        (
+            &["-allowFOO=/x"],
+            2,
+            "unexpected argument '-allowFOO' found",
+        ),
         (
             &["-logjson=yes"],
             78,
