@@ -1,5 +1,5 @@
-//! dockgate stands between a program and the Docker Engine's Unix socket and lets through only
-//! what its environment variables grant.
+//! dockgate stands between programs and the Docker Engine's Unix socket and forwards only the
+//! requests that its environment variables allow.
 //!
 //! The map of the house, in the order in which a request meets it:
 //!
@@ -11,7 +11,7 @@
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
 //! | [`observe`] | what is logged, and how the log never blocks |
-//! | [`cli`] | the commands |
+//! | [`cli`] | the commands, a file each |
 //!
 //! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`, `learn` these three; only
 //! `cli` sees `proxy`.

@@ -323,13 +323,13 @@ fn check_shows_the_effective_policy() {
         "DENY_EXPORT deny DENY_EXPORT=1 GET /containers/{id}/export"
     );
     for line in [
-        "CONTAINERS leaves out * /containers/{id}/exec without EXEC=1",
-        "CONTAINERS leaves out * /containers/{id}/attach/ws without POST=1",
+        "CONTAINERS does not allow * /containers/{id}/exec without EXEC=1",
+        "CONTAINERS does not allow * /containers/{id}/attach/ws without POST=1",
         "3 of 188 action variables are set",
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, HEAD \
          /containers/{id}/archive); to close that: DENY_ARCHIVE=1",
         "listens on tcp://[::]:2375",
-        "guards the engine at /var/run/docker.sock",
+        "forwards to the engine at /var/run/docker.sock",
         "warning: POST=yes is read as 0; write POST=1",
     ] {
         assert!(
@@ -410,8 +410,8 @@ fn explain_tells_the_verdict_and_the_remedy() {
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     assert_eq!(
         ran.err,
-        "dockgate: refused with 400 under every policy: the path holds a . or .. segment: send the \
-         path that it means\n"
+        "dockgate: every policy refuses this with 400: the path contains a . or .. segment: send \
+         the resolved path\n"
     );
 }
 
@@ -669,7 +669,7 @@ fn healthcheck_asks_the_engine_and_every_listener() {
         (
             &garbage,
             &own_tcp,
-            format!("the engine at {garbage}: the answer is not HTTP"),
+            format!("the engine at {garbage}: not an HTTP answer"),
         ),
         (
             &absent,
@@ -685,12 +685,12 @@ fn healthcheck_asks_the_engine_and_every_listener() {
         (
             &good,
             &silent_tcp,
-            format!("dockgate at {silent_tcp}: closed without an answer"),
+            format!("dockgate at {silent_tcp}: connection closed without an answer"),
         ),
         (
             &good,
             "x",
-            "the configuration is bad: `dockgate check` tells how".to_owned(),
+            "invalid configuration: run `dockgate check` for details".to_owned(),
         ),
     ] {
         let ran = check(engine, listen);
@@ -755,8 +755,8 @@ fn learn_reads_logs_and_nothing_else() {
     let learned = learn(&["-"], LOG.as_bytes());
     assert_eq!((learned.code, learned.err.as_str()), (0, ""));
     for part in [
-        "# Learned from 2 requests, leaving out 2 requests that no grant would have changed and 1 \
-         lines of other containers that look the same and 2 lines of another kind; those denied are taken to have had no body.\n\
+        "# Learned from 2 requests, skipping 2 requests that no grant affects and 1 line of \
+         other containers and 2 lines without a request; denied requests are treated as having no body.\n\
          # Any one of these lets all of them pass.\n",
         "environment:\n  ALLOW_START: 1\n  EVENTS: 0\n  PING: 0\n  VERSION: 1\n#\n",
         "  SP_ALLOW_GET: '/(v[0-9.]+/)?version'\n",
@@ -772,10 +772,10 @@ fn learn_reads_logs_and_nothing_else() {
         let order = ["time", "level", "msg"].map(|key| format!("\"{key}\":{}", line[key]));
         format!("{{{}}}\n", order.join(","))
     });
-    let other = "1 lines of other containers that look the same and 2 lines of another kind";
+    let other = "1 line of other containers and 2 lines without a request";
     assert_eq!(
         learn(&["-"], json.collect::<String>().as_bytes()).out,
-        learned.out.replace(other, "3 lines of another kind")
+        learned.out.replace(other, "3 lines without a request")
     );
     // More than one file, one without a newline at its end.
     let folder = tempfile::tempdir().expect("a folder");
@@ -786,7 +786,7 @@ fn learn_reads_logs_and_nothing_else() {
     assert!(
         twice
             .out
-            .starts_with("# Learned from 4 requests, leaving out 4 "),
+            .starts_with("# Learned from 4 requests, skipping 4 "),
         "{}",
         twice.out
     );
@@ -887,8 +887,8 @@ fn learn_names_the_container_that_it_learned_from() {
         line("dockgate-1", "listening"),
     ];
     let learned = learn(&["-"], log.concat().as_bytes());
-    let told = "# Learned from 1 requests of evil-1, leaving out 1 lines of other containers that \
-                look the same and 1 lines of another kind.\n";
+    let told = "# Learned from 1 requests of evil-1, skipping 1 line of other containers and 1 line \
+                without a request.\n";
     assert!(learned.out.starts_with(told), "{}", learned.out);
 }
 
@@ -921,8 +921,7 @@ fn learn_takes_any_bytes_for_lines() {
     let mut log = vec![b'x'; 1 << 20];
     log.extend(b"\n\xff\xfe\n\0\n\n");
     let learned = learn(&["-"], &log);
-    let told =
-        "# Nothing was learned: there was no request, leaving out 4 lines of another kind.\n";
+    let told = "# Nothing was learned: there was no request, skipping 4 lines without a request.\n";
     assert_eq!((learned.code, learned.out.as_str()), (0, told));
     assert_eq!(
         learn(&["-"], b"").out,
@@ -1074,7 +1073,7 @@ fn a_carriage_return_is_seen_wherever_a_path_is_shown() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(
         ran.out
-            .contains("guards the engine at \"/nowhere/engine.sock\\r\"\n")
+            .contains("forwards to the engine at \"/nowhere/engine.sock\\r\"\n")
     );
     assert!(
         ran.out.contains(&format!("warning: {warning}")),

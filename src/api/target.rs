@@ -163,24 +163,22 @@ pub enum BadTarget {
 impl fmt::Display for BadTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            BadTarget::Method => "the method is not an HTTP token: send GET, POST or the like",
-            BadTarget::Connect => "CONNECT is not served: send the request itself",
-            BadTarget::Form => "the request target has to be a path that begins with /",
-            BadTarget::Long => "the request target is longer than 65534 bytes: send a shorter one",
+            BadTarget::Method => "invalid method: must be an HTTP token such as GET or POST",
+            BadTarget::Connect => "CONNECT is not supported: send the request itself",
+            BadTarget::Form => "the request target must be a path that begins with /",
+            BadTarget::Long => "the request target is longer than 65534 bytes",
             BadTarget::Character => {
-                "the request target holds a character that has to be percent-encoded"
+                "the request target contains a character that must be percent-encoded"
             }
-            BadTarget::Fragment => "the request target holds a #: send it as %23, or leave it out",
+            BadTarget::Fragment => "the request target contains #: send it as %23 or remove it",
             BadTarget::Escape => {
-                "the path holds a % without two hexadecimal digits: send it as %25"
+                "the path contains % without two hexadecimal digits: send it as %25"
             }
-            BadTarget::Control => "the path holds a control byte: send a name without it",
-            BadTarget::HighByte => "the path holds a raw byte above 0x7e: send it percent-encoded",
-            BadTarget::Backslash => "the path holds a backslash: send / between segments",
-            BadTarget::DotSegment => {
-                "the path holds a . or .. segment: send the path that it means"
-            }
-            BadTarget::EmptySegment => "the path holds an empty segment: send single slashes",
+            BadTarget::Control => "the path contains a control character: remove it",
+            BadTarget::HighByte => "the path contains a byte above 0x7e: percent-encode it",
+            BadTarget::Backslash => "the path contains a backslash: use / between segments",
+            BadTarget::DotSegment => "the path contains a . or .. segment: send the resolved path",
+            BadTarget::EmptySegment => "the path contains an empty segment: use single slashes",
         })
     }
 }

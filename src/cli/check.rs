@@ -119,21 +119,21 @@ fn table(settings: &Settings) -> String {
         let (section, also, routes) = (one.section, one.also, Route::list(one.routes));
         line(
             &mut text,
-            format_args!("{section} leaves out {routes} without {also}=1"),
+            format_args!("{section} does not allow {routes} without {also}=1"),
         );
     }
     let listen: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
     line(&mut text, format_args!("listens on {}", listen.join(" ")));
     if let Some(list) = &settings.allow_from {
         let from = printable(&list.text);
-        line(
-            &mut text,
-            format_args!("lets clients in by TCP from {from}"),
-        );
+        line(&mut text, format_args!("accepts TCP clients from {from}"));
     }
     line(
         &mut text,
-        format_args!("guards the engine at {}", shown_path(&settings.socket_path)),
+        format_args!(
+            "forwards to the engine at {}",
+            shown_path(&settings.socket_path)
+        ),
     );
     for note in settings.notes() {
         line(&mut text, note);

@@ -68,13 +68,13 @@ fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
             }
         }
         Err(bad) => {
-            complain(&format_args!("refused with 400 under every policy: {bad}"));
+            complain(&format_args!("every policy refuses this with 400: {bad}"));
             WRONG_USAGE
         }
     }
 }
 
-/// What a client sends for an address that somebody copied whole: `tcp://dockgate:2375/info`.
+/// What a client sends for a whole address: `tcp://dockgate:2375/info`.
 fn path_of(address: &str) -> &str {
     let schemes = ["http://", "https://", "tcp://"];
     let behind = schemes

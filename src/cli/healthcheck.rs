@@ -89,7 +89,7 @@ impl fmt::Display for Unhealthy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unhealthy::BadConfiguration => {
-                f.write_str("the configuration is bad: `dockgate check` tells how")
+                f.write_str("invalid configuration: run `dockgate check` for details")
             }
             Unhealthy::Silent(asked) => {
                 write!(f, "{asked} did not answer within {} s", LIMIT.as_secs())
@@ -115,7 +115,7 @@ fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), Unhealthy> {
     // On a thread, because connecting to a Unix socket has no timeout of its own.
     thread::spawn(move || {
         let done = ask_all(listen, path, &progress);
-        // Nobody listens any more when the time was up.
+        // The receiver is gone when the time was up.
         let _ = progress.send(Progress::Done(done));
     });
     let mut asked = Asked::Engine(engine);
@@ -167,13 +167,13 @@ fn ping(mut stream: impl Read + Write) -> io::Result<String> {
     stream
         .read_exact(&mut answer)
         .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => io::Error::other("closed without an answer"),
+            io::ErrorKind::UnexpectedEof => io::Error::other("connection closed without an answer"),
             _ => error,
         })?;
     let status = answer.strip_prefix(b"HTTP/1.").map(|rest| &rest[2..]);
     let status = status.filter(|status| status.iter().all(u8::is_ascii_digit));
     match status.and_then(|status| std::str::from_utf8(status).ok()) {
         Some(status) => Ok(status.to_owned()),
-        None => Err(io::Error::other("the answer is not HTTP")),
+        None => Err(io::Error::other("not an HTTP answer")),
     }
 }

@@ -71,8 +71,8 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
             let plain = log_writer::plain_line(line);
             let line = access::Line::read(plain.as_deref().unwrap_or(line));
             match line {
-                // What another container writes is no log of dockgate, whatever it looks like. Which
-                // one is meant is not known, so it is told.
+                // What another container writes is not a log of dockgate, whatever it looks like.
+                // Which container is dockgate is not known, so the report names it.
                 Some(_) if whose.get_or_insert(name.map(str::to_owned)).as_deref() != name => {
                     foreign += 1;
                 }
@@ -93,23 +93,26 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
         }
     }
     let counts = [
-        (unchanged, "requests that no grant would have changed"),
-        (foreign, "lines of other containers that look the same"),
-        (others, "lines of another kind"),
+        (unchanged, "request", " that no grant affects"),
+        (foreign, "line", " of other containers"),
+        (others, "line", " without a request"),
     ];
-    let left_out = counts.iter().filter(|(count, _)| *count > 0);
-    let left_out: Vec<String> = left_out
-        .map(|(count, what)| format!("{count} {what}"))
+    let skipped = counts.iter().filter(|(count, ..)| *count > 0);
+    let skipped: Vec<String> = skipped
+        .map(|(count, what, which)| {
+            let s = if *count == 1 { "" } else { "s" };
+            format!("{count} {what}{s}{which}")
+        })
         .collect();
     let mut more = match whose.flatten() {
         Some(name) => format!(" of {}", printable(&name)),
         None => String::new(),
     };
-    if !left_out.is_empty() {
-        more += &format!(", leaving out {}", left_out.join(" and "));
+    if !skipped.is_empty() {
+        more += &format!(", skipping {}", skipped.join(" and "));
     }
     if unknown_bodies {
-        more += "; those denied are taken to have had no body";
+        more += "; denied requests are treated as having no body";
     }
     print(&learner.report(&more))
 }
