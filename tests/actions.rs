@@ -66,7 +66,7 @@ fn decide(policy: &Policy, method: &str, target: &str, body: Body) -> Result<Str
     let target = Target::from_line(method, target).expect("a clean target");
     match policy.decide(target, body) {
         Verdict::Allow(permit) => Ok(permit.origin().to_string()),
-        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_owned()),
+        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_string()),
     }
 }
 

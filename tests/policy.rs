@@ -149,7 +149,7 @@ fn policy(rules: &[Rule]) -> Policy {
 fn decide(policy: &Policy, target: &Target, body: Body) -> Result<String, String> {
     match policy.decide(target.clone(), body) {
         Verdict::Allow(permit) => Ok(permit.origin().to_string()),
-        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_owned()),
+        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_string()),
     }
 }
 
@@ -493,7 +493,7 @@ fn told(env: &[(&str, &str)], method: &str, target: &str, body: Body) -> String 
         Verdict::Allow(permit) => format!("allowed by {}", permit.origin()),
         Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => {
             let message = denial.message();
-            assert!(message.ends_with(denial.remedy()), "{message}");
+            assert!(message.ends_with(denial.remedy().text()), "{message}");
             message
         }
     }

@@ -551,7 +551,7 @@ fn decide(policy: &Policy, call: &str) -> Result<String, String> {
     let target = Target::from_line(bare, target).expect("a clean target");
     match policy.decide(target, body) {
         Verdict::Allow(permit) => Ok(permit.origin().to_string()),
-        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_owned()),
+        Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => Err(denial.remedy().to_string()),
     }
 }
 

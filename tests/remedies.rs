@@ -47,7 +47,7 @@ impl Policies {
         match policy.decide(request.target(), request.body) {
             Verdict::Allow(_) => None,
             Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => {
-                Some(denial.remedy().to_owned())
+                Some(denial.remedy().to_string())
             }
         }
     }

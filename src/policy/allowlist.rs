@@ -9,7 +9,12 @@ use std::sync::Arc;
 
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
-use super::{explain, portable, rule::Body, tree::TooComplex};
+use super::{
+    explain, portable,
+    remedy::{Miss, Obstacle},
+    rule::Body,
+    tree::TooComplex,
+};
 use crate::api::{Method, Methods, Target};
 
 /// A set of patterns takes no more than this; it bounds the time of a match as well.
@@ -103,7 +108,7 @@ pub struct Allowlist {
 struct Set {
     regexes: RegexSet,
     origins: Vec<Arc<str>>,
-    /// Who would have to allow what it does not match: `SP_ALLOW_POST pattern`.
+    /// What could allow what it does not match: `SP_ALLOW_POST pattern`.
     what: Arc<str>,
 }
 
@@ -161,20 +166,18 @@ impl Allowlist {
         (!self.except.is_match(subject)).then(|| origins[first].clone())
     }
 
-    /// What would have to allow a target that is not allowed.
-    pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> String {
-        let what = &self.sets[method.index()].what;
-        match self.subject {
-            Subject::Path if !target.whole_path().is_ascii() => {
-                format!("no {what} matches a path with bytes that are not ASCII")
-            }
-            Subject::Path => format!("no {what} matches {}", explain::path(target.whole_path())),
-            // The query may hold a secret.
-            Subject::Target if body.is_form() => format!("no {what} matches one with a form"),
-            Subject::Target if !is_literal(target) => {
-                format!("no {what} matches a path with needless escapes, or with too few")
-            }
-            Subject::Target => format!("no {what} matches it"),
+    /// What could have matched a target that is not allowed, and why it does not.
+    pub(super) fn miss(&self, method: Method, target: &Target, body: Body) -> Obstacle {
+        let miss = match self.subject {
+            Subject::Path if !target.whole_path().is_ascii() => Miss::NotAscii,
+            Subject::Path => Miss::Path(explain::path(target.whole_path()).into()),
+            Subject::Target if body.is_form() => Miss::Form,
+            Subject::Target if !is_literal(target) => Miss::Escapes,
+            Subject::Target => Miss::Target,
+        };
+        Obstacle::Unmatched {
+            what: self.sets[method.index()].what.clone(),
+            miss,
         }
     }
 }

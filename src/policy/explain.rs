@@ -1,31 +1,36 @@
-//! What verdicts say: one source for the 403's text, the log and `explain`.
+//! What verdicts say: the one place where a [`Remedy`](super::Remedy) becomes text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
-use super::rule::{Condition, Grant};
+use super::{
+    remedy::{Alternative, BadVersion, Miss, Obstacle},
+    rule::Condition,
+};
 use crate::api::sections::READ_BODY;
-
-/// Nothing can be granted for a method that the Docker API does not have.
-pub(super) fn no_such_method() -> &'static str {
-    "the Docker API has no such method; it has GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS"
-}
-
-/// What a denied request lacks besides, once nothing denies it.
-pub(super) enum Lacks {
-    /// Nothing: it is allowed then.
-    Nothing,
-    /// What this says.
-    Remedy(String),
-    /// All: no section or action covers it.
-    All,
-}
 
 /// A write that no action has is refused by all denies that are set; so many of them are named.
 const MOST_DENIES: usize = 3;
 
-/// For a request that a deny refuses: by which ones, and what else it lacks to be allowed.
-pub(super) fn denied(denies: &[&str], lacks: Lacks) -> String {
-    let mut origins: Vec<String> = denies.iter().map(ToString::to_string).collect();
+/// What is in the way of a request, and how to clear it.
+pub(super) fn obstacles(obstacles: &[Obstacle]) -> String {
+    if let [Obstacle::Denied(origins), rest @ ..] = obstacles {
+        return denied(origins, rest);
+    }
+    let mut text = String::new();
+    for (at, obstacle) in obstacles.iter().enumerate() {
+        text += match (obstacle, at) {
+            (_, 0) => "",
+            (Obstacle::NotGranted(_), _) => "; else ",
+            _ => "; ",
+        };
+        text += &one(obstacle);
+    }
+    text
+}
+
+/// By which denies it is refused, and what else is in the way.
+fn denied(origins: &[Arc<str>], rest: &[Obstacle]) -> String {
+    let mut origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
     if let Some(more @ 1..) = origins.len().checked_sub(MOST_DENIES) {
         origins.truncate(MOST_DENIES);
         origins.push(format!("{more} more"));
@@ -36,81 +41,82 @@ pub(super) fn denied(denies: &[&str], lacks: Lacks) -> String {
         ("deny", "them")
     };
     let denies = format!("{} {verb} it", list(&origins));
-    match lacks {
-        Lacks::Nothing => format!("{denies}; take {object} out to allow it"),
-        Lacks::Remedy(remedy) => format!("{denies}; take {object} out, then {remedy}"),
-        Lacks::All => format!("{denies}, and no section or action covers it"),
+    match rest {
+        [] => format!("{denies}; take {object} out to allow it"),
+        [Obstacle::Uncovered(None)] => format!("{denies}, and {UNCOVERED}"),
+        rest => format!("{denies}; take {object} out, then {}", obstacles(rest)),
     }
 }
 
-/// For a request that no rule allows: which rules would but for a failed condition, and what else
-/// would have to be set. `None` if no rule is about it.
-pub(super) fn remedy<'a>(
-    limits: impl Iterator<Item = (&'a str, &'a [Condition])>,
-    failed: &[&Condition],
-    offers: impl Iterator<Item = &'a [&'a Grant]>,
-) -> Option<String> {
-    // Who wrote something that does not grant, meant just that.
-    let (meant, others): (Vec<_>, Vec<_>) =
-        offers.partition(|offer| offer.iter().any(|grant| grant.misread.is_some()));
-    // What brings more than was asked for is the last resort.
-    let (wide, narrow): (Vec<_>, Vec<_>) = others
-        .into_iter()
-        .partition(|offer| offer.iter().any(|grant| !grant.brings.is_empty()));
-    let mut choices = [meant, narrow, wide].into_iter();
-    let offers = choices
-        .find(|offers| !offers.is_empty())
-        .unwrap_or_default();
-    let mut limits: Vec<String> = limits
-        .map(|(origin, when)| {
-            let broken = when.iter().filter(|condition| failed.contains(condition));
-            let broken: Vec<String> = broken.map(condition).collect();
-            format!("{origin} allows it only {}", broken.join(" and "))
-        })
-        .collect();
-    limits.dedup();
-    let mut readings: Vec<String> = Vec::new();
-    let mut alternatives: Vec<String> = Vec::new();
-    for offer in offers {
-        for grant in offer {
-            if let Some(value) = &grant.misread {
-                readings.push(value_reading(&grant.variable, value, false));
+const UNCOVERED: &str = "no section or action covers it";
+
+fn one(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::Denied(origins) => denied(origins, &[]),
+        Obstacle::Limited { origin, failed } => {
+            let failed: Vec<String> = failed.iter().map(condition).collect();
+            format!("{origin} allows it only {}", failed.join(" and "))
+        }
+        Obstacle::NotGranted(alternatives) => not_granted(alternatives),
+        Obstacle::Uncovered(None) => UNCOVERED.to_owned(),
+        Obstacle::Uncovered(Some(lists)) => {
+            let pattern = format!("an SP_ALLOW_{} pattern", lists.method.as_str());
+            let line = "a profile line";
+            match (lists.pattern, lists.line) {
+                (true, true) => format!("{UNCOVERED}; {pattern} or {line} can allow it"),
+                (true, false) => format!("{UNCOVERED}; {pattern} can allow it"),
+                (false, true) => format!("{UNCOVERED}; {line} can allow it"),
+                (false, false) => format!("{UNCOVERED}, and no pattern or profile line can"),
             }
         }
-        let grants = offer.iter().map(|grant| format!("{}=1", grant.variable));
-        let mut alternative = list(&grants.collect::<Vec<_>>());
-        alternative += &brought(offer);
-        if !alternatives.contains(&alternative) {
-            alternatives.push(alternative);
+        Obstacle::Version(BadVersion::Odd) => {
+            "its first segment is not an API version like v1.41; DOCKER_API_VERSION takes 1.41, \
+             without v or quotes"
+                .to_owned()
         }
+        Obstacle::Version(BadVersion::Second) => {
+            "it has two API versions; remove the one in the client's address".to_owned()
+        }
+        Obstacle::Unmatched { what, miss } => {
+            let unmatched = match miss {
+                Miss::Path(path) => path,
+                Miss::NotAscii => "a path with bytes that are not ASCII",
+                Miss::Target => "it",
+                Miss::Form => "one with a form",
+                Miss::Escapes => "a path with needless escapes, or with too few",
+            };
+            format!("no {what} matches {unmatched}")
+        }
+        Obstacle::UnknownMethod => "the Docker API has no such method; it has GET, HEAD, POST, \
+                                    PUT, DELETE, PATCH and OPTIONS"
+            .to_owned(),
     }
-    readings.sort_unstable();
-    readings.dedup();
-    let offers = match (alternatives.is_empty(), readings.is_empty()) {
-        (true, _) => None,
-        (false, true) => Some(format!("set {}", alternatives.join(", or "))),
-        (false, false) => Some(format!(
-            "{}; write {}",
-            list(&readings),
-            alternatives.join(", or ")
-        )),
-    };
-    match (limits.is_empty(), offers) {
-        (true, offers) => offers,
-        (false, None) => Some(limits.join("; ")),
-        (false, Some(offers)) => Some(format!("{}; else {offers}", limits.join("; "))),
+}
+
+/// How the variables were read that were meant to grant, and what to set.
+fn not_granted(all: &[Alternative]) -> String {
+    let mut readings: BTreeSet<String> = BTreeSet::new();
+    let mut alternatives: Vec<String> = Vec::new();
+    for alternative in Alternative::shown(all) {
+        for grant in &alternative.grants {
+            let misread = grant.misread.as_deref();
+            readings.extend(misread.map(|value| value_reading(&grant.variable, value, false)));
+        }
+        let grants = alternative.variables().map(|name| format!("{name}=1"));
+        let grants: Vec<String> = grants.collect();
+        alternatives.push(list(&grants) + &brought(alternative));
+    }
+    let alternatives = alternatives.join(", or ");
+    match Vec::from_iter(readings).as_slice() {
+        [] => format!("set {alternatives}"),
+        readings => format!("{}; write {alternatives}", list(readings)),
     }
 }
 
 /// What grants bring besides: `, which also grants EVENTS, PING and VERSION unless they are 0`.
-fn brought(offer: &[&Grant]) -> String {
-    let offered = |name: &&str| offer.iter().any(|grant| *grant.variable == **name);
-    let brings = offer.iter().flat_map(|grant| &grant.brings);
-    let mut brings: Vec<&str> = brings.copied().filter(|name| !offered(name)).collect();
-    brings.sort_unstable();
-    brings.dedup();
-    let brings: Vec<String> = brings.into_iter().map(str::to_owned).collect();
-    match brings.as_slice() {
+fn brought(alternative: &Alternative) -> String {
+    let brings = alternative.brings().into_iter().map(str::to_owned);
+    match Vec::from_iter(brings).as_slice() {
         [] => String::new(),
         [one] => format!(", which also grants {one} unless it is 0"),
         some => format!(", which also grants {} unless they are 0", list(some)),

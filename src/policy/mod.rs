@@ -9,6 +9,7 @@ mod allowlist;
 mod explain;
 mod portable;
 mod reach;
+mod remedy;
 mod rule;
 mod tree;
 mod uncovered;
@@ -17,11 +18,11 @@ mod verdict;
 use std::{collections::HashMap, sync::Arc};
 
 use crate::api::{Method, Target};
-use explain::Lacks;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
 pub use reach::Reached;
+pub use remedy::{Alternative, BadVersion, Lists, Miss, Obstacle, Remedy};
 pub use rule::{
     Body, Class, Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, Slash, Step,
 };
@@ -39,7 +40,7 @@ pub struct Policy {
     outcomes: Vec<Outcome>,
     /// What allows more, where nothing is forbidden.
     allowlists: Vec<Allowlist>,
-    no_method: Arc<str>,
+    no_method: Arc<Remedy>,
     uncovered: Uncovered,
     /// Why it denies nothing, if so.
     unprotected: Option<Unprotected>,
@@ -60,9 +61,12 @@ enum Ruling {
     Allow(Arc<str>),
     /// By a deny, whatever else allows it: with what would grant it, and that if only the deny is
     /// in the way.
-    Forbid { remedy: Arc<str>, alone: Arc<str> },
+    Forbid {
+        remedy: Arc<Remedy>,
+        alone: Arc<Remedy>,
+    },
     /// For want of an allow: with what would grant it, if any rule is about it.
-    Deny(Option<Arc<str>>),
+    Deny(Option<Arc<Remedy>>),
 }
 
 /// No route is under so many different conditions; the table of rulings doubles with each.
@@ -103,7 +107,7 @@ impl Policy {
             rows,
             outcomes,
             allowlists: Vec::new(),
-            no_method: explain::no_such_method().into(),
+            no_method: Arc::new(Remedy::new(vec![Obstacle::UnknownMethod])),
             uncovered: Uncovered::new(),
             unprotected: None,
         })
@@ -139,6 +143,19 @@ impl Policy {
                 Verdict::WouldDeny(permit, denial)
             }
             verdict => verdict,
+        }
+    }
+
+    /// What would allow a request that is not allowed: sets of grants, the least first.
+    pub fn alternatives(&self, target: &Target, body: Body) -> &[Alternative] {
+        let ruling = target
+            .method()
+            .map(|method| self.ruling(method, target.path(), target, body));
+        match ruling {
+            Some(Ruling::Deny(Some(remedy)) | Ruling::Forbid { remedy, .. }) => {
+                remedy.alternatives()
+            }
+            Some(Ruling::Allow(_) | Ruling::Deny(None)) | None => &[],
         }
     }
 
@@ -210,7 +227,7 @@ impl Policy {
         method: Method,
         target: Target,
         body: Body,
-        remedy: Option<&Arc<str>>,
+        remedy: Option<&Arc<Remedy>>,
     ) -> Verdict {
         if let Some(origin) = self.matched(method, &target, body) {
             return Verdict::Allow(Permit::new(target, origin));
@@ -222,10 +239,8 @@ impl Policy {
                 .unwrap_or_else(|| self.uncovered.remedy(method, &target, body))
                 .clone(),
             (remedy, lists) => {
-                let granted = remedy.or_else(version).map(ToString::to_string);
-                let unmatched = lists.iter().map(|list| list.remedy(method, &target, body));
-                let remedies: Vec<String> = granted.into_iter().chain(unmatched).collect();
-                remedies.join("; ").into()
+                let missed = lists.iter().map(|list| list.miss(method, &target, body));
+                Remedy::besides(remedy.or_else(version), missed.collect()).into()
             }
         };
         Verdict::Deny(Denial::new(target, remedy))
@@ -298,6 +313,25 @@ impl Candidate<'_> {
             .iter()
             .any(|condition| failed.contains(&condition))
     }
+
+    /// What of its conditions keeps it from allowing a request, since it is in force.
+    fn limited(&self, failed: &[&Condition]) -> Obstacle {
+        let conditions = self.rule.when.iter();
+        Obstacle::Limited {
+            origin: self.rule.origin.clone(),
+            failed: conditions
+                .filter(|condition| failed.contains(condition))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// What would put it in force.
+    fn alternative(&self) -> Alternative {
+        Alternative {
+            grants: self.missing.iter().copied().cloned().collect(),
+        }
+    }
 }
 
 fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
@@ -308,28 +342,42 @@ fn ruling(candidates: &[Candidate<'_>], failed: &[&Condition]) -> Ruling {
     };
     let holds = |candidate: &&Candidate<'_>| candidate.in_force() && !candidate.fails(failed);
     let denies = of(Effect::Deny).filter(holds);
-    let mut denies: Vec<&str> = denies.map(|candidate| &*candidate.rule.origin).collect();
+    let mut denies: Vec<Arc<str>> = denies
+        .map(|candidate| candidate.rule.origin.clone())
+        .collect();
     denies.sort_unstable();
     denies.dedup();
     let allow = of(Effect::Allow).find(holds);
     if let (Some(allow), []) = (allow, &*denies) {
         return Ruling::Allow(allow.rule.origin.clone());
     }
-    let limits = of(Effect::Allow).filter(|candidate| candidate.in_force());
-    let limits = limits.map(|candidate| (&*candidate.rule.origin, &*candidate.rule.when));
-    let offers = of(Effect::Allow);
-    let offers = offers.filter(|candidate| !candidate.in_force() && !candidate.fails(failed));
-    let offers = offers.map(|candidate| &*candidate.missing);
-    let remedy = || explain::remedy(limits, failed, offers);
-    if denies.is_empty() {
-        return Ruling::Deny(remedy().map(Into::into));
+    let mut lacking: Vec<Obstacle> = of(Effect::Allow)
+        .filter(|candidate| allow.is_none() && candidate.in_force())
+        .map(|candidate| candidate.limited(failed))
+        .collect();
+    lacking.dedup();
+    let offers = of(Effect::Allow)
+        .filter(|candidate| !candidate.in_force() && !candidate.fails(failed))
+        .map(Candidate::alternative);
+    let mut alternatives: Vec<Alternative> = Vec::new();
+    for alternative in offers.filter(|_| allow.is_none()) {
+        if !alternatives.contains(&alternative) {
+            alternatives.push(alternative);
+        }
     }
-    let lacks = match allow {
-        Some(_) => Lacks::Nothing,
-        None => remedy().map_or(Lacks::All, Lacks::Remedy),
-    };
+    if !alternatives.is_empty() {
+        lacking.push(Obstacle::NotGranted(alternatives));
+    }
+    if denies.is_empty() {
+        return Ruling::Deny((!lacking.is_empty()).then(|| Remedy::new(lacking).into()));
+    }
+    let denied = Obstacle::Denied(denies);
+    if lacking.is_empty() && allow.is_none() {
+        lacking.push(Obstacle::Uncovered(None));
+    }
+    lacking.insert(0, denied.clone());
     Ruling::Forbid {
-        alone: explain::denied(&denies, Lacks::Nothing).into(),
-        remedy: explain::denied(&denies, lacks).into(),
+        remedy: Remedy::new(lacking).into(),
+        alone: Remedy::new(vec![denied]).into(),
     }
 }

@@ -122,7 +122,7 @@ pub struct Hole {
 }
 
 /// A variable that would have to be 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
     /// Its name.
     pub variable: Arc<str>,

@@ -3,63 +3,53 @@
 
 use std::sync::Arc;
 
-use super::{Body, is_literal};
+use super::{
+    Body, is_literal,
+    remedy::{BadVersion, Lists, Obstacle, Remedy},
+};
 use crate::api::{Method, Target, sections::SECTIONS};
 
 /// The remedies for such requests.
 #[derive(Debug)]
 pub(super) struct Uncovered {
-    /// For each method: by what it could be allowed.
-    remedies: [Remedies; Method::ALL.len()],
-    odd_version: Arc<str>,
-    two_versions: Arc<str>,
-}
-
-#[derive(Debug)]
-struct Remedies {
-    by_either: Arc<str>,
-    by_pattern: Arc<str>,
-    by_profile: Arc<str>,
-    none: Arc<str>,
+    /// For each method: for what no pattern or line can allow, for what a line can, what a pattern
+    /// can, and what both can.
+    remedies: [[Arc<Remedy>; 4]; Method::ALL.len()],
+    odd_version: Arc<Remedy>,
+    two_versions: Arc<Remedy>,
 }
 
 impl Uncovered {
     pub(super) fn new() -> Uncovered {
-        let covers = "no section or action covers it";
-        let remedies = Method::ALL.map(|method| {
-            let pattern = format!("an SP_ALLOW_{} pattern", method.as_str());
-            let line = "a profile line";
-            Remedies {
-                by_either: format!("{covers}; {pattern} or {line} can allow it").into(),
-                by_pattern: format!("{covers}; {pattern} can allow it").into(),
-                by_profile: format!("{covers}; {line} can allow it").into(),
-                none: format!("{covers}, and no pattern or profile line can").into(),
-            }
-        });
+        let only = |obstacle| Arc::new(Remedy::new(vec![obstacle]));
+        let by = |method, pattern, line| {
+            let lists = Lists {
+                method,
+                pattern,
+                line,
+            };
+            only(Obstacle::Uncovered(Some(lists)))
+        };
+        let choices = [(false, false), (false, true), (true, false), (true, true)];
         Uncovered {
-            remedies,
-            odd_version: "its first segment is not an API version like v1.41; DOCKER_API_VERSION \
-                          takes 1.41, without v or quotes"
-                .into(),
-            two_versions: "it has two API versions; remove the one in the client's address".into(),
+            remedies: Method::ALL
+                .map(|method| choices.map(|(pattern, line)| by(method, pattern, line))),
+            odd_version: only(Obstacle::Version(BadVersion::Odd)),
+            two_versions: only(Obstacle::Version(BadVersion::Second)),
         }
     }
 
     /// What could allow it: patterns match ASCII paths, and profile lines what is sent in one way.
-    pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> &Arc<str> {
-        let remedies = &self.remedies[method.index()];
-        let by_profile = !body.is_form() && is_literal(target);
-        match (target.whole_path().is_ascii(), by_profile) {
-            (true, true) => &remedies.by_either,
-            (true, false) => &remedies.by_pattern,
-            (false, true) => &remedies.by_profile,
-            (false, false) => &remedies.none,
-        }
+    pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> &Arc<Remedy> {
+        let by_line = !body.is_form() && is_literal(target);
+        let by_pattern = target.whole_path().is_ascii();
+        let choice = usize::from(by_pattern) << 1 | usize::from(by_line);
+        &self.remedies[method.index()][choice]
     }
 
     /// What is wrong with the version, if that is why nothing covers it: behind its first segment
     /// is a path of the API, and that segment was meant as the version.
-    pub(super) fn version(&self, target: &Target) -> Option<&Arc<str>> {
+    pub(super) fn version(&self, target: &Target) -> Option<&Arc<Remedy>> {
         let path = target.path().strip_prefix(b"/")?;
         let slash = memchr::memchr(b'/', path)?;
         let (segment, rest) = path.split_at(slash);

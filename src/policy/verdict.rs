@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::explain;
+use super::{explain, remedy::Remedy};
 use crate::api::Target;
 
 /// What the policy decided. Both sides carry the target, and say by what they were decided.
@@ -87,11 +87,11 @@ impl Permit {
 #[derive(Debug)]
 pub struct Denial {
     target: Target,
-    remedy: Arc<str>,
+    remedy: Arc<Remedy>,
 }
 
 impl Denial {
-    pub(super) fn new(target: Target, remedy: Arc<str>) -> Denial {
+    pub(super) fn new(target: Target, remedy: Arc<Remedy>) -> Denial {
         Denial { target, remedy }
     }
 
@@ -105,11 +105,11 @@ impl Denial {
     pub fn message(&self) -> String {
         let method = explain::printable(self.target.method_str());
         let path = explain::path(self.target.path());
-        [&method, " ", &path, " is not allowed: ", &*self.remedy].concat()
+        [&method, " ", &path, " is not allowed: ", self.remedy.text()].concat()
     }
 
-    /// What would grant it, or that nothing does.
-    pub fn remedy(&self) -> &str {
+    /// What is in the way, and what would allow it.
+    pub fn remedy(&self) -> &Arc<Remedy> {
         &self.remedy
     }
 }

@@ -1,0 +1,169 @@
+//! What keeps a request from being allowed, and what would allow it, as values.
+//!
+//! A [`Remedy`] is made with the policy, together with its text, so a denied request costs a pointer.
+//! The 403, the log and `explain` show its text; `learn` and `presets` read its alternatives. One
+//! more reason to deny is one more [`Obstacle`], with the words for it in [`explain`].
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use super::{
+    explain,
+    rule::{Condition, Grant},
+};
+use crate::api::Method;
+
+/// All that is in the way of a denied request, in the order in which to clear it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Remedy {
+    /// What the rules say, where allowlists were asked as well.
+    rules: Option<Arc<Remedy>>,
+    obstacles: Vec<Obstacle>,
+    text: Box<str>,
+}
+
+/// One thing in the way. What a term demands will be one too: its field, and the value that it had.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// These denies are set. If they are the only obstacle, it is allowed without them.
+    Denied(Vec<Arc<str>>),
+    /// A rule that is in force allows it only under conditions that failed.
+    Limited {
+        /// The rule.
+        origin: Arc<str>,
+        /// What did not hold of the request.
+        failed: Vec<Condition>,
+    },
+    /// Nothing that is granted allows it. Each of these would, the least first.
+    NotGranted(Vec<Alternative>),
+    /// No section or action covers it. What else can allow it, unless something denies it.
+    Uncovered(Option<Lists>),
+    /// No section or action covers it because of its version.
+    Version(BadVersion),
+    /// An allowlist does not match it.
+    Unmatched {
+        /// What could: `SP_ALLOW_POST pattern`.
+        what: Arc<str>,
+        /// Why none does.
+        miss: Miss,
+    },
+    /// The Docker API has no such method.
+    UnknownMethod,
+}
+
+/// Grants that would allow a request together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Alternative {
+    /// What would have to be granted; never empty.
+    pub grants: Vec<Grant>,
+}
+
+/// Which allowlists can allow a request that the rules do not cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lists {
+    /// The request's method, which is in a pattern's name.
+    pub method: Method,
+    /// Whether a pattern can: they match ASCII paths.
+    pub pattern: bool,
+    /// Whether a profile line can: they match what is sent in one way.
+    pub line: bool,
+}
+
+/// What is wrong with a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BadVersion {
+    /// It is none.
+    Odd,
+    /// It stands behind another one.
+    Second,
+}
+
+/// Why nothing in an allowlist matches a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Miss {
+    /// Its path, as verdicts show it.
+    Path(Box<str>),
+    /// Bytes that are not ASCII.
+    NotAscii,
+    /// Its target. It is not shown, since the query may hold a secret.
+    Target,
+    /// A form body.
+    Form,
+    /// A path that could be written in another way.
+    Escapes,
+}
+
+impl Remedy {
+    pub(super) fn new(obstacles: Vec<Obstacle>) -> Remedy {
+        let text = explain::obstacles(&obstacles).into();
+        Remedy {
+            rules: None,
+            obstacles,
+            text,
+        }
+    }
+
+    /// With more in the way than the rules say.
+    pub(super) fn besides(rules: Option<&Arc<Remedy>>, obstacles: Vec<Obstacle>) -> Remedy {
+        let mut text = rules.map_or(String::new(), |rules| format!("{}; ", rules.text));
+        text += &explain::obstacles(&obstacles);
+        Remedy {
+            rules: rules.cloned(),
+            obstacles,
+            text: text.into(),
+        }
+    }
+
+    /// What is in the way, in order.
+    pub fn obstacles(&self) -> impl Iterator<Item = &Obstacle> {
+        let rules = self.rules.iter().flat_map(|rules| &rules.obstacles);
+        rules.chain(&self.obstacles)
+    }
+
+    /// The sets of grants of which each would allow the request, once nothing denies it.
+    pub fn alternatives(&self) -> &[Alternative] {
+        let not_granted = self.obstacles().find_map(|obstacle| match obstacle {
+            Obstacle::NotGranted(alternatives) => Some(&**alternatives),
+            _ => None,
+        });
+        not_granted.unwrap_or_default()
+    }
+
+    /// One sentence: `set CONTAINERS=1 and POST=1`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Alternative {
+    /// The variables to set.
+    pub fn variables(&self) -> impl Iterator<Item = &str> + Clone {
+        self.grants.iter().map(|grant| &*grant.variable)
+    }
+
+    /// The variables whose defaults it grants besides.
+    pub fn brings(&self) -> BTreeSet<&'static str> {
+        let brings = self.grants.iter().flat_map(|grant| &grant.brings).copied();
+        let own = |name: &&str| self.variables().any(|variable| variable == *name);
+        brings.filter(|name| !own(name)).collect()
+    }
+
+    /// Whether one of its variables was meant to grant and does not.
+    pub fn is_misread(&self) -> bool {
+        self.grants.iter().any(|grant| grant.misread.is_some())
+    }
+
+    /// Those worth showing: what a misread value was meant to grant; or else what grants no more than
+    /// was asked for; or else all.
+    pub(super) fn shown(all: &[Alternative]) -> impl Iterator<Item = &Alternative> {
+        let is_wide = |one: &Alternative| one.grants.iter().any(|grant| !grant.brings.is_empty());
+        let rank = move |one: &Alternative| (!one.is_misread(), !one.is_misread() && is_wide(one));
+        let best = all.iter().map(rank).min();
+        all.iter().filter(move |one| Some(rank(one)) == best)
+    }
+}
