@@ -10,9 +10,10 @@ use super::{
     usage::Suggesting,
 };
 use crate::{
-    api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
-    config::{PRESETS, Piece, Preset, REACH, Settings, Snapshot, patterns},
-    policy::{Body, Verdict, printable},
+    api::sections::{ACTIONS, Route, SECTIONS},
+    config::{PRESETS, Piece, Preset, REACH, patterns},
+    learn::Ways,
+    policy::{Alternative, Body, printable},
 };
 
 pub(super) fn command() -> Command {
@@ -85,8 +86,9 @@ fn show(preset: &Preset) -> String {
     }
     text.push_str("\nIn actions, the same:\n");
     variables(&mut text, &exact(preset));
-    let nearest = nearest(preset);
-    let (nearest, wider) = (with_defaults(&nearest), wider(preset, &nearest));
+    let ways = Ways::of_table();
+    let nearest = nearest(preset, &ways);
+    let (nearest, wider) = (with_defaults(&nearest), wider(preset, &nearest, &ways));
     text.push_str("\nIn section variables, the nearest:\n");
     variables(&mut text, &nearest);
     if !wider.is_empty() {
@@ -139,7 +141,7 @@ fn exact(preset: &Preset) -> Vec<(&'static str, bool)> {
 }
 
 /// These set to 1, and every other one to 0 that would be 1 by itself.
-fn with_defaults(names: &BTreeSet<&'static str>) -> Vec<(&'static str, bool)> {
+fn with_defaults<'a>(names: &BTreeSet<&'a str>) -> Vec<(&'a str, bool)> {
     let defaults = SECTIONS.iter().filter(|section| section.default);
     let defaults = defaults.map(|section| section.name);
     let off = defaults
@@ -149,70 +151,39 @@ fn with_defaults(names: &BTreeSet<&'static str>) -> Vec<(&'static str, bool)> {
 }
 
 /// The fewest section variables that allow all of it.
-fn nearest(preset: &Preset) -> BTreeSet<&'static str> {
-    let mut names = BTreeSet::new();
-    for route in preset.pieces().flat_map(Piece::routes) {
-        let path = route.text.split_once(' ').map_or("", |(_, path)| path);
-        let below = |prefix: &&&str| {
-            let rest = path.strip_prefix(**prefix);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let own = SECTIONS
-            .iter()
-            .find(|section| section.paths.iter().any(|one| below(&one)));
-        names.extend(own.map(|section| section.name));
-    }
-    let lacks = |names: &BTreeSet<&'static str>| {
-        let settings = settings(names);
-        preset.pieces().any(|piece| !allows(&settings, piece))
-    };
-    if lacks(&names) {
-        names.insert("POST");
-    }
-    for requirement in REQUIREMENTS {
-        if names.contains(requirement.section) && lacks(&names) {
-            names.insert(requirement.also);
-        }
-    }
-    names
+fn nearest<'a>(preset: &Preset, ways: &'a Ways) -> BTreeSet<&'a str> {
+    let routes = preset.pieces().flat_map(Piece::routes);
+    let by_section = routes.filter_map(|route| {
+        let mut ways = allowing(route, ways).iter();
+        ways.find(|way| !way.variables().any(is_action))
+    });
+    by_section.flat_map(Alternative::variables).collect()
 }
 
 /// What these variables allow in whole or in part, and the preset does not.
-fn wider(preset: &Preset, names: &BTreeSet<&'static str>) -> Vec<&'static str> {
-    let settings = settings(names);
+fn wider(preset: &Preset, names: &BTreeSet<&str>, ways: &Ways) -> Vec<&'static str> {
     let sections = SECTIONS.iter().filter(|section| !section.routes.is_empty());
     let pieces = sections
         .map(Piece::Section)
         .chain(ACTIONS.iter().map(Piece::Action));
     let own: Vec<&Route> = preset.pieces().flat_map(Piece::routes).collect();
-    let more = pieces.filter(|piece| {
-        let mut routes = piece.routes().iter();
-        routes
-            .any(|route| !own.iter().any(|own| own.text == route.text) && allowed(&settings, route))
-    });
+    let is_more = |route: &Route| {
+        let is_own = own.iter().any(|own| own.text == route.text);
+        let mut ways = allowing(route, ways).iter();
+        !is_own && ways.any(|way| way.variables().all(|one| names.contains(one)))
+    };
+    let more = pieces.filter(|piece| piece.routes().iter().any(is_more));
     more.map(Piece::name).collect()
 }
 
-fn settings(names: &BTreeSet<&'static str>) -> Option<Settings> {
-    let variables = with_defaults(names).into_iter();
-    let snapshot: Snapshot = variables
-        .map(|(name, on)| (name, u8::from(on).to_string()))
-        .collect();
-    Settings::load(&snapshot).ok()
-}
-
-fn allows(settings: &Option<Settings>, piece: Piece) -> bool {
-    piece.routes().iter().all(|route| allowed(settings, route))
-}
-
-fn allowed(settings: &Option<Settings>, route: &Route) -> bool {
-    match (settings, route.sample()) {
-        (Some(settings), Some(target)) => {
-            matches!(
-                settings.policy.decide(target, Body::Other),
-                Verdict::Allow(_)
-            )
-        }
-        _ => false,
+/// The sets of variables that allow a request of a route, with any body.
+fn allowing<'a>(route: &Route, ways: &'a Ways) -> &'a [Alternative] {
+    match route.sample() {
+        Some(target) => ways.that_allow(&target, Body::Other),
+        None => &[],
     }
+}
+
+fn is_action(variable: &str) -> bool {
+    ACTIONS.iter().any(|action| action.allow == variable)
 }

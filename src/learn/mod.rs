@@ -1,9 +1,9 @@
 //! What clients asked for, and the smallest grants under which all of it would have passed.
 //!
-//! Nothing here knows what a grant means: each set of variables that can allow a request is made
-//! a small policy of its own, and that one is asked. What is kept of a request is its kind: method,
-//! route, and which of those policies allow it. Names of containers, images and so on are not kept;
-//! paths that no route of `sections.toml` has are, a limited number of them.
+//! Nothing here knows what a grant means: a policy that grants nothing is asked which sets of
+//! variables would allow a request. What is kept of a request is its kind: method, route, and those
+//! sets. Names of containers, images and so on are not kept; paths that no route of `sections.toml`
+//! has are, a limited number of them.
 
 mod print;
 mod ways;
@@ -15,9 +15,10 @@ use std::{
 
 use crate::{
     api::{Method, Target},
-    policy::{Body, is_literal},
+    policy::{Alternative, Body, is_literal},
 };
-use ways::{Places, Presets, Ways};
+pub use ways::Ways;
+use ways::{Places, Presets};
 
 /// The most kinds of requests that are kept on paths that the table does not have. All others are
 /// as few as the table's routes.
@@ -47,9 +48,9 @@ struct Seen {
 struct Kind {
     place: Place,
     method: Method,
-    /// What would allow it, the least first, as indexes of [`Ways`].
-    ways: Vec<usize>,
-    /// The presets that allow it, as indexes of [`Presets`].
+    /// What would allow it, the least first.
+    ways: Vec<Alternative>,
+    /// The presets that allow it, as indexes of the table.
     presets: Vec<usize>,
 }
 
@@ -79,7 +80,7 @@ impl Learner {
     /// Has seen nothing yet.
     #[expect(
         clippy::new_without_default,
-        reason = "it compiles a policy for each grant there is"
+        reason = "it compiles policies of all grants there are"
     )]
     pub fn new() -> Learner {
         Learner {
@@ -99,7 +100,7 @@ impl Learner {
             Some(path) => Place::Known(path),
             None => Place::Other(target.path().to_owned()),
         };
-        let ways = self.ways.that_allow(target, body);
+        let ways = self.ways.that_allow(target, body).to_vec();
         let presets = self.presets.that_allow(target, body);
         let traits = Traits::of(target, body);
         self.with(|seen| {
@@ -128,7 +129,7 @@ impl Learner {
 
     /// What was learned, three ways, each ready to be pasted. `more` is a remark on the first line.
     pub fn report(&self, more: &str) -> String {
-        self.with(|seen| print::report(seen, &self.ways, &self.presets, more))
+        self.with(|seen| print::report(seen, more))
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Kind, LONGEST_OTHER, MOST_OTHERS, Place, Seen, Traits,
-    ways::{Presets, Ways},
+    ways::{nearest, smallest},
 };
 use crate::{
     api::{
@@ -18,19 +18,13 @@ use crate::{
 };
 
 /// Everything is YAML or a profile's lines; what is said besides is a comment in both.
-pub(super) fn report(seen: &Seen, ways: &Ways, presets: &Presets, more: &str) -> String {
+pub(super) fn report(seen: &Seen, more: &str) -> String {
     let mut text = String::new();
-    let _ = write_report(&mut text, seen, ways, presets, more); // writing to a String cannot fail
+    let _ = write_report(&mut text, seen, more); // writing to a String cannot fail
     text
 }
 
-fn write_report(
-    text: &mut String,
-    seen: &Seen,
-    ways: &Ways,
-    presets: &Presets,
-    more: &str,
-) -> std::fmt::Result {
+fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result {
     let Seen {
         kinds,
         requests,
@@ -66,7 +60,7 @@ fn write_report(
         }
     )?;
     writeln!(text, "#\n# 1. Variables:\nenvironment:")?;
-    let chosen = ways.smallest(kinds.keys());
+    let chosen = smallest(kinds.keys());
     for (variable, value) in environment(&chosen) {
         writeln!(text, "  {variable}: {value}")?;
     }
@@ -121,7 +115,7 @@ fn write_report(
             writeln!(text, "{method} {}{query}", raw(place, traits.escaped))?;
         }
     }
-    if let Some(near) = presets.nearest(kinds.keys(), ways) {
+    if let Some(near) = nearest(kinds.keys()) {
         let unused = match near.unused.as_slice() {
             [] => String::new(),
             some => format!(" (not used of it: {})", some.join(" ")),
@@ -157,9 +151,9 @@ fn places(kinds: &BTreeMap<Kind, Traits>) -> BTreeMap<(Method, &Place), Traits> 
 
 /// What has to be set: the narrowest first, and what is granted by default and was not needed.
 fn environment<'a>(
-    chosen: &'a BTreeSet<&'static str>,
+    chosen: &'a BTreeSet<&'a str>,
 ) -> impl Iterator<Item = (&'static str, u8)> + use<'a> {
-    let granted = |name: &&'static str| chosen.contains(name);
+    let granted = |name: &&'static str| chosen.contains(*name);
     let actions = ACTIONS.iter().map(|action| action.allow).filter(granted);
     let sections = SECTIONS.iter().filter_map(move |section| {
         let is = chosen.contains(section.name);

@@ -1,189 +1,140 @@
 //! The sets of variables that can allow a request, and the choice among them.
+//!
+//! A policy that grants nothing knows what would: each of its denials lists the sets of grants of
+//! which any one is enough. So one policy is asked for the variables, one for the presets, and one
+//! for the routes.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{Kind, Place};
 use crate::{
     api::{
-        Method, Target,
-        sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS, Section, UPGRADES},
+        Methods, Target,
+        sections::{ACTIONS, Action, REQUIREMENTS, SECTIONS, UPGRADES},
     },
-    config::{Grants, POST, PRESETS, Piece, Preset},
-    policy::{self, Body, Effect, Pattern, Policy, Rule, Slash, Step, Verdict},
+    config::{Grants, PRESETS, Piece, Preset},
+    policy::{Alternative, Body, Effect, Grant, Pattern, Policy, Route, Rule, Slash, Step},
 };
 
-/// Every set of variables that can allow something, the least first.
+/// Every set of variables that can allow something.
 #[derive(Debug)]
-pub(super) struct Ways(Vec<Way>);
-
-#[derive(Debug)]
-struct Way {
-    variables: Vec<&'static str>,
-    /// For an action: on how many routes.
-    routes: Option<usize>,
-    /// The first segments of the paths that it can allow.
-    roots: BTreeSet<String>,
-    /// What it allows.
-    policy: Policy,
-}
+pub struct Ways(Policy);
 
 impl Ways {
-    pub(super) fn of_table() -> Ways {
-        let actions = ACTIONS
-            .iter()
-            .map(|action| Way::new(vec![action.allow], Some(action.routes.len())));
-        let sections = SECTIONS.iter().flat_map(section_sets);
-        let sections = sections.map(|variables| Way::new(variables, None));
-        let mut ways: Vec<Way> = actions.chain(sections).collect();
-        ways.sort_by_key(|way| (way.routes.is_none(), way.variables.len(), way.routes));
-        Ways(ways)
+    /// Those of the sections and actions.
+    pub fn of_table() -> Ways {
+        Ways(compile(&Grants::only(&[]).rules(true)))
     }
 
-    /// The ways that allow a request, the least first.
-    pub(super) fn that_allow(&self, target: &Target, body: Body) -> Vec<usize> {
-        let root = first_segment(target.path());
-        let allows = |way: &Way| {
-            let verdict = || way.policy.decide(target.clone(), body);
-            way.roots.contains(&*root) && matches!(verdict(), Verdict::Allow(_))
-        };
-        let ways = self.0.iter().enumerate();
-        ways.filter(|(_, way)| allows(way))
-            .map(|(index, _)| index)
-            .collect()
-    }
-
-    /// The variables that let all of these requests pass for which there are any: actions, and
-    /// sections only for what no action is for. None of them can be left out.
-    pub(super) fn smallest<'a>(
-        &self,
-        kinds: impl Iterator<Item = &'a Kind> + Clone,
-    ) -> BTreeSet<&'static str> {
-        let passes = |kind: &Kind, chosen: &BTreeSet<&str>| {
-            let complete = |way: &Way| way.variables.iter().all(|one| chosen.contains(one));
-            kind.ways.iter().any(|way| complete(&self.0[*way]))
-        };
-        let mut chosen = BTreeSet::new();
-        for by_action in [false, true] {
-            let leasts = kinds.clone().filter_map(|kind| {
-                let least = &self.0[*kind.ways.first()?];
-                (least.routes.is_some() == by_action).then_some((kind, least))
-            });
-            for (kind, least) in leasts {
-                if !passes(kind, &chosen) {
-                    chosen.extend(&least.variables);
-                }
-            }
-        }
-        let mut widest_first: Vec<&'static str> = chosen.iter().copied().collect();
-        widest_first.sort_by_key(|variable| std::cmp::Reverse(self.width(variable)));
-        for variable in widest_first {
-            let mut fewer = chosen.clone();
-            fewer.remove(variable);
-            let mut needy = kinds.clone().filter(|kind| passes(kind, &chosen));
-            if needy.all(|kind| passes(kind, &fewer)) {
-                chosen = fewer;
-            }
-        }
-        chosen
-    }
-
-    /// How much a variable grants: an action its routes, a section more, and POST most.
-    fn width(&self, variable: &str) -> usize {
-        let own = |way: &&Way| way.variables == [variable];
-        match self.0.iter().find(own) {
-            Some(way) => way.routes.unwrap_or(usize::MAX - 1),
-            None => usize::MAX,
-        }
+    /// The sets that allow a request, the least first.
+    pub fn that_allow(&self, target: &Target, body: Body) -> &[Alternative] {
+        self.0.alternatives(target, body)
     }
 }
 
-/// A section by itself, and with each choice of what more its parts may need.
-fn section_sets(section: &Section) -> impl Iterator<Item = Vec<&'static str>> + use<> {
-    let own = REQUIREMENTS
-        .iter()
-        .filter(|hole| hole.section == section.name);
-    let more: BTreeSet<&str> = own.map(|hole| hole.also).chain([POST]).collect();
-    let more: Vec<&str> = more.into_iter().collect();
-    let name = section.name;
-    (0..1_usize << more.len()).map(move |choice| {
-        let chosen = more.iter().enumerate();
-        let chosen = chosen.filter(|(bit, _)| choice & 1 << bit != 0);
-        [name]
-            .into_iter()
-            .chain(chosen.map(|(_, one)| *one))
-            .collect()
-    })
-}
-
-impl Way {
-    fn new(variables: Vec<&'static str>, routes: Option<usize>) -> Way {
-        let mut rules = Grants::only(&variables).rules(false);
-        // The others could allow nothing, and would make the tree a hundred times as large.
-        rules.retain(|rule| rule.missing.is_empty());
-        let routes_of_all = rules.iter().flat_map(|rule| &rule.routes);
-        let roots = routes_of_all.filter_map(|route| match route.pattern.steps.first() {
-            Some(Step::Literal(root)) => Some(root.clone()),
-            _ => None,
+/// The variables that let all of these requests pass for which there are any: actions, and
+/// sections only for what no action is for. None of them can be left out.
+pub(super) fn smallest<'a>(kinds: impl Iterator<Item = &'a Kind> + Clone) -> BTreeSet<&'a str> {
+    let passes = |kind: &Kind, chosen: &BTreeSet<&str>| {
+        let mut ways = kind.ways.iter();
+        ways.any(|way| way.variables().all(|one| chosen.contains(one)))
+    };
+    let mut chosen = BTreeSet::new();
+    for by_action in [false, true] {
+        let leasts = kinds.clone().filter_map(|kind| {
+            let least = kind.ways.first()?;
+            let is_action = least.variables().all(|name| action(name).is_some());
+            (is_action == by_action).then_some((kind, least))
         });
-        Way {
-            variables,
-            routes,
-            roots: roots.collect(),
-            policy: compile(&rules),
+        for (kind, least) in leasts {
+            if !passes(kind, &chosen) {
+                chosen.extend(least.variables());
+            }
         }
+    }
+    let mut widest_first: Vec<&str> = chosen.iter().copied().collect();
+    widest_first.sort_by_key(|variable| Reverse(width(variable)));
+    for variable in widest_first {
+        let mut fewer = chosen.clone();
+        fewer.remove(variable);
+        let mut needy = kinds.clone().filter(|kind| passes(kind, &chosen));
+        if needy.all(|kind| passes(kind, &fewer)) {
+            chosen = fewer;
+        }
+    }
+    chosen
+}
+
+/// How much a variable grants: an action its routes, a section more, and POST most.
+fn width(variable: &str) -> usize {
+    let is_section = || SECTIONS.iter().any(|section| section.name == variable);
+    match action(variable) {
+        Some(action) => action.routes.len(),
+        None if is_section() => usize::MAX - 1,
+        None => usize::MAX,
     }
 }
 
-/// The presets, with what each allows.
+fn action(variable: &str) -> Option<&'static Action> {
+    ACTIONS.iter().find(|action| action.allow == variable)
+}
+
+/// The presets, each as something to grant.
 #[derive(Debug)]
-pub(super) struct Presets(Vec<(&'static Preset, Policy)>);
+pub(super) struct Presets(Policy);
 
 /// A preset that would do, or nearly.
-pub(super) struct Near {
+pub(super) struct Near<'a> {
     pub(super) preset: &'static Preset,
     /// What more has to be granted.
-    pub(super) lacks: BTreeSet<&'static str>,
+    pub(super) lacks: BTreeSet<&'a str>,
     /// What of it was not needed.
     pub(super) unused: Vec<&'static str>,
 }
 
 impl Presets {
     pub(super) fn of_table() -> Presets {
-        let compiled = |preset: &'static Preset| (preset, compile(&preset.rules(preset.name)));
-        Presets(PRESETS.iter().map(compiled).collect())
+        let rules = PRESETS.iter().flat_map(|preset| {
+            let missing = vec![Grant::of(preset.name)];
+            let rules = preset.rules(preset.name).into_iter();
+            rules.map(move |rule| Rule {
+                missing: missing.clone(),
+                ..rule
+            })
+        });
+        Presets(compile(&rules.collect::<Vec<_>>()))
     }
 
-    /// The presets that allow a request.
+    /// The presets that allow a request, as indexes of [`PRESETS`].
     pub(super) fn that_allow(&self, target: &Target, body: Body) -> Vec<usize> {
-        let presets = self.0.iter().enumerate();
-        let allowing = presets.filter(|(_, (_, policy))| {
-            matches!(policy.decide(target.clone(), body), Verdict::Allow(_))
-        });
-        allowing.map(|(index, _)| index).collect()
-    }
-
-    /// The preset of which the least is lacking or was not used; none if no preset spares a variable,
-    /// or most of it was not used.
-    pub(super) fn nearest<'a>(
-        &self,
-        kinds: impl Iterator<Item = &'a Kind> + Clone,
-        ways: &Ways,
-    ) -> Option<Near> {
-        let all = ways.smallest(kinds.clone()).len();
-        let near = self.0.iter().enumerate().map(|(index, (preset, _))| Near {
-            preset,
-            lacks: ways.smallest(kinds.clone().filter(|kind| !kind.presets.contains(&index))),
-            unused: (preset.pieces())
-                .filter(|piece| !kinds.clone().any(|kind| kind.is_of(*piece)))
-                .map(Piece::name)
-                .collect(),
-        });
-        let is_near = |near: &Near| {
-            near.lacks.len() < all && near.unused.len() * 2 <= near.preset.pieces().count()
+        let allowing = self.0.alternatives(target, body);
+        let allows = |preset: &Preset| {
+            let mut names = allowing.iter().flat_map(Alternative::variables);
+            names.any(|name| name == preset.name)
         };
-        near.filter(is_near)
-            .min_by_key(|near| (near.lacks.len() + near.unused.len(), near.unused.len()))
+        (0..PRESETS.len())
+            .filter(|index| allows(&PRESETS[*index]))
+            .collect()
     }
+}
+
+/// The preset of which the least is lacking or was not used; none if no preset spares a variable,
+/// or most of it was not used.
+pub(super) fn nearest<'a>(kinds: impl Iterator<Item = &'a Kind> + Clone) -> Option<Near<'a>> {
+    let all = smallest(kinds.clone()).len();
+    let near = PRESETS.iter().enumerate().map(|(index, preset)| Near {
+        preset,
+        lacks: smallest(kinds.clone().filter(|kind| !kind.presets.contains(&index))),
+        unused: (preset.pieces())
+            .filter(|piece| !kinds.clone().any(|kind| kind.is_of(*piece)))
+            .map(Piece::name)
+            .collect(),
+    });
+    let is_near = |near: &Near<'_>| {
+        near.lacks.len() < all && near.unused.len() * 2 <= near.preset.pieces().count()
+    };
+    near.filter(is_near)
+        .min_by_key(|near| (near.lacks.len() + near.unused.len(), near.unused.len()))
 }
 
 impl Kind {
@@ -199,89 +150,67 @@ impl Kind {
 
 /// The paths of the table's routes.
 #[derive(Debug)]
-pub(super) struct Places(Vec<Known>);
-
-#[derive(Debug)]
-struct Known {
-    path: &'static str,
-    method: Option<Method>,
-    root: String,
-    /// How many of its segments are literals.
-    literals: usize,
-    /// Allows exactly this.
+pub(super) struct Places {
+    /// Those with the most literals first.
+    paths: Vec<&'static str>,
+    /// Each of them as something to grant.
     policy: Policy,
 }
 
 impl Places {
     pub(super) fn of_table() -> Places {
         let actions = ACTIONS.iter().map(|action| action.routes);
-        let holes = REQUIREMENTS.iter().map(|hole| hole.routes);
+        let requirements = REQUIREMENTS.iter().map(|one| one.routes);
         let upgrades = UPGRADES.iter().map(|upgrade| upgrade.routes);
         let reads = SECTIONS.iter().map(|section| section.routes);
-        let routes = actions.chain(holes).chain(upgrades).chain(reads).flatten();
+        let routes = actions.chain(requirements).chain(upgrades).chain(reads);
+        let routes = routes.flatten().map(|route| {
+            let path = route.text.split_once(' ').map_or("", |(_, path)| path);
+            (path, Route::narrow(route))
+        });
         let paths = SECTIONS.iter().flat_map(|section| section.paths);
-        let known = routes
-            .map(Known::route)
-            .chain(paths.map(|path| Known::path(path)));
-        let mut known: Vec<Known> = known.collect();
-        known.sort_by_key(|known| std::cmp::Reverse(known.literals));
-        Places(known)
+        let paths = paths.map(|path| (*path, whole(path)));
+        let mut known: Vec<(&str, Route)> = routes.chain(paths).collect();
+        let is_literal = |step: &&Step| matches!(step, Step::Literal(_));
+        let literals = |route: &Route| route.pattern.steps.iter().filter(is_literal).count();
+        known.sort_by_key(|(_, route)| Reverse(literals(route)));
+        let rules = known.iter().map(|(path, route)| Rule {
+            origin: (*path).into(),
+            effect: Effect::Allow,
+            routes: vec![route.clone()],
+            when: Vec::new(),
+            missing: vec![Grant::of(*path)],
+            holes: Vec::new(),
+        });
+        Places {
+            policy: compile(&rules.collect::<Vec<_>>()),
+            paths: known.into_iter().map(|(path, _)| path).collect(),
+        }
     }
 
     /// The path of the route that a request is on; of more than one, that with the most literals.
     pub(super) fn find(&self, target: &Target) -> Option<&'static str> {
-        let root = first_segment(target.path());
-        let is = |known: &&Known| {
-            let own_method = known.method.is_none() || known.method == target.method();
-            let allowed = || known.policy.decide(target.clone(), Body::Empty);
-            own_method && *known.root == *root && matches!(allowed(), Verdict::Allow(_))
+        let matching = self.policy.alternatives(target, Body::Empty);
+        let is = |path: &&&str| {
+            let mut names = matching.iter().flat_map(Alternative::variables);
+            names.any(|name| name == **path)
         };
-        self.0.iter().find(is).map(|known| known.path)
+        self.paths.iter().find(is).copied()
     }
 }
 
-impl Known {
-    fn route(route: &'static Route) -> Known {
-        let path = route.text.split_once(' ').map_or("", |(_, path)| path);
-        Known::new(path, route.method, policy::Route::narrow(route))
-    }
-
-    fn path(path: &'static str) -> Known {
-        let segments = path.split('/').filter(|segment| !segment.is_empty());
-        let pattern = Pattern {
+/// Exactly this path.
+fn whole(path: &str) -> Route {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    Route {
+        methods: Methods::ALL,
+        pattern: Pattern {
             steps: segments.map(|one| Step::Literal(one.to_owned())).collect(),
             slash: Slash::Never,
-        };
-        let methods = crate::api::Methods::ALL;
-        Known::new(path, None, policy::Route { methods, pattern })
-    }
-
-    fn new(path: &'static str, method: Option<Method>, route: policy::Route) -> Known {
-        let is_literal = |step: &&Step| matches!(step, Step::Literal(_));
-        let literals = route.pattern.steps.iter().filter(is_literal).count();
-        let rule = Rule {
-            origin: Arc::from(path),
-            effect: Effect::Allow,
-            routes: vec![route],
-            when: Vec::new(),
-            missing: Vec::new(),
-            holes: Vec::new(),
-        };
-        Known {
-            path,
-            method,
-            root: first_segment(path.as_bytes()),
-            literals,
-            policy: compile(&[rule]),
-        }
+        },
     }
 }
 
 fn compile(rules: &[Rule]) -> Policy {
-    Policy::new(rules).expect("a part of the table's rules is no larger than all of them")
-}
-
-fn first_segment(path: &[u8]) -> String {
-    let segment = path.split(|byte| *byte == b'/').nth(1).unwrap_or_default();
-    String::from_utf8_lossy(segment).into_owned()
+    Policy::new(rules).expect("no more rules than an empty environment makes")
 }

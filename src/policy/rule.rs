@@ -132,6 +132,17 @@ pub struct Grant {
     pub brings: Vec<&'static str>,
 }
 
+impl Grant {
+    /// What is just missing.
+    pub fn of(variable: impl Into<Arc<str>>) -> Grant {
+        Grant {
+            variable: variable.into(),
+            misread: None,
+            brings: Vec::new(),
+        }
+    }
+}
+
 /// A path pattern over whole decoded segments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
