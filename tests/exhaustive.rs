@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, thread};
 
 use dockgate::{
     api::{Method, Methods, Target, sections},
-    policy::{Body, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Verdict},
+    policy::{
+        Body, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule, Verdict,
+    },
 };
 
 #[path = "support/naive.rs"]
@@ -84,25 +86,25 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
             (Methods::READS, &[section][..]),
             (Methods::WRITES, &[section, "POST"]),
         ] {
-            let hole = Hole {
-                route: Route::wide(&HOLE),
+            let hole = Requirement {
+                matcher: Matcher::wide(&HOLE),
                 missing: missing(&[closes]),
             };
             rules.push(Rule {
                 origin: section.into(),
                 effect: Effect::Allow,
                 // The last one governs what a deny has to see through.
-                routes: [section, VERSION]
+                matchers: [section, VERSION]
                     .into_iter()
                     .take(if section == "c" { 2 } else { 1 })
-                    .map(|path| Route {
+                    .map(|path| Matcher {
                         methods,
                         pattern: Pattern::below(path),
                     })
                     .collect(),
                 when: Vec::new(),
                 missing: missing(needs),
-                holes: if section == "a" {
+                requirements: if section == "a" {
                     vec![hole]
                 } else {
                     Vec::new()
@@ -114,33 +116,33 @@ fn rules(on: &BTreeSet<&str>, closes: &'static str) -> Vec<Rule> {
         rules.push(Rule {
             origin: (*name).into(),
             effect: Effect::Allow,
-            routes: vec![Route::narrow(route)],
+            matchers: vec![Matcher::narrow(route)],
             when: if *name == "ALLOW_ONE" {
                 vec![Condition::UnreadBody]
             } else {
                 Vec::new()
             },
             missing: missing(&[name]),
-            holes: Vec::new(),
+            requirements: Vec::new(),
         });
     }
     if on.contains(DENY) {
-        let deny = |routes, holes| Rule {
+        let deny = |matchers, requirements| Rule {
             origin: DENY.into(),
             effect: Effect::Deny,
-            routes,
+            matchers,
             when: Vec::new(),
             missing: Vec::new(),
-            holes,
+            requirements,
         };
         let [(_, one), (_, run)] = &ACTIONS;
-        rules.push(deny(Route::denied(one).collect(), Vec::new()));
-        let writes = Route {
+        rules.push(deny(Matcher::denied(one).collect(), Vec::new()));
+        let writes = Matcher {
             methods: Methods::WRITES,
             pattern: Pattern::below(SECTIONS[1]),
         };
-        let known = Hole {
-            route: Route::narrow(run),
+        let known = Requirement {
+            matcher: Matcher::narrow(run),
             missing: missing(&["DENY_RUN"]),
         };
         rules.push(deny(vec![writes], vec![known]));

@@ -6,8 +6,8 @@ use dockgate::{
     api::{Method, Methods, Target},
     config::{Settings, Snapshot},
     policy::{
-        Body, Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step,
-        Unprotected, Verdict,
+        Body, Class, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule,
+        Segment, Slash, Unprotected, Verdict,
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -52,20 +52,21 @@ const WORDS: &[&str] = &["a", "b", "ab", "a:b", "b@", "é", "a b", "v1", "v1x"];
 fn rule() -> impl Strategy<Value = Rule> {
     let class = || select(&Class::ALL[..]);
     let step = prop_oneof![
-        4 => select(WORDS).prop_map(|word| Step::Literal(word.to_owned())),
-        2 => class().prop_map(Step::One),
-        2 => class().prop_map(Step::Run),
-        1 => Just(Step::Rest),
+        4 => select(WORDS).prop_map(|word| Segment::Literal(word.to_owned())),
+        2 => class().prop_map(Segment::One),
+        2 => class().prop_map(Segment::Run),
+        1 => Just(Segment::Rest),
     ];
     let slash = select(&[Slash::Never, Slash::Optional, Slash::Always][..]);
-    let pattern = (vec(step, 0..5), slash).prop_map(|(steps, slash)| Pattern { steps, slash });
+    let pattern =
+        (vec(step, 0..5), slash).prop_map(|(segments, slash)| Pattern { segments, slash });
     let methods = prop_oneof![
         Just(Methods::ALL),
         Just(Methods::READS),
         Just(Methods::WRITES),
         select(&Method::ALL[..]).prop_map(|method| Methods::of(Some(method))),
     ];
-    let route = (methods, pattern).prop_map(|(methods, pattern)| Route { methods, pattern });
+    let matcher = (methods, pattern).prop_map(|(methods, pattern)| Matcher { methods, pattern });
     let condition = prop_oneof![
         Just(Condition::UnreadBody),
         select(&[&["k"] as &[&str], &["k", "l"]][..]).prop_map(Condition::WithoutQuery),
@@ -75,24 +76,26 @@ fn rule() -> impl Strategy<Value = Rule> {
         misread: None,
         brings: Vec::new(),
     });
-    let hole = (route.clone(), vec(grant.clone(), 0..2));
-    let hole = hole.prop_map(|(route, missing)| Hole { route, missing });
+    let requirement = (matcher.clone(), vec(grant.clone(), 0..2));
+    let requirement = requirement.prop_map(|(matcher, missing)| Requirement { matcher, missing });
     (
         select(&["R1", "R2", "R3", "R4"][..]),
         prop_oneof![3 => Just(Effect::Allow), 1 => Just(Effect::Deny)],
-        vec(route, 1..3),
+        vec(matcher, 1..3),
         vec(condition, 0..3),
         prop_oneof![4 => Just(Vec::new()), 1 => vec(grant, 1..3)],
-        vec(hole, 0..3),
+        vec(requirement, 0..3),
     )
-        .prop_map(|(origin, effect, routes, when, missing, holes)| Rule {
-            origin: Arc::from(origin),
-            effect,
-            routes,
-            when,
-            missing,
-            holes,
-        })
+        .prop_map(
+            |(origin, effect, matchers, when, missing, requirements)| Rule {
+                origin: Arc::from(origin),
+                effect,
+                matchers,
+                when,
+                missing,
+                requirements,
+            },
+        )
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -235,13 +238,13 @@ fn a_deny_beats_an_allow_and_says_so() {
     let rule = |origin: &str, effect, methods| Rule {
         origin: origin.into(),
         effect,
-        routes: vec![Route {
+        matchers: vec![Matcher {
             methods,
             pattern: Pattern::below("/a"),
         }],
         when: Vec::new(),
         missing: Vec::new(),
-        holes: Vec::new(),
+        requirements: Vec::new(),
     };
     let allow = rule("A", Effect::Allow, Methods::ALL);
     let deny = rule("D", Effect::Deny, Methods::WRITES);
@@ -263,23 +266,23 @@ fn a_deny_beats_an_allow_and_says_so() {
 /// Subset construction can explode; then the policy must be refused, and soon.
 #[test]
 fn a_policy_that_explodes_is_refused() {
-    let literal = |text: &str| Step::Literal(text.to_owned());
-    let mut steps = vec![Step::Rest, literal("a")];
-    steps.extend((0..30).map(|_| Step::One(Class::Any)));
+    let literal = |text: &str| Segment::Literal(text.to_owned());
+    let mut segments = vec![Segment::Rest, literal("a")];
+    segments.extend((0..30).map(|_| Segment::One(Class::Any)));
     let pattern = Pattern {
-        steps,
+        segments,
         slash: Slash::Never,
     };
     let rule = Rule {
         origin: "R".into(),
         effect: Effect::Allow,
-        routes: vec![Route {
+        matchers: vec![Matcher {
             methods: Methods::ALL,
             pattern,
         }],
         when: Vec::new(),
         missing: Vec::new(),
-        holes: Vec::new(),
+        requirements: Vec::new(),
     };
     let error = Policy::new(&[rule]).expect_err("2^30 states");
     assert!(
@@ -299,15 +302,15 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
         ]
     }) {
         let columns: Vec<&str> = row.split('\t').collect();
-        let steps = columns[1].split('/').filter(|segment| !segment.is_empty());
-        let steps = steps.map(|segment| match segment {
-            "{name}" => Step::Run(class.max(Class::Name)),
-            _ if segment.starts_with('{') && run => Step::Run(class),
-            _ if segment.starts_with('{') => Step::One(class),
-            literal => Step::Literal(literal.to_owned()),
+        let segments = columns[1].split('/').filter(|segment| !segment.is_empty());
+        let segments = segments.map(|segment| match segment {
+            "{name}" => Segment::Run(class.max(Class::Name)),
+            _ if segment.starts_with('{') && run => Segment::Run(class),
+            _ if segment.starts_with('{') => Segment::One(class),
+            literal => Segment::Literal(literal.to_owned()),
         });
         let pattern = Pattern {
-            steps: steps.collect(),
+            segments: segments.collect(),
             slash,
         };
         rules.push(Rule {
@@ -317,7 +320,7 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
             } else {
                 Effect::Allow
             },
-            routes: vec![Route {
+            matchers: vec![Matcher {
                 methods: Methods::of(Method::from_name(columns[0])),
                 pattern,
             }],
@@ -327,7 +330,7 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
                 vec![Condition::UnreadBody]
             },
             missing: Vec::new(),
-            holes: Vec::new(),
+            requirements: Vec::new(),
         });
     }
     let begin = std::time::Instant::now();

@@ -10,7 +10,7 @@ use arbitrary::{Result, Unstructured};
 use dockgate::{
     api::{Method, Methods, Target},
     policy::{
-        Body, Class, Condition, Effect, Grant, Hole, Pattern, Policy, Route, Rule, Slash, Step,
+        Body, Class, Condition, Effect, Grant, Requirement, Pattern, Policy, Matcher, Rule, Slash, Segment,
         Verdict,
     },
 };
@@ -80,14 +80,14 @@ fn rule(u: &mut Unstructured<'_>) -> Result<Rule> {
     Ok(Rule {
         origin: (*u.choose(&["R1", "R2", "R3"])?).into(),
         effect: *u.choose(&[Effect::Allow, Effect::Allow, Effect::Deny])?,
-        routes: list(u, 1..=2, route)?,
+        matchers: list(u, 1..=2, matcher)?,
         when: list(u, 0..=2, condition)?,
         missing: list(u, 0..=1, grant)?,
-        holes: list(u, 0..=1, hole)?,
+        requirements: list(u, 0..=1, requirement)?,
     })
 }
 
-fn route(u: &mut Unstructured<'_>) -> Result<Route> {
+fn matcher(u: &mut Unstructured<'_>) -> Result<Matcher> {
     let methods = [Methods::ALL, Methods::READS, Methods::WRITES];
     let one = [Method::Get, Method::Post, Method::Options];
     let methods = match u.int_in_range(0..=5)? {
@@ -95,18 +95,18 @@ fn route(u: &mut Unstructured<'_>) -> Result<Route> {
         one_of => Methods::of(Some(one[one_of - 3])),
     };
     let pattern = Pattern {
-        steps: list(u, 0..=4, step)?,
+        segments: list(u, 0..=4, segment)?,
         slash: *u.choose(&[Slash::Never, Slash::Optional, Slash::Always])?,
     };
-    Ok(Route { methods, pattern })
+    Ok(Matcher { methods, pattern })
 }
 
-fn step(u: &mut Unstructured<'_>) -> Result<Step> {
+fn segment(u: &mut Unstructured<'_>) -> Result<Segment> {
     Ok(match u.int_in_range(0..=6)? {
-        0 => Step::Rest,
-        1 | 2 => Step::One(*u.choose(&Class::ALL)?),
-        3 | 4 => Step::Run(*u.choose(&Class::ALL)?),
-        _ => Step::Literal((*u.choose(WORDS)?).to_owned()),
+        0 => Segment::Rest,
+        1 | 2 => Segment::One(*u.choose(&Class::ALL)?),
+        3 | 4 => Segment::Run(*u.choose(&Class::ALL)?),
+        _ => Segment::Literal((*u.choose(WORDS)?).to_owned()),
     })
 }
 
@@ -126,9 +126,9 @@ fn grant(u: &mut Unstructured<'_>) -> Result<Grant> {
     })
 }
 
-fn hole(u: &mut Unstructured<'_>) -> Result<Hole> {
-    Ok(Hole {
-        route: route(u)?,
+fn requirement(u: &mut Unstructured<'_>) -> Result<Requirement> {
+    Ok(Requirement {
+        matcher: matcher(u)?,
         missing: list(u, 0..=1, grant)?,
     })
 }

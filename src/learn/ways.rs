@@ -13,7 +13,7 @@ use crate::{
         sections::{ACTIONS, Action, REQUIREMENTS, SECTIONS, UPGRADES},
     },
     config::{Grants, PRESETS, Piece, Preset},
-    policy::{Alternative, Body, Effect, Grant, Pattern, Policy, Route, Rule, Slash, Step},
+    policy::{Alternative, Body, Effect, Grant, Matcher, Pattern, Policy, Rule, Segment, Slash},
 };
 
 /// Every set of variables that can allow something.
@@ -166,21 +166,22 @@ impl Places {
         let routes = actions.chain(requirements).chain(upgrades).chain(reads);
         let routes = routes.flatten().map(|route| {
             let path = route.text.split_once(' ').map_or("", |(_, path)| path);
-            (path, Route::narrow(route))
+            (path, Matcher::narrow(route))
         });
         let paths = SECTIONS.iter().flat_map(|section| section.paths);
         let paths = paths.map(|path| (*path, whole(path)));
-        let mut known: Vec<(&str, Route)> = routes.chain(paths).collect();
-        let is_literal = |step: &&Step| matches!(step, Step::Literal(_));
-        let literals = |route: &Route| route.pattern.steps.iter().filter(is_literal).count();
-        known.sort_by_key(|(_, route)| Reverse(literals(route)));
-        let rules = known.iter().map(|(path, route)| Rule {
+        let mut known: Vec<(&str, Matcher)> = routes.chain(paths).collect();
+        let is_literal = |segment: &&Segment| matches!(segment, Segment::Literal(_));
+        let literals =
+            |matcher: &Matcher| matcher.pattern.segments.iter().filter(is_literal).count();
+        known.sort_by_key(|(_, matcher)| Reverse(literals(matcher)));
+        let rules = known.iter().map(|(path, matcher)| Rule {
             origin: (*path).into(),
             effect: Effect::Allow,
-            routes: vec![route.clone()],
+            matchers: vec![matcher.clone()],
             when: Vec::new(),
             missing: vec![Grant::of(*path)],
-            holes: Vec::new(),
+            requirements: Vec::new(),
         });
         Places {
             policy: compile(&rules.collect::<Vec<_>>()),
@@ -200,12 +201,14 @@ impl Places {
 }
 
 /// Exactly this path.
-fn whole(path: &str) -> Route {
+fn whole(path: &str) -> Matcher {
     let segments = path.split('/').filter(|segment| !segment.is_empty());
-    Route {
+    Matcher {
         methods: Methods::ALL,
         pattern: Pattern {
-            steps: segments.map(|one| Step::Literal(one.to_owned())).collect(),
+            segments: segments
+                .map(|one| Segment::Literal(one.to_owned()))
+                .collect(),
             slash: Slash::Never,
         },
     }

@@ -24,7 +24,8 @@ pub use explain::{printable, value_reading};
 pub use reach::Reached;
 pub use remedy::{Alternative, BadVersion, Lists, Miss, Obstacle, Remedy};
 pub use rule::{
-    Body, Class, Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, Slash, Step,
+    Body, Class, Condition, Effect, Grant, LIBPOD, Matcher, Pattern, Requirement, Rule, Segment,
+    Slash,
 };
 pub use tree::TooComplex;
 use tree::Tree;
@@ -78,11 +79,13 @@ impl Policy {
         let mut patterns: Vec<&Pattern> = rules
             .iter()
             .flat_map(|rule| {
-                rule.routes
-                    .iter()
-                    .chain(rule.holes.iter().map(|hole| &hole.route))
+                rule.matchers.iter().chain(
+                    rule.requirements
+                        .iter()
+                        .map(|requirement| &requirement.matcher),
+                )
             })
-            .map(|route| &route.pattern)
+            .map(|matcher| &matcher.pattern)
             .collect();
         patterns.sort_unstable();
         patterns.dedup();
@@ -249,14 +252,18 @@ impl Policy {
 
 /// What the rules say about a method on a path that matches exactly these patterns.
 fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outcome, TooComplex> {
-    let applies = |route: &Route| {
-        route.methods.contains(method) && matched.binary_search(&&route.pattern).is_ok()
+    let applies = |matcher: &Matcher| {
+        matcher.methods.contains(method) && matched.binary_search(&&matcher.pattern).is_ok()
     };
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
-    for rule in rules.iter().filter(|rule| rule.routes.iter().any(applies)) {
+    for rule in rules
+        .iter()
+        .filter(|rule| rule.matchers.iter().any(applies))
+    {
         let mut missing: Vec<&Grant> = rule.missing.iter().collect();
-        for hole in rule.holes.iter().filter(|hole| applies(&hole.route)) {
-            missing.extend(&hole.missing);
+        let requirements = rule.requirements.iter();
+        for more in requirements.filter(|more| applies(&more.matcher)) {
+            missing.extend(&more.missing);
         }
         missing.sort_unstable();
         missing.dedup();
@@ -265,7 +272,7 @@ fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outco
     // Least privilege first: an action before a section, the narrower action before the wider. The
     // verdict and its text must not depend on the rules' order.
     candidates.sort_by_key(|Candidate { rule, missing }| {
-        (rule.is_open(), missing.len(), rule.routes.len(), *rule)
+        (rule.is_open(), missing.len(), rule.matchers.len(), *rule)
     });
     let mut conditions: Vec<Condition> = candidates
         .iter()

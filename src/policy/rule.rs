@@ -19,20 +19,20 @@ pub struct Rule {
     /// What it does.
     pub effect: Effect,
     /// What it matches.
-    pub routes: Vec<Route>,
+    pub matchers: Vec<Matcher>,
     /// What else has to be true of a request.
     pub when: Vec<Condition>,
     /// What would have to be granted for it to be in force; empty if it is.
     pub missing: Vec<Grant>,
     /// Where it is in force only with one more grant.
-    pub holes: Vec<Hole>,
+    pub requirements: Vec<Requirement>,
 }
 
 impl Rule {
     /// Whether it matches whole trees of paths, as a section does.
     pub(super) fn is_open(&self) -> bool {
-        let mut routes = self.routes.iter();
-        routes.any(|route| route.pattern.steps.contains(&Step::Rest))
+        let mut matchers = self.matchers.iter();
+        matchers.any(|matcher| matcher.pattern.segments.contains(&Segment::Rest))
     }
 }
 
@@ -47,42 +47,42 @@ pub enum Effect {
 
 /// Methods on the paths of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Route {
+pub struct Matcher {
     /// The methods.
     pub methods: Methods,
     /// The paths.
     pub pattern: Pattern,
 }
 
-impl Route {
+impl Matcher {
     /// As an allow means it: `{id}` is exactly one segment, and a trailing slash does not match.
-    pub fn narrow(route: &api::sections::Route) -> Route {
-        Route::with(route, Slash::Never, |step| match step {
-            api::sections::Step::Literal(literal) => Step::Literal(literal.to_owned()),
-            api::sections::Step::Id | api::sections::Step::One => Step::One(Class::Id),
-            api::sections::Step::Names => Step::Run(Class::Name),
+    pub fn narrow(route: &api::sections::Route) -> Matcher {
+        Matcher::with(route, Slash::Never, |step| match step {
+            api::sections::Step::Literal(literal) => Segment::Literal(literal.to_owned()),
+            api::sections::Step::Id | api::sections::Step::One => Segment::One(Class::Id),
+            api::sections::Step::Names => Segment::Run(Class::Name),
         })
     }
 
-    /// As a deny or a hole means it: a placeholder is any run of segments, as in the engine's own
+    /// As a deny or a requirement means it: a placeholder is any run of segments, as in the engine's own
     /// router, so that a name with a slash in it cannot slip past; nor can a trailing slash.
-    pub fn wide(route: &api::sections::Route) -> Route {
-        Route::with(route, Slash::Optional, |step| match step {
-            api::sections::Step::Literal(literal) => Step::Literal(literal.to_owned()),
-            api::sections::Step::One => Step::One(Class::Any),
-            api::sections::Step::Id | api::sections::Step::Names => Step::Run(Class::Any),
+    pub fn wide(route: &api::sections::Route) -> Matcher {
+        Matcher::with(route, Slash::Optional, |step| match step {
+            api::sections::Step::Literal(literal) => Segment::Literal(literal.to_owned()),
+            api::sections::Step::One => Segment::One(Class::Any),
+            api::sections::Step::Id | api::sections::Step::Names => Segment::Run(Class::Any),
         })
     }
 
     /// As a deny means it: wide, and without a name too, which an engine may take for the beginning
     /// of the only name there is (`DELETE /plugins/`). A GET of that is a list.
-    pub fn denied(route: &api::sections::Route) -> impl Iterator<Item = Route> {
+    pub fn denied(route: &api::sections::Route) -> impl Iterator<Item = Matcher> {
         use api::sections::Step::{Id, Names};
-        let named = Route::wide(route);
+        let named = Matcher::wide(route);
         let unnamed = match route.steps {
             [steps @ .., Id | Names] if route.method != Some(api::Method::Get) => {
                 let mut unnamed = named.clone();
-                unnamed.pattern.steps.truncate(steps.len());
+                unnamed.pattern.segments.truncate(steps.len());
                 unnamed.pattern.slash = Slash::Always;
                 Some(unnamed)
             }
@@ -93,30 +93,30 @@ impl Route {
 
     /// The same below `/libpod`, where Podman has most of Docker's routes once more.
     #[must_use]
-    pub fn below_libpod(mut self) -> Route {
-        let libpod = Step::Literal(LIBPOD.to_owned());
-        self.pattern.steps.insert(0, libpod);
+    pub fn below_libpod(mut self) -> Matcher {
+        let libpod = Segment::Literal(LIBPOD.to_owned());
+        self.pattern.segments.insert(0, libpod);
         self
     }
 
     fn with(
         route: &api::sections::Route,
         slash: Slash,
-        step: fn(api::sections::Step) -> Step,
-    ) -> Route {
-        let steps = route.steps.iter().copied().map(step).collect();
-        Route {
+        segment: fn(api::sections::Step) -> Segment,
+    ) -> Matcher {
+        let segments = route.steps.iter().copied().map(segment).collect();
+        Matcher {
             methods: Methods::of(route.method),
-            pattern: Pattern { steps, slash },
+            pattern: Pattern { segments, slash },
         }
     }
 }
 
-/// A hole in a rule: there it is in force only with one more grant, or leaves a deny to that one.
+/// Where a rule is in force only with one more grant, or leaves a deny to that one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hole {
+pub struct Requirement {
     /// Where.
-    pub route: Route,
+    pub matcher: Matcher,
     /// What would have to be granted.
     pub missing: Vec<Grant>,
 }
@@ -147,7 +147,7 @@ impl Grant {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
     /// The segments.
-    pub steps: Vec<Step>,
+    pub segments: Vec<Segment>,
     /// The trailing slash.
     pub slash: Slash,
 }
@@ -156,9 +156,9 @@ impl Pattern {
     /// A path and everything below it: what a section governs.
     pub fn below(path: &str) -> Pattern {
         let segments = path.split('/').filter(|segment| !segment.is_empty());
-        let literals = segments.map(|segment| Step::Literal(segment.to_owned()));
+        let literals = segments.map(|segment| Segment::Literal(segment.to_owned()));
         Pattern {
-            steps: literals.chain([Step::Rest]).collect(),
+            segments: literals.chain([Segment::Rest]).collect(),
             slash: Slash::Optional,
         }
     }
@@ -166,7 +166,7 @@ impl Pattern {
 
 /// One part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
+pub enum Segment {
     /// This very segment.
     Literal(String),
     /// One segment of that class.

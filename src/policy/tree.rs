@@ -11,7 +11,7 @@ use std::{
     fmt,
 };
 
-use super::rule::{Class, Pattern, Slash, Step};
+use super::rule::{Class, Pattern, Segment, Slash};
 
 /// A compiled set of patterns.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl fmt::Display for TooComplex {
 
 impl std::error::Error for TooComplex {}
 
-/// A place in a pattern: its index, and the number of steps done.
+/// A place in a pattern: its index, and the number of segments done.
 type Place = (usize, usize);
 
 impl Tree {
@@ -97,8 +97,8 @@ impl Tree {
             let first = tree.edges.len();
             let literals: BTreeSet<&str> = set
                 .iter()
-                .filter_map(|(index, done)| match patterns[*index].steps.get(*done) {
-                    Some(Step::Literal(literal)) => Some(literal.as_str()),
+                .filter_map(|(index, done)| match patterns[*index].segments.get(*done) {
+                    Some(Segment::Literal(literal)) => Some(literal.as_str()),
                     _ => None,
                 })
                 .collect();
@@ -117,7 +117,7 @@ impl Tree {
             let mut match_of = |without: Slash| {
                 let ended = set.iter().filter(|(index, done)| {
                     let pattern = patterns[*index];
-                    *done == pattern.steps.len() && pattern.slash != without
+                    *done == pattern.segments.len() && pattern.slash != without
                 });
                 let ended: Vec<usize> = ended.map(|(index, _)| *index).collect();
                 *match_ids.entry(ended).or_insert_with_key(|ended| {
@@ -163,7 +163,7 @@ fn close(patterns: &[&Pattern], places: impl Iterator<Item = Place>) -> Vec<Plac
     let mut closed: Vec<Place> = Vec::new();
     for (index, mut done) in places {
         closed.push((index, done));
-        while patterns[index].steps.get(done) == Some(&Step::Rest) {
+        while patterns[index].segments.get(done) == Some(&Segment::Rest) {
             done += 1;
             closed.push((index, done));
         }
@@ -181,11 +181,11 @@ fn after(
     class: Class,
 ) -> Vec<Place> {
     let next = places.iter().flat_map(|&(index, done)| {
-        let (stays, goes) = match patterns[index].steps.get(done) {
-            Some(Step::Literal(own)) => (false, literal == Some(own.as_str())),
-            Some(Step::One(own)) => (false, class <= *own),
-            Some(Step::Run(own)) => (class <= *own, class <= *own),
-            Some(Step::Rest) => (true, false),
+        let (stays, goes) = match patterns[index].segments.get(done) {
+            Some(Segment::Literal(own)) => (false, literal == Some(own.as_str())),
+            Some(Segment::One(own)) => (false, class <= *own),
+            Some(Segment::Run(own)) => (class <= *own, class <= *own),
+            Some(Segment::Rest) => (true, false),
             None => (false, false),
         };
         [

@@ -2,7 +2,7 @@
 
 use dockgate::{
     api::Target,
-    policy::{Body, Class, Condition, Effect, Route, Rule, Slash, Step},
+    policy::{Body, Class, Condition, Effect, Matcher, Rule, Segment, Slash},
 };
 
 /// In a few lines and without any cleverness: the origins that allow it, or none.
@@ -15,13 +15,13 @@ pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&
         .split(|byte| *byte == b'/')
         .filter(|s| !s.is_empty())
         .collect();
-    let on = |segments: &[&[u8]], route: &Route| {
-        let fits = match route.pattern.slash {
+    let on = |segments: &[&[u8]], matcher: &Matcher| {
+        let fits = match matcher.pattern.slash {
             Slash::Never => !slash,
             Slash::Optional => true,
             Slash::Always => slash,
         };
-        fits && route.methods.contains(method) && matches(&route.pattern.steps, segments)
+        fits && matcher.methods.contains(method) && matches(&matcher.pattern.segments, segments)
     };
     let query = target.query().unwrap_or("");
     let holds = |condition: &Condition| match condition {
@@ -34,13 +34,13 @@ pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&
         }
     };
     let in_force = |rule: &Rule, segments: &[&[u8]]| {
-        rule.routes.iter().any(|route| on(segments, route))
+        rule.matchers.iter().any(|matcher| on(segments, matcher))
             && rule.when.iter().all(holds)
             && rule.missing.is_empty()
             && rule
-                .holes
+                .requirements
                 .iter()
-                .all(|hole| hole.missing.is_empty() || !on(segments, &hole.route))
+                .all(|more| more.missing.is_empty() || !on(segments, &more.matcher))
     };
     // Only a deny looks behind what another engine may take for a version.
     let behind = match &*segments {
@@ -82,7 +82,7 @@ fn decoded(key: &str) -> Option<String> {
     Some(folded.to_lowercase())
 }
 
-fn matches(steps: &[Step], segments: &[&[u8]]) -> bool {
+fn matches(steps: &[Segment], segments: &[&[u8]]) -> bool {
     let Some((step, after)) = steps.split_first() else {
         return segments.is_empty();
     };
@@ -93,12 +93,12 @@ fn matches(steps: &[Step], segments: &[&[u8]]) -> bool {
         })
     };
     match step {
-        Step::Rest => (0..=segments.len()).any(|n| matches(after, &segments[n..])),
-        Step::Run(class) => (1..=segments.len())
+        Segment::Rest => (0..=segments.len()).any(|n| matches(after, &segments[n..])),
+        Segment::Run(class) => (1..=segments.len())
             .any(|n| segments[..n].iter().all(|s| of(*class, s)) && matches(after, &segments[n..])),
-        Step::One(_) | Step::Literal(_) if segments.is_empty() => false,
-        Step::One(class) => of(*class, segments[0]) && matches(after, &segments[1..]),
-        Step::Literal(literal) => {
+        Segment::One(_) | Segment::Literal(_) if segments.is_empty() => false,
+        Segment::One(class) => of(*class, segments[0]) && matches(after, &segments[1..]),
+        Segment::Literal(literal) => {
             segments[0] == literal.as_bytes() && matches(after, &segments[1..])
         }
     }

@@ -7,7 +7,7 @@
 use crate::{
     api::sections::{self, ACTIONS, Action, SECTIONS, Section},
     config::{Diagnostic, Snapshot, dialect::sections::conditions, near::near},
-    policy::{Condition, Effect, Route, Rule, printable},
+    policy::{Condition, Effect, Matcher, Rule, printable},
 };
 
 include!(concat!(env!("OUT_DIR"), "/presets.rs"));
@@ -122,12 +122,12 @@ impl Preset {
         let rule = |when, pieces: &[Piece]| Rule {
             origin: origin.into(),
             effect: Effect::Allow,
-            routes: (pieces.iter().flat_map(|piece| piece.routes()))
-                .map(Route::narrow)
+            matchers: (pieces.iter().flat_map(|piece| piece.routes()))
+                .map(Matcher::narrow)
                 .collect(),
             when,
             missing: Vec::new(),
-            holes: Vec::new(),
+            requirements: Vec::new(),
         };
         let (plain, limited): (Vec<Piece>, Vec<Piece>) =
             (self.pieces()).partition(|piece| self.conditions(*piece).is_empty());

@@ -13,7 +13,9 @@ use crate::{
         sections::{self, ACTIONS, Action, REQUIREMENTS, SECTIONS, Section},
     },
     config::{Diagnostic, Snapshot},
-    policy::{Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, value_reading},
+    policy::{
+        Condition, Effect, Grant, LIBPOD, Matcher, Pattern, Requirement, Rule, value_reading,
+    },
 };
 
 /// The switch for every method but GET and HEAD.
@@ -146,8 +148,8 @@ impl Grants {
         let rule = |methods: Methods, needs: &[&str]| Rule {
             origin: section.name.into(),
             effect: Effect::Allow,
-            routes: (section.paths.iter())
-                .map(|path| Route {
+            matchers: (section.paths.iter())
+                .map(|path| Matcher {
                     methods,
                     pattern: Pattern::below(path),
                 })
@@ -157,7 +159,7 @@ impl Grants {
                 .iter()
                 .filter_map(|variable| self.missing(variable))
                 .collect(),
-            holes: self.holes(section),
+            requirements: self.requirements(section),
         };
         [
             rule(Methods::READS, &[section.name]),
@@ -165,15 +167,16 @@ impl Grants {
         ]
     }
 
-    /// The section's holes whose other grant is missing.
-    fn holes(&self, section: &Section) -> Vec<Hole> {
-        let holes = REQUIREMENTS
+    /// The section's requirements whose other grant is missing.
+    fn requirements(&self, section: &Section) -> Vec<Requirement> {
+        let requirements = REQUIREMENTS
             .iter()
             .filter(|requires| requires.section == section.name);
-        let open = holes.filter_map(|requires| Some((requires, self.missing(requires.also)?)));
+        let open =
+            requirements.filter_map(|requires| Some((requires, self.missing(requires.also)?)));
         open.flat_map(|(requires, grant)| {
-            requires.routes.iter().map(move |route| Hole {
-                route: Route::wide(route),
+            requires.routes.iter().map(move |route| Requirement {
+                matcher: Matcher::wide(route),
                 missing: vec![grant.clone()],
             })
         })
@@ -184,25 +187,25 @@ impl Grants {
         Rule {
             origin: action.allow.into(),
             effect: Effect::Allow,
-            routes: action.routes.iter().map(Route::narrow).collect(),
+            matchers: action.routes.iter().map(Matcher::narrow).collect(),
             when: conditions(action),
             missing: self.missing(action.allow).into_iter().collect(),
-            holes: Vec::new(),
+            requirements: Vec::new(),
         }
     }
 
     /// A deny knows no conditions: what does not hold could be made to look as if it did.
     fn deny_rule(action: &Action) -> Rule {
-        let docker = action.denied().flat_map(Route::denied);
+        let docker = action.denied().flat_map(Matcher::denied);
         let twice = docker.flat_map(|route| [route.clone(), route.below_libpod()]);
-        let podman = action.podman.iter().flat_map(Route::denied);
+        let podman = action.podman.iter().flat_map(Matcher::denied);
         Rule {
             origin: action.deny.into(),
             effect: Effect::Deny,
-            routes: twice.chain(podman).collect(),
+            matchers: twice.chain(podman).collect(),
             when: Vec::new(),
             missing: Vec::new(),
-            holes: Vec::new(),
+            requirements: Vec::new(),
         }
     }
 
@@ -212,10 +215,10 @@ impl Grants {
         let known = ACTIONS.iter().flat_map(|other| {
             let docker = other
                 .denied()
-                .map(|route| Route::narrow(route).below_libpod());
-            let podman = other.podman.iter().map(Route::narrow);
-            docker.chain(podman).map(|route| Hole {
-                route,
+                .map(|route| Matcher::narrow(route).below_libpod());
+            let podman = other.podman.iter().map(Matcher::narrow);
+            docker.chain(podman).map(|matcher| Requirement {
+                matcher,
                 missing: vec![Grant {
                     variable: other.deny.into(),
                     misread: None,
@@ -226,13 +229,13 @@ impl Grants {
         Rule {
             origin: action.deny.into(),
             effect: Effect::Deny,
-            routes: vec![Route {
+            matchers: vec![Matcher {
                 methods: Methods::WRITES,
                 pattern: Pattern::below(LIBPOD),
             }],
             when: Vec::new(),
             missing: Vec::new(),
-            holes: known.collect(),
+            requirements: known.collect(),
         }
     }
 }
