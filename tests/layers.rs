@@ -13,7 +13,7 @@ const MAY_SEE: [(&str, &[&str]); 7] = [
     ("api", &[]),
     ("policy", &["api"]),
     ("config", &["api", "policy"]),
-    ("observe", &["config"]),
+    ("observe", &["policy"]),
     ("learn", &["api", "policy", "config"]),
     ("proxy", &["api", "policy", "config", "observe", "learn"]),
     (

@@ -15,7 +15,6 @@ use once_cell::sync::OnceCell;
 use serde::{Deserialize, Serialize};
 
 use super::json;
-use crate::config::LogLevel;
 
 /// The target of access lines, which `LOG_LEVEL=notice` filters apart from the lifecycle's.
 pub const ACCESS: &str = "dockgate::access";
@@ -31,8 +30,17 @@ const BATCH: Duration = Duration::from_millis(5);
 
 static QUEUE: OnceCell<Arc<Queue>> = OnceCell::new();
 
-/// Starts the log at `level`, with a JSON object a line if `as_json`. Later calls change nothing.
-pub fn init(level: LogLevel, as_json: bool) {
+/// What is logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Levels {
+    /// Of what dockgate does.
+    pub lifecycle: LevelFilter,
+    /// Of requests.
+    pub access: LevelFilter,
+}
+
+/// Starts the log, with a JSON object a line if `as_json`. Later calls change nothing.
+pub fn init(levels: Levels, as_json: bool) {
     if QUEUE.get().is_some() {
         return;
     }
@@ -44,11 +52,10 @@ pub fn init(level: LogLevel, as_json: bool) {
     if started.is_err() || QUEUE.set(Arc::clone(&queue)).is_err() {
         return;
     }
-    let (lifecycle, access) = filters(level);
     let _ = env_logger::Builder::new()
         .filter_level(LevelFilter::Off)
-        .filter_module("dockgate", lifecycle)
-        .filter_module(ACCESS, access)
+        .filter_module("dockgate", levels.lifecycle)
+        .filter_module(ACCESS, levels.access)
         .filter_module(REQUESTS, LevelFilter::Info)
         .format(move |out, record| {
             // A clock before 1970 has no time that could be written.
@@ -140,19 +147,6 @@ pub fn flush() {
         let _ = queue
             .written
             .wait_timeout_while(lines, Duration::from_secs(1), busy);
-    }
-}
-
-/// syslog's names, as LOG_LEVEL has them, to the five levels of the facade. What is worse than an
-/// error ends the process and is said on stderr.
-fn filters(level: LogLevel) -> (LevelFilter, LevelFilter) {
-    match level {
-        LogLevel::Debug => (LevelFilter::Debug, LevelFilter::Debug),
-        LogLevel::Info => (LevelFilter::Info, LevelFilter::Info),
-        LogLevel::Notice => (LevelFilter::Info, LevelFilter::Warn),
-        LogLevel::Warning => (LevelFilter::Warn, LevelFilter::Warn),
-        LogLevel::Err => (LevelFilter::Error, LevelFilter::Error),
-        LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => (LevelFilter::Off, LevelFilter::Off),
     }
 }
 

@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::workers::start_workers;
 use crate::config::{LogLevel, Settings, Severity};
 use crate::learn::Learner;
-use crate::observe::log as log_writer;
+use crate::observe::log::{self as log_writer, Levels};
 use crate::policy::Unprotected;
 use crate::proxy::connection::Stage;
 use crate::proxy::health;
@@ -45,7 +45,7 @@ pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Re
     let quietest = settings
         .unprotected
         .map_or(LogLevel::Emerg, |_| LogLevel::Err);
-    log_writer::init(settings.log_level.min(quietest), settings.log_json);
+    log_writer::init(levels(settings.log_level.min(quietest)), settings.log_json);
     for warning in &settings.warnings {
         match warning.severity {
             Severity::Note => log::info!("{warning}"),
@@ -67,6 +67,21 @@ pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Re
     let result = start(&settings, listening);
     log_writer::flush();
     result
+}
+
+/// syslog's names, as LOG_LEVEL has them, to the five levels of the facade. What is worse than an
+/// error ends the process and is said on stderr.
+fn levels(level: LogLevel) -> Levels {
+    use log::LevelFilter::{Debug, Error, Info, Off, Warn};
+    let (lifecycle, access) = match level {
+        LogLevel::Debug => (Debug, Debug),
+        LogLevel::Info => (Info, Info),
+        LogLevel::Notice => (Info, Warn),
+        LogLevel::Warning => (Warn, Warn),
+        LogLevel::Err => (Error, Error),
+        LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => (Off, Off),
+    };
+    Levels { lifecycle, access }
 }
 
 fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
