@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::strangers::Strangers;
 use crate::config::AllowFrom;
-use crate::observe::access::{NOT_LET_IN, Peer};
+use crate::observe::access::{Explanation, NOT_ADMITTED, Peer, Reason};
 
 /// A name's addresses are looked up again for each connection, but no more often than this.
 const FRESH: Duration = Duration::from_secs(1);
@@ -85,15 +85,16 @@ impl Admission {
     }
 
     /// Why it is not.
-    pub(super) fn refusal(&self, peer: Peer) -> String {
+    pub(super) fn refusal(&self, peer: Peer) -> Explanation {
         let client = match peer {
             Peer::Tcp(client) => client.ip().to_string(),
             Peer::Unix(_) => peer.to_string(),
         };
-        format!(
-            "{NOT_LET_IN}{client} are not let in: SP_ALLOWFROM (-allowfrom) is {}",
+        let text = format!(
+            "{NOT_ADMITTED}{client} are not let in: SP_ALLOWFROM (-allowfrom) is {}",
             crate::policy::printable(&self.list.text)
-        )
+        );
+        Explanation::new(Reason::NotAdmitted, text)
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,7 +17,7 @@ use super::headers::framing;
 use super::respond;
 use super::service::{self, Handover, HandoverSlot};
 use super::wire::{self, ClientIo, MAX_BUFFER, Notice, Refusal};
-use crate::observe::log::ACCESS;
+use crate::observe::access::{self, Part, Reason};
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
 const FIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -143,15 +142,15 @@ async fn refuse(client: &Client, ended: hyper::Result<()>) {
     let Some(refusal) = refusal.or_else(by_hyper) else {
         return;
     };
-    let (peer, status, message) = (client.peer, refusal.status, &refusal.message);
-    log::warn!(target: ACCESS, "{peer} - - {} denied: {message}", status.as_str());
+    let why = &refusal.why;
+    access::refused(client.peer, Some(why.status()), why);
     let socket = &client.link.socket;
     match refusal.http_2 {
         _ if is_told => {}
-        Some(read) => wire::send_away(socket, read, message).await,
+        Some(read) => wire::send_away(socket, read, why.text()).await,
         None => {
             // A client that takes nothing now would not take it later.
-            let _ = socket.try_write(&respond::raw_error(status, message));
+            let _ = socket.try_write(&respond::raw_error(why));
         }
     }
 }
@@ -159,13 +158,13 @@ async fn refuse(client: &Client, ended: hyper::Result<()>) {
 /// What hyper answered to a head that it could not parse. Its other errors are transfers that
 /// broke off, which the requests' own records tell.
 fn said_by_hyper(e: &hyper::Error) -> Option<Refusal> {
-    let status = match () {
-        () if e.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        () if e.is_parse() => StatusCode::BAD_REQUEST,
+    let reason = match () {
+        () if e.is_parse_too_large() => Reason::TooLarge(Part::Head),
+        () if e.is_parse() => Reason::Malformed,
         () => return None,
     };
     Some(Refusal::new(
-        status,
+        reason,
         format!("the request is malformed: {e}"),
     ))
 }

@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, Incoming};
 use super::client::{Client, Phase};
 use super::respond;
 use super::upstream::EngineError;
-use crate::observe::access::{Counters, Decision, End, Record, UploadFault};
+use crate::observe::access::{Counters, Decision, End, EngineFault, Explanation, Reason, Record};
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
 /// says so in the log.
@@ -85,7 +85,10 @@ impl InFlight {
     pub(super) fn engine_broke_off(&mut self) {
         self.record.end = match self.client.upload.fault() {
             Some(fault) => End::Upload(fault),
-            None => End::Engine("the engine broke off its answer".into()),
+            None => {
+                let reason = Reason::Engine(EngineFault::Gone);
+                End::Engine(Explanation::new(reason, "the engine broke off its answer"))
+            }
         };
     }
 
@@ -94,54 +97,45 @@ impl InFlight {
         self.record.end = End::Tunnel(how);
     }
 
-    /// Refuses it, since it is ambiguous.
-    pub(super) fn ambiguous(mut self, why: String) -> Response<String> {
-        let response = self.answer(StatusCode::BAD_REQUEST, &why, true);
-        self.record.decision = Decision::Ambiguous(why);
-        response
-    }
-
-    /// Refuses it, since the policy does.
-    pub(super) fn denied(mut self, why: String, close: bool) -> Response<String> {
-        let response = self.answer(StatusCode::FORBIDDEN, &why, close);
-        self.record.decision = Decision::Denied(why);
+    /// Refuses it.
+    pub(super) fn refused(mut self, why: Explanation, close: bool) -> Response<String> {
+        let response = self.answer(&why, close);
+        self.record.decision = Decision::Refused(why);
         response
     }
 
     /// Says why there is no answer: its body, if that was at fault, or else the engine.
-    pub(super) fn unanswered(self, e: &EngineError, close: bool) -> Response<String> {
+    pub(super) fn unanswered(mut self, e: &EngineError, close: bool) -> Response<String> {
         match self.client.upload.fault() {
-            Some(fault) => self.bad_upload(fault),
-            None => self.engine_failed(e.status(), e.to_string(), close),
+            Some(fault) => {
+                self.record.end = End::Upload(fault);
+                self.answer(&fault.into(), true)
+            }
+            None => self.engine_failed(e.fault(), e.to_string(), close),
         }
-    }
-
-    /// Says what is wrong with its body.
-    fn bad_upload(mut self, fault: UploadFault) -> Response<String> {
-        self.record.end = End::Upload(fault);
-        self.answer(StatusCode::BAD_REQUEST, fault.message(), true)
     }
 
     /// Says what is wrong with the engine.
     pub(super) fn engine_failed(
         mut self,
-        status: StatusCode,
-        why: String,
+        fault: EngineFault,
+        why: impl Into<String>,
         close: bool,
     ) -> Response<String> {
-        let response = self.answer(status, &why, close);
+        let why = Explanation::new(Reason::Engine(fault), why);
+        let response = self.answer(&why, close);
         self.record.end = End::Engine(why);
         response
     }
 
     /// The end of it, in dockgate's own words.
-    fn answer(&mut self, status: StatusCode, message: &str, close: bool) -> Response<String> {
-        let response = respond::error(status, message, close);
+    fn answer(&mut self, why: &Explanation, close: bool) -> Response<String> {
+        let response = respond::error(why, close);
         if !self.record.is_head() {
             let length = response.body().size_hint().exact().unwrap_or_default();
             self.counters().sent.store(length, Relaxed);
         }
-        self.record.status = Some(status);
+        self.record.status = Some(why.status());
         self.completed = true;
         response
     }

@@ -3,16 +3,17 @@
 use std::fmt::Arguments;
 
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response};
 use serde::Serialize;
 
+use crate::observe::access::Explanation;
 use crate::observe::json;
 
 /// `{"message": "dockgate: …"}`, with the Content-Type that the docker CLI compares for equality.
 /// `close` says that the connection ends with it.
-pub(super) fn error(status: StatusCode, message: &str, close: bool) -> Response<String> {
-    let mut response = Response::new(document(message));
-    *response.status_mut() = status;
+pub(super) fn error(why: &Explanation, close: bool) -> Response<String> {
+    let mut response = Response::new(document(why.text()));
+    *response.status_mut() = why.status();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if close {
@@ -22,8 +23,8 @@ pub(super) fn error(status: StatusCode, message: &str, close: bool) -> Response<
 }
 
 /// The same as bytes, for a connection that hyper has given up.
-pub(super) fn raw_error(status: StatusCode, message: &str) -> Vec<u8> {
-    let body = document(message);
+pub(super) fn raw_error(why: &Explanation) -> Vec<u8> {
+    let (status, body) = (why.status(), document(why.text()));
     format!(
         "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          connection: close\r\n\r\n{body}",

@@ -19,7 +19,7 @@ use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
 use super::wire::Framing;
 use crate::api::target::Target;
-use crate::observe::access::{self, Decision};
+use crate::observe::access::{self, Decision, EngineFault, Explanation, Reason};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Verdict};
 
@@ -68,7 +68,7 @@ pub(super) async fn answer(
     let seen = Seen::in_headers(request.headers());
     let target = match parse(&request, seen) {
         Ok(target) => target,
-        Err(why) => return Ok(flight.ambiguous(why).map(Answer::own)),
+        Err(why) => return Ok(flight.refused(why, true).map(Answer::own)),
     };
     if flight.client().shared.log_requests {
         log_request(&target);
@@ -81,12 +81,12 @@ pub(super) async fn answer(
             permit
         }
         Verdict::WouldDeny(permit, denial) => {
-            flight.decided(Decision::WouldDeny(denial.message()));
+            flight.decided(Decision::WouldDeny((&denial).into()));
             permit
         }
         Verdict::Deny(denial) => {
             flight.is_health_check(own_check);
-            return Ok(flight.denied(denial.message(), unread).map(Answer::own));
+            return Ok(flight.refused((&denial).into(), unread).map(Answer::own));
         }
     };
     flight.is_health_check(own_check || ping && flight.client().peer.is_loopback());
@@ -116,8 +116,8 @@ pub(super) async fn answer(
 
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let (Some(client_side), Some(upstream)) = (client_side, kept) else {
-            let why = "the engine switched protocols although nobody asked it to".into();
-            let refusal = flight.engine_failed(StatusCode::BAD_GATEWAY, why, unread);
+            let why = "the engine switched protocols although nobody asked it to";
+            let refusal = flight.engine_failed(EngineFault::Invalid, why, unread);
             return Ok(refusal.map(Answer::own));
         };
         let engine_side = hyper::upgrade::on(&mut response);
@@ -151,9 +151,11 @@ pub(super) async fn answer(
 }
 
 /// What is asked for, if the request can be read in one way only.
-fn parse(request: &Request<Incoming>, seen: Seen) -> Result<Target, String> {
-    seen.check(request)?;
-    Target::parse(request.method(), request.uri()).map_err(|bad| bad.to_string())
+fn parse(request: &Request<Incoming>, seen: Seen) -> Result<Target, Explanation> {
+    seen.check(request)
+        .map_err(|why| Explanation::new(Reason::Malformed, why))?;
+    Target::parse(request.method(), request.uri())
+        .map_err(|bad| Explanation::new(Reason::Ambiguous, bad.to_string()))
 }
 
 /// Whether the engine did not say how long a body is.

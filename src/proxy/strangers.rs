@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +22,7 @@ use super::headers::framing;
 use super::health::is_own_check;
 use super::respond;
 use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Socket};
-use crate::observe::access::{Counters, Decision, Peer, Record};
+use crate::observe::access::{self, Counters, Decision, Explanation, Peer, Record};
 use crate::observe::log::ACCESS;
 
 /// This many are there at the same time at most; more are closed at once.
@@ -66,7 +66,7 @@ impl Strangers {
 
     /// Answers a client's request with a 403 that says `why`, and closes its connection. A client
     /// without a request is not waited for.
-    pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &str) {
+    pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &Explanation) {
         let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
         let service = service_fn(|request| {
             asked.store(true, Relaxed);
@@ -82,7 +82,7 @@ impl Strangers {
             .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(&link))), service);
         let ended = timeout(PATIENCE, connection).await;
         if link.take_refusal().is_some() {
-            let answer = respond::raw_error(StatusCode::FORBIDDEN, why);
+            let answer = respond::raw_error(why);
             let _ = link.socket.try_write(&answer);
         }
         if !asked.load(Relaxed) {
@@ -94,14 +94,19 @@ impl Strangers {
     }
 
     /// Says that a client had no request, if it is worth a line.
-    pub(super) fn tell(&self, peer: Peer, why: &str) {
+    pub(super) fn tell(&self, peer: Peer, why: &Explanation) {
         if self.told.is_news(peer) {
-            log::warn!(target: ACCESS, "{peer} - - - denied: {why}");
+            access::refused(peer, None, why);
         }
     }
 
-    fn refuse(&self, peer: Peer, request: &Request<Incoming>, why: &str) -> Response<String> {
-        let response = respond::error(StatusCode::FORBIDDEN, why, true);
+    fn refuse(
+        &self,
+        peer: Peer,
+        request: &Request<Incoming>,
+        why: &Explanation,
+    ) -> Response<String> {
+        let response = respond::error(why, true);
         let own_check = is_own_check(peer, request);
         if own_check || self.told.is_news(peer) {
             let (method, target) = (request.method().clone(), request.uri().clone());
@@ -116,8 +121,8 @@ impl Strangers {
                 let length = response.body().size_hint().exact().unwrap_or_default();
                 counters.sent.store(length, Relaxed);
             }
-            record.status = Some(StatusCode::FORBIDDEN);
-            record.decision = Decision::NotLetIn(why.to_owned());
+            record.status = Some(why.status());
+            record.decision = Decision::Refused(why.clone());
             record.health_check = own_check;
         }
         response

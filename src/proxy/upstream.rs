@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
 use crate::config::shown_path;
-use crate::observe::access::{Counters, UploadFault};
+use crate::observe::access::{Counters, EngineFault, UploadFault};
 use crate::policy::Permit;
 
 /// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
@@ -47,12 +47,13 @@ pub(super) enum EngineError {
 }
 
 impl EngineError {
-    /// The status that the client gets.
-    pub(super) fn status(&self) -> StatusCode {
+    /// What is wrong with the engine.
+    pub(super) fn fault(&self) -> EngineFault {
         match self {
-            EngineError::Connect(..) => StatusCode::SERVICE_UNAVAILABLE,
-            EngineError::Hung(_) => StatusCode::GATEWAY_TIMEOUT,
-            EngineError::Gone | EngineError::Garbage(_) => StatusCode::BAD_GATEWAY,
+            EngineError::Connect(..) => EngineFault::Unreachable,
+            EngineError::Hung(_) => EngineFault::Hung,
+            EngineError::Gone => EngineFault::Gone,
+            EngineError::Garbage(_) => EngineFault::Invalid,
         }
     }
 }

@@ -69,7 +69,7 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
             };
             let line = collected::undated(line);
             let plain = log_writer::plain_line(line);
-            let line = access::Line::read(plain.as_deref().unwrap_or(line));
+            let line = access::Logged::read(plain.as_deref().unwrap_or(line));
             match line {
                 // What another container writes is not a log of dockgate, whatever it looks like.
                 // Which container is dockgate is not known, so the report names it.
@@ -78,10 +78,11 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
                 }
                 Some(line) => match Target::from_line(line.method, &line.target) {
                     Ok(target)
-                        if line.verdict != access::Verdict::None && target.method().is_some() =>
+                        if line.verdict != access::LoggedVerdict::None
+                            && target.method().is_some() =>
                     {
                         let length = (!line.broke_off).then_some(line.received);
-                        let denied = line.verdict == access::Verdict::Denied;
+                        let denied = line.verdict == access::LoggedVerdict::Denied;
                         unknown_bodies |= denied && learner.minds_body(&target);
                         // What a form is, the log does not say.
                         learner.saw(&target, Body::of(length, false));

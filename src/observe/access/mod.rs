@@ -1,9 +1,11 @@
 //! The access record: one line a request, written when the request ends.
 
 mod read;
+mod reason;
 mod record;
 mod redact;
 
-pub use read::{Line, Verdict};
-pub use record::{Counters, Decision, End, NOT_LET_IN, Peer, Record, UploadFault};
+pub use read::{Logged, LoggedVerdict};
+pub use reason::{EngineFault, Explanation, Part, Reason};
+pub use record::{Counters, Decision, End, NOT_ADMITTED, Peer, Record, UploadFault, refused};
 pub use redact::profile_line;

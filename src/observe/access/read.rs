@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::record::{
-    ALLOWED, DENIED, FAILED, NOT_LET_IN, UNDECIDED, UNSENT, UploadFault, WOULD_DENY,
+    ALLOWED, DENIED, FAILED, NOT_ADMITTED, UNDECIDED, UNSENT, UploadFault, WOULD_DENY,
 };
 use super::redact::{HIDDEN, pairs};
 
 /// A line of the log, as far as it tells what was asked and decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct Logged<'a> {
     /// As sent.
     pub method: &'a str,
     /// As sent, without what of the query is not shown.
@@ -20,12 +20,12 @@ pub struct Line<'a> {
     /// Whether more of its body was to come.
     pub broke_off: bool,
     /// What a policy can do about it.
-    pub verdict: Verdict,
+    pub verdict: LoggedVerdict,
 }
 
 /// What a policy said to a request, as a line has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LoggedVerdict {
     /// None could allow it, or none was asked.
     None,
     /// It was to be forwarded.
@@ -34,9 +34,9 @@ pub enum Verdict {
     Denied,
 }
 
-impl<'a> Line<'a> {
+impl<'a> Logged<'a> {
     /// Reads a line of [`Record`](super::Record)'s as the log has it. Anything else is none.
-    pub fn read(line: &'a str) -> Option<Line<'a>> {
+    pub fn read(line: &'a str) -> Option<Logged<'a>> {
         let (time, rest) = line.split_at_checked("2026-11-21T23:02:00.457Z".len())?;
         let is_time = time.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -65,17 +65,17 @@ impl<'a> Line<'a> {
         let is_status = status == "-" || status.len() == 3 && is_number(status);
         let is = |start: &&str| decision.starts_with(*start);
         let verdict = match decision.strip_prefix(DENIED) {
-            _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => Verdict::Passed,
-            Some(why) if status == "403" && !why.starts_with(NOT_LET_IN) => Verdict::Denied,
-            Some(_) => Verdict::None,
-            None if is(&UNDECIDED) => Verdict::None,
+            _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => LoggedVerdict::Passed,
+            Some(why) if status == "403" && !why.starts_with(NOT_ADMITTED) => LoggedVerdict::Denied,
+            Some(_) => LoggedVerdict::None,
+            None if is(&UNDECIDED) => LoggedVerdict::None,
             None => return None,
         };
         let fits = is_time && is_level && is_peer && is_status && is_number(sent) && is_duration;
         let received: u64 = received.parse().ok()?;
         let mut faults = [UploadFault::Early, UploadFault::Chunks].into_iter();
         let broke_off = faults.any(|fault| decision.ends_with(&format!("({})", fault.message())));
-        fits.then(|| Line {
+        fits.then(|| Logged {
             method,
             target: without_hidden(target),
             received,
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::observe::access::{
-        Decision, End, Peer,
+        Decision, End, EngineFault, Explanation, Peer, Reason,
         record::tests::{here, line},
     };
 
@@ -114,29 +114,45 @@ mod tests {
             Peer::Unix(None),
         ];
         let decisions = || {
-            let not_let_in = format!("{NOT_LET_IN}10.0.0.1 are not let in");
+            let refused = |reason, text: &str| Decision::Refused(Explanation::new(reason, text));
+            let not_admitted = format!("{NOT_ADMITTED}10.0.0.1 are not let in");
             [
-                (Decision::None, None, Verdict::None),
+                (Decision::None, None, LoggedVerdict::None),
                 (
                     Decision::Allowed("VERSION".into()),
                     Some(200),
-                    Verdict::Passed,
+                    LoggedVerdict::Passed,
                 ),
                 (
-                    Decision::WouldDeny("GET /x is not allowed".into()),
+                    Decision::WouldDeny(Explanation::new(Reason::NotAdmitted, "GET /x")),
                     Some(404),
-                    Verdict::Passed,
+                    LoggedVerdict::Passed,
                 ),
-                (Decision::Denied("no".into()), Some(403), Verdict::Denied),
-                (Decision::NotLetIn(not_let_in), Some(403), Verdict::None),
-                (Decision::Ambiguous("odd".into()), Some(400), Verdict::None),
+                (
+                    refused(Reason::NotAdmitted, "no"),
+                    Some(403),
+                    LoggedVerdict::Denied,
+                ),
+                (
+                    refused(Reason::NotAdmitted, &not_admitted),
+                    Some(403),
+                    LoggedVerdict::None,
+                ),
+                (
+                    refused(Reason::Ambiguous, "odd"),
+                    Some(400),
+                    LoggedVerdict::None,
+                ),
             ]
         };
         let ends = || {
             [
                 (End::Whole, false),
                 (End::Cut, false),
-                (End::Engine("gone".into()), false),
+                (
+                    End::Engine(Explanation::new(Reason::Engine(EngineFault::Gone), "gone")),
+                    false,
+                ),
                 (End::Upload(UploadFault::Early), true),
                 (End::Upload(UploadFault::Chunks), true),
             ]
@@ -146,7 +162,7 @@ mod tests {
             .flat_map(|peer| [(peer, true), (peer, false)])
         {
             for (decision, status, verdict) in decisions() {
-                let passed = verdict == Verdict::Passed;
+                let passed = verdict == LoggedVerdict::Passed;
                 for (end, broke_off) in ends().into_iter().take(if passed { 5 } else { 2 }) {
                     let line = line(peer, "/build?remote=secret&t=x", 5, |record| {
                         record.decision = decision.clone();
@@ -154,14 +170,14 @@ mod tests {
                         record.end = end;
                         record.sent = sent;
                     });
-                    let expected = Line {
+                    let expected = Logged {
                         method: "POST",
                         target: "/build?remote=…&t=x".into(),
                         received: 5,
                         broke_off,
                         verdict,
                     };
-                    assert_eq!(Line::read(&line), Some(expected), "{line}");
+                    assert_eq!(Logged::read(&line), Some(expected), "{line}");
                 }
             }
         }
@@ -178,7 +194,7 @@ mod tests {
             let line = line(here(), target, 0, |record| {
                 record.decision = Decision::Allowed("X".into());
             });
-            assert_eq!(Line::read(&line).expect("a line").target, read);
+            assert_eq!(Logged::read(&line).expect("a line").target, read);
         }
     }
 
@@ -186,7 +202,7 @@ mod tests {
     fn nothing_else_is_read_as_a_line() {
         let line = "2026-11-21T23:02:00.457Z info    172.20.0.3:44038 GET /version 200 in=0 \
                     out=792 7.26ms allowed by VERSION";
-        assert!(Line::read(line).is_some());
+        assert!(Logged::read(line).is_some());
         for (from, to) in [
             ("2026", "x | 2026"),
             ("2026-", "2026/"),
@@ -204,11 +220,15 @@ mod tests {
             (" allowed by VERSION", ""),
             ("GET ", "GET  "),
         ] {
-            assert_eq!(Line::read(&line.replacen(from, to, 1)), None, "{from} {to}");
+            assert_eq!(
+                Logged::read(&line.replacen(from, to, 1)),
+                None,
+                "{from} {to}"
+            );
         }
         for line in ["", "listening on tcp://[::]:2375", "…………………………………………………"]
         {
-            assert_eq!(Line::read(line), None);
+            assert_eq!(Logged::read(line), None);
         }
     }
 }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, Uri};
 
+use super::reason::Explanation;
 use super::redact::{beginning, loggable};
 use crate::observe::log::ACCESS;
 
-/// How a refusal of a client begins that is not let in.
-pub const NOT_LET_IN: &str = "clients at ";
+/// How the text of [`NotAdmitted`](super::Reason::NotAdmitted) begins.
+pub const NOT_ADMITTED: &str = "clients at ";
 
 /// Who connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +46,12 @@ impl fmt::Display for Peer {
 pub enum Decision {
     /// Nothing yet; the client went away before there was a verdict.
     None,
-    /// Its client is not let in. The text is what the client was told.
-    NotLetIn(String),
-    /// It is ambiguous or malformed. The text is what the client was told.
-    Ambiguous(String),
-    /// The policy denies it. The text is what the client was told.
-    Denied(String),
+    /// It was not forwarded.
+    Refused(Explanation),
     /// Allowed by the rule of this origin.
     Allowed(Arc<str>),
-    /// To be forwarded although it would be denied; the text is what the client would be told.
-    WouldDeny(String),
+    /// To be forwarded although it would be denied.
+    WouldDeny(Explanation),
 }
 
 /// How a request ended that was to be forwarded.
@@ -68,8 +65,8 @@ pub enum End {
     Tunnel(&'static str),
     /// Its body did not come whole.
     Upload(UploadFault),
-    /// The engine failed; the text is what the client was told.
-    Engine(String),
+    /// The engine failed.
+    Engine(Explanation),
 }
 
 /// What was wrong with a request's body.
@@ -82,7 +79,7 @@ pub enum UploadFault {
 }
 
 impl UploadFault {
-    /// As the client is told, and the log.
+    /// As the client and the log get it.
     pub fn message(self) -> &'static str {
         match self {
             UploadFault::Early => "the request body ended early",
@@ -158,13 +155,11 @@ impl Record {
     /// called allowed.
     fn told(&self) -> [&str; 6] {
         let (decided, why) = match (&self.decision, &self.end) {
-            (_, End::Engine(why)) => (FAILED, why.as_str()),
+            (_, End::Engine(why)) => (FAILED, why.text()),
             (Decision::None, _) => (UNDECIDED, ""),
-            (Decision::NotLetIn(why) | Decision::Ambiguous(why) | Decision::Denied(why), _) => {
-                (DENIED, why.as_str())
-            }
+            (Decision::Refused(why), _) => (DENIED, why.text()),
             (Decision::Allowed(origin), _) => (ALLOWED, &**origin),
-            (Decision::WouldDeny(why), _) => (WOULD_DENY, why.as_str()),
+            (Decision::WouldDeny(why), _) => (WOULD_DENY, why.text()),
         };
         let to_be_sent = [ALLOWED, WOULD_DENY].contains(&decided);
         let unsent = if to_be_sent && !self.sent { UNSENT } else { "" };
@@ -230,6 +225,12 @@ impl fmt::Display for Record {
     }
 }
 
+/// Writes the line of a client that got no request across, or no whole one.
+pub fn refused(peer: Peer, status: Option<StatusCode>, why: &Explanation) {
+    let status = status.as_ref().map_or("-", StatusCode::as_str);
+    log::warn!(target: ACCESS, "{peer} - - {status} {DENIED}{}", why.text());
+}
+
 /// A duration with three or so digits.
 fn took(time: Duration) -> String {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -249,6 +250,7 @@ fn took(time: Duration) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::observe::access::{EngineFault, Reason};
 
     /// A record with these ends, and its line.
     pub(in crate::observe::access) fn line(
@@ -271,12 +273,13 @@ pub(super) mod tests {
 
     #[test]
     fn only_what_the_engine_got_is_called_allowed() {
-        use Decision::{Allowed, Ambiguous, Denied, None, NotLetIn, WouldDeny};
+        use Decision::{Allowed, None, Refused, WouldDeny};
         let allowed = || Allowed("VERSION".into());
-        let would_deny = || WouldDeny("no".into());
+        let would_deny = || WouldDeny(Explanation::new(Reason::Ambiguous, "no"));
         let chunks = End::Upload(UploadFault::Chunks);
         let early = || End::Upload(UploadFault::Early);
-        let engine = || End::Engine("gone".into());
+        let fault = Reason::Engine(EngineFault::Gone);
+        let engine = || End::Engine(Explanation::new(fault.clone(), "gone"));
         for (decision, end, sent, told) in [
             (allowed(), End::Whole, true, "allowed by VERSION"),
             (
@@ -334,9 +337,12 @@ pub(super) mod tests {
                 false,
                 "unsent: would deny: no (the request body ended early)",
             ),
-            (Denied("no".into()), End::Whole, false, "denied: no"),
-            (Ambiguous("odd".into()), End::Whole, false, "denied: odd"),
-            (NotLetIn("out".into()), End::Whole, false, "denied: out"),
+            (
+                Refused(Explanation::new(Reason::Ambiguous, "odd")),
+                End::Whole,
+                false,
+                "denied: odd",
+            ),
             (None, End::Cut, false, "undecided (cut before its end)"),
         ] {
             let line = line(here(), "/version", 0, |record| {

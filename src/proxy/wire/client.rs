@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
-use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -19,6 +18,7 @@ use super::chunks::Fed;
 use super::head::{HEAD_TIMEOUT, MAX_HEAD, Refusal, checked_head, head_end, is_plain};
 use super::link::{AS_HTTP_11, ClientLink, Expect, HIJACKED, Notice};
 use super::opening;
+use crate::observe::access::Reason;
 
 /// A client's connection may idle this long between requests.
 const CLIENT_IDLE: Duration = Duration::from_secs(300);
@@ -151,7 +151,7 @@ impl ClientIo {
                         .is_some_and(|t| t.as_mut().poll(cx).is_ready());
                     if expired {
                         return self.refuse(Refusal::new(
-                            StatusCode::REQUEST_TIMEOUT,
+                            Reason::TimedOut,
                             "the request's head did not arrive within 10 seconds of its first byte",
                         ));
                     }

@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::StatusCode;
 use memchr::{memchr, memchr_iter, memchr3};
 
 use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
+use crate::observe::access::{Explanation, Part, Reason};
 
 /// A request head has this long from its first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,27 +22,24 @@ const MAX_HEADERS: usize = 100;
 /// What a connection refused to read, answered by its task once hyper is out of the way.
 #[derive(Debug)]
 pub(in crate::proxy) struct Refusal {
-    /// The answer's status.
-    pub status: StatusCode,
     /// What is wrong, and what to send instead.
-    pub message: String,
+    pub why: Explanation,
     /// What the client has sent, if it reads HTTP/2 and nothing else.
     pub http_2: Option<Vec<u8>>,
 }
 
 impl Refusal {
-    /// A refusal with this status and message, as HTTP/1.1 has it.
-    pub(in crate::proxy) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    /// A refusal as HTTP/1.1 has it.
+    pub(in crate::proxy) fn new(reason: Reason, text: impl Into<String>) -> Self {
         Self {
-            status,
-            message: message.into(),
+            why: Explanation::new(reason, text),
             http_2: None,
         }
     }
 
     pub(super) fn large_head() -> Self {
         Self::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Reason::TooLarge(Part::Head),
             "the request's head is larger than 64 KiB or has more than 100 headers",
         )
     }
@@ -97,11 +94,11 @@ pub(super) fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     match encode_target(&line[first + 1..last]) {
         Ok(Cow::Borrowed(_)) => Ok(None),
         Ok(Cow::Owned(target)) if target.len() > MAX_TARGET => Err(Refusal::new(
-            StatusCode::URI_TOO_LONG,
+            Reason::TooLarge(Part::Target),
             BadTarget::Long.to_string(),
         )),
         Ok(Cow::Owned(target)) => Ok(Some([&head[..=first], &target, &head[last..]].concat())),
-        Err(e) => Err(Refusal::new(StatusCode::BAD_REQUEST, e.to_string())),
+        Err(e) => Err(Refusal::new(Reason::Ambiguous, e.to_string())),
     }
 }
 

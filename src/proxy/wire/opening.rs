@@ -6,13 +6,13 @@
 
 use std::io;
 
-use http::StatusCode;
 use memchr::memchr;
 use tokio::io::Interest;
 use tokio::time::timeout;
 
 use super::head::{HEAD_TIMEOUT, MAX_HEAD, Refusal};
 use super::socket::Socket;
+use crate::observe::access::Reason;
 
 /// What no method is longer than; more of an endless one is not looked at again for each byte.
 const LONGEST_METHOD: usize = 32;
@@ -103,7 +103,7 @@ fn goaway(last: [u8; 4], reason: &str) -> Vec<u8> {
 }
 
 fn refused(message: &str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, message)
+    Refusal::new(Reason::Malformed, message)
 }
 
 /// Whether a byte may stand in a method (RFC 9110, section 5.6.2).
@@ -148,7 +148,7 @@ mod tests {
             (b"GET / b HTTP/1.1\n", None),
             (b"PRI * HTTP/2.0\r\n", None),
         ] {
-            let said = refusal(bytes, true).map(|refusal| refusal.message);
+            let said = refusal(bytes, true).map(|refusal| refusal.why.text().to_owned());
             assert_eq!(said.as_deref(), why, "{}", bytes.escape_ascii());
         }
         let endless = [b'A'; 100];

@@ -1,0 +1,111 @@
+//! Why a request was not forwarded, or was forwarded and failed: as a value to count and answer by,
+//! with the sentence that the client and the log get.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::record::UploadFault;
+use crate::policy::{Denial, Remedy};
+
+/// Why dockgate answers a request itself. A counter's label is one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The policy denies it; the remedy says what would allow it.
+    Denied(Arc<Remedy>),
+    /// Its client may not connect.
+    NotAdmitted,
+    /// Its target has no single meaning that an engine would give it.
+    Ambiguous,
+    /// It is not HTTP/1.1, or breaks its rules.
+    Malformed,
+    /// A part of it is larger than dockgate reads.
+    TooLarge(Part),
+    /// Its head did not come in time.
+    TimedOut,
+    /// Its body did not come whole.
+    Upload(UploadFault),
+    /// The engine gave no answer that could be passed on.
+    Engine(EngineFault),
+}
+
+/// What of a request can be too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The request line's target.
+    Target,
+    /// All of its head.
+    Head,
+}
+
+/// What is wrong with the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineFault {
+    /// Its socket cannot be connected to.
+    Unreachable,
+    /// Its socket took no connection in time.
+    Hung,
+    /// It ended the connection before its answer was whole.
+    Gone,
+    /// Its answer is not what HTTP allows.
+    Invalid,
+}
+
+impl Reason {
+    /// The answer's status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Reason::Denied(_) | Reason::NotAdmitted => StatusCode::FORBIDDEN,
+            Reason::Ambiguous | Reason::Malformed | Reason::Upload(_) => StatusCode::BAD_REQUEST,
+            Reason::TooLarge(Part::Target) => StatusCode::URI_TOO_LONG,
+            Reason::TooLarge(Part::Head) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Reason::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Reason::Engine(EngineFault::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Engine(EngineFault::Hung) => StatusCode::GATEWAY_TIMEOUT,
+            Reason::Engine(EngineFault::Gone | EngineFault::Invalid) => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+/// A reason with its text, rendered once for the client and the log.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    reason: Reason,
+    text: String,
+}
+
+impl Explanation {
+    /// What a client can read of a reason.
+    pub fn new(reason: Reason, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { reason, text }
+    }
+
+    /// What to go by.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> StatusCode {
+        self.reason.status()
+    }
+
+    /// What to show.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<&Denial> for Explanation {
+    fn from(denial: &Denial) -> Self {
+        let reason = Reason::Denied(Arc::clone(denial.remedy()));
+        Self::new(reason, denial.message())
+    }
+}
+
+impl From<UploadFault> for Explanation {
+    fn from(fault: UploadFault) -> Self {
+        Self::new(Reason::Upload(fault), fault.message())
+    }
+}
