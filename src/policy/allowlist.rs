@@ -10,7 +10,8 @@ use std::sync::Arc;
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::{
-    explain, portable,
+    explain,
+    portable::{self, BadPattern},
     remedy::{Miss, Obstacle},
     rule::Body,
     tree::TooComplex,
@@ -28,8 +29,8 @@ impl Regex {
     /// A pattern that means the same with its own anchors, which it does not need.
     ///
     /// # Errors
-    /// What is wrong with it, in a few words.
-    pub fn anchored(pattern: &str) -> Result<Regex, String> {
+    /// What is wrong with it.
+    pub fn anchored(pattern: &str) -> Result<Regex, BadPattern> {
         let inner = pattern.strip_prefix('^').unwrap_or(pattern);
         let end = inner.strip_suffix('$').filter(|rest| {
             let backslashes = rest.bytes().rev().take_while(|byte| *byte == b'\\').count();
@@ -52,8 +53,8 @@ impl Regex {
     /// Takes a pattern as Go's regexp package would read it.
     ///
     /// # Errors
-    /// What is wrong with it, in a few words.
-    pub fn new(pattern: &str) -> Result<Regex, String> {
+    /// What is wrong with it.
+    pub fn new(pattern: &str) -> Result<Regex, BadPattern> {
         // By itself, so that no parenthesis in it can end the group that it is put into.
         portable::check(pattern)?;
         let whole = format!("^(?:{pattern})$");
@@ -63,11 +64,12 @@ impl Regex {
             .build();
         match built {
             Ok(_) => Ok(Regex(whole)),
-            Err(regex::Error::CompiledTooBig(_)) => Err("it is too large".to_owned()),
+            Err(regex::Error::CompiledTooBig(_)) => Err(BadPattern::TooLarge),
             Err(error) => {
                 let text = error.to_string();
                 let last = text.lines().last().unwrap_or_default();
-                Err(last.trim_start_matches("error: ").to_owned())
+                let reason = last.trim_start_matches("error: ");
+                Err(BadPattern::Syntax(reason.to_owned()))
             }
         }
     }
@@ -313,7 +315,7 @@ mod tests {
             ("[é]", "Unicode"),
             (&".{1000}".repeat(50), "it is too large"),
         ] {
-            let error = Regex::new(pattern).expect_err(pattern);
+            let error = Regex::new(pattern).expect_err(pattern).to_string();
             assert!(error.contains(what), "{pattern}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }

@@ -21,6 +21,7 @@ use crate::api::{Method, Target};
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use explain::{printable, value_reading};
+pub use portable::BadPattern;
 pub use reach::Reached;
 pub use remedy::{Alternative, BadVersion, Lists, Miss, Obstacle, Remedy};
 pub use rule::{

@@ -6,6 +6,8 @@
 //! vertical tab here makes no difference, because no path may hold one. What Go makes of some 1500
 //! patterns is recorded in `tests/conformance/go-regexes.jsonl`, and a test compares.
 
+use std::fmt;
+
 use regex_syntax::ast::{
     AssertionKind, Ast, ClassSetBinaryOp, ClassSetItem, Flag, FlagsItemKind, GroupKind,
     HexLiteralKind, Literal, LiteralKind, Repetition, RepetitionKind, RepetitionRange, Visitor,
@@ -15,15 +17,38 @@ use regex_syntax::ast::{
 /// The most repetitions that Go takes, those around them counted.
 const MOST_REPEATED: u32 = 1000;
 
+/// Why a pattern is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadPattern {
+    /// It is no regular expression; the parser says why.
+    Syntax(String),
+    /// Go's regexp package reads it in another way; this is what to write.
+    NotPortable(&'static str),
+    /// It takes too much memory.
+    TooLarge,
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadPattern::Syntax(reason) => f.write_str(reason),
+            BadPattern::NotPortable(reason) => f.write_str(reason),
+            BadPattern::TooLarge => f.write_str("it is too large"),
+        }
+    }
+}
+
+impl std::error::Error for BadPattern {}
+
 /// Refuses a pattern that Go's regexp package reads in another way, or not at all.
-pub(super) fn check(pattern: &str) -> Result<(), String> {
+pub(super) fn check(pattern: &str) -> Result<(), BadPattern> {
     let ast = parse::Parser::new().parse(pattern);
-    let ast = ast.map_err(|error| error.kind().to_string())?;
+    let ast = ast.map_err(|error| BadPattern::Syntax(error.kind().to_string()))?;
     let portable = Portable {
         pattern,
         repeated: Vec::new(),
     };
-    visit(&ast, portable).map_err(ToOwned::to_owned)
+    visit(&ast, portable).map_err(BadPattern::NotPortable)
 }
 
 struct Portable<'a> {

@@ -7,7 +7,7 @@ use crate::{
         Method, Methods,
         sections::{ACTIONS, Action, Route, SECTIONS, Step},
     },
-    policy::{Regex, Subject, printable},
+    policy::{BadPattern, Regex, Subject, printable},
 };
 
 /// What engines serve besides, and no section or action grants.
@@ -57,7 +57,7 @@ pub(super) struct Written<'a> {
     pub(super) subject: Subject,
     pub(super) methods: Methods,
     /// How it is read.
-    pub(super) read: fn(&str) -> Result<Regex, String>,
+    pub(super) read: fn(&str) -> Result<Regex, BadPattern>,
 }
 
 impl Written<'_> {
