@@ -285,7 +285,7 @@ fn no_spelling_dodges_a_deny() {
                 if target.contains("%c3") {
                     assert!(verdict.is_err(), "{method} {target}");
                 } else {
-                    let told = format!("{} denies it; take that out to allow it", action.deny);
+                    let told = format!("{} is set; unset it to allow this request", action.deny);
                     assert_eq!(verdict, Err(told), "{method} {target}");
                 }
                 tried += 1;
@@ -377,9 +377,9 @@ fn a_write_below_libpod_that_no_action_has_is_denied_while_any_deny_is_set() {
         "DENY_TOP",
         "DENY_WAIT",
     ]);
-    let denied = "DENY_HISTORY denies it; take that out to allow it";
-    let denied_by_many = "DENY_HISTORY, DENY_LOGS, DENY_STATS and 2 more deny it; take them out to \
-         allow it";
+    let denied = "DENY_HISTORY is set; unset it to allow this request";
+    let denied_by_many = "DENY_HISTORY, DENY_LOGS, DENY_STATS and 2 more are set; unset them to \
+         allow this request";
     for path in [
         "/libpod",
         "/libpod/",
@@ -410,7 +410,7 @@ fn a_write_below_libpod_that_no_action_has_is_denied_while_any_deny_is_set() {
     // What actions have is left to their own denies.
     let all: Vec<&str> = ACTIONS.iter().map(|action| action.deny).collect();
     let verdict = decide(&everywhere(&all), "POST", "/v4/libpod/commit", Body::Empty);
-    let denied = "DENY_COMMIT denies it; take that out to allow it";
+    let denied = "DENY_COMMIT is set; unset it to allow this request";
     assert_eq!(verdict, Err(denied.to_owned()));
     let created = decide(&one, "POST", "/v4.0.0/libpod/pods/create", Body::Other);
     assert!(created.is_ok(), "{created:?}");

@@ -395,7 +395,7 @@ fn explain_tells_the_verdict_and_the_remedy() {
             "GET",
             "/nowhere",
             1,
-            "denied: GET /nowhere is not allowed: no section or action covers it; an SP_ALLOW_GET \
+            "denied: GET /nowhere is not allowed: no section or action covers this request; an SP_ALLOW_GET \
              pattern or a profile line can allow it",
         ),
     ] {

@@ -259,7 +259,7 @@ fn a_deny_beats_an_allow_and_says_so() {
     assert_eq!(verdict("GET"), Ok("A".to_owned()));
     assert_eq!(
         verdict("POST"),
-        Err("D denies it; take that out to allow it".to_owned())
+        Err("D is set; unset it to allow this request".to_owned())
     );
 }
 
@@ -286,7 +286,7 @@ fn a_policy_that_explodes_is_refused() {
     };
     let error = Policy::new(&[rule]).expect_err("2^30 states");
     assert!(
-        error.to_string().contains("too many or too entangled"),
+        error.to_string().contains("too many or too complex"),
         "{error}"
     );
 }
@@ -514,8 +514,8 @@ macro_rules! told {
     )*};
 }
 
-const ODD_VERSION: &str = "its first segment is not an API version like v1.41; DOCKER_API_VERSION \
-                           takes 1.41, without v or quotes";
+const ODD_VERSION: &str = "the first path segment is not an API version like v1.41; \
+                           DOCKER_API_VERSION must look like 1.41, without v or quotes";
 
 told! {
     nothing_is_granted: [], "POST" "/containers/create" =>
@@ -537,28 +537,28 @@ told! {
     only_the_hole: [("CONTAINERS", "1"), ("POST", "1")], "POST" "/containers/a/b/exec" =>
         "set EXEC=1";
     a_misread_value: [("CONTAINERS", "true")], "GET" "/containers/json" =>
-        "CONTAINERS=true is read as 0; write CONTAINERS=1";
+        "CONTAINERS=true is read as 0; use CONTAINERS=1";
     a_misread_value_and_more: [("CONTAINERS", "yes")], "DELETE" "/containers/x" =>
-        "CONTAINERS=yes is read as 0; write CONTAINERS=1 and POST=1";
+        "CONTAINERS=yes is read as 0; use CONTAINERS=1 and POST=1";
     two_misread_values: [("CONTAINERS", "yes"), ("POST", " 1")], "DELETE" "/containers/x" =>
-        "CONTAINERS=yes is read as 0 and POST=\" 1\" is read as 0; write CONTAINERS=1 and POST=1";
+        "CONTAINERS=yes is read as 0 and POST=\" 1\" is read as 0; use CONTAINERS=1 and POST=1";
     off_is_no_misreading: [("CONTAINERS", "off")], "GET" "/containers/json" =>
         "set ALLOW_LIST=1, or CONTAINERS=1";
     a_deny: [("CONTAINERS", "1"), ("DENY_LOGS", "1")], "GET" "/containers/x/logs" =>
-        "DENY_LOGS denies it; take that out to allow it";
+        "DENY_LOGS is set; unset it to allow this request";
     two_denies: [("ALLOW_KILL", "1"), ("DENY_KILL", "1"), ("DENY_RESTARTS", "1")],
         "POST" "/containers/x/kill" =>
-        "DENY_KILL and DENY_RESTARTS deny it; take them out to allow it";
+        "DENY_KILL and DENY_RESTARTS are set; unset them to allow this request";
     a_deny_of_what_nothing_allows: [("DENY_EXEC", "1")], "POST" "/exec/x/start" =>
-        "DENY_EXEC denies it; take that out, then set ALLOW_EXEC=1, or EXEC=1 and POST=1";
+        "DENY_EXEC is set; unset it, then set ALLOW_EXEC=1, or EXEC=1 and POST=1";
     unknown_path: [("POST", "1")], "GET" "/libpod/info" =>
-        "no section or action covers it; an SP_ALLOW_GET pattern or a profile line can allow it";
+        "no section or action covers this request; an SP_ALLOW_GET pattern or a profile line can allow it";
     root_path: [], "GET" "/" =>
-        "no section or action covers it; an SP_ALLOW_GET pattern or a profile line can allow it";
+        "no section or action covers this request; an SP_ALLOW_GET pattern or a profile line can allow it";
     debug_path: [("POST", "1")], "HEAD" "/debug/pprof/heap" =>
-        "no section or action covers it; an SP_ALLOW_HEAD pattern or a profile line can allow it";
+        "no section or action covers this request; an SP_ALLOW_HEAD pattern or a profile line can allow it";
     no_ascii: [], "GET" "/libpod/caf%C3%A9" =>
-        "no section or action covers it; a profile line can allow it";
+        "no section or action covers this request; a profile line can allow it";
     the_v_twice: [], "GET" "/vv1.41/_ping" => ODD_VERSION;
     no_v: [], "HEAD" "/1.41/_ping" => ODD_VERSION;
     a_version_in_quotes: [], "GET" "/v%221.41%22/_ping" => ODD_VERSION;
@@ -566,7 +566,7 @@ told! {
     a_version_of_no_docker: [], "GET" "/v1.41x/containers/json" => ODD_VERSION;
     a_version_and_a_preset: [("PRESET", "autoheal")], "GET" "/vv1.41/_ping" => ODD_VERSION;
     a_number_that_is_no_version: [], "GET" "/1.41/nowhere" =>
-        "no section or action covers it; an SP_ALLOW_GET pattern or a profile line can allow it";
+        "no section or action covers this request; an SP_ALLOW_GET pattern or a profile line can allow it";
     beside_a_preset_a_narrow_grant_is_offered: [("PRESET", "autoheal")],
         "POST" "/containers/x/kill" => "set ALLOW_KILL=1, or ALLOW_RESTARTS=1";
     beside_a_preset_a_section_is_the_last_resort: [("PRESET", "autoheal")], "GET" "/info" =>
@@ -574,11 +574,11 @@ told! {
     and_says_what_else_it_brings: [("PRESET", "autoheal")], "GET" "/events" =>
         "set EVENTS=1, which also grants PING and VERSION unless they are 0";
     a_deny_of_what_nothing_covers: [("SP_ALLOW_GET", "/version"), ("DENY_INSPECT", "1")],
-        "GET" "/containers/a/b/json" => "DENY_INSPECT denies it, and no section or action covers it";
+        "GET" "/containers/a/b/json" => "DENY_INSPECT is set, and no section or action covers this request";
     no_pattern_takes_these_bytes: [("SP_ALLOW_GET", "/version")], "GET" "/libpod/caf%C3%A9" =>
-        "no SP_ALLOW_GET pattern matches a path with bytes that are not ASCII";
+        "no SP_ALLOW_GET pattern matches a path with non-ASCII bytes";
     unknown_method: [("CONTAINERS", "1"), ("POST", "1")], "PROPFIND" "/containers/json" =>
-        "the Docker API has no such method; it has GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS";
+        "the Docker API has no such method; it uses GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS";
 }
 
 #[test]
@@ -587,17 +587,17 @@ fn what_is_wrong_with_a_path_is_told_where_a_denial_shows_it_in_another_spelling
         (
             "/v1.41/v1.51/_ping",
             "/v1.51/_ping",
-            "it has two API versions; remove the one in the client's address",
+            "the path has two API versions; remove the one in the client's address",
         ),
         (
             "/libpod%2Finfo",
             "/libpod/info",
-            "no section or action covers it; an SP_ALLOW_GET pattern can allow it",
+            "no section or action covers this request; an SP_ALLOW_GET pattern can allow it",
         ),
         (
             "/libpod%2Fcaf%c3%a9",
             "/libpod/caf%C3%A9",
-            "no section or action covers it, and no pattern or profile line can",
+            "no section or action covers this request, and no pattern or profile line can allow it",
         ),
     ] {
         let text = format!("GET {shown} is not allowed: {remedy}");
@@ -615,8 +615,8 @@ fn a_failed_condition_is_told() {
     );
     assert_eq!(
         told(&start, "POST", path, Body::Other),
-        "POST /containers/x/start is not allowed: ALLOW_START allows it only without a body over 7 bytes or in \
-         chunks; else set CONTAINERS=1 and POST=1"
+        "POST /containers/x/start is not allowed: ALLOW_START allows this request only without a body over 7 bytes or in \
+         chunks; otherwise set CONTAINERS=1 and POST=1"
     );
     assert_eq!(
         told(
@@ -625,8 +625,8 @@ fn a_failed_condition_is_told() {
             "/v1.41/containers/x/start?checkpoint=c",
             Body::Other
         ),
-        "POST /containers/x/start is not allowed: ALLOW_START allows it only without a body over 7 bytes or in \
-         chunks and without checkpoint or checkpoint-dir in the query or a form; else set CONTAINERS=1 and POST=1"
+        "POST /containers/x/start is not allowed: ALLOW_START allows this request only without a body over 7 bytes or in \
+         chunks and without checkpoint or checkpoint-dir in the query or a form; otherwise set CONTAINERS=1 and POST=1"
     );
     // What would not help is not offered.
     assert_eq!(

@@ -676,7 +676,7 @@ fn presets_add_up_and_a_deny_takes_away() {
     let policy = settings(&[("PRESET", "dozzle"), ("DENY_LOGS", "1")]).policy;
     assert_eq!(
         decide(&policy, "GET /containers/x/logs"),
-        Err("DENY_LOGS denies it; take that out to allow it".to_owned())
+        Err("DENY_LOGS is set; unset it to allow this request".to_owned())
     );
 }
 

@@ -163,7 +163,7 @@ fn follow(
     let context = format!("{environment:?} {request:?}: {remedy}");
     let mut count = |what| *followed.entry(what).or_default() += 1;
     if let Some((denies, rest)) =
-        (remedy.split_once(" denies it")).or_else(|| remedy.split_once(" deny it"))
+        (remedy.split_once(" is set")).or_else(|| remedy.split_once(" are set"))
     {
         let mut without = environment.clone();
         for deny in denies.split(", ").flat_map(|denies| denies.split(" and ")) {
@@ -181,17 +181,20 @@ fn follow(
         }
         let left = policies.remedy(&without, request);
         let rest = rest
-            .strip_prefix("; take that out")
-            .or(rest.strip_prefix("; take them out"))
+            .strip_prefix("; unset it")
+            .or(rest.strip_prefix("; unset them"))
             .unwrap_or(rest);
         match rest.strip_prefix(", then ") {
             Some(then) => follow(policies, &without, request, then, followed),
-            None if rest == " to allow it" => {
+            None if rest == " to allow this request" => {
                 assert_eq!(left, None, "{context}");
                 count("a deny");
             }
             None => {
-                assert_eq!(rest, ", and no section or action covers it", "{context}");
+                assert_eq!(
+                    rest, ", and no section or action covers this request",
+                    "{context}"
+                );
                 assert!(left.is_some_and(|left| !left.contains("=1")), "{context}");
                 count("a deny of what nothing covers");
             }
@@ -199,11 +202,8 @@ fn follow(
         return;
     }
     for clause in remedy.split("; ") {
-        let clause = clause.strip_prefix("else ").unwrap_or(clause);
-        if let Some(sets) = clause
-            .strip_prefix("set ")
-            .or(clause.strip_prefix("write "))
-        {
+        let clause = clause.strip_prefix("otherwise ").unwrap_or(clause);
+        if let Some(sets) = clause.strip_prefix("set ").or(clause.strip_prefix("use ")) {
             for alternative in sets.split(", or ") {
                 let (grants, brings) = match alternative.split_once(", which also grants ") {
                     Some((grants, brings)) => (grants, brings),
@@ -225,7 +225,7 @@ fn follow(
                     count("what comes with it");
                 }
             }
-        } else if let Some((_, limits)) = clause.split_once(" allows it only ") {
+        } else if let Some((_, limits)) = clause.split_once(" allows this request only ") {
             let mut kept = request.clone();
             if limits.contains("without a body") || limits.contains("or a form") {
                 kept.body = Body::Empty;
@@ -243,20 +243,20 @@ fn follow(
                 "{context}"
             );
         } else if clause.starts_with("no SP_ALLOW_") {
-            let is_ascii = !clause.ends_with("that are not ASCII");
+            let is_ascii = !clause.ends_with("with non-ASCII bytes");
             assert_eq!(pattern_allows(request), is_ascii, "{context}");
             count("a pattern");
         } else if clause.starts_with("no line of profile ") {
-            let can = clause.ends_with("matches it");
+            let can = clause.ends_with("matches this request");
             assert_eq!(line_allows(request), can, "{context}");
             count("a line");
-        } else if clause == "no section or action covers it"
-            || clause.starts_with("no section or action covers it, and no pattern")
+        } else if clause == "no section or action covers this request"
+            || clause.starts_with("no section or action covers this request, and no pattern")
         {
             let mut all = environment.clone();
             all.extend(everything());
             assert!(policies.remedy(&all, request).is_some(), "{context}");
-            if clause.ends_with("can") {
+            if clause.ends_with("can allow it") {
                 assert!(
                     !pattern_allows(request) && !line_allows(request),
                     "{context}"
@@ -272,17 +272,17 @@ fn follow(
                 "{context}"
             );
             count("a pattern or a line");
-        } else if clause.starts_with("its first segment is not an API version") {
+        } else if clause.starts_with("the first path segment is not an API version") {
             let (_, rest) = request.path[1..].split_once('/').expect("more behind it");
             is_mended(policies, environment, request, format!("/v1.41/{rest}"));
             count("a version");
-        } else if clause.starts_with("it has two API versions") {
+        } else if clause.starts_with("the path has two API versions") {
             let (_, rest) = request.path[1..].split_once('/').expect("more behind it");
             is_mended(policies, environment, request, format!("/{rest}"));
             count("two versions");
         } else {
             let more = [
-                "DOCKER_API_VERSION takes ",
+                "DOCKER_API_VERSION must look like ",
                 "remove the one in the client's address",
             ];
             assert!(

@@ -20,7 +20,7 @@ pub(super) fn obstacles(obstacles: &[Obstacle]) -> String {
     for (at, obstacle) in obstacles.iter().enumerate() {
         text += match (obstacle, at) {
             (_, 0) => "",
-            (Obstacle::NotGranted(_), _) => "; else ",
+            (Obstacle::NotGranted(_), _) => "; otherwise ",
             _ => "; ",
         };
         text += &one(obstacle);
@@ -35,27 +35,26 @@ fn denied(origins: &[Arc<str>], rest: &[Obstacle]) -> String {
         origins.truncate(MOST_DENIES);
         origins.push(format!("{more} more"));
     }
-    let (verb, object) = if origins.len() == 1 {
-        ("denies", "that")
-    } else {
-        ("deny", "them")
+    let (are, them) = match origins.len() {
+        1 => ("is", "it"),
+        _ => ("are", "them"),
     };
-    let denies = format!("{} {verb} it", list(&origins));
+    let denies = format!("{} {are} set", list(&origins));
     match rest {
-        [] => format!("{denies}; take {object} out to allow it"),
+        [] => format!("{denies}; unset {them} to allow this request"),
         [Obstacle::Uncovered(None)] => format!("{denies}, and {UNCOVERED}"),
-        rest => format!("{denies}; take {object} out, then {}", obstacles(rest)),
+        rest => format!("{denies}; unset {them}, then {}", obstacles(rest)),
     }
 }
 
-const UNCOVERED: &str = "no section or action covers it";
+const UNCOVERED: &str = "no section or action covers this request";
 
 fn one(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::Denied(origins) => denied(origins, &[]),
         Obstacle::Limited { origin, failed } => {
             let failed: Vec<String> = failed.iter().map(condition).collect();
-            format!("{origin} allows it only {}", failed.join(" and "))
+            format!("{origin} allows this request only {}", failed.join(" and "))
         }
         Obstacle::NotGranted(alternatives) => not_granted(alternatives),
         Obstacle::Uncovered(None) => UNCOVERED.to_owned(),
@@ -66,28 +65,30 @@ fn one(obstacle: &Obstacle) -> String {
                 (true, true) => format!("{UNCOVERED}; {pattern} or {line} can allow it"),
                 (true, false) => format!("{UNCOVERED}; {pattern} can allow it"),
                 (false, true) => format!("{UNCOVERED}; {line} can allow it"),
-                (false, false) => format!("{UNCOVERED}, and no pattern or profile line can"),
+                (false, false) => {
+                    format!("{UNCOVERED}, and no pattern or profile line can allow it")
+                }
             }
         }
         Obstacle::Version(BadVersion::Odd) => {
-            "its first segment is not an API version like v1.41; DOCKER_API_VERSION takes 1.41, \
-             without v or quotes"
+            "the first path segment is not an API version like v1.41; DOCKER_API_VERSION must look \
+             like 1.41, without v or quotes"
                 .to_owned()
         }
         Obstacle::Version(BadVersion::Second) => {
-            "it has two API versions; remove the one in the client's address".to_owned()
+            "the path has two API versions; remove the one in the client's address".to_owned()
         }
         Obstacle::Unmatched { what, miss } => {
             let unmatched = match miss {
                 Miss::Path(path) => path,
-                Miss::NotAscii => "a path with bytes that are not ASCII",
-                Miss::Target => "it",
-                Miss::Form => "one with a form",
-                Miss::Escapes => "a path with needless escapes, or with too few",
+                Miss::NotAscii => "a path with non-ASCII bytes",
+                Miss::Target => "this request",
+                Miss::Form => "a request with a form body",
+                Miss::Escapes => "a path with unnecessary or missing escapes",
             };
             format!("no {what} matches {unmatched}")
         }
-        Obstacle::UnknownMethod => "the Docker API has no such method; it has GET, HEAD, POST, \
+        Obstacle::UnknownMethod => "the Docker API has no such method; it uses GET, HEAD, POST, \
                                     PUT, DELETE, PATCH and OPTIONS"
             .to_owned(),
     }
@@ -109,7 +110,7 @@ fn not_granted(all: &[Alternative]) -> String {
     let alternatives = alternatives.join(", or ");
     match Vec::from_iter(readings).as_slice() {
         [] => format!("set {alternatives}"),
-        readings => format!("{}; write {alternatives}", list(readings)),
+        readings => format!("{}; use {alternatives}", list(readings)),
     }
 }
 

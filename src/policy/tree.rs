@@ -53,7 +53,7 @@ pub struct TooComplex;
 
 impl fmt::Display for TooComplex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the rules are too many or too entangled to be compiled; write fewer of them")
+        f.write_str("the rules are too many or too complex to compile; use fewer rules")
     }
 }
 

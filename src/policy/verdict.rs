@@ -54,8 +54,10 @@ impl fmt::Display for Unprotected {
         let variable = self.variable();
         write!(f, "{variable}=1: NOTHING IS BEING PROTECTED: ")?;
         f.write_str(match self {
-            Unprotected::Learn => "every request is forwarded, and SIGUSR1 prints what was learned",
-            Unprotected::DryRun => "every request is forwarded, and the log says `would deny`",
+            Unprotected::Learn => {
+                "every request is forwarded; SIGUSR1 prints what dockgate learned"
+            }
+            Unprotected::DryRun => "every request is forwarded; denials are logged as `would deny`",
         })
     }
 }

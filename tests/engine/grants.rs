@@ -34,7 +34,7 @@ fn an_exec_works_by_its_action() {
         assert_eq!(gate.run(&format!("docker rm -f {name}")).code, 1);
     }
     for gate in Gate::each("CONTAINERS EXEC POST DENY_EXEC") {
-        let denied = "is not allowed: DENY_EXEC denies it; take that out to allow it";
+        let denied = "is not allowed: DENY_EXEC is set; unset it to allow this request";
         gate.refused(&format!("docker exec {name} true"), 1, denied);
     }
 }

@@ -76,7 +76,7 @@ fn a_deny_holds_on_podman_however_a_version_is_spelled() {
         let mut client = Wire::tcp(gate.address);
         let (status, text) = ask(&mut client, "POST", path, &body);
         assert_eq!(status, 403, "{path}: {text}");
-        assert!(text.contains("DENY_CREATE denies it"), "{path}: {text}");
+        assert!(text.contains("DENY_CREATE is set"), "{path}: {text}");
         // It is no 404 that is denied here.
         let (status, text) = ask(&mut direct, "POST", path, &body);
         assert_eq!(status, 201, "{path}: {text}");
@@ -103,14 +103,14 @@ fn a_deny_holds_on_podman_however_a_version_is_spelled() {
     // No section and no action grants a version that only this engine knows.
     let gate = Gate::before(&podman.socket, "CONTAINERS POST ALLOW_CREATE ALLOW_LIST");
     let mut client = Wire::tcp(gate.address);
-    let version = "its first segment is not an API version";
+    let version = "the first path segment is not an API version";
     for (method, path, told) in [
         ("POST", "/v1.41x/containers/create", version),
         ("GET", "/v1.41x/containers/json", version),
         (
             "GET",
             "/v4.0.0/libpod/containers/json",
-            "no section or action covers it",
+            "no section or action covers this request",
         ),
     ] {
         let (status, text) = ask(&mut client, method, path, "");
@@ -135,7 +135,7 @@ fn podmans_client_works_but_for_what_is_denied() {
     assert_eq!(names, gate.sh("echo $N"));
     assert_ne!(gate.run(&format!("{remote} exec $N true")).code, 0);
     gate.dockgate()
-        .line(|line| line.ends_with("DENY_EXEC denies it; take that out to allow it"));
+        .line(|line| line.ends_with("DENY_EXEC is set; unset it to allow this request"));
     gate.sh(&format!("{remote} rm -f -t 0 $N"));
 }
 

@@ -142,7 +142,7 @@ fn a_body_that_the_engine_leaves_unread_is_forwarded_as_it_was_sent() {
     ] {
         let response = gate.refusal(format!("{start}{rest}"));
         assert_eq!(response.status(), 403, "{rest}");
-        let told = "ALLOW_START allows it only without a body over 7 bytes or in chunks";
+        let told = "ALLOW_START allows this request only without a body over 7 bytes or in chunks";
         assert!(response.text().contains(told), "{}", response.text());
     }
     gate.still_works();

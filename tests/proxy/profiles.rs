@@ -193,6 +193,6 @@ fn a_built_in_profile_says_whose_rights_it_has() {
     assert!(
         response
             .text()
-            .contains("no line of profile traefik matches it")
+            .contains("no line of profile traefik matches this request")
     );
 }
