@@ -757,7 +757,7 @@ fn learn_reads_logs_and_nothing_else() {
     for part in [
         "# Learned from 2 requests, skipping 2 requests that no grant affects and 1 line of \
          other containers and 2 lines without a request; denied requests are treated as having no body.\n\
-         # Any one of these lets all of them pass.\n",
+         # Each of these allows all of them.\n",
         "environment:\n  ALLOW_START: 1\n  EVENTS: 0\n  PING: 0\n  VERSION: 1\n#\n",
         "  SP_ALLOW_GET: '/(v[0-9.]+/)?version'\n",
         "\nPOST /(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/start\n",
@@ -921,11 +921,11 @@ fn learn_takes_any_bytes_for_lines() {
     let mut log = vec![b'x'; 1 << 20];
     log.extend(b"\n\xff\xfe\n\0\n\n");
     let learned = learn(&["-"], &log);
-    let told = "# Nothing was learned: there was no request, skipping 4 lines without a request.\n";
+    let told = "# Nothing was learned: no requests, skipping 4 lines without a request.\n";
     assert_eq!((learned.code, learned.out.as_str()), (0, told));
     assert_eq!(
         learn(&["-"], b"").out,
-        "# Nothing was learned: there was no request.\n"
+        "# Nothing was learned: no requests.\n"
     );
     for file in ["/nowhere/log", "/"] {
         let failed = learn(&[file], b"");

@@ -201,12 +201,8 @@ fn heading_is_true(session: &[Request], learned: &Learned) {
     for policy in policies {
         all &= session.iter().all(|one| passes(&policy, one));
     }
-    let exceptions = if all {
-        ""
-    } else {
-        ", except those that it names"
-    };
-    let heading = format!("# Any one of these lets all of them pass{exceptions}.");
+    let exceptions = if all { "" } else { ", except those it names" };
+    let heading = format!("# Each of these allows all of them{exceptions}.");
     assert_eq!(learned.comments[1], heading, "{session:?}\n{learned:#?}");
 }
 
@@ -405,7 +401,7 @@ fn a_report_reads_well() {
         "GET /debug/vars",
     ];
     let expected = r"# Learned from 9 requests.
-# Any one of these lets all of them pass, except those that it names.
+# Each of these allows all of them, except those it names.
 #
 # 1. Variables:
 environment:
@@ -419,7 +415,7 @@ environment:
   VERSION: 0
 # no section or action covers GET /debug/vars
 #
-# 2. Regex allowlists (better than 0.0.0.0/0 is the client's name or network):
+# 2. Regex allowlists (replace 0.0.0.0/0 with the client's name or network):
 environment:
   SP_LISTENIP: '0.0.0.0'
   SP_ALLOWFROM: '0.0.0.0/0'
@@ -427,14 +423,14 @@ environment:
   SP_ALLOW_GET_2: '/(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/json'
   SP_ALLOW_GET_3: '/(v[0-9.]+/)?images/[a-zA-Z0-9_.:@-]+(/[a-zA-Z0-9_.:@-]+)*/json'
   SP_ALLOW_GET_4: '/(v[0-9.]+/)?debug/vars'
-# no pattern takes bytes that are not ASCII: GET /networks/caf\xc3\xa9
+# no pattern matches non-ASCII bytes: GET /networks/caf\xc3\xa9
   SP_ALLOW_GET_5: '/(v[0-9.]+/)?networks/my\x20net'
   SP_ALLOW_HEAD: '/(v[0-9.]+/)?_ping'
   SP_ALLOW_POST: '/(v[0-9.]+/)?containers/[a-zA-Z0-9_.-]+/restart'
 #
 # 3. A profile file:
 GET /(v[0-9.]+/)?containers/json(\?.*)?
-# no profile takes a form, or an escape that is needless or missing: GET /containers/{id}/json
+# no profile line matches a form body, or unnecessary or missing escapes: GET /containers/{id}/json
 GET /(v[0-9.]+/)?images/([a-zA-Z0-9_.:@-]|%3[Aa]|%40)+(/([a-zA-Z0-9_.:@-]|%3[Aa]|%40)+)*/json
 GET /(v[0-9.]+/)?debug/vars
 GET /(v[0-9.]+/)?networks/caf%[Cc]3%[Aa]9
@@ -455,10 +451,7 @@ environment:
 # End of what was learned.
 ";
     assert_eq!(report(&session.map(request)), expected);
-    assert_eq!(
-        report(&[]),
-        "# Nothing was learned: there was no request.\n"
-    );
+    assert_eq!(report(&[]), "# Nothing was learned: no requests.\n");
 }
 
 #[test]
@@ -517,7 +510,7 @@ fn the_nearest_preset_is_told_with_what_it_lacks() {
     ];
     let learned = learn(&session.map(request));
     assert_eq!(pairs(&learned.preset), [("PRESET", "dozzle")]);
-    let told = "# 4. The nearest preset, with what it lacks (not used of it: STATS):";
+    let told = "# 4. The nearest preset, with what it lacks (unused: STATS):";
     assert!(
         learned.comments.iter().any(|line| line == told),
         "{learned:#?}"
@@ -540,14 +533,13 @@ fn unknown_paths_are_kept_up_to_a_bound_and_routes_always() {
     let report = learner.report("");
     assert!(report.len() < 100_000, "{}", report.len());
     let learned = Learned::read(&report);
-    let told =
-        "# 745 of them are NOT covered: only 256 unknown paths are kept, of at most 256 bytes.";
+    let told = "# 745 of them are NOT covered: dockgate keeps at most 256 unknown paths, each of at most 256 bytes.";
     assert!(
         learned.comments.iter().any(|line| line == told),
         "{:?}",
         &learned.comments[..3]
     );
-    let heading = "# Any one of these lets the others pass, except those that it names.";
+    let heading = "# Each of these allows the others, except those it names.";
     assert_eq!(learned.comments[2], heading);
     assert!(learned.environment().contains(&("ALLOW_INSPECT", "1")));
     assert!(learned.environment().contains(&("INFO", "1")));

@@ -820,9 +820,9 @@ fn what_is_shown_means_the_same() {
         assert_eq!((code, err.as_str()), (0, ""));
         let load = |heading| settings(&pasted(&shown, heading));
         let policy = load("As a preset:").policy;
-        let actions = load("In actions, the same:").policy;
-        let sections = load("In section variables, the nearest:").policy;
-        let regexes = pasted(&shown, "In regexes:");
+        let actions = load("The same as actions:").policy;
+        let sections = load("The closest section variables:").policy;
+        let regexes = pasted(&shown, "As regexes:");
         let regexes = regexes.into_iter().collect::<Snapshot>().of_process_1();
         let regexes = Settings::load(&regexes).expect("a configuration that starts");
         assert_eq!(

@@ -37,10 +37,7 @@ pub(super) fn run(matches: &ArgMatches, _: &Snapshot) -> u8 {
             Some(preset) => show(preset),
             None => {
                 let help = Preset::meant_by(name);
-                complain(&format_args!(
-                    "no preset is called {}; {help}",
-                    printable(name)
-                ));
+                complain(&format_args!("unknown preset {}; {help}", printable(name)));
                 return WRONG_USAGE;
             }
         },
@@ -81,15 +78,18 @@ fn show(preset: &Preset) -> String {
         let variables = variables.collect::<Vec<_>>().join(" ");
         line(
             &mut text,
-            format_args!("\nNot in it: {}. For that add\n  {variables}", option.doc),
+            format_args!(
+                "\nNot included: {}. To allow it, add\n  {variables}",
+                option.doc
+            ),
         );
     }
-    text.push_str("\nIn actions, the same:\n");
+    text.push_str("\nThe same as actions:\n");
     variables(&mut text, &exact(preset));
     let ways = Ways::of_table();
     let nearest = nearest(preset, &ways);
     let (nearest, wider) = (with_defaults(&nearest), wider(preset, &nearest, &ways));
-    text.push_str("\nIn section variables, the nearest:\n");
+    text.push_str("\nThe closest section variables:\n");
     variables(&mut text, &nearest);
     if !wider.is_empty() {
         line(
@@ -97,7 +97,7 @@ fn show(preset: &Preset) -> String {
             format_args!("  which also allow {}", wider.join(" ")),
         );
     }
-    text.push_str("\nIn regexes:\n");
+    text.push_str("\nAs regexes:\n");
     for (name, value) in REACH {
         line(&mut text, format_args!("      {name}: '{value}'"));
     }
@@ -109,7 +109,7 @@ fn show(preset: &Preset) -> String {
     }
     line(
         &mut text,
-        "  where better than 0.0.0.0/0 is the client's name or network",
+        "  replace 0.0.0.0/0 with the client's name or network",
     );
     let limited = preset.pieces().filter_map(|piece| match piece {
         Piece::Action(action) if preset.unconditional.contains(&action.name) => None,
@@ -123,7 +123,7 @@ fn show(preset: &Preset) -> String {
         let limited = limited.join(", ");
         line(
             &mut text,
-            format_args!("  which do not look for what these demand: {limited}"),
+            format_args!("  regexes do not check the conditions of {limited}"),
         );
     }
     text

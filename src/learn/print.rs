@@ -31,15 +31,15 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
         left_out,
     } = seen;
     if *requests == 0 {
-        return writeln!(text, "# Nothing was learned: there was no request{more}.");
+        return writeln!(text, "# Nothing was learned: no requests{more}.");
     }
     let places = places(kinds);
     writeln!(text, "# Learned from {requests} requests{more}.")?;
     if *left_out > 0 {
         writeln!(
             text,
-            "# {left_out} of them are NOT covered: only {MOST_OTHERS} unknown paths are kept, of at \
-             most {LONGEST_OTHER} bytes."
+            "# {left_out} of them are NOT covered: dockgate keeps at most {MOST_OTHERS} unknown paths, \
+             each of at most {LONGEST_OTHER} bytes."
         )?;
     }
     let named = kinds.iter().any(|(kind, traits)| {
@@ -47,17 +47,13 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
     });
     writeln!(
         text,
-        "# Any one of these lets {} pass{}.",
+        "# Each of these allows {}{}.",
         if *left_out > 0 {
             "the others"
         } else {
             "all of them"
         },
-        if named {
-            ", except those that it names"
-        } else {
-            ""
-        }
+        if named { ", except those it names" } else { "" }
     )?;
     writeln!(text, "#\n# 1. Variables:\nenvironment:")?;
     let chosen = smallest(kinds.keys());
@@ -74,7 +70,7 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
     }
     writeln!(
         text,
-        "#\n# 2. Regex allowlists (better than 0.0.0.0/0 is the client's name or network):\n\
+        "#\n# 2. Regex allowlists (replace 0.0.0.0/0 with the client's name or network):\n\
          environment:"
     )?;
     for (name, value) in REACH {
@@ -85,7 +81,7 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
         let Some(pattern) = decoded(place) else {
             writeln!(
                 text,
-                "# no pattern takes bytes that are not ASCII: {}",
+                "# no pattern matches non-ASCII bytes: {}",
                 readable(*method, place)
             )?;
             continue;
@@ -107,7 +103,7 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
             let readable = readable(*method, place);
             writeln!(
                 text,
-                "# no profile takes a form, or an escape that is needless or missing: {readable}"
+                "# no profile line matches a form body, or unnecessary or missing escapes: {readable}"
             )?;
         }
         if traits.plain || traits.escaped {
@@ -118,7 +114,7 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
     if let Some(near) = nearest(kinds.keys()) {
         let unused = match near.unused.as_slice() {
             [] => String::new(),
-            some => format!(" (not used of it: {})", some.join(" ")),
+            some => format!(" (unused: {})", some.join(" ")),
         };
         writeln!(
             text,

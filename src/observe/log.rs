@@ -1,6 +1,6 @@
 //! The log: env_logger's lines on stdout, written by a thread of their own.
 //!
-//! A request never waits for whoever reads stdout. Lines go to a bounded buffer; while the reader
+//! A request never waits for the reader of stdout. Lines go to a bounded buffer; while the reader
 //! stalls and the buffer is full they are dropped and counted, and the count is logged as soon as
 //! there is room again.
 
@@ -211,7 +211,7 @@ impl Queue {
             drop(lines);
             // Now, while there is room: a reader that stalls again may leave none behind the batch.
             if dropped > 0 {
-                log::warn!("{dropped} log lines dropped: whoever reads stdout does not keep up");
+                log::warn!("{dropped} log lines dropped: the reader of stdout is too slow");
             }
             // A reader that went away for good costs the log, never the service.
             let _ = out.write_all(&batch).and_then(|()| out.flush());

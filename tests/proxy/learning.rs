@@ -301,7 +301,7 @@ fn only_what_a_grant_could_have_changed_is_learned() {
     assert_eq!(gate.refusal(STOP).status(), 403);
     gate.dockgate.signal(Signal::USR1);
     gate.dockgate
-        .line(|line| line == "# Nothing was learned: there was no request.");
+        .line(|line| line == "# Nothing was learned: no requests.");
 
     let gate = Gate::with(LEARN);
     let bad = "GET /containers//json HTTP/1.1\r\nHost: docker\r\n\r\n";
