@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::sections::{ACTIONS, Route, SECTIONS},
-    config::{PRESETS, Piece, Preset, REACH, patterns},
+    config::{PRESETS, Piece, Preset, REACH, Snapshot, patterns},
     learn::Ways,
     policy::{Alternative, Body, printable},
 };
