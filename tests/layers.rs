@@ -265,18 +265,6 @@ fn the_pure_layers_name_no_other_crates() {
     }
 }
 
-/// A policy that protects nothing is made in one place, where somebody asked for it.
-#[test]
-fn only_the_settings_take_the_protection_away() {
-    let modules = MAY_SEE.iter().flat_map(|(module, _)| sources(module));
-    let calls = modules.filter(|(_, text)| code(text).contains(".unprotected("));
-    let files: Vec<String> = calls.map(|(file, _)| file).collect();
-    assert!(
-        matches!(&*files, [file] if file.ends_with("src/config/settings.rs")),
-        "{files:?}"
-    );
-}
-
 #[test]
 fn names_are_found_however_they_are_written() {
     for (text, expected) in [

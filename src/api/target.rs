@@ -81,6 +81,11 @@ impl Target {
         self.method.as_str()
     }
 
+    /// The request line's parts, as they are forwarded.
+    pub fn into_parts(self) -> (http::Method, PathAndQuery) {
+        (self.method, self.raw)
+    }
+
     /// Exactly what is forwarded.
     pub fn path_and_query(&self) -> &PathAndQuery {
         &self.raw

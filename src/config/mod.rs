@@ -15,6 +15,7 @@ mod paths;
 mod settings;
 mod socket_proxy;
 mod stray;
+mod waiver;
 
 pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
@@ -30,3 +31,4 @@ pub use flags::{COMMANDS, FLAGS, Flag};
 pub use paths::shown_path;
 pub use settings::{Listen, LogLevel, Settings, VARIABLES, Variable};
 pub use socket_proxy::Watchdog;
+pub use waiver::Waiver;

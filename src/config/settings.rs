@@ -20,6 +20,7 @@ use super::{
     names,
     paths::{self, shown_path},
     socket_proxy::SocketProxy,
+    waiver::Waiver,
 };
 use crate::{
     api::sections::{ACTIONS, Route, SECTIONS, Section},
@@ -118,7 +119,7 @@ pub struct Settings {
     /// The decisions.
     pub policy: Arc<Policy>,
     /// Why it denies nothing, if so.
-    pub unprotected: Option<Unprotected>,
+    pub unprotected: Option<Waiver>,
     /// What each granting variable was read as.
     pub grants: Grants,
     /// The presets.
@@ -291,7 +292,7 @@ impl Settings {
                     let lists = patterns.into_iter().chain(lines);
                     let policy = lists.fold(policy, Policy::with);
                     match unprotected {
-                        Some(why) => policy.unprotected(why),
+                        Some(waiver) => policy.unprotected(waiver),
                         None => policy,
                     }
                 }),
@@ -492,7 +493,7 @@ impl Reader {
     }
 
     /// Whether it is to deny nothing, and why.
-    fn unprotected(&mut self, snapshot: &Snapshot) -> Option<Unprotected> {
+    fn unprotected(&mut self, snapshot: &Snapshot) -> Option<Waiver> {
         let mut asked = Unprotected::ALL
             .into_iter()
             .filter(|why| Switch::read(snapshot, why.variable(), false, &mut self.diagnostics).on);
@@ -502,7 +503,7 @@ impl Reader {
             let problem = format!("{first} wins over {second}, which has no effect");
             self.warning(second, problem, "leave one of them out");
         }
-        Some(first)
+        Some(Waiver::by_user(first))
     }
 
     /// The value, or else the default, as what it means. What is wrong with it is noted.

@@ -6,6 +6,7 @@
 //! no more than an allow.
 
 mod allowlist;
+mod clearance;
 mod explain;
 mod portable;
 mod reach;
@@ -17,9 +18,11 @@ mod verdict;
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::api::{Method, Target};
+use crate::api::{Message, Method, Target};
+use clearance::Terms;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
+pub use clearance::{Asked, Cleared, Fact, Inspection, Judged, Passage, Permit, TarWatch, Term};
 pub use explain::{printable, value_reading};
 pub use portable::BadPattern;
 pub use reach::Reached;
@@ -31,7 +34,7 @@ pub use rule::{
 pub use tree::TooComplex;
 use tree::Tree;
 use uncovered::Uncovered;
-pub use verdict::{Denial, Permit, Unprotected, Verdict};
+pub use verdict::{Denial, Protection, Unprotected, Verdict, Waived};
 
 /// All rules, compiled. Shared by every connection; nothing in it changes.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct Policy {
     allowlists: Vec<Allowlist>,
     no_method: Arc<Remedy>,
     uncovered: Uncovered,
+    /// Whether any request has a term to meet.
+    demands: bool,
     /// Why it denies nothing, if so.
     unprotected: Option<Unprotected>,
 }
@@ -55,6 +60,8 @@ struct Outcome {
     conditions: Vec<Condition>,
     /// One ruling for each combination of failed conditions: bit `i` is `conditions[i]`.
     rulings: Vec<Ruling>,
+    /// What is demanded besides of what is allowed here.
+    terms: Option<Terms>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,6 +116,7 @@ impl Policy {
         Ok(Policy {
             tree,
             rows,
+            demands: outcomes.iter().any(|outcome| outcome.terms.is_some()),
             outcomes,
             allowlists: Vec::new(),
             no_method: Arc::new(Remedy::new(vec![Obstacle::UnknownMethod])),
@@ -125,28 +133,47 @@ impl Policy {
     }
 
     /// The same policy, protecting nothing: it says what it would deny, and lets it pass. The only
-    /// way to such a policy; a test sees that only the settings take it.
+    /// way to such a policy.
     #[must_use]
-    pub fn unprotected(self, why: Unprotected) -> Policy {
+    pub fn unprotected(self, waiver: <Protection as Waived>::Waiver) -> Policy {
         Policy {
-            unprotected: Some(why),
+            unprotected: Some(waiver.into()),
             ..self
         }
     }
 
-    /// Decides on a target with such a body.
-    pub fn decide(&self, target: Target, body: Body) -> Verdict {
-        let verdict = self.judge(target, body);
-        let Some(why) = self.unprotected else {
-            return verdict;
-        };
-        match verdict {
+    /// Decides on a request: its target, and what else of it the engine goes by.
+    pub fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
+        let message = message.into();
+        match (self.judge(&target, Body::from(&message)), self.unprotected) {
+            (Ok(origin), _) => Verdict::Allow(self.permit(target, message, origin)),
             // No engine knows another method, so there is nothing to learn from forwarding it.
-            Verdict::Deny(denial) if denial.target().method().is_some() => {
-                let permit = Permit::new(denial.target().clone(), why.variable().into());
-                Verdict::WouldDeny(permit, denial)
+            (Err(remedy), Some(why)) if target.method().is_some() => {
+                let permit = self.permit(target.clone(), message, why.variable().into());
+                Verdict::WouldDeny(permit, Denial::new(target, remedy))
             }
-            verdict => verdict,
+            (Err(remedy), _) => Verdict::Deny(Denial::new(target, remedy)),
+        }
+    }
+
+    /// The one place where permits are made: whatever allows a request, its terms are attached.
+    fn permit(&self, target: Target, message: Message, origin: Arc<str>) -> Permit {
+        let terms = self.terms(&target);
+        Permit::new(target, message, origin, terms)
+    }
+
+    /// What is demanded of such a request, also where only another engine than Docker's sees a
+    /// version.
+    fn terms(&self, target: &Target) -> Option<Terms> {
+        // Without any, no path is walked once more.
+        let method = target.method().filter(|_| self.demands)?;
+        let at = |path| self.outcome(method, path).terms.as_ref();
+        match (
+            at(target.path()),
+            target.behind_other_version().and_then(at),
+        ) {
+            (Some(own), Some(spelled)) => Some(own.and(spelled)),
+            (own, spelled) => own.or(spelled).cloned(),
         }
     }
 
@@ -166,46 +193,36 @@ impl Policy {
     /// Whether a deny refuses such a request, whatever allows it.
     pub fn forbids(&self, target: &Target) -> bool {
         let ruled = target.method().map(|method| {
-            let row = &self.rows[self.tree.find(target.path())];
             // A deny knows no conditions, so all rulings of an outcome have it or none.
-            &self.outcomes[row[method.index()]].rulings[0]
+            &self.outcome(method, target.path()).rulings[0]
         });
         matches!(ruled, Some(Ruling::Forbid { .. }))
     }
 
-    fn judge(&self, target: Target, body: Body) -> Verdict {
-        let Some(method) = target.method() else {
-            return Verdict::Deny(Denial::new(target, self.no_method.clone()));
-        };
-        let verdict = match self.ruling(method, target.path(), &target, body) {
-            Ruling::Allow(origin) => Verdict::Allow(Permit::new(target, origin.clone())),
+    /// By what a request is allowed, or else what would grant it.
+    fn judge(&self, target: &Target, body: Body) -> Result<Arc<str>, Arc<Remedy>> {
+        let method = target.method().ok_or_else(|| self.no_method.clone())?;
+        let origin = match self.ruling(method, target.path(), target, body) {
+            Ruling::Allow(origin) => origin.clone(),
             Ruling::Forbid { remedy, alone } => {
-                let remedy = match self.matched(method, &target, body) {
-                    Some(_) => alone,
-                    None => remedy,
-                };
-                return Verdict::Deny(Denial::new(target, remedy.clone()));
+                return Err(match self.matched(method, target, body) {
+                    Some(_) => alone.clone(),
+                    None => remedy.clone(),
+                });
             }
-            Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy.as_ref()),
-        };
-        let Verdict::Allow(permit) = verdict else {
-            return verdict;
+            Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy.as_ref())?,
         };
         // A deny holds as well where only another engine than Docker's sees a version.
-        let target = permit.target();
         let spelled = target.behind_other_version();
         match spelled.map(|path| self.ruling(method, path, target, body)) {
-            Some(Ruling::Forbid { alone, .. }) => {
-                Verdict::Deny(Denial::new(target.clone(), alone.clone()))
-            }
-            _ => Verdict::Allow(permit),
+            Some(Ruling::Forbid { alone, .. }) => Err(alone.clone()),
+            _ => Ok(origin),
         }
     }
 
     /// What the rules say about such a request on this path.
     fn ruling(&self, method: Method, path: &[u8], target: &Target, body: Body) -> &Ruling {
-        let row = &self.rows[self.tree.find(path)];
-        let outcome = &self.outcomes[row[method.index()]];
+        let outcome = self.outcome(method, path);
         let failed = outcome
             .conditions
             .iter()
@@ -220,6 +237,12 @@ impl Policy {
         &outcome.rulings[failed]
     }
 
+    /// What is decided at the end of the tree for this method and path.
+    fn outcome(&self, method: Method, path: &[u8]) -> &Outcome {
+        let row = &self.rows[self.tree.find(path)];
+        &self.outcomes[row[method.index()]]
+    }
+
     /// By which allowlist's entry a target is allowed, if it is.
     fn matched(&self, method: Method, target: &Target, body: Body) -> Option<Arc<str>> {
         (self.allowlists.iter()).find_map(|list| list.allows(method, target, body))
@@ -229,25 +252,24 @@ impl Policy {
     fn ask_allowlists(
         &self,
         method: Method,
-        target: Target,
+        target: &Target,
         body: Body,
         remedy: Option<&Arc<Remedy>>,
-    ) -> Verdict {
-        if let Some(origin) = self.matched(method, &target, body) {
-            return Verdict::Allow(Permit::new(target, origin));
+    ) -> Result<Arc<str>, Arc<Remedy>> {
+        if let Some(origin) = self.matched(method, target, body) {
+            return Ok(origin);
         }
-        let version = || self.uncovered.version(&target);
-        let remedy = match (remedy, self.allowlists.as_slice()) {
+        let version = || self.uncovered.version(target);
+        Err(match (remedy, self.allowlists.as_slice()) {
             (Some(remedy), []) => remedy.clone(),
             (None, []) => (version())
-                .unwrap_or_else(|| self.uncovered.remedy(method, &target, body))
+                .unwrap_or_else(|| self.uncovered.remedy(method, target, body))
                 .clone(),
             (remedy, lists) => {
-                let missed = lists.iter().map(|list| list.miss(method, &target, body));
+                let missed = lists.iter().map(|list| list.miss(method, target, body));
                 Remedy::besides(remedy.or_else(version), missed.collect()).into()
             }
-        };
-        Verdict::Deny(Denial::new(target, remedy))
+        })
     }
 }
 
@@ -284,6 +306,8 @@ fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outco
     if conditions.len() > MAX_CONDITIONS {
         return Err(TooComplex);
     }
+    let in_force = candidates.iter().filter(|candidate| candidate.in_force());
+    let terms = Terms::all(in_force.filter_map(|candidate| candidate.rule.effect.term()));
     let rulings: Vec<Ruling> = (0..1_usize << conditions.len())
         .map(|failed| {
             let failed: Vec<&Condition> = (conditions.iter().enumerate())
@@ -296,11 +320,13 @@ fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outco
         return Ok(Outcome {
             conditions: Vec::new(),
             rulings: vec![rulings[0].clone()],
+            terms,
         });
     }
     Ok(Outcome {
         conditions,
         rulings,
+        terms,
     })
 }
 

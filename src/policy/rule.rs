@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::clearance::Term;
 use crate::api::{self, Methods, Target, query, sections::UNREAD};
 
 /// The first segment of the API that Podman has besides Docker's.
@@ -43,6 +44,18 @@ pub enum Effect {
     Allow,
     /// Refuses them, whatever else allows them, and however an engine may spell a version.
     Deny,
+    /// Demands a term of them, whatever allows them; matched as widely as a deny.
+    Demand(Term),
+}
+
+impl Effect {
+    /// The term that it demands.
+    pub(super) fn term(self) -> Option<Term> {
+        match self {
+            Effect::Allow | Effect::Deny => None,
+            Effect::Demand(term) => Some(term),
+        }
+    }
 }
 
 /// Methods on the paths of a pattern.

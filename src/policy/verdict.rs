@@ -1,8 +1,8 @@
-//! Verdicts. Only the policy makes a [`Permit`], and nothing is forwarded without one.
+//! Verdicts: what the policy decided, and by what.
 
 use std::{fmt, sync::Arc};
 
-use super::{explain, remedy::Remedy};
+use super::{clearance::Permit, explain, remedy::Remedy};
 use crate::api::Target;
 
 /// What the policy decided. Both sides carry the target, and say by what they were decided.
@@ -62,27 +62,16 @@ impl fmt::Display for Unprotected {
     }
 }
 
-/// The right to forward one target. Only [`Policy::decide`](super::Policy::decide) makes one.
+/// A policy's protection. It is given up with the one type that [`Waived`] names for it.
 #[derive(Debug)]
-pub struct Permit {
-    target: Target,
-    origin: Arc<str>,
-}
+pub struct Protection;
 
-impl Permit {
-    pub(super) fn new(target: Target, origin: Arc<str>) -> Permit {
-        Permit { target, origin }
-    }
-
-    /// What may be forwarded.
-    pub fn target(&self) -> &Target {
-        &self.target
-    }
-
-    /// The rule that allowed it: `CONTAINERS`, `ALLOW_START`; or what lets it pass in spite of all.
-    pub fn origin(&self) -> &Arc<str> {
-        &self.origin
-    }
+/// Where a waiver of the protection comes from. The settings implement it, for [`Protection`], and
+/// only they can make such a waiver. There cannot be a second implementation, so that this is a
+/// guard without a layer below that names one above.
+pub trait Waived {
+    /// The right to make a policy protect nothing.
+    type Waiver: Into<Unprotected>;
 }
 
 /// A refusal.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -13,7 +15,6 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::client::{Client, Phase};
-use super::headers::framing;
 use super::respond;
 use super::service::{self, Handover, HandoverSlot};
 use super::wire::{self, ClientIo, MAX_BUFFER, Notice, Refusal};
@@ -45,9 +46,8 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
     let slot = &HandoverSlot::default();
     let service = {
         let client = Arc::clone(&client);
-        service_fn(move |request| {
-            let framing = framing(&request);
-            client.link.expect_body(framing);
+        service_fn(move |request: Request<Incoming>| {
+            let framing = client.link.expect_body(request.body());
             // Boxed, a connection that streams or idles does not hold the room of all its steps.
             Box::pin(service::answer(Arc::clone(&client), slot, request, framing))
         })

@@ -1,7 +1,7 @@
 //! A message's headers: what is looked for in them, and what is taken out and put in on the way.
 //!
-//! A request's framing is what hyper made of it, and goes out as just that: no header that a client
-//! sent says anew how long a body is. What belongs to one connection never passes to the other.
+//! What of a request's head changes what the engine understands is read into a [`Message`], which is
+//! decided on; the rest are [`Headers`]. What belongs to one connection never passes to the other.
 
 use http::header::Entry;
 use http::header::{
@@ -9,10 +9,8 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Request, Response, Version};
-use hyper::body::{Body, Incoming};
 
-use super::wire::Framing;
-use crate::policy::{self, Permit};
+use crate::api::{Framing, Message};
 
 /// What belongs to one connection only (RFC 9110, section 7.6.1), besides what a Connection header
 /// names. `Expect` is among them because it is answered here.
@@ -33,6 +31,8 @@ pub(super) struct Seen {
     transfer_encoding: bool,
     upgrade: bool,
     connection: bool,
+    content_length: bool,
+    content_type: bool,
     hop_by_hop: bool,
     /// Some header stands there more than once.
     repeated: bool,
@@ -49,6 +49,8 @@ impl Seen {
             seen.transfer_encoding |= name == TRANSFER_ENCODING;
             seen.upgrade |= name == UPGRADE;
             seen.connection |= name == CONNECTION;
+            seen.content_length |= name == CONTENT_LENGTH;
+            seen.content_type |= name == CONTENT_TYPE;
             seen.hop_by_hop |= HOP_BY_HOP.contains(name);
         }
         seen
@@ -73,25 +75,41 @@ impl Seen {
         }
     }
 
-    /// Makes a request's headers those that the engine gets: with what its connection needs instead
-    /// of what the client's needed.
-    pub(super) fn rewrite_request(
-        self,
-        headers: &mut HeaderMap,
-        framing: Framing,
-        protocol: Option<HeaderValue>,
-    ) {
-        self.strip_hop_by_hop(headers);
-        if framing == Framing::Chunked {
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    /// What the engine goes by besides the target, with a body that hyper framed like that: no header
+    /// that a client sent says anew how long it is.
+    pub(super) fn message<B>(self, request: &Request<B>, framing: Framing) -> Message {
+        let headers = request.headers();
+        let mut message = Message::new(match framing {
+            // Whether the client says so is part of what it says.
+            Framing::Empty if self.content_length => Framing::Sized(0),
+            framing => framing,
+        });
+        if self.content_type {
+            let types = headers.get_all(CONTENT_TYPE).iter().cloned();
+            message = message.with_content_types(types.collect());
+        }
+        if self.upgrade && request.version() == Version::HTTP_11 {
+            let mut asked = headers.get_all(UPGRADE).iter();
+            if let (Some(protocol), None) = (asked.next(), asked.next()) {
+                message = message.with_upgrade(protocol.clone());
+            }
+        }
+        message
+    }
+
+    /// The rest of a request's headers.
+    pub(super) fn rest(self, mut headers: HeaderMap) -> Headers {
+        self.strip_hop_by_hop(&mut headers);
+        if self.content_length {
+            headers.remove(CONTENT_LENGTH);
+        }
+        if self.content_type {
+            headers.remove(CONTENT_TYPE);
         }
         if !self.host {
             headers.insert(HOST, HeaderValue::from_static("docker"));
         }
-        if let Some(protocol) = protocol {
-            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(UPGRADE, protocol);
-        }
+        Headers(headers)
     }
 
     /// Removes what belongs to one connection only: [`HOP_BY_HOP`], and what a Connection header
@@ -130,6 +148,22 @@ impl Seen {
     }
 }
 
+/// The headers of a request that change nothing of what the engine understands of it: its framing,
+/// content type and protocol are not among them, nor is what belongs to one connection only.
+#[derive(Debug)]
+pub struct Headers(HeaderMap);
+
+impl Headers {
+    /// Keeps these of a client's headers.
+    pub fn new(headers: HeaderMap) -> Self {
+        Seen::in_headers(&headers).rest(headers)
+    }
+
+    pub(super) fn into_map(self) -> HeaderMap {
+        self.0
+    }
+}
+
 /// Makes the engine's answer, which is `open_ended` if nobody knows its length, one for a client that
 /// speaks `http_11` or less. True if only the connection's end can end it.
 pub(super) fn rewrite_answer<B>(
@@ -154,57 +188,6 @@ pub(super) fn rewrite_answer<B>(
         *response.version_mut() = Version::HTTP_10;
     }
     ends_with_connection
-}
-
-/// The protocol to ask the engine for: what the client asks for, where the table has it.
-pub(super) fn wanted_protocol<B>(
-    request: &Request<B>,
-    seen: Seen,
-    permit: &Permit,
-) -> Option<HeaderValue> {
-    if !seen.upgrade {
-        return None;
-    }
-    let mut wanted = request.headers().get_all(UPGRADE).iter();
-    let (protocol, None) = (wanted.next()?, wanted.next()) else {
-        return None;
-    };
-    let known = permit.target().upgrade_protocols();
-    (request.version() == Version::HTTP_11
-        && known
-            .iter()
-            .any(|known| protocol.as_bytes().eq_ignore_ascii_case(known.as_bytes())))
-    .then(|| protocol.clone())
-}
-
-/// How hyper framed the body of a request.
-pub(super) fn framing(request: &Request<Incoming>) -> Framing {
-    let body = request.body();
-    match body.size_hint().exact() {
-        _ if body.is_end_stream() => Framing::Empty,
-        Some(n) => Framing::Sized(n),
-        None => Framing::Chunked,
-    }
-}
-
-/// The body as the policy asks for it.
-pub(super) fn body_kind(framing: Framing, headers: &HeaderMap) -> policy::Body {
-    match framing {
-        Framing::Empty => policy::Body::Empty,
-        Framing::Sized(n) => policy::Body::of(Some(n), has_form(headers)),
-        Framing::Chunked => policy::Body::of(None, has_form(headers)),
-    }
-}
-
-/// Whether the engine may read the body as a form, which overrides the query. Any Content-Type that
-/// looks like one counts: those that do and are none are no client's.
-fn has_form(headers: &HeaderMap) -> bool {
-    let form = |value: &HeaderValue| {
-        let value = value.as_bytes().to_ascii_lowercase();
-        let has = |word: &[u8]| value.windows(word.len()).any(|part| part == word);
-        has(b"form") || has(b"multipart")
-    };
-    headers.get_all(CONTENT_TYPE).iter().any(form)
 }
 
 /// Headers at debug; credentials never.

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use super::flight::{InFlight, poll_engine};
 use super::tunnel::{exchange, pump};
 use super::upstream::{UploadState, Upstream};
-use crate::policy::Permit;
+use crate::api::Target;
 
 /// What an engine calls a raw stream; the second has frames, for a client without a terminal.
 const STREAMS: [&[u8]; 2] = [
@@ -34,7 +34,7 @@ const LOOKS: u32 = 100;
 
 /// Whether this answer, with the headers that the engine sent, is a hijack. An engine that answers
 /// in any other way reads on, and would take input for a request.
-pub(super) fn is_hijack(permit: &Permit, response: &Response<Incoming>) -> bool {
+pub(super) fn is_hijack(target: &Target, response: &Response<Incoming>) -> bool {
     let headers = response.headers();
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     response.status() == StatusCode::OK
@@ -42,7 +42,7 @@ pub(super) fn is_hijack(permit: &Permit, response: &Response<Incoming>) -> bool 
         && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING)
         && matches!((types.next(), types.next()), (Some(own), None) if STREAMS.contains(&own.as_bytes()))
-        && permit.target().is_hijacked()
+        && target.is_hijacked()
 }
 
 /// The client's side of a hijacked connection.

@@ -3,7 +3,8 @@
 //! `listener` binds, `server` starts, accepts and ends, `connection` carries one client from accept
 //! to close, `client` is what is known of it and `shared` what all have in common, `admission` knows
 //! who is let in and `strangers` turns away who is not. `service` answers one request, `flight` is
-//! the request on its way, `headers` knows what is in its head, `upstream` is the engine's side,
+//! the request on its way, `headers` knows what is in its head, `outgoing` builds the head that the
+//! engine gets from what was cleared, `upstream` is the engine's side,
 //! `tunnel` what a connection becomes after a 101, `hijack` what it becomes where the engine takes
 //! it over without one. `answer` is the body of whatever is answered, `respond` what dockgate says
 //! itself. `wire` is what hyper cannot do with a socket, `health` looks after the engine.
@@ -22,6 +23,7 @@ mod headers;
 mod health;
 mod hijack;
 mod listener;
+mod outgoing;
 mod respond;
 mod server;
 mod service;
@@ -31,4 +33,6 @@ mod tunnel;
 mod upstream;
 mod wire;
 
+pub use headers::Headers;
+pub use outgoing::Outgoing;
 pub use server::{End, serve, serve_and_tell};

@@ -1,7 +1,7 @@
 //! A request's way, step by step: head, target, verdict, engine, answer.
 //!
-//! The steps are [`answer`], from top to bottom. What is sent is what the permit was given for, and
-//! every way out is an answer: the request's record is written when its [`InFlight`] is dropped.
+//! The steps are [`answer`], from top to bottom. What is sent is what was cleared, and every way
+//! out is an answer: the request's record is written when its [`InFlight`] is dropped.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,16 +12,15 @@ use hyper::body::{Body, Incoming};
 use super::answer::Answer;
 use super::client::Client;
 use super::flight::InFlight;
-use super::headers::{Seen, body_kind, log_head, rewrite_answer, wanted_protocol};
+use super::headers::{Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
-use super::wire::Framing;
-use crate::api::target::Target;
+use crate::api::{Framing, Target};
 use crate::observe::access::{self, Decision, EngineFault, Explanation, Reason};
 use crate::observe::log::REQUESTS;
-use crate::policy::{self, Verdict};
+use crate::policy::{self, Passage, Verdict};
 
 /// What a connection becomes when its last request is answered.
 #[derive(Debug)]
@@ -74,8 +73,8 @@ pub(super) async fn answer(
         log_request(&target);
     }
     let ping = target.path() == b"/_ping" && is_read(request.method());
-    let kind = body_kind(framing, request.headers());
-    let permit = match flight.client().shared.policy.decide(target, kind) {
+    let message = seen.message(&request, framing);
+    let permit = match flight.client().shared.policy.decide(target, message) {
         Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
             permit
@@ -93,24 +92,31 @@ pub(super) async fn answer(
     let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
     if let Some(learner) = shared.learner.as_ref().filter(|_| !own_check) {
-        learner.saw(permit.target(), kind);
+        learner.saw(permit.target(), permit.message().into());
     }
 
-    let protocol = wanted_protocol(&request, seen, &permit);
-    let client_side = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
-    let (mut head, body) = request.into_parts();
+    let cleared = match permit.passage() {
+        Passage::Stream(cleared) => cleared,
+        Passage::Inspect(inspection) => match inspection {},
+        Passage::Watch(watch) => match watch {},
+    };
+    let switches = cleared.message().upgrade().is_some();
+    let client_side = switches.then(|| hyper::upgrade::on(&mut request));
+    let target = cleared.target().clone();
+    let (head, body) = request.into_parts();
     log_head("request", &head.headers);
     let http_11 = head.version == Version::HTTP_11;
-    seen.rewrite_request(&mut head.headers, framing, protocol);
+    let headers = seen.rest(head.headers);
 
-    let upload = Upload::new(body, Arc::clone(&flight.client().upload));
-    let mut kept = flight.client().upstream().take();
-    let socket = &shared.socket_path;
     let state = &flight.client().upload;
-    let mut response = match upstream::send(&mut kept, socket, &permit, head, upload, state).await {
-        Ok(response) => response,
-        Err(e) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
-    };
+    let upload = Upload::new(body, Arc::clone(state));
+    let mut kept = flight.client().upstream().take();
+    let engine = &shared.socket_path;
+    let mut response =
+        match upstream::send(&mut kept, engine, cleared, headers, upload, state).await {
+            Ok(response) => response,
+            Err(e) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
+        };
     log_head("answer", response.headers());
     flight.streams(response.status());
 
@@ -126,7 +132,7 @@ pub(super) async fn answer(
         return Ok(response.map(|_| Answer::Whole(None)));
     }
     let open_ended = is_open_ended(response.body());
-    let is_hijack = open_ended && hijack::is_hijack(&permit, &response);
+    let is_hijack = open_ended && hijack::is_hijack(&target, &response);
     if !is_hijack {
         *flight.client().upstream() = kept.take();
     }

@@ -18,7 +18,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::admission::LOOKUP_TIMEOUT;
-use super::headers::framing;
 use super::health::is_own_check;
 use super::respond;
 use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Socket};
@@ -68,9 +67,9 @@ impl Strangers {
     /// without a request is not waited for.
     pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &Explanation) {
         let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
-        let service = service_fn(|request| {
+        let service = service_fn(|request: Request<Incoming>| {
             asked.store(true, Relaxed);
-            link.expect_body(framing(&request));
+            link.expect_body(request.body());
             ready(Ok::<_, Infallible>(self.refuse(peer, &request, why)))
         });
         let connection = http1::Builder::new()

@@ -13,8 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -23,10 +22,12 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::headers::Headers;
+use super::outgoing::Outgoing;
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
 use crate::config::shown_path;
 use crate::observe::access::{Counters, EngineFault, UploadFault};
-use crate::policy::Permit;
+use crate::policy::Cleared;
 
 /// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -183,9 +184,9 @@ impl Upstream {
     }
 }
 
-/// Sends the request that `permit` was given for over `kept`, or over a new connection, and waits
-/// for the head of the answer. On success the connection in use is in `kept`; in any case `state`
-/// knows whether the engine got the request.
+/// Sends what was cleared over `kept`, or over a new connection, and waits for the head of the
+/// answer. On success the connection in use is in `kept`; in any case `state` knows whether the
+/// engine got the request.
 ///
 /// A request of which the engine took no byte is sent once more over a new connection: the engine
 /// may close a kept one at any time. Nothing else is ever sent twice.
@@ -195,14 +196,17 @@ impl Upstream {
 pub(super) async fn send(
     kept: &mut Option<Upstream>,
     path: &Path,
-    permit: &Permit,
-    mut head: Parts,
-    body: Upload,
+    cleared: Cleared,
+    headers: Headers,
+    upload: Upload,
     state: &UploadState,
 ) -> Result<Response<Incoming>, EngineError> {
-    head.uri = Uri::from(permit.target().path_and_query().clone());
-    head.version = Version::HTTP_11;
-    let mut request = Request::from_parts(head, body);
+    // A body that was not decided on stays behind.
+    let upload = match cleared.message().length() {
+        Some(0) => Upload::empty(),
+        _ => upload,
+    };
+    let mut request = Outgoing::new(cleared, headers).with(upload);
     if let Some(mut upstream) = kept.take()
         && upstream.is_reusable(request.body()).await
     {

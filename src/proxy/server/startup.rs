@@ -90,7 +90,7 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
         .enable_all()
         .build()
         .map_err(failed)?;
-    let learns = settings.unprotected == Some(Unprotected::Learn);
+    let learns = settings.unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
     // Before there is anything that a signal would leave behind.
     let mut signals = {

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
+use hyper::body::{Body, Incoming};
 use tokio::task::yield_now;
 
 use super::chunks::Chunks;
 use super::head::Refusal;
 use super::socket::Socket;
+use crate::api::Framing;
 
 /// What a client's connection shares between hyper's reader and the tasks around it.
 #[derive(Debug)]
@@ -74,17 +76,6 @@ pub(super) struct LinkState {
     pub(super) early: Option<BytesMut>,
 }
 
-/// How a request's body is framed, as hyper's parser decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::proxy) enum Framing {
-    /// No body.
-    Empty,
-    /// A body of so many bytes.
-    Sized(u64),
-    /// A chunked body.
-    Chunked,
-}
-
 impl ClientLink {
     /// Wraps an accepted socket.
     pub(in crate::proxy) fn new(socket: Socket) -> Arc<Self> {
@@ -109,13 +100,20 @@ impl ClientLink {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the reader how the body behind the head that hyper just parsed is framed.
-    pub(in crate::proxy) fn expect_body(&self, framing: Framing) {
+    /// Tells the reader how the body behind the head that hyper just parsed is framed, and whoever
+    /// asks: as hyper's parser decided.
+    pub(in crate::proxy) fn expect_body(&self, body: &Incoming) -> Framing {
+        let framing = match body.size_hint().exact() {
+            _ if body.is_end_stream() => Framing::Empty,
+            Some(length) => Framing::Sized(length),
+            None => Framing::Chunked,
+        };
         self.state().expect = match framing {
             Framing::Empty | Framing::Sized(0) => Expect::Head,
-            Framing::Sized(n) => Expect::Sized(n),
+            Framing::Sized(length) => Expect::Sized(length),
             Framing::Chunked => Expect::Chunked(Chunks::default()),
         };
+        framing
     }
 
     /// The next response head says HTTP/1.1 although hyper was told 1.0, which is how it is made

@@ -27,7 +27,7 @@ mod socket;
 pub(super) use client::ClientIo;
 pub(super) use engine::{EngineIo, EngineLink, SentHead};
 pub(super) use head::Refusal;
-pub(super) use link::{ClientLink, Framing, Notice};
+pub(super) use link::{ClientLink, Notice};
 pub(super) use opening::send_away;
 pub(super) use socket::Socket;
 

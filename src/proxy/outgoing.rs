@@ -1,0 +1,56 @@
+//! The head that the engine gets: built from what was cleared, and from headers that cannot say
+//! anything else.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Request, Uri};
+
+use super::headers::Headers;
+use crate::api::Framing;
+use crate::policy::Cleared;
+
+/// A request's head as the engine gets it, over HTTP/1.1.
+#[derive(Debug)]
+pub struct Outgoing(Request<()>);
+
+impl Outgoing {
+    /// The only way to make one.
+    pub fn new(cleared: Cleared, headers: Headers) -> Self {
+        let (target, message) = cleared.into_parts();
+        let (method, path_and_query) = target.into_parts();
+        let mut headers = headers.into_map();
+        match message.framing() {
+            Framing::Empty => {}
+            Framing::Sized(0) => {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            Framing::Sized(length) => {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+            Framing::Chunked => {
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+        }
+        for content_type in message.content_types() {
+            headers.append(CONTENT_TYPE, content_type.clone());
+        }
+        if let Some(protocol) = message.upgrade() {
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, protocol.clone());
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from(path_and_query);
+        *request.headers_mut() = headers;
+        Self(request)
+    }
+
+    /// What it looks like.
+    pub fn request(&self) -> &Request<()> {
+        &self.0
+    }
+
+    /// With the body behind it.
+    pub(super) fn with<B>(self, body: B) -> Request<B> {
+        self.0.map(|()| body)
+    }
+}

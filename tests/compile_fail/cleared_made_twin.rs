@@ -1,0 +1,8 @@
+use dockgate::policy::Cleared;
+use dockgate::proxy::{Headers, Outgoing};
+
+pub fn send(cleared: Cleared, headers: Headers) -> Outgoing {
+    Outgoing::new(cleared, headers)
+}
+
+fn main() {}

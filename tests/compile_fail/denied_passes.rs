@@ -1,0 +1,10 @@
+use dockgate::policy::{Passage, Verdict};
+
+pub fn pass(verdict: Verdict) -> Option<Passage> {
+    match verdict {
+        Verdict::Deny(permit) => Some(permit.passage()),
+        _ => None,
+    }
+}
+
+fn main() {}

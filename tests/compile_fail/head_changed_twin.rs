@@ -1,0 +1,7 @@
+use dockgate::proxy::Outgoing;
+
+pub fn change(outgoing: &mut Outgoing) {
+    let _ = outgoing.request().method();
+}
+
+fn main() {}

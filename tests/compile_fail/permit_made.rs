@@ -1,0 +1,9 @@
+use dockgate::policy::{Cleared, Passage, Permit};
+
+pub fn pass(permit: Permit) -> Cleared {
+    let permit: Permit = Permit { ..permit };
+    let Passage::Stream(cleared) = permit.passage();
+    cleared
+}
+
+fn main() {}

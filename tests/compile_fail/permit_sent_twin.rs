@@ -1,0 +1,10 @@
+use dockgate::policy::{Passage, Permit};
+use dockgate::proxy::{Headers, Outgoing};
+
+pub fn send(permit: Permit, other: Permit, headers: Headers) -> Outgoing {
+    let Passage::Stream(cleared) = other.passage();
+    let _ = (&permit, &cleared);
+    Outgoing::new(cleared, headers)
+}
+
+fn main() {}
