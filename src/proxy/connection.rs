@@ -6,18 +6,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::client::{Client, Phase};
 use super::respond;
 use super::service::{self, Handover, HandoverSlot};
-use super::wire::{self, ClientIo, MAX_BUFFER, Notice, Refusal};
+use super::serving::{self, Answering};
+use super::wire::{self, Notice, Refusal};
 use crate::observe::access::{self, Part, Reason};
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
@@ -44,23 +40,13 @@ pub(super) enum Stage {
 pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage>) {
     let link = &client.link;
     let slot = &HandoverSlot::default();
-    let service = {
+    let mut connection = {
         let client = Arc::clone(&client);
-        service_fn(move |request: Request<Incoming>| {
-            let framing = client.link.expect_body(request.body());
-            // Boxed, a connection that streams or idles does not hold the room of all its steps.
+        let answer = move |request, framing| -> Answering<'_> {
             Box::pin(service::answer(Arc::clone(&client), slot, request, framing))
-        })
+        };
+        Box::pin(serving::serve(&serving::http_1(), link, answer))
     };
-    let mut connection = Box::pin(
-        http1::Builder::new()
-            .half_close(true)
-            .header_read_timeout(None)
-            .max_buf_size(MAX_BUFFER)
-            .auto_date_header(false)
-            .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(link))), service)
-            .with_upgrades(),
-    );
     let (mut fin, mut told) = (false, false);
     let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(pending());
     let ended = loop {

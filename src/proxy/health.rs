@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,15 @@ use std::time::Duration;
 use http::header::USER_AGENT;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{interval, sleep, timeout};
 
+use super::answer::Answer;
+use super::listener::{Listener, NotBound};
+use super::respond;
+use super::serving::{self, Answering};
 use super::upstream;
+use super::wire::{ClientLink, Socket};
 use crate::config::Watchdog;
 use crate::observe::access::Peer;
 
@@ -39,20 +40,16 @@ pub(super) const DESCRIPTORS: u64 = 2 * MOST as u64 + 1;
 ///
 /// # Errors
 /// In a sentence.
-pub(super) fn bind() -> Result<TcpListener, String> {
-    let bound = TcpListener::bind(ADDRESS).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound.map_err(|e| format!("cannot listen on {ADDRESS} for SP_ALLOWHEALTHCHECK: {e}"))
+pub(super) fn bind() -> Result<Listener, NotBound> {
+    Listener::bind_tcp(ADDRESS).map_err(|e| NotBound::Health(ADDRESS, e))
 }
 
 /// Answers checks for as long as it is polled, whoever else is connected.
 ///
 /// # Errors
 /// If the listener cannot be used.
-pub(super) async fn serve(listener: TcpListener, engine: PathBuf) -> io::Result<Infallible> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+pub(super) async fn serve(listener: Listener, engine: PathBuf) -> io::Result<Infallible> {
+    let listener = listener.copy()?;
     let engine: Arc<Path> = engine.into();
     let mut open = VecDeque::with_capacity(MOST);
     loop {
@@ -68,18 +65,30 @@ pub(super) async fn serve(listener: TcpListener, engine: PathBuf) -> io::Result<
     }
 }
 
-async fn serve_one(socket: TcpStream, engine: Arc<Path>) {
-    let service = service_fn(|request| answer(request, &engine));
-    let connection = http1::Builder::new()
+async fn serve_one(socket: Socket, engine: Arc<Path>) {
+    let link = ClientLink::new(socket);
+    let answer = |request: Request<Incoming>, _| -> Answering<'_> {
+        Box::pin(answer(request, Arc::clone(&engine)))
+    };
+    let mut builder = serving::http_1();
+    builder
         .keep_alive(false)
-        .serve_connection(TokioIo::new(socket), service);
+        .half_close(false)
+        .auto_date_header(true);
     // Whoever asks and goes away has its answer.
-    let _ = timeout(LIMIT, connection).await;
+    let _ = timeout(LIMIT, serving::serve(&builder, &link, answer)).await;
+    if let Some(refusal) = link.take_refusal() {
+        let answer = respond::raw_error(&refusal.why);
+        let _ = link.socket.try_write(&answer);
+    }
 }
 
-async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<String>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    engine: Arc<Path>,
+) -> Result<Response<Answer>, Infallible> {
     let status = match (request.method(), request.uri().path()) {
-        (&Method::HEAD, "/health") => match upstream::dial(engine).await {
+        (&Method::HEAD, "/health") => match upstream::dial(&engine).await {
             Ok(_) => StatusCode::OK,
             Err(e) => {
                 log::error!("health check failed: {e}");
@@ -89,7 +98,7 @@ async fn answer(request: Request<Incoming>, engine: &Path) -> Result<Response<St
         (_, "/health") => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::NOT_FOUND,
     };
-    let mut response = Response::new(String::new());
+    let mut response = Response::new(Answer::Whole(None));
     *response.status_mut() = status;
     Ok(response)
 }

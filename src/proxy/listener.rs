@@ -1,5 +1,6 @@
 //! Listeners: bound once, accepted on by every worker.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -35,37 +36,37 @@ impl Listener {
     /// Binds it; a Unix socket's file gets `mode`.
     ///
     /// # Errors
-    /// A sentence that names the listener, the problem and what helps.
-    pub(super) fn bind(listen: &Listen, mode: u32) -> Result<Self, String> {
+    /// [`NotBound`].
+    pub(super) fn bind(listen: &Listen, mode: u32) -> Result<Self, NotBound> {
         match listen {
-            Listen::Tcp { addr, fallback_v4 } => match tcp(*addr) {
+            Listen::Tcp { addr, fallback_v4 } => match Self::bind_tcp(*addr) {
                 Err(e) if *fallback_v4 && lacks_ipv6(&e) => {
                     let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
                     log::warn!("IPv6 is absent ({e}): listening on tcp://{v4} instead");
-                    tcp(v4)
+                    Self::bind_tcp(v4)
                 }
                 bound => bound,
             }
-            .and_then(|socket| {
-                Ok(Self {
-                    // Port 0 asks the kernel for one.
-                    name: format!("tcp://{}", socket.local_addr()?),
-                    socket: Bound::Tcp(socket),
-                    file: None,
-                })
-            })
-            .map_err(|e| format!("cannot listen on tcp://{addr}: {e}{}", hint(&e))),
+            .map_err(|e| NotBound::Tcp(*addr, e)),
             Listen::Unix(path) => unix(path, mode)
                 .map(|(socket, inode)| Self {
                     socket: Bound::Unix(socket),
                     name: format!("unix://{}", shown_path(path)),
                     file: Some((path.clone(), inode)),
                 })
-                .map_err(|e| {
-                    let hint = unix_hint(&e, path);
-                    format!("cannot listen on unix://{}: {e}{hint}", shown_path(path))
-                }),
+                .map_err(|e| NotBound::Unix(path.clone(), e)),
         }
+    }
+
+    /// Binds a TCP address.
+    pub(super) fn bind_tcp(addr: SocketAddr) -> io::Result<Self> {
+        let socket = tcp(addr)?;
+        Ok(Self {
+            // Port 0 asks the kernel for one.
+            name: format!("tcp://{}", socket.local_addr()?),
+            socket: Bound::Tcp(socket),
+            file: None,
+        })
     }
 
     /// One more descriptor of the socket, registered with the runtime that is entered.
@@ -86,6 +87,31 @@ impl Listener {
             && inode_of(path).is_ok_and(|now| now == *inode)
         {
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Why a listener could not be bound.
+#[derive(Debug)]
+pub(super) enum NotBound {
+    Tcp(SocketAddr, io::Error),
+    Unix(PathBuf, io::Error),
+    /// The one for health checks.
+    Health(SocketAddr, io::Error),
+}
+
+impl fmt::Display for NotBound {
+    /// A sentence that names the listener, the problem and what helps.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotBound::Tcp(addr, e) => write!(f, "cannot listen on tcp://{addr}: {e}{}", hint(e)),
+            NotBound::Unix(path, e) => {
+                let hint = unix_hint(e, path);
+                write!(f, "cannot listen on unix://{}: {e}{hint}", shown_path(path))
+            }
+            NotBound::Health(addr, e) => {
+                write!(f, "cannot listen on {addr} for SP_ALLOWHEALTHCHECK: {e}")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 //! the request on its way, `headers` knows what is in its head, `outgoing` builds the head that the
 //! engine gets from what was cleared, `upstream` is the engine's side,
 //! `tunnel` what a connection becomes after a 101, `hijack` what it becomes where the engine takes
-//! it over without one. `answer` is the body of whatever is answered, `respond` what dockgate says
+//! it over without one. `answer` is the body of whatever is answered, `serving` how hyper serves it, `respond` what dockgate says
 //! itself. `wire` is what hyper cannot do with a socket, `health` looks after the engine.
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `answer`, `hijack`, `tunnel`,
@@ -27,6 +27,7 @@ mod outgoing;
 mod respond;
 mod server;
 mod service;
+mod serving;
 mod shared;
 mod strangers;
 mod tunnel;

@@ -2,7 +2,6 @@
 //! that they take none of the others', an answer, and one line a minute.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::ready;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,16 +10,15 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::admission::LOOKUP_TIMEOUT;
+use super::answer::Answer;
 use super::health::is_own_check;
 use super::respond;
-use super::wire::{ClientIo, ClientLink, MAX_BUFFER, Socket};
+use super::serving::{self, Answering};
+use super::wire::{ClientLink, Socket};
 use crate::observe::access::{self, Counters, Decision, Explanation, Peer, Record};
 use crate::observe::log::ACCESS;
 
@@ -67,18 +65,12 @@ impl Strangers {
     /// without a request is not waited for.
     pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &Explanation) {
         let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
-        let service = service_fn(|request: Request<Incoming>| {
+        let answer = |request: Request<Incoming>, _| -> Answering<'_> {
             asked.store(true, Relaxed);
-            link.expect_body(request.body());
-            ready(Ok::<_, Infallible>(self.refuse(peer, &request, why)))
-        });
-        let connection = http1::Builder::new()
-            .keep_alive(false)
-            .half_close(true)
-            .header_read_timeout(None)
-            .max_buf_size(MAX_BUFFER)
-            .auto_date_header(false)
-            .serve_connection(TokioIo::new(ClientIo::new(Arc::clone(&link))), service);
+            let refusal = self.refuse(peer, &request, why).map(Answer::own);
+            Box::pin(ready(Ok(refusal)))
+        };
+        let connection = serving::serve(serving::http_1().keep_alive(false), &link, answer);
         let ended = timeout(PATIENCE, connection).await;
         if link.take_refusal().is_some() {
             let answer = respond::raw_error(why);
@@ -140,11 +132,10 @@ pub(super) fn patience(socket: &Socket, peer: Peer) -> Duration {
 /// Whether a client is on the host that it has connected to: it comes from the same address, or from
 /// the one that all of 127.0.0.0/8 is reached from.
 fn is_own_host(socket: &Socket, peer: Peer) -> bool {
-    let (Socket::Tcp(socket), Peer::Tcp(peer)) = (socket, peer) else {
+    let Peer::Tcp(peer) = peer else {
         return false;
     };
-    let own = socket.local_addr().map(|own| own.ip().to_canonical());
-    peer.ip() == Ipv4Addr::LOCALHOST || own.is_ok_and(|own| own == peer.ip())
+    peer.ip() == Ipv4Addr::LOCALHOST || socket.local_ip() == Some(peer.ip())
 }
 
 /// The clients that had their line, each with how many were not worth another one since.

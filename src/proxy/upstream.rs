@@ -17,8 +17,6 @@ use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
-use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -130,11 +128,11 @@ impl Drop for Upstream {
 ///
 /// # Errors
 /// [`EngineError::Connect`] and [`EngineError::Hung`].
-pub(super) async fn dial(path: &Path) -> Result<UnixStream, EngineError> {
+pub(super) async fn dial(path: &Path) -> Result<Socket, EngineError> {
     let start = Instant::now();
     loop {
-        match connect(path) {
-            Ok(stream) => return Ok(stream),
+        match Socket::connect_unix(path) {
+            Ok(socket) => return Ok(socket),
             Err(e) if e.kind() != io::ErrorKind::WouldBlock => {
                 return Err(EngineError::Connect(path.to_owned(), e));
             }
@@ -147,21 +145,13 @@ pub(super) async fn dial(path: &Path) -> Result<UnixStream, EngineError> {
     }
 }
 
-/// A Unix socket is connected at once or not at all: there is no event to wait for.
-fn connect(path: &Path) -> io::Result<UnixStream> {
-    let socket = RawSocket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    socket.connect(&SockAddr::unix(path)?)?;
-    UnixStream::from_std(socket.into())
-}
-
 impl Upstream {
     /// Connects to the engine's socket at `path`; `head` learns what becomes of each request's.
     ///
     /// # Errors
     /// Those of [`dial`], and [`EngineError::Garbage`].
     async fn connect(path: &Path, head: Arc<SentHead>) -> Result<Self, EngineError> {
-        let stream = dial(path).await?;
-        let link = EngineLink::new(Socket::Unix(stream), head);
+        let link = EngineLink::new(dial(path).await?, head);
         let io = TokioIo::new(EngineIo::new(Arc::clone(&link)));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)

@@ -114,14 +114,18 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
     if settings.health_listener {
-        runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
+        runtime.spawn(health::serve(
+            health::bind().map_err(|e| e.to_string())?,
+            engine.to_owned(),
+        ));
     }
     let room = Room::of(settings);
     let listeners = settings
         .listen
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| e.to_string())?;
     let shared = Arc::new(Shared::new(
         settings,
         learner,

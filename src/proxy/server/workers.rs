@@ -4,7 +4,6 @@
 //! handed to another one at most once, before it is served.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
@@ -21,7 +20,7 @@ use crate::proxy::connection::{self, Stage};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::shared::Shared;
 use crate::proxy::strangers;
-use crate::proxy::wire::{ClientLink, Socket};
+use crate::proxy::wire::{ClientLink, Detached, Socket};
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -85,7 +84,7 @@ struct Worker {
 
 /// A connection that no runtime has yet.
 struct Accepted {
-    socket: Unregistered,
+    socket: Detached,
     peer: Peer,
     slot: OwnedSemaphorePermit,
 }
@@ -116,7 +115,7 @@ impl Work {
     /// Serves what other workers accepted.
     async fn take_over(&self, mut queue: mpsc::UnboundedReceiver<Accepted>) {
         while let Some(Accepted { socket, peer, slot }) = queue.recv().await {
-            match socket.register() {
+            match socket.attach() {
                 Ok(socket) => self.serve(socket, peer, slot),
                 Err(e) => {
                     self.workers[self.own].open.fetch_sub(1, Relaxed);
@@ -198,7 +197,7 @@ impl Work {
         match self.workers.iter().min_by_key(open) {
             Some(idlest) if open(&own) > open(&idlest) + open(&idlest) / 8 => {
                 idlest.open.fetch_add(1, Relaxed);
-                match Unregistered::from(socket) {
+                match socket.detach() {
                     Ok(socket) => {
                         // A worker ends only with the process.
                         let _ = idlest.handed_over.send(Accepted { socket, peer, slot });
@@ -238,28 +237,6 @@ impl Work {
             workers[own].open.fetch_sub(1, Relaxed);
             drop(slot);
         });
-    }
-}
-
-/// A socket on its way from one runtime to another.
-enum Unregistered {
-    Tcp(std::net::TcpStream),
-    Unix(UnixStream),
-}
-
-impl Unregistered {
-    fn from(socket: Socket) -> io::Result<Self> {
-        Ok(match socket {
-            Socket::Tcp(socket) => Unregistered::Tcp(socket.into_std()?),
-            Socket::Unix(socket) => Unregistered::Unix(socket.into_std()?),
-        })
-    }
-
-    fn register(self) -> io::Result<Socket> {
-        Ok(match self {
-            Unregistered::Tcp(socket) => Socket::Tcp(tokio::net::TcpStream::from_std(socket)?),
-            Unregistered::Unix(socket) => Socket::Unix(tokio::net::UnixStream::from_std(socket)?),
-        })
     }
 }
 

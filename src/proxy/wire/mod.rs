@@ -29,7 +29,7 @@ pub(super) use engine::{EngineIo, EngineLink, SentHead};
 pub(super) use head::Refusal;
 pub(super) use link::{ClientLink, Notice};
 pub(super) use opening::send_away;
-pub(super) use socket::Socket;
+pub(super) use socket::{Detached, Socket};
 
 /// The most of a body that is read at a time, and that is held while nobody takes it. A transfer
 /// that fills its buffer gets a larger one, up to this.

@@ -1,14 +1,19 @@
-//! A stream socket, TCP or Unix: the only place that tells the two families apart for hyper.
+//! A stream socket, TCP or Unix: the only place that tells the two families apart. Each one that
+//! clients or the engine are behind is a [`Socket`].
 //!
 //! All of it goes by readiness and takes `&self`, so that hyper, a watcher and a tunnel can share
 //! one; what is written is never held back here.
 
 use std::io::{self, IoSlice};
+use std::net::{self, IpAddr};
+use std::os::unix;
+use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
+use socket2::{Domain, SockAddr, Type};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -39,6 +44,29 @@ macro_rules! either {
 }
 
 impl Socket {
+    /// Connects to a Unix socket: at once or not at all, since there is no event to wait for.
+    pub(in crate::proxy) fn connect_unix(path: &Path) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        socket.connect(&SockAddr::unix(path)?)?;
+        UnixStream::from_std(socket.into()).map(Socket::Unix)
+    }
+
+    /// Takes it from its runtime, for another one.
+    pub(in crate::proxy) fn detach(self) -> io::Result<Detached> {
+        Ok(match self {
+            Socket::Tcp(socket) => Detached::Tcp(socket.into_std()?),
+            Socket::Unix(socket) => Detached::Unix(socket.into_std()?),
+        })
+    }
+
+    /// The address that a TCP client has connected to, IPv4 as such.
+    pub(in crate::proxy) fn local_ip(&self) -> Option<IpAddr> {
+        match self {
+            Socket::Tcp(socket) => Some(socket.local_addr().ok()?.ip().to_canonical()),
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// Waits until one of `interest` is ready.
     pub(in crate::proxy) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         either!(self, s => s.ready(interest).await)
@@ -166,6 +194,23 @@ impl Socket {
             }
         };
         let _ = tokio::time::timeout(LINGER_TIME, drain).await;
+    }
+}
+
+/// A socket on its way from one runtime to another.
+#[derive(Debug)]
+pub(in crate::proxy) enum Detached {
+    Tcp(net::TcpStream),
+    Unix(unix::net::UnixStream),
+}
+
+impl Detached {
+    /// Registers it with the runtime that is entered.
+    pub(in crate::proxy) fn attach(self) -> io::Result<Socket> {
+        Ok(match self {
+            Detached::Tcp(socket) => Socket::Tcp(TcpStream::from_std(socket)?),
+            Detached::Unix(socket) => Socket::Unix(UnixStream::from_std(socket)?),
+        })
     }
 }
 
