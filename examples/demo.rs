@@ -74,7 +74,9 @@ fn demonstrate(listen: OsString, real: &Path, say: impl FnOnce(String)) -> Resul
         let name = names.first().copied().unwrap_or_default();
         say(instructions(name, built_in.is_none()));
     };
-    dockgate::proxy::serve_and_tell(settings, listening).map(drop)
+    dockgate::proxy::serve_and_tell(settings, listening)
+        .map(drop)
+        .map_err(|e| e.to_string())
 }
 
 /// What to try at a listener, `tcp://ADDRESS` or `unix://PATH`.

@@ -37,7 +37,7 @@ pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
         Ok(End::Signal) => OK,
         Ok(End::Watchdog) => ENGINE_GONE,
         Err(error) => {
-            complain(&error);
+            complain(&error.to_string());
             FAILED
         }
     }

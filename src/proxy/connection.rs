@@ -14,7 +14,7 @@ use super::respond;
 use super::service::{self, Handover, HandoverSlot};
 use super::serving::{self, Answering};
 use super::wire::{self, Notice, Refusal};
-use crate::observe::access::{self, Part, Reason};
+use crate::observe::access::{Part, Reason, Record};
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
 const FIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -129,7 +129,8 @@ async fn refuse(client: &Client, ended: hyper::Result<()>) {
         return;
     };
     let why = &refusal.why;
-    access::refused(client.peer, Some(why.status()), why);
+    let peer = Arc::clone(&client.peer_text);
+    Record::refuse(peer, Some(why.status()), why.clone());
     let socket = &client.link.socket;
     match refusal.http_2 {
         _ if is_told => {}

@@ -131,11 +131,7 @@ impl InFlight {
     /// The end of it, in dockgate's own words.
     fn answer(&mut self, why: &Explanation, close: bool) -> Response<String> {
         let response = respond::error(why, close);
-        if !self.record.is_head() {
-            let length = response.body().size_hint().exact().unwrap_or_default();
-            self.counters().sent.store(length, Relaxed);
-        }
-        self.record.status = Some(why.status());
+        self.record.answered(why.status(), response.body().len());
         self.completed = true;
         response
     }

@@ -3,6 +3,8 @@
 //! What of a request's head changes what the engine understands is read into a [`Message`], which is
 //! decided on; the rest are [`Headers`]. What belongs to one connection never passes to the other.
 
+use std::fmt;
+
 use http::header::Entry;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE,
@@ -10,7 +12,8 @@ use http::header::{
 };
 use http::{HeaderValue, Request, Response, Version};
 
-use crate::api::{Framing, Message};
+use crate::api::{BadTarget, Framing, Message};
+use crate::observe::access::{Explanation, Reason};
 
 /// What belongs to one connection only (RFC 9110, section 7.6.1), besides what a Connection header
 /// names. `Expect` is among them because it is answered here.
@@ -22,6 +25,50 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
+
+/// Why a request's head is refused with 400. Its text says what is wrong and what to send instead.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BadHead {
+    /// More than one Host.
+    Hosts,
+    /// None.
+    NoHost,
+    /// A Transfer-Encoding besides `chunked`.
+    TransferEncoding,
+    /// What Docker's router would not serve.
+    Target(BadTarget),
+}
+
+impl From<BadTarget> for BadHead {
+    fn from(bad: BadTarget) -> BadHead {
+        BadHead::Target(bad)
+    }
+}
+
+impl fmt::Display for BadHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadHead::Hosts => "the request has more than one Host header: send exactly one",
+            BadHead::NoHost => {
+                "the request has no Host header: HTTP/1.1 needs one, if only an empty one"
+            }
+            BadHead::TransferEncoding => {
+                "the only Transfer-Encoding that is accepted is one `chunked`"
+            }
+            BadHead::Target(bad) => return bad.fmt(f),
+        })
+    }
+}
+
+impl From<BadHead> for Explanation {
+    fn from(bad: BadHead) -> Explanation {
+        let reason = match bad {
+            BadHead::Target(_) => Reason::Ambiguous,
+            BadHead::Hosts | BadHead::NoHost | BadHead::TransferEncoding => Reason::Malformed,
+        };
+        Explanation::new(reason, bad.to_string())
+    }
+}
 
 /// Which headers a message has of those that its way through depends on. They are found in one
 /// look at each, since most messages have none of them.
@@ -57,13 +104,13 @@ impl Seen {
     }
 
     /// What RFC 9112 calls a malformed head, where hyper is lenient.
-    pub(super) fn check<B>(self, request: &Request<B>) -> Result<(), &'static str> {
+    pub(super) fn check<B>(self, request: &Request<B>) -> Result<(), BadHead> {
         let headers = request.headers();
         if self.repeated && headers.get_all(HOST).iter().count() > 1 {
-            return Err("the request has more than one Host header: send exactly one");
+            return Err(BadHead::Hosts);
         }
         if !self.host && request.version() == Version::HTTP_11 {
-            return Err("the request has no Host header: HTTP/1.1 needs one, if only an empty one");
+            return Err(BadHead::NoHost);
         }
         if !self.transfer_encoding {
             return Ok(());
@@ -71,7 +118,7 @@ impl Seen {
         let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
         match (codings.next(), codings.next()) {
             (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-            _ => Err("the only Transfer-Encoding that is accepted is one `chunked`"),
+            _ => Err(BadHead::TransferEncoding),
         }
     }
 

@@ -36,4 +36,4 @@ mod wire;
 
 pub use headers::Headers;
 pub use outgoing::Outgoing;
-pub use server::{End, serve, serve_and_tell};
+pub use server::{End, NotStarted, serve, serve_and_tell};

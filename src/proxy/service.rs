@@ -12,13 +12,13 @@ use hyper::body::{Body, Incoming};
 use super::answer::Answer;
 use super::client::Client;
 use super::flight::InFlight;
-use super::headers::{Seen, log_head, rewrite_answer};
+use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
 use crate::api::{Framing, Target};
-use crate::observe::access::{self, Decision, EngineFault, Explanation, Reason};
+use crate::observe::access::{self, Decision, EngineFault};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Passage, Verdict};
 
@@ -67,7 +67,7 @@ pub(super) async fn answer(
     let seen = Seen::in_headers(request.headers());
     let target = match parse(&request, seen) {
         Ok(target) => target,
-        Err(why) => return Ok(flight.refused(why, true).map(Answer::own)),
+        Err(bad) => return Ok(flight.refused(bad.into(), true).map(Answer::own)),
     };
     if flight.client().shared.log_requests {
         log_request(&target);
@@ -157,11 +157,9 @@ pub(super) async fn answer(
 }
 
 /// What is asked for, if the request can be read in one way only.
-fn parse(request: &Request<Incoming>, seen: Seen) -> Result<Target, Explanation> {
-    seen.check(request)
-        .map_err(|why| Explanation::new(Reason::Malformed, why))?;
-    Target::parse(request.method(), request.uri())
-        .map_err(|bad| Explanation::new(Reason::Ambiguous, bad.to_string()))
+fn parse(request: &Request<Incoming>, seen: Seen) -> Result<Target, BadHead> {
+    seen.check(request)?;
+    Ok(Target::parse(request.method(), request.uri())?)
 }
 
 /// Whether the engine did not say how long a body is.

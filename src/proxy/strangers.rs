@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -19,7 +19,7 @@ use super::health::is_own_check;
 use super::respond;
 use super::serving::{self, Answering};
 use super::wire::{ClientLink, Socket};
-use crate::observe::access::{self, Counters, Decision, Explanation, Peer, Record};
+use crate::observe::access::{Decision, Explanation, Peer, Record};
 use crate::observe::log::ACCESS;
 
 /// This many are there at the same time at most; more are closed at once.
@@ -87,7 +87,7 @@ impl Strangers {
     /// Says that a client had no request, if it is worth a line.
     pub(super) fn tell(&self, peer: Peer, why: &Explanation) {
         if self.told.is_news(peer) {
-            access::refused(peer, None, why);
+            Record::refuse(peer.to_string().into(), None, why.clone());
         }
     }
 
@@ -101,18 +101,9 @@ impl Strangers {
         let own_check = is_own_check(peer, request);
         if own_check || self.told.is_news(peer) {
             let (method, target) = (request.method().clone(), request.uri().clone());
-            let counters = Arc::new(Counters::default());
-            let mut record = Record::new(
-                peer.to_string().into(),
-                method,
-                target,
-                Arc::clone(&counters),
-            );
-            if !record.is_head() {
-                let length = response.body().size_hint().exact().unwrap_or_default();
-                counters.sent.store(length, Relaxed);
-            }
-            record.status = Some(why.status());
+            let peer = peer.to_string().into();
+            let mut record = Record::new(peer, method, target, Arc::default());
+            record.answered(why.status(), response.body().len());
             record.decision = Decision::Refused(why.clone());
             record.health_check = own_check;
         }

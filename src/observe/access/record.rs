@@ -102,8 +102,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Record {
     peer: Arc<str>,
-    method: Method,
-    target: Uri,
+    /// None if the client was refused before it had made one.
+    request: Option<(Method, Uri)>,
     start: Instant,
     counters: Arc<Counters>,
     /// The answer's status, once there is one.
@@ -125,8 +125,7 @@ impl Record {
         counters.sent.store(0, Relaxed);
         Self {
             peer,
-            method,
-            target,
+            request: Some((method, target)),
             start: Instant::now(),
             counters,
             status: None,
@@ -137,9 +136,21 @@ impl Record {
         }
     }
 
-    /// Whether the request was a HEAD, whose answer has no body.
-    pub fn is_head(&self) -> bool {
-        self.method == Method::HEAD
+    /// Writes the line of a client that is refused before it has made a request.
+    pub fn refuse(peer: Arc<str>, status: Option<StatusCode>, why: Explanation) {
+        let mut record = Self::new(peer, Method::default(), Uri::default(), Arc::default());
+        record.request = None;
+        record.status = status;
+        record.decision = Decision::Refused(why);
+    }
+
+    /// dockgate answered it itself, with so many bytes. The answer to a HEAD has none.
+    pub fn answered(&mut self, status: StatusCode, length: usize) {
+        let is_head = |(method, _): &(Method, Uri)| method == Method::HEAD;
+        if !self.request.as_ref().is_some_and(is_head) {
+            self.counters.sent.store(length as u64, Relaxed);
+        }
+        self.status = Some(status);
     }
 
     fn level(&self) -> log::Level {
@@ -194,15 +205,18 @@ impl fmt::Display for Record {
     /// it costs here.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status.as_ref().map_or("-", StatusCode::as_str);
+        let [unsent, decided, why, open, remark, close] = self.told();
+        let Some((method, target)) = &self.request else {
+            return write!(f, "{} - - {status} {decided}{why}", self.peer);
+        };
         let (mut received, mut sent) = (itoa::Buffer::new(), itoa::Buffer::new());
         let received = received.format(self.counters.received.load(Relaxed));
         let sent = sent.format(self.counters.sent.load(Relaxed));
-        let [unsent, decided, why, open, remark, close] = self.told();
-        let (target, took) = (loggable(&self.target), took(self.start.elapsed()));
+        let (target, took) = (loggable(target), took(self.start.elapsed()));
         let line = [
             &*self.peer,
             " ",
-            beginning(self.method.as_str()),
+            beginning(method.as_str()),
             " ",
             &target,
             " ",
@@ -223,12 +237,6 @@ impl fmt::Display for Record {
         ];
         f.write_str(&line.concat())
     }
-}
-
-/// Writes the line of a client that got no request across, or no whole one.
-pub fn refused(peer: Peer, status: Option<StatusCode>, why: &Explanation) {
-    let status = status.as_ref().map_or("-", StatusCode::as_str);
-    log::warn!(target: ACCESS, "{peer} - - {status} {DENIED}{}", why.text());
 }
 
 /// A duration with three or so digits.

@@ -11,4 +11,4 @@ mod startup;
 mod workers;
 
 pub use shutdown::End;
-pub use startup::{serve, serve_and_tell};
+pub use startup::{NotStarted, serve, serve_and_tell};

@@ -3,6 +3,8 @@
 //! The order matters: signals are caught before there is anything that one would leave behind, and
 //! nothing listens until the engine was looked for where that is wanted.
 
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +23,62 @@ use crate::observe::log::{self as log_writer, Levels};
 use crate::policy::Unprotected;
 use crate::proxy::connection::Stage;
 use crate::proxy::health;
-use crate::proxy::listener::Listener;
+use crate::proxy::listener::{Listener, NotBound};
 use crate::proxy::shared::Shared;
 use crate::proxy::upstream::{self, EngineError};
 
 /// How often it says that it protects nothing, if so.
 const ALARM_EVERY: Duration = Duration::from_secs(600);
 
+/// What kept the proxy from starting.
+#[derive(Debug)]
+pub struct NotStarted(Cause);
+
+#[derive(Debug)]
+enum Cause {
+    /// A listener could not be bound.
+    Listener(NotBound),
+    /// The engine was not found, where that is wanted.
+    Engine(EngineError),
+    /// The system lacks something.
+    System(io::Error),
+}
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Listener(not_bound) => not_bound.fmt(f),
+            Cause::Engine(e) => e.fmt(f),
+            Cause::System(e) => write!(f, "cannot start: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for NotStarted {}
+
+impl From<NotBound> for NotStarted {
+    fn from(not_bound: NotBound) -> Self {
+        Self(Cause::Listener(not_bound))
+    }
+}
+
+impl From<EngineError> for NotStarted {
+    fn from(e: EngineError) -> Self {
+        Self(Cause::Engine(e))
+    }
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(e: io::Error) -> Self {
+        Self(Cause::System(e))
+    }
+}
+
 /// Runs the proxy until SIGTERM, SIGINT or the watchdog has ended it.
 ///
 /// # Errors
-/// What keeps it from starting, in a sentence: a listener that cannot be bound, mostly.
-pub fn serve(settings: Settings) -> Result<End, String> {
+/// [`NotStarted`]: a listener that cannot be bound, mostly.
+pub fn serve(settings: Settings) -> Result<End, NotStarted> {
     serve_and_tell(settings, |_| ())
 }
 
@@ -40,7 +86,10 @@ pub fn serve(settings: Settings) -> Result<End, String> {
 ///
 /// # Errors
 /// As [`serve`].
-pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
+pub fn serve_and_tell(
+    settings: Settings,
+    listening: impl FnOnce(&[&str]),
+) -> Result<End, NotStarted> {
     // That nothing is being protected is said at every level.
     let quietest = settings
         .unprotected
@@ -84,18 +133,16 @@ fn levels(level: LogLevel) -> Levels {
     Levels { lifecycle, access }
 }
 
-fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
-    let failed = |e| format!("cannot start: {e}");
+fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, NotStarted> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .map_err(failed)?;
+        .build()?;
     let learns = settings.unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
     // Before there is anything that a signal would leave behind.
     let mut signals = {
         let _registers_here = runtime.enter();
-        Signals::new(learner.clone()).map_err(failed)?
+        Signals::new(learner.clone())?
     };
     let engine = settings.socket_path.as_path();
     if settings.engine_at_start {
@@ -107,25 +154,21 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
         });
         match found {
             Some(Ok(_)) => {}
-            Some(Err(e)) => return Err(e.to_string()),
+            Some(Err(e)) => return Err(e.into()),
             None => return Ok(End::Signal),
         }
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
     if settings.health_listener {
-        runtime.spawn(health::serve(
-            health::bind().map_err(|e| e.to_string())?,
-            engine.to_owned(),
-        ));
+        runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }
     let room = Room::of(settings);
     let listeners = settings
         .listen
         .iter()
         .map(|listen| Listener::bind(listen, settings.listen_mode))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| e.to_string())?;
+        .collect::<Result<Vec<_>, _>>()?;
     let shared = Arc::new(Shared::new(
         settings,
         learner,
@@ -133,7 +176,7 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
         room.strangers,
     ));
     let (stage, stages) = watch::channel(Stage::Open);
-    start_workers(&shared, &listeners, &stages).map_err(failed)?;
+    start_workers(&shared, &listeners, &stages)?;
     if let Some(why) = settings.unprotected {
         runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
     }
