@@ -217,7 +217,7 @@ mod tests {
         assert!(
             problem
                 .expect_err("it is taken")
-                .contains("another program has the port")
+                .contains("the port is already in use")
         );
     }
 

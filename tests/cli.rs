@@ -843,7 +843,7 @@ fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
             "CONTAINERS POST",
         ),
         (
-            "GET /info 403 in=0 out=1 1ms denied: clients at 172.20.0.3 are not let in: SP_ALLOWFROM \
+            "GET /info 403 in=0 out=1 1ms denied: clients at 172.20.0.3 are not allowed: SP_ALLOWFROM \
              (-allowfrom) is 127.0.0.1/32",
             "",
         ),
@@ -860,10 +860,10 @@ fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
             "",
         ),
         (
-            "- - 408 denied: the request's head did not arrive within 10 seconds",
+            "- - 408 denied: the request headers were not received within 10 seconds",
             "",
         ),
-        ("- - 403 denied: clients at 172.20.0.3 are not let in", ""),
+        ("- - 403 denied: clients at 172.20.0.3 are not allowed", ""),
     ] {
         let ran = learn(&["-"], format!("{head}{line}\n").as_bytes());
         let variables = ran.out.split("# 2.").next().unwrap_or_default().lines();

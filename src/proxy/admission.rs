@@ -91,7 +91,7 @@ impl Admission {
             Peer::Unix(_) => peer.to_string(),
         };
         let text = format!(
-            "{NOT_ADMITTED}{client} are not let in: SP_ALLOWFROM (-allowfrom) is {}",
+            "{NOT_ADMITTED}{client} are not allowed: SP_ALLOWFROM (-allowfrom) is {}",
             crate::policy::printable(&self.list.text)
         );
         Explanation::new(Reason::NotAdmitted, text)
@@ -148,7 +148,7 @@ impl Name {
             let mut known = self.known();
             if addresses.is_empty() && known.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
                 known.warned = Some(Instant::now());
-                log::warn!("SP_ALLOWFROM: no address is found for {}", self.host);
+                log::warn!("SP_ALLOWFROM: cannot resolve {}", self.host);
             }
             known.addresses = addresses;
             known.looked_up = Some(Instant::now());

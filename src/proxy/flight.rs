@@ -87,7 +87,8 @@ impl InFlight {
             Some(fault) => End::Upload(fault),
             None => {
                 let reason = Reason::Engine(EngineFault::Gone);
-                End::Engine(Explanation::new(reason, "the engine broke off its answer"))
+                let why = "the engine closed the connection in the middle of its response";
+                End::Engine(Explanation::new(reason, why))
             }
         };
     }

@@ -50,10 +50,10 @@ impl fmt::Display for BadHead {
         f.write_str(match self {
             BadHead::Hosts => "the request has more than one Host header: send exactly one",
             BadHead::NoHost => {
-                "the request has no Host header: HTTP/1.1 needs one, if only an empty one"
+                "the request has no Host header: HTTP/1.1 requires one, which may be empty"
             }
             BadHead::TransferEncoding => {
-                "the only Transfer-Encoding that is accepted is one `chunked`"
+                "unsupported Transfer-Encoding: only a single `chunked` is accepted"
             }
             BadHead::Target(bad) => return bad.fmt(f),
         })

@@ -89,7 +89,7 @@ impl Hijack {
     }
 
     /// Goes on with `answer`, which writes what the engine sends, and beside it moves what the client
-    /// sends, until both have ended, the client is gone, or `stop` says so. True if the client may
+    /// sends, until both have ended, the client disconnected, or `stop` says so. True if the client may
     /// still be sending then.
     pub(super) async fn run(
         self,
@@ -101,14 +101,14 @@ impl Hijack {
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
         let Some(early) = peer.link.take_early() else {
             // No head was written, so that the input's beginning is lost: none of it is passed on.
-            lock(&request).broke_off("the client is gone");
+            lock(&request).broke_off("the client disconnected");
             return false;
         };
         let up = pump(client, engine, early.to_vec(), &peer.counters().received);
         let down = async {
             answer.await.map_err(|e| match e.is_user() {
                 true => "cut before its end",
-                false => "the client is gone",
+                false => "the client disconnected",
             })
         };
         match exchange(client, engine, up, down, stop).await {

@@ -42,7 +42,7 @@ impl Listener {
             Listen::Tcp { addr, fallback_v4 } => match Self::bind_tcp(*addr) {
                 Err(e) if *fallback_v4 && lacks_ipv6(&e) => {
                     let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
-                    log::warn!("IPv6 is absent ({e}): listening on tcp://{v4} instead");
+                    log::warn!("IPv6 is not available ({e}): listening on tcp://{v4} instead");
                     Self::bind_tcp(v4)
                 }
                 bound => bound,
@@ -118,8 +118,8 @@ impl fmt::Display for NotBound {
 
 fn hint(e: &io::Error) -> &'static str {
     match e.kind() {
-        io::ErrorKind::AddrInUse => "; another program has the port: set LISTEN to a free one",
-        io::ErrorKind::AddrNotAvailable => "; this host does not have the address",
+        io::ErrorKind::AddrInUse => "; the port is already in use: set LISTEN to another one",
+        io::ErrorKind::AddrNotAvailable => "; this host does not have that address",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need root",
         _ => "",
     }
@@ -132,17 +132,17 @@ fn unix_hint(e: &io::Error, path: &Path) -> String {
     match e.kind() {
         io::ErrorKind::PermissionDenied => {
             let user = rustix::process::geteuid().as_raw();
-            let owner =
-                fs::metadata(directory).map(|meta| format!(", which user {} owns", meta.uid()));
+            let owner = fs::metadata(directory)
+                .map(|meta| format!(", which is owned by user {}", meta.uid()));
             format!(
-                "; user {user} may not write to {shown}{}: chown it to {user}, or run dockgate as \
+                "; user {user} cannot write to {shown}{}: chown it to {user}, or run dockgate as \
                  another user. In a container of the image, mount the volume at /run/dockgate and \
-                 run as user 65534, who owns a new volume there",
+                 run as user 65534, which owns new volumes there",
                 owner.unwrap_or_default()
             )
         }
         io::ErrorKind::NotFound => {
-            format!("; there is no directory {shown}: create it, or mount a volume there")
+            format!("; directory {shown} does not exist: create it, or mount a volume there")
         }
         io::ErrorKind::ReadOnlyFilesystem => format!("; mount a volume at {shown}"),
         _ => String::new(),
@@ -208,7 +208,7 @@ fn make_room(path: &Path) -> io::Result<()> {
         Ok(_) => {
             return Err(occupied(
                 path,
-                "is no socket: remove it or choose another path",
+                "exists and is not a socket: remove it or choose another path",
             ));
         }
     }
@@ -221,7 +221,7 @@ fn make_room(path: &Path) -> io::Result<()> {
         )),
         Ok(()) => Err(occupied(
             path,
-            "is another program's listener: stop that first",
+            "is in use by another program: stop that program first",
         )),
     }
 }
@@ -274,16 +274,17 @@ mod tests {
         let user = rustix::process::geteuid().as_raw();
         let hint = |kind: io::ErrorKind, path: &str| unix_hint(&kind.into(), Path::new(path));
         let told = hint(io::ErrorKind::PermissionDenied, "/etc/dockgate.sock");
-        let start = format!("; user {user} may not write to /etc, which user 0 owns: chown it to ");
+        let start =
+            format!("; user {user} cannot write to /etc, which is owned by user 0: chown it to ");
         assert!(told.starts_with(&start), "{told}");
         let told = hint(io::ErrorKind::PermissionDenied, "/no such/x");
         assert!(
-            told.contains("may not write to \"/no such\": chown"),
+            told.contains("cannot write to \"/no such\": chown"),
             "{told}"
         );
         assert_eq!(
             hint(io::ErrorKind::NotFound, "/run/x/y"),
-            "; there is no directory /run/x: create it, or mount a volume there"
+            "; directory /run/x does not exist: create it, or mount a volume there"
         );
         assert_eq!(
             hint(io::ErrorKind::ReadOnlyFilesystem, "/run/x/y"),

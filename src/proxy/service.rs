@@ -122,7 +122,7 @@ pub(super) async fn answer(
 
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let (Some(client_side), Some(upstream)) = (client_side, kept) else {
-            let why = "the engine switched protocols although nobody asked it to";
+            let why = "the engine switched protocols without being asked to";
             let refusal = flight.engine_failed(EngineFault::Invalid, why, unread);
             return Ok(refusal.map(Answer::own));
         };

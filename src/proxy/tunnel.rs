@@ -48,7 +48,7 @@ impl Tunnel {
         }
     }
 
-    /// Moves bytes until both directions have ended, the client is gone, or `stop` says so. True if
+    /// Moves bytes until both directions have ended, the client disconnected, or `stop` says so. True if
     /// the client may still be sending then.
     pub(super) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let Self {
@@ -58,14 +58,14 @@ impl Tunnel {
             mut request,
         } = self;
         let (Ok(client), Ok(engine)) = (client.await, engine.await) else {
-            request.broke_off("the switch of protocols failed");
+            request.broke_off("the protocol switch failed");
             return false;
         };
         let (Some(from_client), Some(from_engine)) = (
             early_bytes(client, ClientIo::into_ahead),
             early_bytes(engine, |_: EngineIo| BytesMut::new()),
         ) else {
-            request.broke_off("the switch of protocols failed");
+            request.broke_off("the protocol switch failed");
             return false;
         };
         let peer = Arc::clone(request.client());
@@ -76,9 +76,9 @@ impl Tunnel {
                 Ok(()) => Ok(()),
                 Err(Side::Read) => {
                     client.reset_on_close();
-                    Err("the engine broke off the tunnel")
+                    Err("the engine broke the connection")
                 }
-                Err(Side::Write) => Err("the client is gone"),
+                Err(Side::Write) => Err("the client disconnected"),
             }
         };
         let up = pump(client, engine, from_client, &counters.received);
@@ -106,7 +106,7 @@ where
     Some(early)
 }
 
-/// Both directions, until both have ended, the client is gone, or `stop` says so; true if the
+/// Both directions, until both have ended, the client disconnected, or `stop` says so; true if the
 /// client's has ended too.
 pub(super) async fn exchange(
     client: &Socket,
@@ -127,7 +127,7 @@ pub(super) async fn exchange(
             tokio::select! {
                 ended = &mut down => break ended?,
                 () = &mut up, if !up_done => up_done = true,
-                () = gone(client), if up_done => return Err("the client is gone"),
+                () = gone(client), if up_done => return Err("the client disconnected"),
             }
         }
         client.shutdown_write();
@@ -141,8 +141,8 @@ pub(super) async fn exchange(
     };
     tokio::select! {
         ended = both => ended,
-        () = client.reset() => Err("the client reset the tunnel"),
-        () = stop => Err("silent at shutdown"),
+        () = client.reset() => Err("the client reset the connection"),
+        () = stop => Err("idle at shutdown"),
     }
 }
 

@@ -64,37 +64,36 @@ impl fmt::Display for EngineError {
                 write!(f, "the engine's socket {} ", shown_path(path))?;
                 match e.kind() {
                     io::ErrorKind::NotFound => f.write_str(
-                        "does not exist: mount it into the container, or set SOCKET_PATH to where \
-                         it is",
+                        "does not exist: mount it into the container, or set SOCKET_PATH to its path",
                     ),
                     io::ErrorKind::PermissionDenied => permission_hint(path, f),
-                    io::ErrorKind::ConnectionRefused if is_socket(path) => {
-                        f.write_str("refuses connections: nothing listens on it; start the engine")
-                    }
+                    io::ErrorKind::ConnectionRefused if is_socket(path) => f.write_str(
+                        "refuses connections: nothing is listening on it; start the engine",
+                    ),
                     io::ErrorKind::ConnectionRefused => f.write_str(
                         "is not a socket: mount the engine's socket there, or set SOCKET_PATH",
                     ),
-                    _ => write!(f, "cannot be connected to: {e}"),
+                    _ => write!(f, "cannot be reached: {e}"),
                 }
             }
             EngineError::Hung(path) => write!(
                 f,
-                "the engine's socket {} took no connection within {} seconds: the engine hangs or \
-                 is overloaded",
+                "the engine's socket {} did not accept a connection within {} seconds: the engine \
+                 is overloaded or not responding",
                 shown_path(path),
                 CONNECT_TIMEOUT.as_secs()
             ),
             EngineError::Gone => f.write_str(
-                "the engine closed the connection before it answered: it may be restarting; look \
-                 into its log",
+                "the engine closed the connection without responding: it may be restarting; \
+                 check its log",
             ),
-            EngineError::Garbage(e) => write!(f, "the engine's answer is not HTTP: {e}"),
+            EngineError::Garbage(e) => write!(f, "the engine's response is not valid HTTP: {e}"),
         }
     }
 }
 
 fn permission_hint(path: &Path, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str("may not be opened by this user: ")?;
+    f.write_str("is not accessible to this user: ")?;
     match std::fs::metadata(path) {
         Ok(meta) if meta.mode() & 0o020 != 0 => write!(
             f,

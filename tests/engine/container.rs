@@ -216,7 +216,7 @@ fn a_volume_that_it_may_not_write_is_told_with_what_to_do() {
     assert!(
         told.stdout.contains(
             "cannot listen on unix:///x/docker.sock: Permission denied (os error 13); user 65534 \
-             may not write to /x, which user 0 owns: chown it to 65534"
+             cannot write to /x, which is owned by user 0: chown it to 65534"
         ),
         "{}",
         told.stdout
@@ -228,7 +228,7 @@ fn a_volume_that_it_may_not_write_is_told_with_what_to_do() {
     );
     let told = run("--user 65534:65534").stdout;
     assert!(
-        told.contains("there is no directory /x: create it, or mount a volume"),
+        told.contains("directory /x does not exist: create it, or mount a volume"),
         "{told}"
     );
 }

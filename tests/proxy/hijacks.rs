@@ -407,7 +407,7 @@ fn input_without_its_beginning_is_no_input() {
         connection.send(RAW);
         assert_eq!(connection.rest().0.escape_ascii().to_string(), "");
         let line = dockgate.line(|line| line.contains("/containers/c/attach"));
-        assert!(line.contains("the client is gone"), "{line}");
+        assert!(line.contains("the client disconnected"), "{line}");
     }
 }
 
@@ -421,5 +421,5 @@ fn sigterm_ends_a_silent_hijack() {
     let (status, _) = gate.dockgate.exit_within(BOUND);
     assert_eq!(status.code(), Some(0));
     let line = gate.dockgate.line(|line| line.contains("/attach"));
-    assert!(line.contains("silent at shutdown"), "{line}");
+    assert!(line.contains("idle at shutdown"), "{line}");
 }

@@ -167,7 +167,7 @@ fn an_impatient_end_prints_it_too() {
     let (_client, _engine, _) = gate.asked(STOP);
     gate.dockgate.signal(Signal::TERM);
     gate.dockgate
-        .line(|line| line.contains("no new connections"));
+        .line(|line| line.contains("not accepting new connections"));
     gate.dockgate.signal(Signal::TERM);
     gate.dockgate.exit_within(BOUND);
     assert_eq!(reports(&gate).len(), 1);
@@ -182,7 +182,7 @@ fn without_learning_nothing_is_printed() {
         }
         gate.dockgate.signal(Signal::USR1);
         gate.dockgate
-            .line(|line| line.ends_with("SIGUSR1: nothing to print, LEARN is not 1"));
+            .line(|line| line.ends_with("SIGUSR1 ignored: LEARN is not 1"));
         gate.still_works();
         gate.dockgate.signal(Signal::TERM);
         assert_eq!(gate.dockgate.exit_within(BOUND).0.code(), Some(0));

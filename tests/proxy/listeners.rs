@@ -178,12 +178,12 @@ fn fewer_connections_are_a_warning_only_where_a_number_was_asked_for() {
         (
             None,
             "info",
-            "connections: the limit of open files is 300, and each connection takes two",
+            "connections: the open file limit is 300 and each connection uses two",
         ),
         (
             Some("5000"),
             "warning",
-            "connections instead of MAX_CONNECTIONS=5000: the limit of open files is 300",
+            "connections instead of MAX_CONNECTIONS=5000: the open file limit is 300",
         ),
     ] {
         let (engine, path) = place();

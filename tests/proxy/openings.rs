@@ -9,7 +9,7 @@ use crate::support::{End, Gate, Wire};
 const AT_ONCE: Duration = Duration::from_secs(5);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-const HTTP_2: &str = "HTTP/2 is not spoken here: send HTTP/1.1";
+const HTTP_2: &str = "HTTP/2 is not supported: use HTTP/1.1";
 
 /// Sends an opening that is answered by a 400 with this message, which the log has too.
 #[track_caller]
@@ -33,7 +33,7 @@ fn is_refused(gate: &Gate, opening: &[u8], message: &str) {
 fn a_tls_client_is_told_at_once() {
     let gate = Gate::open();
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a hello without an end of a line";
-    let message = "this is TLS: use http:// or tcp:// without TLS";
+    let message = "TLS is not enabled here: use http:// or tcp:// without TLS";
     for opening in [&hello[..], &hello[..1], &hello[..3]] {
         is_refused(&gate, opening, message);
     }
@@ -58,7 +58,7 @@ fn what_cannot_be_a_request_is_refused_at_once() {
         b"GET /version\r\n",
         b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
     ] {
-        let message = "this does not begin as an HTTP request: send HTTP/1.1";
+        let message = "this is not an HTTP request: send HTTP/1.1";
         is_refused(&gate, opening, message);
     }
     gate.still_works();

@@ -122,7 +122,7 @@ fn clients_that_are_not_on_the_list_are_told_so() {
         for line in ["GET /x", "FOO /x", "GET /../x"] {
             let mut client = asked(address, line);
             let response = client.response();
-            let told = "{\"message\":\"dockgate: clients at 127.0.0.1 are not let in: ";
+            let told = "{\"message\":\"dockgate: clients at 127.0.0.1 are not allowed: ";
             assert_eq!(response.status(), 403);
             assert!(response.text().starts_with(told), "{}", response.text());
             assert_eq!(client.ends(), End::Closed);
@@ -244,12 +244,12 @@ fn what_keeps_it_from_starting_is_told() {
         (
             &["-listenip=192.0.2.99", "-allowGET=/x"],
             1,
-            "this host does not have the address",
+            "this host does not have that address",
         ),
         (
             &[taken.as_str(), "-allowGET=/x"],
             1,
-            "another program has the port",
+            "the port is already in use",
         ),
         (
             &["-allowGET=("],

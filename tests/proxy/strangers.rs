@@ -83,9 +83,9 @@ fn idle_strangers_take_no_place_of_the_clients_that_are_listed() {
         .collect();
     let last = ends[3 * PLACES - 1];
     assert!(SECOND / 2 < last && last < 5 * SECOND, "{ends:?}");
-    dockgate.line(|line| line.contains(" - - - denied: clients at 127.9.9.9 are not let in"));
+    dockgate.line(|line| line.contains(" - - - denied: clients at 127.9.9.9 are not allowed"));
     let log = dockgate.log();
-    assert_eq!(log.matches("are not let in").count(), 1, "{log}");
+    assert_eq!(log.matches("are not allowed").count(), 1, "{log}");
     assert!(!log.contains("MAX_CONNECTIONS is reached"), "{log}");
 }
 
@@ -125,7 +125,7 @@ fn a_stranger_has_its_403_without_a_wait_for_its_body() {
         assert!(begin.elapsed() < 5 * SECOND, "{:?}", begin.elapsed());
         assert_eq!(answer.status(), 403, "{request}");
         assert_eq!(answer.head.one("connection"), Some("close"));
-        let told = "{\"message\":\"dockgate: clients at 127.9.9.9 are not let in: ";
+        let told = "{\"message\":\"dockgate: clients at 127.9.9.9 are not allowed: ";
         assert!(answer.text().starts_with(told), "{}", answer.text());
         client.half_close();
         assert_eq!(client.ends(), End::Closed);
@@ -141,12 +141,12 @@ fn a_stranger_has_its_403_without_a_wait_for_its_body() {
     let log = dockgate.log();
     let lines: Vec<&str> = log
         .lines()
-        .filter(|line| line.contains("not let in"))
+        .filter(|line| line.contains("not allowed"))
         .collect();
     assert_eq!(lines.len(), 1, "{log}");
-    assert!(lines[0].contains(" GET /x 403 in=0 out=100 "), "{log}");
+    assert!(lines[0].contains(" GET /x 403 in=0 out=101 "), "{log}");
     assert!(
-        lines[0].contains(" denied: clients at 127.9.9.9 are not let in"),
+        lines[0].contains(" denied: clients at 127.9.9.9 are not allowed"),
         "{log}"
     );
 }
@@ -180,6 +180,6 @@ fn healthcheck_is_healthy_where_this_host_is_not_listed() {
     check();
     drop(idle);
     let log = dockgate.log();
-    assert!(!log.contains("127.0.0.1 are not let in"), "{log}");
+    assert!(!log.contains("127.0.0.1 are not allowed"), "{log}");
     is_served(&engine, address);
 }

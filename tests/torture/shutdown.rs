@@ -109,7 +109,7 @@ fn kept_connections_may_bring_a_request_that_was_under_way() {
         }
         gate.dockgate.signal(Signal::TERM);
         gate.dockgate
-            .line(|line| line.contains("no new connections"));
+            .line(|line| line.contains("not accepting new connections"));
         for (n, (client, engine)) in kept.iter_mut().enumerate() {
             let rest = if n < 2 { &LIST[20..] } else { LIST };
             if client.try_send(rest).is_err() || !engine.has_more() {

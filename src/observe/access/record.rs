@@ -322,9 +322,9 @@ pub(super) mod tests {
             ),
             (
                 allowed(),
-                End::Tunnel("the client is gone"),
+                End::Tunnel("the client disconnected"),
                 true,
-                "allowed by VERSION (the client is gone)",
+                "allowed by VERSION (the client disconnected)",
             ),
             (
                 allowed(),

@@ -45,7 +45,7 @@ pub(super) async fn run(
         () = watchdog => ("watchdog", End::Watchdog),
     };
     log::info!(
-        "{name}: no new connections; {} s grace for those that are open",
+        "{name}: not accepting new connections; open ones have {} s to finish",
         grace.as_secs()
     );
     listeners.iter().for_each(Listener::remove_file);
@@ -58,15 +58,15 @@ pub(super) async fn run(
     };
     tokio::select! {
         ended = timeout(grace, drained) => match ended {
-            Ok(()) => log::info!("all connections have ended"),
+            Ok(()) => log::info!("all connections closed"),
             Err(_) => {
-                log::warn!("the grace is over: {} connections are cut", slots.taken());
+                log::warn!("grace period expired; closing {} connections", slots.taken());
                 let _ = stage.send(Stage::Over);
                 let _ = timeout(LAST_LINES, slots.all_free()).await;
             }
         },
         name = signals.stop() => {
-            log::warn!("{name} again: ending at once");
+            log::warn!("{name} received again; exiting immediately");
             // What the engine got has its line, even so.
             let _ = stage.send(Stage::Over);
             let _ = timeout(LAST_LINES, slots.all_free()).await;

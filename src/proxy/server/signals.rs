@@ -36,11 +36,11 @@ impl Signals {
                 _ = self.term.recv() => return "SIGTERM",
                 _ = self.int.recv() => return "SIGINT",
                 _ = self.hangup.recv() => {
-                    log::info!("SIGHUP: nothing to reload, the policy is fixed at start");
+                    log::info!("SIGHUP ignored: the configuration is read at startup only");
                 }
                 _ = self.usr1.recv() => match self.learner {
                     Some(_) => self.print_learned(),
-                    None => log::info!("SIGUSR1: nothing to print, LEARN is not 1"),
+                    None => log::info!("SIGUSR1 ignored: LEARN is not 1"),
                 }
             }
         }

@@ -142,7 +142,7 @@ impl Work {
                 // The client gave up while it waited.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(e) => {
-                    warnings.warn(|| format!("cannot accept connections: {e}; trying on"));
+                    warnings.warn(|| format!("cannot accept connections: {e}; retrying"));
                     sleep(ACCEPT_RETRY).await;
                     continue;
                 }
@@ -161,7 +161,7 @@ impl Work {
                 Ok(slot) => slot,
                 Err(_) => {
                     warnings.warn(|| {
-                        "MAX_CONNECTIONS is reached: new connections wait until others end".into()
+                        "MAX_CONNECTIONS is reached: new connections wait until others close".into()
                     });
                     match slots.acquire_owned().await {
                         Ok(slot) => slot,

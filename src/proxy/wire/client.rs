@@ -152,7 +152,7 @@ impl ClientIo {
                     if expired {
                         return self.refuse(Refusal::new(
                             Reason::TimedOut,
-                            "the request's head did not arrive within 10 seconds of its first byte",
+                            "the request headers were not received within 10 seconds",
                         ));
                     }
                     return Poll::Pending;

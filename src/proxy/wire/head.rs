@@ -40,7 +40,7 @@ impl Refusal {
     pub(super) fn large_head() -> Self {
         Self::new(
             Reason::TooLarge(Part::Head),
-            "the request's head is larger than 64 KiB or has more than 100 headers",
+            "the request headers exceed 64 KiB or 100 lines",
         )
     }
 }

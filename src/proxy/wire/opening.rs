@@ -33,18 +33,20 @@ pub(super) fn refusal(bytes: &[u8], first: bool) -> Option<Refusal> {
     if bytes.starts_with(HTTP_2_HEAD) {
         return Some(Refusal {
             http_2: first.then(|| bytes.to_vec()),
-            ..refused("HTTP/2 is not spoken here: send HTTP/1.1")
+            ..refused("HTTP/2 is not supported: use HTTP/1.1")
         });
     }
     if let [0x16] | [0x16, 3, ..] = bytes {
-        return Some(refused("this is TLS: use http:// or tcp:// without TLS"));
+        return Some(refused(
+            "TLS is not enabled here: use http:// or tcp:// without TLS",
+        ));
     }
     let method = &bytes[..bytes.len().min(LONGEST_METHOD)];
     let end = method.iter().position(|&byte| !is_token(byte));
     let line = memchr(b'\n', bytes).map(|end| bytes[..end].trim_ascii_end());
     let is_none = end.is_some_and(|end| end == 0 || method[end] != b' ')
         || line.is_some_and(|line| !has_version(line));
-    is_none.then(|| refused("this does not begin as an HTTP request: send HTTP/1.1"))
+    is_none.then(|| refused("this is not an HTTP request: send HTTP/1.1"))
 }
 
 /// Sends an HTTP/2 client away from `socket`, which has brought `read` until now: settings, and the
@@ -123,8 +125,8 @@ mod tests {
 
     #[test]
     fn what_cannot_become_a_request_is_refused_by_its_first_bytes() {
-        let tls = "this is TLS: use http:// or tcp:// without TLS";
-        let none = "this does not begin as an HTTP request: send HTTP/1.1";
+        let tls = "TLS is not enabled here: use http:// or tcp:// without TLS";
+        let none = "this is not an HTTP request: send HTTP/1.1";
         for (bytes, why) in [
             (&b"\x16"[..], Some(tls)),
             (b"\x16\x03", Some(tls)),
