@@ -425,7 +425,7 @@ fn http_2_is_refused_and_nothing_of_it_forwarded() {
         let (answer, end) = gate.sent(sent).rest();
         assert!(answer.starts_with(settings), "{}", answer.escape_ascii());
         assert!(
-            answer.ends_with(b"send HTTP/1.1"),
+            answer.ends_with(b"use HTTP/1.1"),
             "{}",
             answer.escape_ascii()
         );

@@ -34,7 +34,7 @@ fn number_behind(line: &str, word: &str) -> usize {
 fn lowered(gate: &Gate) -> usize {
     let line = gate
         .dockgate
-        .line(|line| line.contains(" info ") && line.contains(" connections: the limit of open"));
+        .line(|line| line.contains(" info ") && line.contains(" connections: the open file limit"));
     number_behind(&line, "at most")
 }
 
