@@ -2,15 +2,16 @@
 //!
 //! `listener` binds, `server` starts, accepts and ends, `connection` carries one client from accept
 //! to close, `client` is what is known of it and `shared` what all have in common, `admission` knows
-//! who is let in and `strangers` turns away who is not. `service` answers one request, `flight` is
-//! the request on its way, `headers` knows what is in its head, `outgoing` builds the head that the
-//! engine gets from what was cleared, `upstream` is the engine's side,
-//! `tunnel` what a connection becomes after a 101, `hijack` what it becomes where the engine takes
-//! it over without one. `answer` is the body of whatever is answered, `serving` how hyper serves it, `respond` what dockgate says
+//! who is allowed and `strangers` turns away who is not. `serving` is hyper's side of all of these,
+//! `service` answers one request, `flight` is the request on its way, `headers` knows what is in its
+//! head, `outgoing` builds the head that the engine gets from what was cleared, `upstream` is the
+//! engine's side, `tunnel` what a connection becomes after a 101, `hijack` what it becomes where the
+//! engine takes it over without one. `answer` is the body of any answer, `respond` what dockgate says
 //! itself. `wire` is what hyper cannot do with a socket, `health` looks after the engine.
 //!
-//! Each names only those below it: `server`, `connection`, `service`, `answer`, `hijack`, `tunnel`,
-//! `flight`, `client`, `shared`, `admission`, `strangers`, then the rest.
+//! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`, `hijack`,
+//! `tunnel`, `flight`, `client`, `shared`, `admission`, `strangers`, then the rest; but `strangers`
+//! and `health` are served by `serving` too.
 
 mod admission;
 mod answer;
