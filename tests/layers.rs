@@ -166,7 +166,7 @@ fn only_the_settings_take_the_protection_away() {
     let calls = modules.filter(|(_, text)| code(text).contains(".unprotected("));
     let files: Vec<String> = calls.map(|(file, _)| file).collect();
     assert!(
-        matches!(&*files, [file] if file.ends_with("src/config/settings.rs")),
+        matches!(&*files, [file] if file.ends_with("src/config/sources.rs")),
         "{files:?}"
     );
 }

@@ -476,13 +476,13 @@ fn the_table_has_every_route_of_the_api_and_what_reaches_root() {
         .filter(|section| *section != "NONE")
         .collect();
     for section in SECTIONS {
-        let reaches = only(&[section, "POST"]).root_on_host();
+        let reaches = only(&[section, "POST"]).policy.root_on_host();
         assert_eq!(
             reaches.is_some(),
             roots.contains(&section),
             "{section}: {reaches:?}"
         );
-        assert_eq!(only(&[section]).root_on_host(), None, "{section}");
+        assert_eq!(only(&[section]).policy.root_on_host(), None, "{section}");
     }
 }
 

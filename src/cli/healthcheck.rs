@@ -26,11 +26,13 @@ const LIMIT: Duration = Duration::from_secs(3);
 pub(super) fn run(environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
-            if let Some(why) = settings.unprotected {
+            if let Some(why) = settings.policy.sources.unprotected {
                 // Whether it is healthy, its exit code says.
                 let _ = print(&format!("{why}\n"));
             }
-            check(settings.listen, settings.socket_path)
+            let endpoints = settings.endpoints.into_iter();
+            let listen = endpoints.map(|endpoint| endpoint.listen).collect();
+            check(listen, settings.engine)
         }
         Err(_) => Err("the configuration is bad: `dockgate check` tells how".to_owned()),
     };

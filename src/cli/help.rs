@@ -3,7 +3,7 @@
 use super::output::{aligned, line};
 use crate::{
     api::sections::{ACTIONS, SECTIONS},
-    config::{FLAGS, PROFILE_VARIABLES, VARIABLES},
+    config::{Dialect, Setting},
 };
 
 pub(super) fn text() -> String {
@@ -58,7 +58,7 @@ pub(super) fn text() -> String {
         "Presets: what a program needs, and nothing else",
         vec![["  PRESET=", "A comma list; `dockgate presets` lists them"].map(str::to_owned)],
     );
-    let settings = VARIABLES.iter().map(|variable| {
+    let settings = Setting::of(Dialect::Sections).map(|variable| {
         [
             format!("  {}={}", variable.name, variable.default),
             variable.doc.to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn text() -> String {
         "Regex allowlists: whole paths with their version, without the query",
         patterns.map(|row| row.map(str::to_owned)).to_vec(),
     );
-    let profile = PROFILE_VARIABLES.iter().map(|variable| {
+    let profile = Setting::of(Dialect::Knrdl).map(|variable| {
         let name = format!("  {}={}", variable.name, variable.default);
         [name, variable.doc.to_owned()]
     });
@@ -87,8 +87,8 @@ pub(super) fn text() -> String {
         "Profile files: lines of METHOD-regex URL-regex, whole targets as sent",
         profile.collect(),
     );
-    let flags = FLAGS.iter().map(|flag| {
-        let name = format!("  {}={}", flag.variable, flag.default);
+    let flags = Setting::of(Dialect::Wollomatic).map(|flag| {
+        let name = format!("  {}={}", flag.name, flag.default);
         [name, flag.doc.to_owned()]
     });
     group(

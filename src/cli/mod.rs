@@ -9,7 +9,6 @@ mod learn;
 mod lines;
 mod output;
 mod presets;
-mod process_1;
 mod serve;
 mod words;
 
@@ -40,10 +39,12 @@ pub fn run(words: impl IntoIterator<Item = OsString>, environment: &Snapshot) ->
     let mut environment = environment.clone();
     let command = environment
         .take_flags(args)
-        .map_err(lexopt::Error::from)
+        .map_err(|bad| lexopt::Error::from(bad.to_string()))
         .and_then(parse);
-    let serves = matches!(command, Ok(Command::Serve));
-    let environment = &process_1::joined(environment, serves);
+    if !matches!(command, Ok(Command::Serve)) {
+        environment.take_flags_of_process_1();
+    }
+    let environment = &environment;
     match command {
         Ok(Command::Serve) => serve::run(environment),
         Ok(Command::Check) => with_settings(environment, check::run),

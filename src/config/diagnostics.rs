@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::policy::printable;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -44,6 +46,12 @@ impl Diagnostic {
         }
     }
 
+    /// A value that cannot be read as text.
+    pub(super) fn not_utf8(name: &str) -> Diagnostic {
+        let problem = format!("the value of {} is not UTF-8", printable(name));
+        Diagnostic::error(name, problem, "write it in UTF-8")
+    }
+
     pub(super) fn warning(
         variable: &str,
         problem: impl Into<String>,
@@ -53,6 +61,28 @@ impl Diagnostic {
             severity: Severity::Warning,
             ..Diagnostic::error(variable, problem, help)
         }
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// As it follows the value: `is no port`.
+    pub(super) problem: String,
+    /// What to do.
+    pub(super) help: &'static str,
+}
+
+impl Unfit {
+    pub(super) fn new(problem: impl Into<String>, help: &'static str) -> Unfit {
+        let problem = problem.into();
+        Unfit { problem, help }
+    }
+
+    /// The mistake that it is in a setting.
+    pub(super) fn of(self, name: &str, value: &str) -> Diagnostic {
+        let problem = format!("{name}={} {}", printable(value), self.problem);
+        Diagnostic::error(name, problem, self.help)
     }
 }
 

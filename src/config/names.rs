@@ -6,28 +6,21 @@ use std::net::IpAddr;
 use once_cell::sync::Lazy;
 
 use super::{
-    Diagnostic, FLAGS, PROFILE_VARIABLES, Snapshot, VARIABLES,
+    diagnostics::Diagnostic,
     dialect::{
-        presets::PRESET,
-        regexes,
         sections::{DENY, Grants, POST, is_off},
+        wollomatic::flags::{METHODS, method_of},
     },
-    flags::{METHODS, UNSUPPORTED},
+    snapshot::Snapshot,
+    table::SETTINGS,
 };
-use crate::api::sections::SECTIONS;
-use crate::policy::printable;
+use crate::{api::sections::SECTIONS, policy::printable};
 
 /// Every name that means something.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
-    let settings = VARIABLES.iter().chain(PROFILE_VARIABLES);
-    let settings = settings.map(|variable| variable.name);
-    let mut names: Vec<&str> = Grants::variables()
-        .map(|(name, _)| name)
-        .chain(settings)
-        .chain(FLAGS.iter().map(|flag| flag.variable))
-        .chain(UNSUPPORTED.iter().map(|(_, variable)| *variable))
-        .chain([PRESET])
-        .collect();
+    let settings = SETTINGS.iter().map(|setting| setting.name);
+    let grants = Grants::variables().map(|(name, _)| name);
+    let mut names: Vec<&str> = grants.chain(settings).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -89,7 +82,7 @@ fn is_known(name: &str) -> bool {
 }
 
 fn means_something(name: &str) -> bool {
-    is_known(name) || regexes::method_of(name).is_some()
+    is_known(name) || method_of(name).is_some()
 }
 
 /// Whether containers have it whatever runs in them.

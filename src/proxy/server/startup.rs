@@ -42,10 +42,9 @@ pub fn serve(settings: Settings) -> Result<End, String> {
 /// As [`serve`].
 pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Result<End, String> {
     // That nothing is being protected is said at every level.
-    let quietest = settings
-        .unprotected
-        .map_or(LogLevel::Emerg, |_| LogLevel::Err);
-    log_writer::init(settings.log_level.min(quietest), settings.log_json);
+    let quietest = (settings.policy.sources.unprotected).map_or(LogLevel::Emerg, |_| LogLevel::Err);
+    let process = &settings.process;
+    log_writer::init(process.log_level.min(quietest), process.log_json);
     for warning in &settings.warnings {
         match warning.severity {
             Severity::Note => log::info!("{warning}"),
@@ -58,10 +57,10 @@ pub fn serve_and_tell(settings: Settings, listening: impl FnOnce(&[&str])) -> Re
     for note in settings.notes() {
         log::info!("{note}");
     }
-    if let Some(warning) = settings.root_on_host() {
+    if let Some(warning) = settings.policy.root_on_host() {
         log::warn!("{warning}");
     }
-    if let Some(why) = settings.unprotected {
+    if let Some(why) = settings.policy.sources.unprotected {
         log::error!("{why}");
     }
     let result = start(&settings, listening);
@@ -75,15 +74,15 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
         .enable_all()
         .build()
         .map_err(failed)?;
-    let learns = settings.unprotected == Some(Unprotected::Learn);
+    let learns = settings.policy.sources.unprotected == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
     // Before there is anything that a signal would leave behind.
     let mut signals = {
         let _registers_here = runtime.enter();
         Signals::new(learner.clone()).map_err(failed)?
     };
-    let engine = settings.socket_path.as_path();
-    if settings.engine_at_start {
+    let engine = settings.engine.as_path();
+    if settings.process.engine_at_start {
         let found = runtime.block_on(async {
             tokio::select! {
                 found = upstream::dial(engine) => Some(found),
@@ -98,14 +97,14 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
-    if settings.health_listener {
+    if settings.process.health_listener {
         runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }
     let room = Room::of(settings);
     let listeners = settings
-        .listen
+        .endpoints
         .iter()
-        .map(|listen| Listener::bind(listen, settings.listen_mode))
+        .map(|endpoint| Listener::bind(&endpoint.listen, endpoint.mode))
         .collect::<Result<Vec<_>, _>>()?;
     let shared = Arc::new(Shared::new(
         settings,
@@ -115,7 +114,7 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
     ));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages).map_err(failed)?;
-    if let Some(why) = settings.unprotected {
+    if let Some(why) = settings.policy.sources.unprotected {
         runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
     }
     let slots = Slots {
@@ -126,11 +125,11 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, St
     listening(&names);
     Ok(runtime.block_on(run(
         signals,
-        health::watch(settings.watchdog, engine),
+        health::watch(settings.process.watchdog, engine),
         listeners,
         slots,
         stage,
-        settings.shutdown_grace,
+        settings.process.shutdown_grace,
     )))
 }
 

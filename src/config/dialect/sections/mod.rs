@@ -5,15 +5,15 @@
 //! `+1`, `01` and `1abc` grant; `true`, `yes` and `"1"` (with its quotes) do not. A deny that is
 //! neither plainly on nor plainly off is refused: it would protect nothing.
 
+pub(in crate::config) mod rules;
+
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::Source;
 use crate::{
-    api::{
-        Methods,
-        sections::{self, ACTIONS, Action, REQUIREMENTS, SECTIONS, Section},
-    },
+    api::sections::{ACTIONS, Route, SECTIONS, Section},
     config::{Diagnostic, Snapshot},
-    policy::{Condition, Effect, Grant, Hole, LIBPOD, Pattern, Route, Rule, value_reading},
+    policy::value_reading,
 };
 
 /// The switch for every method but GET and HEAD.
@@ -24,6 +24,8 @@ pub(crate) const POST: &str = "POST";
 pub struct Grants {
     /// Whether the section variables say anything. If not, none grants, whatever its default.
     pub active: bool,
+    /// Whether nothing but them can be offered to those whose request is denied.
+    last_resort: bool,
     switches: BTreeMap<&'static str, Switch>,
 }
 
@@ -59,17 +61,19 @@ impl Grants {
         });
         Grants {
             active: true,
+            last_resort: false,
             switches: switches.collect(),
         }
     }
 
-    /// Reads them all. Without any of them they are active if `alone`: if no other dialect is.
+    /// Reads them all. Without any of them they are active if none of the others is.
     pub(crate) fn read(
         snapshot: &Snapshot,
-        alone: bool,
+        others: &[&dyn Source],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Grants {
         let mut sections = SECTIONS.iter().map(|section| section.name).chain([POST]);
+        let alone = !others.iter().any(|other| other.active());
         let active = alone || sections.any(|name| snapshot.get(name).is_some());
         let switches = Self::variables().map(|(name, default)| {
             let switch = Switch::read(snapshot, name, default && active, diagnostics);
@@ -77,6 +81,7 @@ impl Grants {
         });
         let grants = Grants {
             active,
+            last_resort: !others.iter().any(|other| other.has_patterns()),
             switches: switches.collect(),
         };
         for action in ACTIONS.iter().filter(|action| grants.on(action.allow)) {
@@ -91,10 +96,7 @@ impl Grants {
                 diagnostics.push(Diagnostic::warning(
                     allow,
                     format!("{allow}=1 has no effect in Tecnativa's proxy without POST=1"),
-                    format!(
-                        "here it allows {} all the same",
-                        sections::Route::list(action.routes)
-                    ),
+                    format!("here it allows {} all the same", Route::list(action.routes)),
                 ));
             }
         }
@@ -111,138 +113,10 @@ impl Grants {
         self.switches.get(variable)
     }
 
-    /// What one of these would have to be set to, if it does not grant.
-    fn missing(&self, variable: &str) -> Option<Grant> {
-        let switch = self.switches.get(variable).filter(|switch| !switch.on)?;
-        let misread = switch.value.clone().filter(|value| !is_off(value));
-        // An action's variable makes these variables no more active than they are.
-        let is_action = ACTIONS.iter().any(|action| action.allow == variable);
-        let defaults = SECTIONS.iter().filter(|section| section.default);
-        let brings = defaults.filter(|_| !self.active && !is_action);
-        Some(Grant {
-            variable: variable.into(),
-            misread,
-            brings: brings.map(|section| section.name).collect(),
-        })
+    /// The sections that are 1.
+    pub(crate) fn sections(&self) -> impl Iterator<Item = &'static Section> {
+        SECTIONS.iter().filter(|section| self.on(section.name))
     }
-
-    /// Every rule that these variables can make, with what each lacks to be in force. If they are
-    /// not active, those of sections only if nothing else can be offered (`last_resort`): to set a
-    /// section brings the defaults of the rest too.
-    pub(crate) fn rules(&self, last_resort: bool) -> Vec<Rule> {
-        let sections = SECTIONS
-            .iter()
-            .flat_map(|section| self.section_rules(section));
-        let sections = sections.filter(|_| self.active || last_resort);
-        let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
-        let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
-        let denies =
-            denies.flat_map(|action| [Self::deny_rule(action), Self::unknown_rule(action)]);
-        sections.chain(allows).chain(denies).collect()
-    }
-
-    /// A section's reads, and its writes, which need POST.
-    fn section_rules(&self, section: &Section) -> [Rule; 2] {
-        let rule = |methods: Methods, needs: &[&str]| Rule {
-            origin: section.name.into(),
-            effect: Effect::Allow,
-            routes: (section.paths.iter())
-                .map(|path| Route {
-                    methods,
-                    pattern: Pattern::below(path),
-                })
-                .collect(),
-            when: Vec::new(),
-            missing: needs
-                .iter()
-                .filter_map(|variable| self.missing(variable))
-                .collect(),
-            holes: self.holes(section),
-        };
-        [
-            rule(Methods::READS, &[section.name]),
-            rule(Methods::WRITES, &[section.name, POST]),
-        ]
-    }
-
-    /// The section's holes whose other grant is missing.
-    fn holes(&self, section: &Section) -> Vec<Hole> {
-        let holes = REQUIREMENTS
-            .iter()
-            .filter(|requires| requires.section == section.name);
-        let open = holes.filter_map(|requires| Some((requires, self.missing(requires.also)?)));
-        open.flat_map(|(requires, grant)| {
-            requires.routes.iter().map(move |route| Hole {
-                route: Route::wide(route),
-                missing: vec![grant.clone()],
-            })
-        })
-        .collect()
-    }
-
-    fn allow_rule(&self, action: &Action) -> Rule {
-        Rule {
-            origin: action.allow.into(),
-            effect: Effect::Allow,
-            routes: action.routes.iter().map(Route::narrow).collect(),
-            when: conditions(action),
-            missing: self.missing(action.allow).into_iter().collect(),
-            holes: Vec::new(),
-        }
-    }
-
-    /// A deny knows no conditions: what does not hold could be made to look as if it did.
-    fn deny_rule(action: &Action) -> Rule {
-        let docker = action.denied().flat_map(Route::denied);
-        let twice = docker.flat_map(|route| [route.clone(), route.below_libpod()]);
-        let podman = action.podman.iter().flat_map(Route::denied);
-        Rule {
-            origin: action.deny.into(),
-            effect: Effect::Deny,
-            routes: twice.chain(podman).collect(),
-            when: Vec::new(),
-            missing: Vec::new(),
-            holes: Vec::new(),
-        }
-    }
-
-    /// What else a deny takes away: every write below `/libpod` that no action has, since it may do
-    /// the same. What an action has is left to that action's own deny.
-    fn unknown_rule(action: &Action) -> Rule {
-        let known = ACTIONS.iter().flat_map(|other| {
-            let docker = other
-                .denied()
-                .map(|route| Route::narrow(route).below_libpod());
-            let podman = other.podman.iter().map(Route::narrow);
-            docker.chain(podman).map(|route| Hole {
-                route,
-                missing: vec![Grant {
-                    variable: other.deny.into(),
-                    misread: None,
-                    brings: Vec::new(),
-                }],
-            })
-        });
-        Rule {
-            origin: action.deny.into(),
-            effect: Effect::Deny,
-            routes: vec![Route {
-                methods: Methods::WRITES,
-                pattern: Pattern::below(LIBPOD),
-            }],
-            when: Vec::new(),
-            missing: Vec::new(),
-            holes: known.collect(),
-        }
-    }
-}
-
-/// What an action demands of a request besides its route.
-pub(crate) fn conditions(action: &Action) -> Vec<Condition> {
-    let body = action.unread_body.then_some(Condition::UnreadBody);
-    let query =
-        (!action.without_query.is_empty()).then_some(Condition::WithoutQuery(action.without_query));
-    body.into_iter().chain(query).collect()
 }
 
 impl Switch {

@@ -4,9 +4,10 @@
 //! with its conditions, and of sections that are one route and only read. `build/` checks the
 //! files in `presets/` and makes a static table of them.
 
+use super::{Source, sections::rules::conditions};
 use crate::{
     api::sections::{self, ACTIONS, Action, SECTIONS, Section},
-    config::{Diagnostic, Snapshot, dialect::sections::conditions, near::near},
+    config::{Diagnostic, Snapshot, near::near},
     policy::{Condition, Effect, Route, Rule, printable},
 };
 
@@ -176,11 +177,25 @@ impl Presets {
             chosen,
         }
     }
+}
 
-    /// What they are lowered to.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = Rule> {
+impl Source for Presets {
+    fn name(&self) -> &'static str {
+        "presets"
+    }
+
+    fn active(&self) -> bool {
+        self.active
+    }
+
+    fn contributes(&self) -> Vec<String> {
+        let presets = self.chosen.iter();
+        presets.map(|preset| preset.name.to_owned()).collect()
+    }
+
+    fn rules(&self) -> Vec<Rule> {
         let rules = |preset: &&Preset| preset.rules(&format!("{PRESET}={}", preset.name));
-        self.chosen.iter().flat_map(rules)
+        self.chosen.iter().flat_map(rules).collect()
     }
 }
 

@@ -4,27 +4,24 @@
 //! The text between `SP_ALLOW_` and the next `_` is the method. A flag for a method replaces all its
 //! variables, and an empty pattern allows nothing.
 
+pub(in crate::config) mod flags;
+pub(in crate::config) mod listener;
+mod stray;
+pub(in crate::config) mod written;
+
 use super::{
-    Line, Reach,
+    PatternLine, Reach, Source,
     unmatched::{self, Written},
 };
 use crate::{
     api::{Method, Methods},
-    config::{Diagnostic, Snapshot, flags::METHODS},
-    policy::{Allowlist, Entry, Regex, Subject, TooComplex, printable},
+    config::{Diagnostic, Snapshot},
+    policy::{Allowlist, Entry, Regex, Subject, printable},
 };
-
-const PREFIX: &str = "SP_ALLOW_";
+use flags::{METHODS, PREFIX, method_of};
 
 /// What has to go with patterns in a container, where nobody can connect by their defaults.
 pub const REACH: [(&str, &str); 2] = [("SP_LISTENIP", "0.0.0.0"), ("SP_ALLOWFROM", "0.0.0.0/0")];
-
-/// The method that a variable's patterns are for.
-pub(crate) fn method_of(variable: &str) -> Option<&'static str> {
-    let rest = variable.strip_prefix(PREFIX)?;
-    let name = rest.split_once('_').map_or(rest, |(name, _)| name);
-    METHODS.into_iter().find(|method| *method == name)
-}
 
 /// What the patterns allow.
 #[derive(Debug)]
@@ -32,13 +29,14 @@ pub struct Regexes {
     /// Whether there are any, if only empty ones.
     pub active: bool,
     /// Each pattern as it is written.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PatternLine>,
     entries: Vec<Entry>,
 }
 
 impl Regexes {
     /// Reads them all.
     pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
+        diagnostics.extend(stray::check(snapshot));
         let mut regexes = Regexes {
             // A stray word may have cut the patterns off: then nothing is granted, as there.
             active: !snapshot.stray().is_empty(),
@@ -81,8 +79,7 @@ impl Regexes {
         self.active = true;
         let shown = printable(name);
         let Some(value) = value else {
-            let problem = format!("the value of {shown} is not UTF-8");
-            diagnostics.push(Diagnostic::error(name, problem, "write it in UTF-8"));
+            diagnostics.push(Diagnostic::not_utf8(name));
             return;
         };
         if value.is_empty() {
@@ -125,20 +122,46 @@ impl Regexes {
                 diagnostics.push(Diagnostic::warning(name, problem, "leave it out"));
             }
         }
-        self.lines.push(Line {
+        self.lines.push(PatternLine {
             origin,
             methods: method.to_owned(),
             pattern: value.to_owned(),
             reach,
         });
     }
+}
 
-    /// What they are lowered to, if there are any.
-    pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
-        let pattern = |method| format!("{PREFIX}{method} pattern");
+impl Source for Regexes {
+    fn name(&self) -> &'static str {
+        "patterns"
+    }
+
+    fn active(&self) -> bool {
         self.active
-            .then(|| Allowlist::new(Subject::Path, &self.entries, pattern))
-            .transpose()
+    }
+
+    fn contributes(&self) -> Vec<String> {
+        self.lines.iter().map(|line| line.origin.clone()).collect()
+    }
+
+    fn allowlist(&self) -> Result<Option<Allowlist>, Diagnostic> {
+        if !self.active {
+            return Ok(None);
+        }
+        let pattern = |method| format!("{PREFIX}{method} pattern");
+        let list = Allowlist::new(Subject::Path, &self.entries, pattern);
+        list.map(Some).map_err(|error| {
+            let problem = format!("SP_ALLOW_...: {error}");
+            Diagnostic::error(PREFIX, problem, "write fewer or simpler patterns")
+        })
+    }
+
+    fn has_patterns(&self) -> bool {
+        self.active
+    }
+
+    fn lines(&self) -> &[PatternLine] {
+        &self.lines
     }
 }
 

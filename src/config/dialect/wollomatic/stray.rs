@@ -4,15 +4,14 @@
 
 use std::ffi::OsStr;
 
-use super::{
-    Diagnostic, Snapshot,
-    dialect::regexes,
-    flags::{self, FLAGS, UNSUPPORTED},
+use super::flags::{self, method_of};
+use crate::{
+    config::{Diagnostic, Snapshot, table::SETTINGS},
+    policy::printable,
 };
-use crate::policy::printable;
 
 /// What there is to say of it.
-pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
+pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     let words = snapshot.stray().split_first();
     words.into_iter().flat_map(|(word, behind)| {
         let shown = printable(&word.to_string_lossy()).into_owned();
@@ -65,39 +64,32 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
 
 /// Why a flag that is ignored would have been a limit, if it would.
 fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
-    if UNSUPPORTED.iter().any(|(limit, _)| *limit == flag) {
+    let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
+    if setting.is_some_and(|setting| !setting.supported) {
         return Some((flag, "a limit is never ignored".to_owned()));
     }
     if flag == "proxysocketendpoint" {
         return Some((flag, "dockgate would listen on TCP".to_owned()));
     }
+    let is_given = snapshot.flag(flag).next().is_some();
     let is_set = |name: &&str| snapshot.get(name).is_some_and(|value| !value.is_empty());
-    let holds = match FLAGS.iter().find(|known| known.name == flag) {
-        Some(_) if snapshot.flag(flag).next().is_some() => format!("the -{flag} before it"),
-        Some(setting) => [setting.variable]
-            .into_iter()
-            .chain(own_name(flag))
-            .find(is_set)?
-            .to_owned(),
-        None if snapshot.flag(flag).next().is_some() => return None,
+    let holds = match setting {
+        Some(_) if is_given => format!("the -{flag} before it"),
+        Some(setting) => {
+            // Under its other name it could be wider.
+            let wider = |own: &&str| ["LISTEN", "LISTEN_MODE", "SOCKET_PATH"].contains(own);
+            let mut names = [Some(setting.name), setting.same_as.filter(wider)].into_iter();
+            names.find_map(|name| name.filter(is_set))?.to_owned()
+        }
+        None if is_given => return None,
         None => {
             let method = flag.strip_prefix("allow");
             let mut names = snapshot.names().filter(is_set);
-            let name = names.find(|name| regexes::method_of(name) == method)?;
+            let name = names.find(|name| method_of(name) == method)?;
             printable(name).into_owned()
         }
     };
     Some((flag, format!("{holds} would hold")))
-}
-
-/// The other name of what such a flag sets, where that could be wider.
-fn own_name(flag: &str) -> Option<&'static str> {
-    match flag {
-        "listenip" | "proxyport" => Some("LISTEN"),
-        "proxysocketendpointfilemode" => Some("LISTEN_MODE"),
-        "socketpath" => Some("SOCKET_PATH"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
