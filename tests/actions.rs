@@ -496,7 +496,7 @@ fn zero_and_unset_do_nothing() {
         assert!(
             warning
                 .problem
-                .ends_with("=0 takes nothing away: CONTAINERS grants it"),
+                .ends_with("=0 denies nothing: CONTAINERS grants it"),
             "{warning}"
         );
     }

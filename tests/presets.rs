@@ -786,13 +786,13 @@ fn an_unknown_preset_does_not_start() {
     assert_eq!((code, out.as_str()), (78, ""));
     assert_eq!(
         err,
-        "dockgate: error: PRESET has dozzel, which is none; is dozzle meant? `dockgate presets` \
-         lists all\n"
+        "dockgate: error: PRESET contains dozzel, which is not a preset; did you mean dozzle? \
+         `dockgate presets` lists all\n"
     );
     let (code, out, err) = dockgate(&["presets", "dozzel"], &[]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(
-        err.ends_with("is dozzle meant? `dockgate presets` lists all\n"),
+        err.ends_with("did you mean dozzle? `dockgate presets` lists all\n"),
         "{err}"
     );
 }

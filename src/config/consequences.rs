@@ -76,7 +76,7 @@ impl ConfiguredPolicy {
         };
         let (routes, denies) = (routes.join(", "), denies.join(" "));
         Some(format!(
-            "{what} the contents of files readable ({routes}); to close that: {denies}"
+            "{what} the contents of files readable ({routes}); to deny that: {denies}"
         ))
     }
 
@@ -91,7 +91,7 @@ impl ConfiguredPolicy {
             }
             let value = format!("{}={}", action.allow, printable(value));
             let by = listed(origins, "grants", "grant");
-            let problem = format!("{value} takes nothing away: {by} it");
+            let problem = format!("{value} denies nothing: {by} it");
             let help = format!("set {}=1", action.deny);
             Some(Diagnostic {
                 severity: if action.tecnativa {
@@ -192,32 +192,32 @@ mod tests {
         let told = |env: &[(&str, &str)]| -> Vec<String> {
             let settings = good(env);
             let warnings = settings.warnings.iter();
-            let idle = warnings.filter(|one| one.problem.contains("takes nothing away"));
+            let idle = warnings.filter(|one| one.problem.contains("denies nothing"));
             idle.map(|one| format!("{}: {one}", one.severity)).collect()
         };
         for (env, warning) in [
             (
                 &[("CONTAINERS", "1"), ("ALLOW_LOGS", "0")][..],
-                "warning: ALLOW_LOGS=0 takes nothing away: CONTAINERS grants it; set DENY_LOGS=1",
+                "warning: ALLOW_LOGS=0 denies nothing: CONTAINERS grants it; set DENY_LOGS=1",
             ),
             (
                 &[("BUILD", "1"), ("POST", "1"), ("ALLOW_BUILD", "0")],
-                "warning: ALLOW_BUILD=0 takes nothing away: BUILD grants it; set DENY_BUILD=1",
+                "warning: ALLOW_BUILD=0 denies nothing: BUILD grants it; set DENY_BUILD=1",
             ),
             (
                 &[("PRESET", "autoheal"), ("ALLOW_RESTART", "0")],
-                "warning: ALLOW_RESTART=0 takes nothing away: PRESET=autoheal grants it; \
+                "warning: ALLOW_RESTART=0 denies nothing: PRESET=autoheal grants it; \
                  set DENY_RESTART=1",
             ),
             (
                 // Granted without a body alone.
                 &[("PRESET", "dozzle-actions"), ("ALLOW_START", "0")],
-                "note: ALLOW_START=0 takes nothing away: PRESET=dozzle-actions grants it; \
+                "note: ALLOW_START=0 denies nothing: PRESET=dozzle-actions grants it; \
                  set DENY_START=1",
             ),
             (
                 &[("SP_ALLOW_GET", r"/v1\.[0-9]+/.*"), ("ALLOW_EXPORT", "0")],
-                "warning: ALLOW_EXPORT=0 takes nothing away: SP_ALLOW_GET grants it; \
+                "warning: ALLOW_EXPORT=0 denies nothing: SP_ALLOW_GET grants it; \
                  set DENY_EXPORT=1",
             ),
             (
@@ -226,17 +226,17 @@ mod tests {
                     ("SP_ALLOW_GET", "/images/.*"),
                     ("ALLOW_SAVE", "0"),
                 ],
-                "warning: ALLOW_SAVE=0 takes nothing away: IMAGES and SP_ALLOW_GET grant it; \
+                "warning: ALLOW_SAVE=0 denies nothing: IMAGES and SP_ALLOW_GET grant it; \
                  set DENY_SAVE=1",
             ),
             (
                 &[("ALLOW_RESTARTS", "1"), ("ALLOW_KILL", "0"), ("POST", "1")],
-                "warning: ALLOW_KILL=0 takes nothing away: ALLOW_RESTARTS grants it; \
+                "warning: ALLOW_KILL=0 denies nothing: ALLOW_RESTARTS grants it; \
                  set DENY_KILL=1",
             ),
             (
                 &[("CONTAINERS", "1"), ("POST", "1"), ("ALLOW_STOP", "0")],
-                "note: ALLOW_STOP=0 takes nothing away: CONTAINERS grants it; set DENY_STOP=1",
+                "note: ALLOW_STOP=0 denies nothing: CONTAINERS grants it; set DENY_STOP=1",
             ),
         ] {
             assert_eq!(told(env), [warning]);
@@ -346,7 +346,7 @@ mod tests {
                 .unwrap_or_else(|| panic!("{note}"));
             assert!(rest.starts_with(" the contents of files readable (GET /containers/{id}/"));
             assert!(
-                rest.contains("; to close that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
+                rest.contains("; to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
                 "{note}"
             );
         }
@@ -356,7 +356,7 @@ mod tests {
                 .files_readable()
                 .unwrap(),
             "profile line 1 leaves the contents of files readable (GET /containers/{id}/archive, \
-             HEAD /containers/{id}/archive); to close that: DENY_ARCHIVE=1"
+             HEAD /containers/{id}/archive); to deny that: DENY_ARCHIVE=1"
         );
         for env in [
             &[("SP_ALLOW_GET", "/containers/[^/]+/json")][..],

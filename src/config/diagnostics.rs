@@ -22,9 +22,9 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// The variable.
     pub variable: String,
-    /// What is wrong, with the variable and its value: `LOG_LEVEL=loud is no log level`.
+    /// What is wrong, with the variable and its value: `LOG_LEVEL=loud is not a log level`.
     pub problem: String,
-    /// What to do: `write info`.
+    /// What to do: `use info`; empty if the problem says it.
     pub help: String,
     /// The variable that was meant, if it is another one.
     pub meant: Option<&'static str>,
@@ -48,8 +48,8 @@ impl Diagnostic {
 
     /// A value that cannot be read as text.
     pub(super) fn not_utf8(name: &str) -> Diagnostic {
-        let problem = format!("the value of {} is not UTF-8", printable(name));
-        Diagnostic::error(name, problem, "write it in UTF-8")
+        let problem = format!("the value of {} is not valid UTF-8", printable(name));
+        Diagnostic::error(name, problem, "encode it as UTF-8")
     }
 
     pub(super) fn warning(
@@ -67,9 +67,9 @@ impl Diagnostic {
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
-    /// As it follows the value: `is no port`.
+    /// As it follows the value: `is not a port`.
     pub(super) problem: String,
-    /// What to do.
+    /// What to do; empty if the problem says it.
     pub(super) help: &'static str,
 }
 
@@ -98,6 +98,10 @@ impl fmt::Display for Severity {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.problem, self.help)
+        f.write_str(&self.problem)?;
+        match self.help.as_str() {
+            "" => Ok(()),
+            help => write!(f, "; {help}"),
+        }
     }
 }

@@ -27,16 +27,16 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-const LISTEN_FORMS: &str = "write tcp://ADDRESS:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
-                            or unix:///PATH, more than one with commas";
+const LISTEN_FORMS: &str = "use tcp://ADDRESS:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
+                            or unix:///PATH, separated by commas";
 
 pub(super) fn listeners(value: &str) -> Result<Vec<Listen>, Unfit> {
     let mut listen = Vec::new();
     for item in value.split(',') {
         let one: Listen = item.trim().parse()?;
         if listen.contains(&one) {
-            let problem = format!("has {} twice", printable(item.trim()));
-            return Err(Unfit::new(problem, "write it once"));
+            let problem = format!("lists {} twice", printable(item.trim()));
+            return Err(Unfit::new(problem, "list it once"));
         }
         listen.push(one);
     }
@@ -48,7 +48,7 @@ impl FromStr for Listen {
 
     fn from_str(item: &str) -> Result<Listen, Unfit> {
         if item.is_empty() {
-            return Err(Unfit::new("has an empty item", LISTEN_FORMS));
+            return Err(Unfit::new("contains an empty item", LISTEN_FORMS));
         }
         if let Some(path) = item.strip_prefix("unix://") {
             return Ok(Listen::Unix(socket_file(path)?));
@@ -62,7 +62,7 @@ impl FromStr for Listen {
                 fallback_v4: false,
             }),
             None => {
-                let problem = format!("has {}, which is no address", printable(item));
+                let problem = format!("contains {}, which is not an address", printable(item));
                 Err(Unfit::new(problem, LISTEN_FORMS))
             }
         }

@@ -30,12 +30,12 @@ pub(super) fn engine_socket(value: &str) -> Result<PathBuf, Unfit> {
 pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
     const LONGEST: usize = 107;
     if path.len() > LONGEST {
-        let problem = format!("is longer than the {LONGEST} bytes of a socket's path");
-        return Err(Unfit::new(problem, "write a shorter path"));
+        let problem = format!("is longer than {LONGEST} bytes, the limit for a socket path");
+        return Err(Unfit::new(problem, "use a shorter path"));
     }
     if !path.starts_with('/') || path.ends_with('/') {
-        let problem = "is no absolute path of a Unix socket";
-        let help = "write it like /var/run/docker.sock; other kinds of address are not supported";
+        let problem = "is not an absolute path to a Unix socket";
+        let help = "use a path like /var/run/docker.sock; other kinds of address are not supported";
         return Err(Unfit::new(problem, help));
     }
     Ok(Path::new(path).to_owned())
@@ -56,12 +56,13 @@ pub(super) fn oddity(name: &str, path: &str) -> Option<Diagnostic> {
 fn what_is_odd(path: &str) -> Option<(&'static str, &'static str)> {
     let what = match path.chars().next_back()? {
         '\r' => {
-            let help = "remove it: a file with Windows line ends has one at the end of each line";
+            let help =
+                "remove it: files with Windows line endings have one at the end of each line";
             return Some(("ends with a carriage return", help));
         }
         '\n' => "ends with a line feed",
-        last if last.is_whitespace() => "ends with a blank",
-        _ if path.contains(char::is_control) => "has a control character in it",
+        last if last.is_whitespace() => "ends with whitespace",
+        _ if path.contains(char::is_control) => "contains a control character",
         _ => return None,
     };
     Some((what, "remove it"))
@@ -102,12 +103,12 @@ mod tests {
             (
                 "SOCKET_PATH",
                 "/x.sock ",
-                "\"/x.sock \" ends with a blank; remove it",
+                "\"/x.sock \" ends with whitespace; remove it",
             ),
             (
                 "SOCKET_PATH",
                 "/x\t",
-                "\"/x\\t\" ends with a blank; remove it",
+                "\"/x\\t\" ends with whitespace; remove it",
             ),
             (
                 "SOCKET_PATH",
@@ -117,7 +118,7 @@ mod tests {
             (
                 "SOCKET_PATH",
                 "/x\u{7}y",
-                "\"/x\\u{7}y\" has a control character in it; remove it",
+                "\"/x\\u{7}y\" contains a control character; remove it",
             ),
             (
                 "SP_SOCKETPATH",

@@ -69,7 +69,7 @@ impl Sources {
     pub(super) fn compile(self, diagnostics: &mut Vec<Diagnostic>) -> Option<ConfiguredPolicy> {
         let rules: Vec<Rule> = self.each().iter().flat_map(|one| one.rules()).collect();
         let policy = Policy::new(&rules).map_err(|error| {
-            let help = "this is a mistake in dockgate: please report it";
+            let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
         });
         let lists: Vec<_> = self.each().map(Source::allowlist).into_iter().collect();
@@ -135,12 +135,8 @@ fn unprotected(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Option
     let (first, second) = (asked.next()?, asked.next());
     if let Some(second) = second {
         let (first, second) = (first.variable(), second.variable());
-        let problem = format!("{first} wins over {second}, which has no effect");
-        diagnostics.push(Diagnostic::warning(
-            second,
-            problem,
-            "leave one of them out",
-        ));
+        let problem = format!("{first} overrides {second}, which is ignored");
+        diagnostics.push(Diagnostic::warning(second, problem, ""));
     }
     Some(first)
 }

@@ -145,40 +145,40 @@ macro_rules! settings {
 settings! {
     OWN {
         "POST", "0",
-            "Every method but GET and HEAD, in the sections that are granted";
+            "Methods other than GET and HEAD, in the granted sections";
         "LISTEN", "tcp://[::]:2375",
-            "A comma list of tcp://ADDRESS:PORT and unix:///PATH", restart: true
+            "Comma-separated list of tcp://ADDRESS:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;
         "LISTEN_MODE", "0660",
-            "The mode of Unix sockets that it listens on, in octal", restart: true
+            "File mode of the Unix sockets in LISTEN, in octal", restart: true
             => listen_mode: u32 = mode;
         "DISABLE_IPV6", "0",
-            "1, true or yes: listen on 0.0.0.0 instead of [::] (LISTEN wins)", restart: true
+            "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
             => disable_ipv6: String = text;
         "SOCKET_PATH", "/var/run/docker.sock",
             "The engine's Unix socket", restart: true, is_path: true
             => socket_path: PathBuf = engine_socket;
         "MAX_CONNECTIONS", "10000",
-            "Clients at a time, tunnels counted", restart: true
+            "Maximum number of client connections, including tunnels", restart: true
             => max_connections: usize = |text| number(text, 1, 1_000_000);
         "SHUTDOWN_GRACE", "5",
-            "Seconds for requests in progress to end at shutdown", restart: true
+            "Seconds that requests in progress get to finish at shutdown", restart: true
             => shutdown_grace: Duration = |text| seconds(text, 3600);
         "LOG_LEVEL", "info",
             "debug, info, notice, warning, err, crit, alert or emerg", restart: true
             => log_level: LogLevel = log_level;
         "LEARN", "0",
-            "1: protect nothing, and print the smallest grants that would do", restart: true;
+            "1: allow all requests, and print the smallest grants for them", restart: true;
         "DRY_RUN", "0",
-            "1: protect nothing, and log what would be denied", restart: true;
+            "1: allow all requests, and log what would be denied", restart: true;
     }
     OF_PRESETS {
         "PRESET", "",
-            "A comma list; `dockgate presets` lists them";
+            "Comma-separated list; `dockgate presets` lists all";
     }
     OF_WOLLOMATIC {
         "SP_ALLOWFROM", "127.0.0.1/32",
-            "Who may connect by TCP: networks, addresses, hosts", flag: Some("allowfrom")
+            "Clients allowed by TCP: networks, addresses, host names", flag: Some("allowfrom")
             => sp_allowfrom: AllowFrom = |text| Ok(AllowFrom::new(text));
         "SP_LISTENIP", "127.0.0.1",
             "The address to listen on", flag: Some("listenip"), same_as: Some("LISTEN")
@@ -191,31 +191,31 @@ settings! {
             same_as: Some("LISTEN"), is_path: true
             => sp_proxysocketendpoint: Option<PathBuf> = optional_socket_file;
         "SP_PROXYSOCKETENDPOINTFILEMODE", "0600",
-            "Its mode, in octal", flag: Some("proxysocketendpointfilemode"),
+            "File mode of that socket, in octal", flag: Some("proxysocketendpointfilemode"),
             same_as: Some("LISTEN_MODE")
             => sp_proxysocketendpointfilemode: u32 = mode, flag go_mode;
         "SP_SOCKETPATH", "/var/run/docker.sock",
-            "The engine's Unix socket, as SOCKET_PATH", flag: Some("socketpath"),
+            "The engine's Unix socket, same as SOCKET_PATH", flag: Some("socketpath"),
             same_as: Some("SOCKET_PATH"), is_path: true
             => sp_socketpath: PathBuf = socket_file;
         "SP_LOGLEVEL", "INFO",
             "DEBUG, INFO, WARN or ERROR", flag: Some("loglevel"), same_as: Some("LOG_LEVEL")
             => sp_loglevel: LogLevel = go_log_level;
         "SP_LOGJSON", "false",
-            "true: each log line is a JSON object", flag: Some("logjson")
+            "true: log each line as a JSON object", flag: Some("logjson")
             => sp_logjson: bool = go_bool;
         "SP_SHUTDOWNGRACETIME", "5",
-            "Seconds, as SHUTDOWN_GRACE", flag: Some("shutdowngracetime"),
+            "Seconds, same as SHUTDOWN_GRACE", flag: Some("shutdowngracetime"),
             same_as: Some("SHUTDOWN_GRACE")
             => sp_shutdowngracetime: Duration = |text| seconds(text, 3600);
         "SP_ALLOWHEALTHCHECK", "false",
-            "true: HEAD /health on 127.0.0.1:55555 too", flag: Some("allowhealthcheck")
+            "true: also answer HEAD /health on 127.0.0.1:55555", flag: Some("allowhealthcheck")
             => sp_allowhealthcheck: bool = go_bool;
         "SP_WATCHDOGINTERVAL", "0",
-            "Seconds between looks at the engine's socket; 0: never", flag: Some("watchdoginterval")
+            "Seconds between checks of the engine's socket; 0: off", flag: Some("watchdoginterval")
             => sp_watchdoginterval: Duration = |text| seconds(text, 86_400);
         "SP_STOPONWATCHDOG", "false",
-            "true: exit with 10 when the watchdog finds none", flag: Some("stoponwatchdog")
+            "true: exit with code 10 when the watchdog finds no engine", flag: Some("stoponwatchdog")
             => sp_stoponwatchdog: bool = go_bool;
         "SP_ALLOWBINDMOUNTFROM", "", "", flag: Some("allowbindmountfrom"), supported: false;
         "SP_PROXYCONTAINERNAME", "", "", flag: Some("proxycontainername"), supported: false;
@@ -223,10 +223,10 @@ settings! {
     }
     OF_KNRDL {
         "PROFILE", "",
-            "A file in /profiles, a path, or a built-in one; unprotected allows all",
+            "A file in /profiles, a path, or a built-in profile; unprotected allows all",
             is_path: true;
         "LOG_REQUESTS", "false",
-            "true: logs each request as a line that could be put into a profile";
+            "true: log each request as a line for a profile";
     }
 }
 
@@ -324,8 +324,8 @@ impl Values {
         SETTINGS.iter().filter_map(|setting| {
             let own = setting.same_as?;
             let (first, second) = (self.set_by(own)?, self.set_by(setting.name)?);
-            let problem = format!("{first} and {second} are both set and say the same thing");
-            Some(Diagnostic::error(first, problem, "leave one of them out"))
+            let problem = format!("{first} and {second} are both set");
+            Some(Diagnostic::error(first, problem, "use only one of them"))
         })
     }
 }

@@ -36,8 +36,8 @@ pub(super) fn log_level(value: &str) -> Result<LogLevel, Unfit> {
         "alert" => LogLevel::Alert,
         "emerg" => LogLevel::Emerg,
         _ => {
-            let help = "write debug, info, notice, warning, err, crit, alert or emerg";
-            return Err(Unfit::new("is no log level", help));
+            let help = "use debug, info, notice, warning, err, crit, alert or emerg";
+            return Err(Unfit::new("is not a log level", help));
         }
     })
 }
@@ -50,8 +50,8 @@ pub(super) fn go_log_level(value: &str) -> Result<LogLevel, Unfit> {
         "WARN" => LogLevel::Warning,
         "ERROR" => LogLevel::Err,
         _ => {
-            let help = "write DEBUG, INFO, WARN or ERROR";
-            return Err(Unfit::new("is no log level", help));
+            let help = "use DEBUG, INFO, WARN or ERROR";
+            return Err(Unfit::new("is not a log level", help));
         }
     })
 }
@@ -66,12 +66,12 @@ pub(super) fn go_bool(value: &str) -> Result<bool, Unfit> {
     match value {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err(Unfit::new("is neither true nor false", "write one of them")),
+        _ => Err(Unfit::new("is not a boolean", "use true or false")),
     }
 }
 
 pub(super) fn ip(value: &str) -> Result<IpAddr, Unfit> {
-    let unfit = |_| Unfit::new("is no IP address", "write one, like 0.0.0.0");
+    let unfit = |_| Unfit::new("is not an IP address", "use one, like 0.0.0.0");
     value.parse().map_err(unfit)
 }
 
@@ -80,7 +80,7 @@ pub(super) fn mode(value: &str) -> Result<u32, Unfit> {
     let mode = u32::from_str_radix(value, 8)
         .ok()
         .filter(|mode| digits && *mode <= 0o777);
-    mode.ok_or_else(|| Unfit::new("is no file mode", "write octal digits, like 0660"))
+    mode.ok_or_else(|| Unfit::new("is not a file mode", "use octal digits, like 0660"))
 }
 
 /// A mode that is a number as Go writes them.
@@ -96,11 +96,8 @@ pub(super) fn go_mode(value: &str) -> Result<u32, Unfit> {
     let number = u32::from_str_radix(digits, radix).ok();
     let mode = number.filter(|mode| !signed && *mode <= 0o777);
     mode.ok_or_else(|| {
-        let problem = "is no file mode (digits without a 0 before them are decimal)";
-        Unfit::new(
-            problem,
-            "write octal digits with a 0 before them, like 0660",
-        )
+        let problem = "is not a file mode (digits without a leading 0 are decimal)";
+        Unfit::new(problem, "use octal digits with a leading 0, like 0660")
     })
 }
 
@@ -116,8 +113,8 @@ pub(super) fn number<T: FromStr + PartialOrd + fmt::Display>(
         .ok()
         .filter(|number| digits && *number >= least && *number <= most);
     number.ok_or_else(|| {
-        let problem = format!("is no whole number from {least} to {most}");
-        Unfit::new(problem, "write one in plain digits")
+        let problem = format!("must be a whole number from {least} to {most}");
+        Unfit::new(problem, "")
     })
 }
 

@@ -163,19 +163,22 @@ fn written(
                 &by,
                 match setting.dialect {
                     Dialect::Sections => {
-                        format!("{by} is empty and read as not set: {}", setting.default)
+                        format!(
+                            "{by} is empty and treated as unset (default: {})",
+                            setting.default
+                        )
                     }
-                    _ => format!("{by} is empty and read as not set"),
+                    _ => format!("{by} is empty and treated as unset"),
                 },
-                "give it a value or leave it out",
+                "set a value or remove it",
             )),
             Some("") if !setting.supported => {}
             Some(text) if !setting.supported => {
                 let problem = format!(
-                    "{by}={} is not supported by this version, and a limit is never ignored",
+                    "{by}={} is not supported yet; dockgate does not start with a restriction that it cannot enforce",
                     printable(text)
                 );
-                let help = "leave it out if you can do without";
+                let help = "";
                 diagnostics.push(Diagnostic::error(&by, problem, help));
             }
             Some(text) => {
@@ -233,11 +236,11 @@ fn disable_ipv6(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> bool {
     let on = is(&["1", "true", "yes"]);
     if !on && !is(&["0", "false", "no"]) {
         let problem = value_reading(name, value, false);
-        diagnostics.push(Diagnostic::warning(name, problem, "write 1 or 0"));
+        diagnostics.push(Diagnostic::warning(name, problem, "use 1 or 0"));
     }
     if on && values.listen.by.is_some() {
-        let problem = "LISTEN wins over DISABLE_IPV6, which has no effect";
-        diagnostics.push(Diagnostic::warning(name, problem, "leave one of them out"));
+        let problem = "LISTEN overrides DISABLE_IPV6, which is ignored";
+        diagnostics.push(Diagnostic::warning(name, problem, ""));
     }
     on
 }
@@ -252,14 +255,14 @@ fn compare(values: &Values, endpoints: &[Endpoint], engine: &PathBuf) -> Vec<Dia
     if values.listen_mode.by.is_some() && sockets.clone().next().is_none() {
         diagnostics.push(Diagnostic::warning(
             "LISTEN_MODE",
-            "LISTEN_MODE has no effect without a Unix socket to listen on",
-            "add unix:///PATH to LISTEN, or leave it out",
+            "LISTEN_MODE is ignored without a Unix socket to listen on",
+            "add unix:///PATH to LISTEN, or remove it",
         ));
     }
     if sockets.any(|path| path == engine) {
         let shown = shown_path(engine);
-        let problem = format!("LISTEN has {shown}, which is the engine's own socket");
-        diagnostics.push(Diagnostic::error("LISTEN", problem, "write another path"));
+        let problem = format!("LISTEN contains {shown}, which is the engine's own socket");
+        diagnostics.push(Diagnostic::error("LISTEN", problem, "use another path"));
     }
     diagnostics
 }

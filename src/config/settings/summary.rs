@@ -43,7 +43,7 @@ impl Settings {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        (!shown.is_empty()).then(|| format!("variables without effect: {shown}{more}"))
+        (!shown.is_empty()).then(|| format!("unused variables: {shown}{more}"))
     }
 }
 
@@ -83,7 +83,7 @@ impl Sources {
             (true, _) => names(&granted),
             (false, false) => "none (POST=0)".to_owned(),
             // Some of those may be writes.
-            (false, true) => "none but the following (POST=0)".to_owned(),
+            (false, true) => "none except the following (POST=0)".to_owned(),
         };
         let mut lines = Vec::new();
         if self.grants.active {

@@ -131,51 +131,52 @@ macro_rules! refused {
             let [error] = errors.as_slice() else { panic!("{errors:?}") };
             assert_eq!(error.variable, $variable);
             assert_eq!(error.problem, format!("{}{}", $variable, $problem));
-            assert!(error.help.starts_with("write "), "{}", error.help);
+            let says_what_to_do = ["use ", "list "].iter().any(|verb| error.help.starts_with(verb));
+            assert!(error.help.is_empty() || says_what_to_do, "{}", error.help);
         }
     )*};
 }
 
 refused! {
     no_scheme: "LISTEN" "127.0.0.1:2375" =>
-        "=127.0.0.1:2375 has 127.0.0.1:2375, which is no address";
+        "=127.0.0.1:2375 contains 127.0.0.1:2375, which is not an address";
     host_name: "LISTEN" "tcp://localhost:2375" =>
-        "=tcp://localhost:2375 has tcp://localhost:2375, which is no address";
-    no_port: "LISTEN" "tcp://0.0.0.0" => "=tcp://0.0.0.0 has tcp://0.0.0.0, which is no address";
+        "=tcp://localhost:2375 contains tcp://localhost:2375, which is not an address";
+    no_port: "LISTEN" "tcp://0.0.0.0" => "=tcp://0.0.0.0 contains tcp://0.0.0.0, which is not an address";
     large_port: "LISTEN" "tcp://[::]:65536" =>
-        "=tcp://[::]:65536 has tcp://[::]:65536, which is no address";
+        "=tcp://[::]:65536 contains tcp://[::]:65536, which is not an address";
     other_scheme: "LISTEN" "https://[::]:1" =>
-        "=https://[::]:1 has https://[::]:1, which is no address";
-    empty_item: "LISTEN" "tcp://[::]:1," => "=tcp://[::]:1, has an empty item";
-    twice: "LISTEN" "unix:///a,unix:///a" => "=unix:///a,unix:///a has unix:///a twice";
-    relative_socket: "LISTEN" "unix://a" => "=unix://a is no absolute path of a Unix socket";
-    folder: "LISTEN" "unix:///run/" => "=unix:///run/ is no absolute path of a Unix socket";
+        "=https://[::]:1 contains https://[::]:1, which is not an address";
+    empty_item: "LISTEN" "tcp://[::]:1," => "=tcp://[::]:1, contains an empty item";
+    twice: "LISTEN" "unix:///a,unix:///a" => "=unix:///a,unix:///a lists unix:///a twice";
+    relative_socket: "LISTEN" "unix://a" => "=unix://a is not an absolute path to a Unix socket";
+    folder: "LISTEN" "unix:///run/" => "=unix:///run/ is not an absolute path to a Unix socket";
     own_engine: "LISTEN" "unix:///var/run/docker.sock" =>
-        " has /var/run/docker.sock, which is the engine's own socket";
-    file_mode: "LISTEN_MODE" "rw" => "=rw is no file mode";
-    large_mode: "LISTEN_MODE" "1777" => "=1777 is no file mode";
-    signed_mode: "LISTEN_MODE" "+660" => "=+660 is no file mode";
+        " contains /var/run/docker.sock, which is the engine's own socket";
+    file_mode: "LISTEN_MODE" "rw" => "=rw is not a file mode";
+    large_mode: "LISTEN_MODE" "1777" => "=1777 is not a file mode";
+    signed_mode: "LISTEN_MODE" "+660" => "=+660 is not a file mode";
     docker_host: "SOCKET_PATH" "unix:///var/run/docker.sock" =>
-        "=unix:///var/run/docker.sock is no absolute path of a Unix socket";
+        "=unix:///var/run/docker.sock is not an absolute path to a Unix socket";
     tcp_engine: "SOCKET_PATH" "tcp://10.0.0.1:2375" =>
-        "=tcp://10.0.0.1:2375 is no absolute path of a Unix socket";
+        "=tcp://10.0.0.1:2375 is not an absolute path to a Unix socket";
     haproxy_ipv4: "SOCKET_PATH" "ipv4@10.0.0.1:2375" =>
-        "=ipv4@10.0.0.1:2375 is no absolute path of a Unix socket";
+        "=ipv4@10.0.0.1:2375 is not an absolute path to a Unix socket";
     haproxy_abstract: "SOCKET_PATH" "abns@docker" =>
-        "=abns@docker is no absolute path of a Unix socket";
-    haproxy_fd: "SOCKET_PATH" "fd@3" => "=fd@3 is no absolute path of a Unix socket";
+        "=abns@docker is not an absolute path to a Unix socket";
+    haproxy_fd: "SOCKET_PATH" "fd@3" => "=fd@3 is not an absolute path to a Unix socket";
     relative_engine: "SOCKET_PATH" "unix@docker.sock" =>
-        "=unix@docker.sock is no absolute path of a Unix socket";
-    no_connections: "MAX_CONNECTIONS" "0" => "=0 is no whole number from 1 to 1000000";
-    fewer_connections: "MAX_CONNECTIONS" "-1" => "=-1 is no whole number from 1 to 1000000";
-    word_connections: "MAX_CONNECTIONS" "10k" => "=10k is no whole number from 1 to 1000000";
-    signed_connections: "MAX_CONNECTIONS" "+5" => "=+5 is no whole number from 1 to 1000000";
+        "=unix@docker.sock is not an absolute path to a Unix socket";
+    no_connections: "MAX_CONNECTIONS" "0" => "=0 must be a whole number from 1 to 1000000";
+    fewer_connections: "MAX_CONNECTIONS" "-1" => "=-1 must be a whole number from 1 to 1000000";
+    word_connections: "MAX_CONNECTIONS" "10k" => "=10k must be a whole number from 1 to 1000000";
+    signed_connections: "MAX_CONNECTIONS" "+5" => "=+5 must be a whole number from 1 to 1000000";
     huge: "MAX_CONNECTIONS" "99999999999999999999" =>
-        "=99999999999999999999 is no whole number from 1 to 1000000";
-    grace_unit: "SHUTDOWN_GRACE" "5s" => "=5s is no whole number from 0 to 3600";
-    grace_spaces: "SHUTDOWN_GRACE" " 5" => "=\" 5\" is no whole number from 0 to 3600";
-    level: "LOG_LEVEL" "loud" => "=loud is no log level";
-    long_level: "LOG_LEVEL" "error\n" => "=\"error\\n\" is no log level";
+        "=99999999999999999999 must be a whole number from 1 to 1000000";
+    grace_unit: "SHUTDOWN_GRACE" "5s" => "=5s must be a whole number from 0 to 3600";
+    grace_spaces: "SHUTDOWN_GRACE" " 5" => "=\" 5\" must be a whole number from 0 to 3600";
+    level: "LOG_LEVEL" "loud" => "=loud is not a log level";
+    long_level: "LOG_LEVEL" "error\n" => "=\"error\\n\" is not a log level";
 }
 
 #[test]
@@ -186,7 +187,7 @@ fn a_long_socket_path_is_refused() {
     assert!(
         errors[0]
             .problem
-            .ends_with("... is longer than the 107 bytes of a socket's path")
+            .ends_with("... is longer than 107 bytes, the limit for a socket path")
     );
 }
 
@@ -225,33 +226,33 @@ fn odd_values_are_warned_about() {
         (
             "CONTAINERS",
             "true",
-            "CONTAINERS=true is read as 0; write CONTAINERS=1",
+            "CONTAINERS=true is read as 0; use CONTAINERS=1",
         ),
-        ("POST", "\"1\"", "POST=\"1\" is read as 0; write POST=1"),
-        ("POST", "off", "POST=off is read as 0; write POST=0"),
-        ("POST", " 1", "POST=\" 1\" is read as 0; write POST=1"),
-        ("EVENTS", "", "EVENTS=\"\" is read as 0; write EVENTS=0"),
-        ("INFO", "2", "INFO=2 is read as 1; write INFO=1"),
-        ("INFO", "00", "INFO=00 is read as 0; write INFO=0"),
+        ("POST", "\"1\"", "POST=\"1\" is read as 0; use POST=1"),
+        ("POST", "off", "POST=off is read as 0; use POST=0"),
+        ("POST", " 1", "POST=\" 1\" is read as 0; use POST=1"),
+        ("EVENTS", "", "EVENTS=\"\" is read as 0; use EVENTS=0"),
+        ("INFO", "2", "INFO=2 is read as 1; use INFO=1"),
+        ("INFO", "00", "INFO=00 is read as 0; use INFO=0"),
         (
             "DISABLE_IPV6",
             "maybe",
-            "DISABLE_IPV6=maybe is read as 0; write 1 or 0",
+            "DISABLE_IPV6=maybe is read as 0; use 1 or 0",
         ),
         (
             "LOG_LEVEL",
             "",
-            "LOG_LEVEL is empty and read as not set: info; give it a value or leave it out",
+            "LOG_LEVEL is empty and treated as unset (default: info); set a value or remove it",
         ),
         (
             "LISTEN_MODE",
             "0600",
-            "LISTEN_MODE has no effect without a Unix socket to listen on; add unix:///PATH to LISTEN, or leave it out",
+            "LISTEN_MODE is ignored without a Unix socket to listen on; add unix:///PATH to LISTEN, or remove it",
         ),
         (
             "ALLOW_START",
             "1",
-            "ALLOW_START=1 has no effect in Tecnativa's proxy without POST=1; here it allows POST /containers/{id}/start all the same",
+            "ALLOW_START=1 is ignored by Tecnativa's proxy without POST=1; dockgate allows POST /containers/{id}/start regardless",
         ),
     ] {
         assert_eq!(warnings(&[(variable, value)]), [warning]);
@@ -260,7 +261,7 @@ fn odd_values_are_warned_about() {
     let both = [("LISTEN", "tcp://[::]:1"), ("DISABLE_IPV6", "1")];
     assert_eq!(
         warnings(&both),
-        ["LISTEN wins over DISABLE_IPV6, which has no effect; leave one of them out"]
+        ["LISTEN overrides DISABLE_IPV6, which is ignored"]
     );
     assert_eq!(listen(&good(&both)), [tcp("[::]:1")]);
 }
@@ -276,7 +277,7 @@ fn a_deny_that_would_not_deny_is_refused() {
             (error.severity, &*error.variable),
             (Severity::Error, "DENY_EXEC")
         );
-        assert_eq!(error.help, "write DENY_EXEC=1");
+        assert_eq!(error.help, "use DENY_EXEC=1");
     }
     for value in ["0", "", "false", "no", "off", "00"] {
         assert!(
@@ -294,11 +295,11 @@ fn a_deny_that_would_not_deny_is_refused() {
     };
     assert_eq!(
         told("DENY_EXCE"),
-        "DENY_EXCE is no variable of dockgate: it denies nothing; is DENY_EXEC meant?"
+        "unknown variable DENY_EXCE denies nothing; did you mean DENY_EXEC?"
     );
     assert_eq!(
         told("DENY_EVENTS"),
-        "DENY_EVENTS is no variable of dockgate: it denies nothing; write EVENTS=0"
+        "unknown variable DENY_EVENTS denies nothing; use EVENTS=0"
     );
     assert_eq!(good(&[("DENY_EXCE", "0")]).warnings.len(), 1);
 }
@@ -308,7 +309,7 @@ fn a_deny_wins_over_its_allow_and_says_so() {
     let both = [("ALLOW_START", "1"), ("DENY_START", "1")];
     assert_eq!(
         warnings(&both),
-        ["DENY_START=1 wins over ALLOW_START=1, which has no effect; take one of them out"]
+        ["DENY_START=1 overrides ALLOW_START=1, which is ignored; remove one of them"]
     );
 }
 
@@ -319,12 +320,12 @@ fn reading_files_without_post_is_noted_with_what_closes_it() {
         note(&[("CONTAINERS", "1"), ("IMAGES", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, \
          HEAD /containers/{id}/archive, GET /containers/{id}/export, GET /images/get, \
-         GET /images/{name...}/get); to close that: DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
+         GET /images/{name...}/get); to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
     );
     assert_eq!(
         note(&[("CONTAINERS", "1"), ("DENY_ARCHIVE", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/export); \
-         to close that: DENY_EXPORT=1"
+         to deny that: DENY_EXPORT=1"
     );
     let closed = [
         ("CONTAINERS", "1"),
@@ -354,7 +355,7 @@ fn values_that_are_not_utf_8_do_no_harm() {
     let errors = one("SOCKET_PATH").unwrap_err();
     assert_eq!(
         errors[0].to_string(),
-        "the value of SOCKET_PATH is not UTF-8; write it in UTF-8"
+        "the value of SOCKET_PATH is not valid UTF-8; encode it as UTF-8"
     );
     let name = OsStr::from_bytes(b"CONTAINERS\xff");
     assert!(Settings::load(&Snapshot::from_iter([(name, odd)])).is_ok());
@@ -368,7 +369,7 @@ fn the_summary_does_not_deny_what_an_unprotected_policy_allows() {
             [
                 &format!("reads and writes: everything ({variable}=1)"),
                 &format!("without {variable}: reads: EVENTS INFO PING VERSION"),
-                &format!("without {variable}: writes: none but the following (POST=0)"),
+                &format!("without {variable}: writes: none except the following (POST=0)"),
                 &format!("without {variable}: preset trivy: PING IMAGE_INSPECT HISTORY SAVE"),
                 "engine: /var/run/docker.sock",
             ]
@@ -414,7 +415,7 @@ fn the_summary_tells_what_is_granted() {
         good(&[("CONTAINERS", "1"), ("PRESET", "autoheal")]).summary(),
         [
             "reads: CONTAINERS EVENTS PING VERSION",
-            "writes: none but the following (POST=0)",
+            "writes: none except the following (POST=0)",
             "preset autoheal: LIST RESTART",
             "engine: /var/run/docker.sock",
         ]

@@ -51,14 +51,14 @@ impl Profile {
         }
         let Some(name) = text(PROFILE).filter(|name| !name.is_empty()) else {
             if snapshot.get(PROFILE).is_some() || log_requests.is_some() {
-                let problem = "LOG_REQUESTS and PROFILE belong together, and PROFILE names nothing";
-                let help = "name a profile: unprotected allows all requests";
+                let problem = "LOG_REQUESTS and PROFILE go together, and PROFILE names no profile";
+                let help = "name one; unprotected allows all requests";
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
             return profile;
         };
         if name == UNPROTECTED && !profile.log_requests {
-            let problem = "PROFILE=unprotected allows all requests, and nobody would know which";
+            let problem = "PROFILE=unprotected allows all requests, so they must be logged";
             let help = "set LOG_REQUESTS=true as well";
             diagnostics.push(Diagnostic::error(PROFILE, problem, help));
         }
@@ -82,7 +82,7 @@ impl Profile {
             Ok(text) => {
                 for problem in self.parse(&text) {
                     let problem = format!("PROFILE={shown}, {problem}");
-                    let help = "write METHOD /URL, both as Go's regexp package has them";
+                    let help = "use METHOD /URL, both in the syntax of Go's regexp package";
                     diagnostics.push(Diagnostic::error(PROFILE, problem, help));
                 }
             }
@@ -91,11 +91,11 @@ impl Profile {
             }
             Err(Unread { problem, is_absent }) => {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
-                let mut help = "mount it into /profiles, or give its absolute path".to_owned();
+                let mut help = "mount it into /profiles or use its absolute path".to_owned();
                 if let Some(near) = near(name, names.iter().copied()).filter(|_| is_absent) {
                     help = format!("did you mean {near}? Otherwise {help}");
                 }
-                help += &format!("; built in are {}", names.join(", "));
+                help += &format!("; built-in profiles: {}", names.join(", "));
                 let problem = format!("PROFILE={shown}: {problem}");
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
@@ -112,7 +112,7 @@ impl Profile {
                 diagnostics.push(Diagnostic::warning(PROFILE, problem, help));
             };
             if !Method::ALL.into_iter().any(|one| methods.contains(one)) {
-                let help = "write the methods like GET or GET|HEAD";
+                let help = "use methods like GET or GET|HEAD";
                 warning("no method of the Docker API".to_owned(), help.to_owned());
                 continue;
             }
@@ -149,7 +149,7 @@ impl Profile {
             }
         }
         if rules == 0 {
-            problems.push("which has no lines".to_owned());
+            problems.push("the profile has no lines".to_owned());
         }
         problems
     }
@@ -159,10 +159,10 @@ impl Profile {
             .split_once(|c: char| c.is_ascii_whitespace())
             .map(|(method, url)| (method, url.trim_start()))
             .filter(|(_, url)| url.starts_with('/') && url.len() > 1)
-            .ok_or("is no method and URL")?;
+            .ok_or("is not a method and a URL")?;
         let regex = |written: &str| {
             Regex::anchored(written)
-                .map_err(|what| format!("has no regex in {}: {what}", printable(written)))
+                .map_err(|what| format!("has an invalid regex, {}: {what}", printable(written)))
         };
         let (names, url_regex) = (regex(method)?, regex(url)?);
         let methods = Method::ALL
@@ -234,7 +234,7 @@ impl Source for Profile {
         });
         list.map(Some).map_err(|error| {
             let problem = format!("PROFILE: {error}");
-            Diagnostic::error(PROFILE, problem, "write fewer or simpler lines")
+            Diagnostic::error(PROFILE, problem, "use fewer or simpler lines")
         })
     }
 
@@ -262,7 +262,10 @@ mod tests {
     fn lines_are_rules_comments_or_nothing() {
         let text = "# comment\r\n\r\n  GET\t /version \r\n GET|HEAD   /_ping\n\n[A-Z]+ ^/x.*$\n";
         let (_, problems) = parsed(text);
-        assert_eq!(problems, ["line 6: \"[A-Z]+ ^/x.*$\" is no method and URL"]);
+        assert_eq!(
+            problems,
+            ["line 6: \"[A-Z]+ ^/x.*$\" is not a method and a URL"]
+        );
         let (profile, problems) = parsed("#\n\nGET|HEAD /_ping # c\n^P.+$ /b\\$\nGETX /a");
         assert_eq!(problems, [""; 0]);
         let methods: Vec<Methods> = profile.entries.iter().map(|entry| entry.methods).collect();
@@ -309,14 +312,14 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "line 1: nonsense is no method and URL",
-                "line 2: \"GET /\" is no method and URL",
-                "line 3: \"[ /version\" has no regex in [: unclosed character class",
-                "line 4: \"GET /version(\" has no regex in /version(: unclosed group",
-                "line 6: \"/version GET\" is no method and URL",
+                "line 1: nonsense is not a method and a URL",
+                "line 2: \"GET /\" is not a method and a URL",
+                "line 3: \"[ /version\" has an invalid regex, [: unclosed character class",
+                "line 4: \"GET /version(\" has an invalid regex, /version(: unclosed group",
+                "line 6: \"/version GET\" is not a method and a URL",
             ]
         );
-        assert_eq!(parsed("# nothing\n").1, ["which has no lines"]);
+        assert_eq!(parsed("# nothing\n").1, ["the profile has no lines"]);
     }
 
     #[test]

@@ -89,14 +89,14 @@ impl Grants {
             if grants.on(action.deny) {
                 diagnostics.push(Diagnostic::warning(
                     allow,
-                    format!("{}=1 wins over {allow}=1, which has no effect", action.deny),
-                    "take one of them out",
+                    format!("{}=1 overrides {allow}=1, which is ignored", action.deny),
+                    "remove one of them",
                 ));
             } else if action.tecnativa && !grants.on(POST) {
                 diagnostics.push(Diagnostic::warning(
                     allow,
-                    format!("{allow}=1 has no effect in Tecnativa's proxy without POST=1"),
-                    format!("here it allows {} all the same", Route::list(action.routes)),
+                    format!("{allow}=1 is ignored by Tecnativa's proxy without POST=1"),
+                    format!("dockgate allows {} regardless", Route::list(action.routes)),
                 ));
             }
         }
@@ -145,7 +145,7 @@ impl Switch {
             .filter(|value| !matches!(*value, "0" | "1"))?;
         let meant = self.on || !is_off(value);
         let problem = value_reading(name, value, self.on);
-        let help = format!("write {name}={}", u8::from(meant));
+        let help = format!("use {name}={}", u8::from(meant));
         Some(if meant && !self.on && name.starts_with(DENY) {
             Diagnostic::error(name, problem, help)
         } else {

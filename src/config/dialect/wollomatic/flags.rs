@@ -77,7 +77,7 @@ impl fmt::Display for BadFlag {
             BadFlag::NoValue(flag) => write!(f, "-{flag} needs a value"),
             BadFlag::LetterCase { given, known } => write!(
                 f,
-                "unknown flag -{given}: letter case matters; write -{known}"
+                "unknown flag -{given}: flags are case-sensitive; use -{known}"
             ),
         }
     }
@@ -145,7 +145,7 @@ fn is_option(arg: &OsStr) -> bool {
 /// # Errors
 /// It would be one in another letter case.
 pub(crate) fn split(arg: &OsStr) -> Result<Option<(&'static str, Option<OsString>)>, BadFlag> {
-    // A value that is not UTF-8 is a pattern or path that nobody means: it is told as unexpected.
+    // A value that is not valid UTF-8 is a pattern or path that nobody means: it is told as unexpected.
     let Some(text) = arg.to_str().and_then(|text| text.strip_prefix('-')) else {
         return Ok(None);
     };
@@ -249,12 +249,12 @@ mod tests {
         for name in settings.chain(patterns.iter().map(String::as_str)) {
             let first = name[..1].to_uppercase();
             for wrong in [name.to_uppercase(), first + &name[1..]] {
-                let told = format!("unknown flag -{wrong}: letter case matters; write -{name}");
+                let told = format!("unknown flag -{wrong}: flags are case-sensitive; use -{name}");
                 assert_eq!(taken(&[&format!("-{wrong}=x")]), Err(told.clone()));
                 assert_eq!(taken(&[&format!("--{wrong}"), "x"]), Err(told));
             }
         }
-        let told = "unknown flag -allowget: letter case matters; write -allowGET";
+        let told = "unknown flag -allowget: flags are case-sensitive; use -allowGET";
         assert_eq!(taken(&["-allowget=/"]), Err(told.to_owned()));
     }
 }

@@ -43,8 +43,8 @@ impl Asked {
         let is_socket = matches!(listen, Some(Listen::Unix(_)));
         let mode = &mut values.sp_proxysocketendpointfilemode;
         if let Some(name) = mode.by.clone().filter(|_| !is_socket) {
-            let problem = format!("{name} has no effect without SP_PROXYSOCKETENDPOINT");
-            let help = "set that too, or leave it out";
+            let problem = format!("{name} is ignored without SP_PROXYSOCKETENDPOINT");
+            let help = "set that too, or remove it";
             diagnostics.push(Diagnostic::warning(&name, problem, help));
             mode.unset();
         }
@@ -70,7 +70,7 @@ fn watchdog(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> Option<Watchd
     let stop = values.sp_stoponwatchdog.get().copied()?;
     if stop && interval.is_zero() {
         let name = "SP_STOPONWATCHDOG";
-        let problem = format!("{name} has no effect without SP_WATCHDOGINTERVAL");
+        let problem = format!("{name} is ignored without SP_WATCHDOGINTERVAL");
         diagnostics.push(Diagnostic::warning(
             name,
             problem,
@@ -90,8 +90,8 @@ fn listen(values: &mut Values, active: bool, diagnostics: &mut Vec<Diagnostic>) 
     let mut named = [&ip.by, &port.by].into_iter().flatten();
     if let (Some(name), Some(Some(path))) = (&endpoint.by, endpoint.set()) {
         for idle in named {
-            let problem = format!("{name} wins over {idle}, which has no effect");
-            let help = "leave one of them out";
+            let problem = format!("{name} overrides {idle}, which is ignored");
+            let help = "";
             diagnostics.push(Diagnostic::warning(idle, problem, help));
         }
         return Some(Listen::Unix(path.clone()));
@@ -113,8 +113,11 @@ fn clients(
 ) -> Option<AllowFrom> {
     if let (Some(name), Some(list)) = (&written.by, written.set()) {
         for item in &list.nobody {
-            let problem = format!("{name} has {}, which matches nobody", printable(item));
-            let help = "write networks, addresses or host names, with commas and no blanks";
+            let problem = format!(
+                "{name} contains {}, which matches no client",
+                printable(item)
+            );
+            let help = "use networks, addresses or host names, separated by commas without spaces";
             diagnostics.push(Diagnostic::warning(name, problem, help));
         }
     }
@@ -137,7 +140,7 @@ fn unreachable(values: &Values, asked: Option<&Listen>, active: bool) -> Option<
     let (variable, defaults, help) = match (by_tcp && by_default, by_tcp && for_default) {
         (true, true) => (
             "SP_LISTENIP",
-            "listens on 127.0.0.1 and lets only 127.0.0.1/32 in",
+            "listens on 127.0.0.1 and allows only 127.0.0.1/32",
             "set SP_LISTENIP=0.0.0.0, and SP_ALLOWFROM to the clients' network or names",
         ),
         (true, false) => (
@@ -147,7 +150,7 @@ fn unreachable(values: &Values, asked: Option<&Listen>, active: bool) -> Option<
         ),
         (false, true) => (
             "SP_ALLOWFROM",
-            "lets only 127.0.0.1/32 in",
+            "allows only 127.0.0.1/32",
             "set SP_ALLOWFROM to the clients' network or names",
         ),
         (false, false) => return None,
@@ -251,12 +254,12 @@ mod tests {
             )
         };
         let both = told(
-            "listens on 127.0.0.1 and lets only 127.0.0.1/32 in",
+            "listens on 127.0.0.1 and allows only 127.0.0.1/32",
             "set SP_LISTENIP=0.0.0.0, and SP_ALLOWFROM to the clients' network or names",
         );
         let address = told("listens on 127.0.0.1", "set SP_LISTENIP=0.0.0.0");
         let clients = told(
-            "lets only 127.0.0.1/32 in",
+            "allows only 127.0.0.1/32",
             "set SP_ALLOWFROM to the clients' network or names",
         );
         let pattern = ("SP_ALLOW_GET", "/info");
@@ -307,73 +310,73 @@ mod tests {
             (
                 &[("SP_LISTENIP", "localhost")][..],
                 &[][..],
-                "SP_LISTENIP=localhost is no IP address",
+                "SP_LISTENIP=localhost is not an IP address",
             ),
-            (&[], &["-listenip="], "-listenip=\"\" is no IP address"),
+            (&[], &["-listenip="], "-listenip=\"\" is not an IP address"),
             (
                 &[],
                 &["-proxyport=0"],
-                "-proxyport=0 is no whole number from 1 to 65535",
+                "-proxyport=0 must be a whole number from 1 to 65535",
             ),
             (
                 &[("SP_LOGLEVEL", "verbose")],
                 &[],
-                "SP_LOGLEVEL=verbose is no log level",
+                "SP_LOGLEVEL=verbose is not a log level",
             ),
             (
                 &[],
                 &["-shutdowngracetime=-1"],
-                "-shutdowngracetime=-1 is no whole number",
+                "-shutdowngracetime=-1 must be a whole number",
             ),
             (
                 &[],
                 &["-watchdoginterval=5s"],
-                "-watchdoginterval=5s is no whole number",
+                "-watchdoginterval=5s must be a whole number",
             ),
             (
                 &[("SP_LOGJSON", "yes")],
                 &[],
-                "SP_LOGJSON=yes is neither true nor false",
+                "SP_LOGJSON=yes is not a boolean",
             ),
             (
                 &[],
                 &["-proxysocketendpointfilemode=600"],
-                "=600 is no file mode",
+                "=600 is not a file mode",
             ),
             (
                 &[],
                 &["-proxysocketendpointfilemode=rw"],
-                "=rw is no file mode",
+                "=rw is not a file mode",
             ),
             (
                 &[("SP_PROXYSOCKETENDPOINT", "x")],
                 &[],
-                "is no absolute path of a Unix socket",
+                "is not an absolute path to a Unix socket",
             ),
             (
                 &[("SP_ALLOW_GET", "[")],
                 &[],
-                "SP_ALLOW_GET=[ is no pattern: unclosed character class",
+                "SP_ALLOW_GET=[ is not a valid pattern: unclosed character class",
             ),
             (
                 &[("SP_ALLOW_TRACE", "[")],
                 &[],
-                "SP_ALLOW_TRACE=[ is no pattern",
+                "SP_ALLOW_TRACE=[ is not a valid pattern",
             ),
             (
                 &[("LISTEN", "tcp://[::]:1"), ("SP_PROXYPORT", "1")],
                 &[],
-                "LISTEN and SP_PROXYPORT are both set and say the same thing",
+                "LISTEN and SP_PROXYPORT are both set",
             ),
             (
                 &[("LOG_LEVEL", "info")],
                 &["-loglevel=INFO"],
-                "LOG_LEVEL and -loglevel are both set and say the same thing",
+                "LOG_LEVEL and -loglevel are both set",
             ),
             (
                 &[("SP_ALLOWBINDMOUNTFROM", "/srv")],
                 &[],
-                "SP_ALLOWBINDMOUNTFROM=/srv is not supported by this version",
+                "SP_ALLOWBINDMOUNTFROM=/srv is not supported yet",
             ),
         ] {
             let errors = load(env, flags).unwrap_err();

@@ -55,8 +55,8 @@ impl Regexes {
             {
                 if replaced {
                     let shown = printable(name);
-                    let problem = format!("{shown} has no effect: {flag} is on the command line");
-                    diagnostics.push(Diagnostic::warning(name, problem, "leave one of them out"));
+                    let problem = format!("{shown} is ignored: {flag} is set on the command line");
+                    diagnostics.push(Diagnostic::warning(name, problem, "use only one of them"));
                 } else {
                     let value = snapshot.get(name).and_then(|value| value.to_str());
                     regexes.add(name, false, method, value, diagnostics);
@@ -84,7 +84,7 @@ impl Regexes {
         };
         if value.is_empty() {
             let problem = format!("{shown} is empty and allows nothing");
-            let help = "give it a pattern, or leave it out";
+            let help = "set a pattern or remove it";
             diagnostics.push(Diagnostic::warning(name, problem, help));
             return;
         }
@@ -92,8 +92,8 @@ impl Regexes {
         let regex = match Regex::new(value) {
             Ok(regex) => regex,
             Err(what) => {
-                let problem = format!("{given} is no pattern: {what}");
-                let help = "write a regular expression as Go's regexp package has them";
+                let problem = format!("{given} is not a valid pattern: {what}");
+                let help = "use the syntax of Go's regexp package";
                 diagnostics.push(Diagnostic::error(name, problem, help));
                 return;
             }
@@ -118,8 +118,8 @@ impl Regexes {
                 });
             }
             None => {
-                let problem = format!("{shown} has no effect: the Docker API has no {method}");
-                diagnostics.push(Diagnostic::warning(name, problem, "leave it out"));
+                let problem = format!("{shown} is ignored: the Docker API has no {method}");
+                diagnostics.push(Diagnostic::warning(name, problem, "remove it"));
             }
         }
         self.lines.push(PatternLine {
@@ -152,7 +152,7 @@ impl Source for Regexes {
         let list = Allowlist::new(Subject::Path, &self.entries, pattern);
         list.map(Some).map_err(|error| {
             let problem = format!("SP_ALLOW_...: {error}");
-            Diagnostic::error(PREFIX, problem, "write fewer or simpler patterns")
+            Diagnostic::error(PREFIX, problem, "use fewer or simpler patterns")
         })
     }
 
@@ -188,7 +188,7 @@ fn unmatched_by(
             let all: Vec<&str> = others.iter().map(|method| method.as_str()).collect();
             let prefix = if is_flag { "-allow" } else { PREFIX };
             let problem = format!("{problem}, but routes with {}", all.join(", "));
-            Diagnostic::warning(name, problem, format!("write {prefix}{first} for those"))
+            Diagnostic::warning(name, problem, format!("use {prefix}{first} for those"))
         }
     })
 }

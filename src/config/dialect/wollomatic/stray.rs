@@ -21,7 +21,10 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
                 let behind: Vec<String> = (behind.iter())
                     .map(|word| printable(&word.to_string_lossy()).into_owned())
                     .collect();
-                format!("it and what follows are ignored: {}", behind.join(" "))
+                format!(
+                    "it and everything after it are ignored: {}",
+                    behind.join(" ")
+                )
             }
         };
         let problem = format!("{shown} on the command line is not a flag; {ignored}");
@@ -34,7 +37,7 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             .collect();
         let help = match missed.as_slice() {
             [] => "remove it".to_owned(),
-            _ => format!("write {}", missed.join(" ")),
+            _ => format!("use {}", missed.join(" ")),
         };
         let warning = Diagnostic::warning(&shown, problem, help);
         let errors = snapshot.stray().iter().filter_map(|word| {
@@ -50,10 +53,13 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             let (problem, help) = if is_bare {
                 let word = printable(&word);
                 let problem = format!("{word} is not a flag and would be ignored: {why}");
-                (problem, format!("write {}, or remove it", printable(&flag)))
+                (problem, format!("use {}, or remove it", printable(&flag)))
             } else {
-                let problem = format!("{name} stands behind {shown} and would be ignored: {why}");
-                (problem, format!("move {name} before it, or remove one"))
+                let problem = format!("{name} follows {shown} and would be ignored: {why}");
+                (
+                    problem,
+                    format!("move {name} before it, or remove one of them"),
+                )
             };
             Some(Diagnostic::error(&name, problem, help))
         });
@@ -66,7 +72,7 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
 fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
     let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
     if setting.is_some_and(|setting| !setting.supported) {
-        return Some((flag, "a limit is never ignored".to_owned()));
+        return Some((flag, "dockgate does not ignore a restriction".to_owned()));
     }
     if flag == "proxysocketendpoint" {
         return Some((flag, "dockgate would listen on TCP".to_owned()));
@@ -89,7 +95,7 @@ fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, Strin
             printable(name).into_owned()
         }
     };
-    Some((flag, format!("{holds} would hold")))
+    Some((flag, format!("{holds} would apply")))
 }
 
 #[cfg(test)]
@@ -110,13 +116,13 @@ mod tests {
         for (args, warning) in [
             (
                 &["-allowGET=/x", "watchdoginterval=3600", "-stoponwatchdog"][..],
-                "watchdoginterval=3600 on the command line is not a flag; it and what follows are \
-                 ignored: -stoponwatchdog; write -watchdoginterval=3600",
+                "watchdoginterval=3600 on the command line is not a flag; it and everything after it are \
+                 ignored: -stoponwatchdog; use -watchdoginterval=3600",
             ),
             (
                 &["-allowGET=/x", "watchdoginterval=9", "shutdowngracetime=5"],
-                "watchdoginterval=9 on the command line is not a flag; it and what follows are \
-                 ignored: shutdowngracetime=5; write -watchdoginterval=9 -shutdowngracetime=5",
+                "watchdoginterval=9 on the command line is not a flag; it and everything after it are \
+                 ignored: shutdowngracetime=5; use -watchdoginterval=9 -shutdowngracetime=5",
             ),
             (
                 &["-logjson", "true"],
@@ -130,7 +136,7 @@ mod tests {
                     "-allowPOST=/y",
                     "c\n",
                 ],
-                "\"a\\nb\" on the command line is not a flag; it and what follows are ignored: \
+                "\"a\\nb\" on the command line is not a flag; it and everything after it are ignored: \
                  -allowGET=/y -allowPOST=/y \"c\\n\"; remove it",
             ),
         ] {
@@ -148,13 +154,13 @@ mod tests {
                 &[][..],
                 "-logjson",
                 "-allowbindmountfrom=/srv",
-                Some("a limit is never ignored"),
+                Some("dockgate does not ignore a restriction"),
             ),
             (
                 &[],
                 "-logjson",
                 "-proxycontainername=x",
-                Some("a limit is never ignored"),
+                Some("dockgate does not ignore a restriction"),
             ),
             (
                 &[],
@@ -166,19 +172,19 @@ mod tests {
                 &from,
                 "-logjson",
                 "-allowfrom=traefik",
-                Some("SP_ALLOWFROM would hold"),
+                Some("SP_ALLOWFROM would apply"),
             ),
             (
                 &[],
                 "-allowfrom=a",
                 "-allowfrom=b",
-                Some("the -allowfrom before it would hold"),
+                Some("the -allowfrom before it would apply"),
             ),
             (
                 &get,
                 "-logjson",
                 "-allowGET=/version",
-                Some("SP_ALLOW_GET_2 would hold"),
+                Some("SP_ALLOW_GET_2 would apply"),
             ),
             // Nothing wider holds than would with them.
             (&get, "-allowGET=/version", "-allowGET=/info", None),
@@ -196,8 +202,8 @@ mod tests {
             let flag = behind.split('=').next().unwrap();
             let expected = why.map(|why| {
                 format!(
-                    "{flag} stands behind x and would be ignored: {why}; move {flag} before it, \
-                     or remove one"
+                    "{flag} follows x and would be ignored: {why}; move {flag} before it, \
+                     or remove one of them"
                 )
             });
             assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{behind}");
@@ -216,8 +222,8 @@ mod tests {
             let errors = told.iter().filter(|one| one.0 == Severity::Error);
             let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
             let expected = format!(
-                "{flag} stands behind x and would be ignored: {name} would hold; move {flag} before \
-                 it, or remove one"
+                "{flag} follows x and would be ignored: {name} would apply; move {flag} before \
+                 it, or remove one of them"
             );
             assert_eq!(errors, [expected], "{name}");
         }
@@ -230,13 +236,13 @@ mod tests {
             (
                 &from[..],
                 "allowfrom=traefik",
-                Some("SP_ALLOWFROM would hold"),
+                Some("SP_ALLOWFROM would apply"),
             ),
-            (&from, "allowfrom", Some("SP_ALLOWFROM would hold")),
+            (&from, "allowfrom", Some("SP_ALLOWFROM would apply")),
             (
                 &[],
                 "allowbindmountfrom=/srv",
-                Some("a limit is never ignored"),
+                Some("dockgate does not ignore a restriction"),
             ),
             (&[], "allowfrom=traefik", None),
             (&from, "listenip=127.0.0.1", None),
@@ -247,7 +253,7 @@ mod tests {
                 let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
                 let expected = why.map(|why| {
                     format!(
-                        "{word} is not a flag and would be ignored: {why}; write -{word}, or remove it"
+                        "{word} is not a flag and would be ignored: {why}; use -{word}, or remove it"
                     )
                 });
                 assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{args:?}");
