@@ -117,7 +117,7 @@ impl Sources {
 
     /// The patterns, as they are written.
     pub fn lines(&self) -> impl Iterator<Item = &PatternLine> {
-        self.each().into_iter().flat_map(|one| one.lines())
+        self.each().into_iter().flat_map(Source::lines)
     }
 
     /// Whether another dialect than the section variables grants something.
