@@ -127,7 +127,7 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             &[("PROFILE", "portainer-rw-whitelist")],
             78,
             "cannot read /profiles/portainer-rw-whitelist: No such file or directory (os error 2); \
-             did you mean portainer-rw? Otherwise mount it into /profiles, or give its absolute \
+             did you mean portainer-rw? Otherwise mount it into /profiles or use its absolute \
              path; built-in profiles: diun, portainer-ro, portainer-rw, promtail, readonly, telegraf, \
              traefik, traefik-swarm, trivy",
         ),
@@ -142,8 +142,8 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             78,
             "set LOG_REQUESTS=true as well",
         ),
-        (&[("LOG_REQUESTS", "true")], 78, "PROFILE names nothing"),
-        (&[("PROFILE", "")], 78, "PROFILE names nothing"),
+        (&[("LOG_REQUESTS", "true")], 78, "PROFILE names no profile"),
+        (&[("PROFILE", "")], 78, "PROFILE names no profile"),
         (
             &[("PROFILE", "unprotected"), ("LOG_REQUESTS", "yes")],
             78,
