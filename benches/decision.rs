@@ -48,7 +48,7 @@ fn policy(granted: impl Fn(&str) -> bool) -> std::sync::Arc<Policy> {
         .map(|section| (section.name, if granted(section.name) { "1" } else { "0" }));
     let environment: Snapshot = sections.chain([("POST", "1")]).collect();
     let settings = Settings::load(&environment);
-    settings.expect("a good configuration").policy
+    settings.expect("a good configuration").policy.compiled
 }
 
 criterion_group!(benches, decisions);

@@ -71,8 +71,8 @@ fn check_shows_what_an_action_comes_to() {
         assert_eq!(effect(variable), expected, "{variable} in:\n{}", check.out);
     }
     for warning in [
-        "ALLOW_LOGS=0 takes nothing away: CONTAINERS and SP_ALLOW_GET grant it; set DENY_LOGS=1",
-        "ALLOW_STATS=no takes nothing away: CONTAINERS and SP_ALLOW_GET grant it; set DENY_STATS=1",
+        "ALLOW_LOGS=0 denies nothing: CONTAINERS and SP_ALLOW_GET grant it; set DENY_LOGS=1",
+        "ALLOW_STATS=no denies nothing: CONTAINERS and SP_ALLOW_GET grant it; set DENY_STATS=1",
     ] {
         assert!(
             check.out.contains(&format!("warning: {warning}\n")),
@@ -273,12 +273,12 @@ fn a_bad_configuration_exits_78_with_every_mistake() {
         assert_eq!(
             told,
             [
-                "dockgate: error: LISTEN=x has x, which is no address; write tcp://ADDRESS:PORT \
-                 (tcp://127.0.0.1:2375, tcp://[::1]:2375) or unix:///PATH, more than one with commas",
-                "dockgate: error: LOG_LEVEL=loud is no log level; write debug, info, notice, warning, \
+                "dockgate: error: LISTEN=x contains x, which is not an address; use tcp://ADDRESS:PORT \
+                 (tcp://127.0.0.1:2375, tcp://[::1]:2375) or unix:///PATH, separated by commas",
+                "dockgate: error: LOG_LEVEL=loud is not a log level; use debug, info, notice, warning, \
                  err, crit, alert or emerg",
-                "dockgate: warning: IAMGES is no variable of dockgate: no effect; is IMAGES meant?",
-                "dockgate: warning: CONTAINERS=true is read as 0; write CONTAINERS=1",
+                "dockgate: warning: unknown variable IAMGES ignored; did you mean IMAGES?",
+                "dockgate: warning: CONTAINERS=true is read as 0; use CONTAINERS=1",
             ],
         );
     }
@@ -327,10 +327,10 @@ fn check_shows_the_effective_policy() {
         "CONTAINERS does not allow * /containers/{id}/attach/ws without POST=1",
         "3 of 188 action variables are set",
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, HEAD \
-         /containers/{id}/archive); to close that: DENY_ARCHIVE=1",
+         /containers/{id}/archive); to deny that: DENY_ARCHIVE=1",
         "listens on tcp://[::]:2375",
         "forwards to the engine at /var/run/docker.sock",
-        "warning: POST=yes is read as 0; write POST=1",
+        "warning: POST=yes is read as 0; use POST=1",
     ] {
         assert!(
             ran.out.lines().any(|one| one == line),
@@ -418,10 +418,10 @@ fn explain_tells_the_verdict_and_the_remedy() {
 #[test]
 fn explain_shows_the_warnings_that_bear_on_its_answer() {
     let unknown = |name: &str, help: &str| {
-        format!("dockgate: warning: {name} is no variable of dockgate: no effect; {help}\n")
+        format!("dockgate: warning: unknown variable {name} ignored; {help}\n")
     };
     let read_as = |text: &str| format!("dockgate: warning: {text}\n");
-    let misspelt = unknown("IAMGES", "is IMAGES meant?");
+    let misspelt = unknown("IAMGES", "did you mean IMAGES?");
     for (variable, value, method, path, err) in [
         ("IAMGES", "1", "GET", "/images/json", &*misspelt),
         ("IAMGES", "1", "POST", "/v1.41/images/create", &misspelt),
@@ -432,21 +432,21 @@ fn explain_shows_the_warnings_that_bear_on_its_answer() {
             "1",
             "GET",
             "/events",
-            &unknown("ALLOW_EVENTS", "write EVENTS=1"),
+            &unknown("ALLOW_EVENTS", "use EVENTS=1"),
         ),
         (
             "containers",
             "1",
             "GET",
             "/containers/json",
-            &unknown("containers", "names are upper case: write CONTAINERS"),
+            &unknown("containers", "names are upper case: use CONTAINERS"),
         ),
         (
             "DELETE",
             "1",
             "DELETE",
             "/containers/x",
-            &unknown("DELETE", "`dockgate --help` lists what is"),
+            &unknown("DELETE", "`dockgate --help` lists all variables"),
         ),
         ("DELETE", "1", "GET", "/containers/x/json", ""),
         ("POST", "yes", "GET", "/containers/json", ""),
@@ -458,7 +458,7 @@ fn explain_shows_the_warnings_that_bear_on_its_answer() {
             "2",
             "GET",
             "/info",
-            &read_as("INFO=2 is read as 1; write INFO=1"),
+            &read_as("INFO=2 is read as 1; use INFO=1"),
         ),
         (
             "ALLOW_START",
@@ -466,8 +466,8 @@ fn explain_shows_the_warnings_that_bear_on_its_answer() {
             "POST",
             "/containers/x/start",
             &read_as(
-                "ALLOW_START=1 has no effect in Tecnativa's proxy without POST=1; here it allows \
-                 POST /containers/{id}/start all the same",
+                "ALLOW_START=1 is ignored by Tecnativa's proxy without POST=1; dockgate allows \
+                 POST /containers/{id}/start regardless",
             ),
         ),
         ("ALLOW_START", "1", "POST", "/containers/x/stop", ""),
@@ -476,16 +476,14 @@ fn explain_shows_the_warnings_that_bear_on_its_answer() {
             "",
             "GET",
             "/info",
-            &read_as("PRESET is empty and allows nothing; name a preset, or leave it out"),
+            &read_as("PRESET is empty and allows nothing; name a preset or remove it"),
         ),
         (
             "SP_ALLOW_GET_2",
             "",
             "GET",
             "/info",
-            &read_as(
-                "SP_ALLOW_GET_2 is empty and allows nothing; give it a pattern, or leave it out",
-            ),
+            &read_as("SP_ALLOW_GET_2 is empty and allows nothing; set a pattern or remove it"),
         ),
         ("SP_ALLOW_GET_2", "", "POST", "/info", ""),
         ("DISABLE_IPV6", "maybe", "GET", "/info", ""),
@@ -536,7 +534,7 @@ fn explain_takes_a_whole_address() {
 #[test]
 fn a_flag_in_the_wrong_letter_case_is_wrong_usage() {
     let ran = dockgate(&["-allowget=/version", "check"], &[]);
-    let told = "dockgate: error: unknown flag -allowget: letter case matters; write -allowGET\n";
+    let told = "dockgate: error: unknown flag -allowget: flags are case-sensitive; use -allowGET\n";
     assert_eq!(ran.code, 2);
     assert!(ran.err.starts_with(told), "{}", ran.err);
 }
@@ -551,11 +549,11 @@ fn a_command_works_among_flags_and_a_stray_word_is_warned_of() {
     let told: Vec<&str> = ran.err.lines().collect();
     assert_eq!((ran.code, told.len()), (78, 2), "{told:?}");
     assert!(
-        told[0].starts_with("dockgate: error: -allowGET=( is no pattern"),
+        told[0].starts_with("dockgate: error: -allowGET=( is not a valid pattern"),
         "{told:?}"
     );
     let warning = "dockgate: warning: watchdoginterval=1 on the command line is not a flag; it and \
-                   what follows are ignored: check; write -watchdoginterval=1";
+                   everything after it are ignored: check; use -watchdoginterval=1";
     assert_eq!(told[1], warning);
 }
 
@@ -953,12 +951,12 @@ fn check_explain_and_healthcheck_say_that_nothing_is_protected() {
     }
     let both = dockgate(&["check"], &[("LEARN", "1"), ("DRY_RUN", "1")]).out;
     assert!(
-        both.contains("LEARN wins over DRY_RUN, which has no effect"),
+        both.contains("LEARN overrides DRY_RUN, which is ignored"),
         "{both}"
     );
     let misread = dockgate(&["check"], &[("LEARN", "true")]).out;
     assert!(
-        misread.contains("LEARN=true is read as 0; write LEARN=1"),
+        misread.contains("LEARN=true is read as 0; use LEARN=1"),
         "{misread}"
     );
     assert!(!misread.contains("NOTHING IS"), "{misread}");

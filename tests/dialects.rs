@@ -18,7 +18,8 @@ use serde_json::Value;
 fn load(env: &Value, args: &[String]) -> Result<Settings, String> {
     let env: BTreeMap<String, String> = serde_json::from_value(env.clone()).unwrap_or_default();
     let mut snapshot: Snapshot = env.into_iter().collect();
-    let rest = snapshot.take_flags(args.iter().map(Into::into))?;
+    let rest = snapshot.take_flags(args.iter().map(Into::into));
+    let rest = rest.map_err(|bad| bad.to_string())?;
     if let Some(word) = rest.first() {
         return Err(format!("unexpected {}", word.display()));
     }
@@ -53,7 +54,7 @@ fn allows(settings: &Settings, request: &Value) -> bool {
         "dozzle" => client == IpAddr::from([127, 0, 0, 8]),
         _ => false,
     };
-    let admitted = (settings.allow_from.as_ref())
+    let admitted = (settings.clients.as_ref())
         .is_none_or(|list| list.has(client) || list.hosts.iter().any(named));
     admitted
         && matches!(
@@ -456,7 +457,7 @@ fn no_built_in_profile_lets_a_get_write_to_stdin() {
     ];
     for name in names {
         let settings = load(&[("PROFILE", name)]).expect("a built-in profile");
-        assert!(settings.profile.built_in, "{name}");
+        assert!(settings.policy.sources.profile.built_in, "{name}");
         for target in [
             "/containers/4f1a/attach/ws",
             "/containers/4f1a/attach/ws?stdin=1&stream=1",

@@ -28,7 +28,7 @@ const PURE: [(&str, &[&str]); 4] = [
     ("learn", &[]),
     (
         "policy",
-        &["memchr", "regex", "regex_automata", "regex_syntax"],
+        &["http", "memchr", "regex", "regex_automata", "regex_syntax"],
     ),
     ("config", &["envy", "once_cell", "serde", "strsim"]),
 ];

@@ -51,7 +51,7 @@ fn learn(session: &[Request]) -> Learned {
 
 fn policy<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Policy {
     let settings = Settings::load(&Snapshot::from_iter(variables)).expect("good settings");
-    std::sync::Arc::into_inner(settings.policy).expect("one owner")
+    std::sync::Arc::into_inner(settings.policy.compiled).expect("one owner")
 }
 
 fn passes(policy: &Policy, (target, body): &Request) -> bool {
@@ -144,8 +144,11 @@ fn learned_regexes_come_with_a_listener_and_clients() {
     let snapshot = pairs(&variables).into_iter().collect::<Snapshot>();
     let settings = Settings::load(&snapshot.of_process_1()).expect("good settings");
     assert_eq!(settings.warnings, []);
-    assert_eq!(settings.listen[0].to_string(), "tcp://0.0.0.0:2375");
-    let clients = settings.allow_from.expect("a list");
+    assert_eq!(
+        settings.endpoints[0].listen.to_string(),
+        "tcp://0.0.0.0:2375"
+    );
+    let clients = settings.clients.expect("a list");
     assert!(clients.has([172, 20, 0, 3].into()));
 }
 

@@ -360,7 +360,10 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
 /// A user's word that nothing is to be protected, both of them.
 static WAIVERS: LazyLock<[Waiver; 2]> = LazyLock::new(|| {
     Unprotected::ALL.map(|why| {
-        let waiver = settings(&[(why.variable(), "1")]).unprotected;
+        let waiver = settings(&[(why.variable(), "1")])
+            .policy
+            .sources
+            .unprotected;
         waiver.expect("a waiver")
     })
 });
@@ -490,13 +493,13 @@ fn the_table_has_every_route_of_the_api_and_what_reaches_root() {
         .filter(|section| *section != "NONE")
         .collect();
     for section in SECTIONS {
-        let reaches = only(&[section, "POST"]).root_on_host();
+        let reaches = only(&[section, "POST"]).policy.root_on_host();
         assert_eq!(
             reaches.is_some(),
             roots.contains(&section),
             "{section}: {reaches:?}"
         );
-        assert_eq!(only(&[section]).root_on_host(), None, "{section}");
+        assert_eq!(only(&[section]).policy.root_on_host(), None, "{section}");
     }
 }
 

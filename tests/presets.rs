@@ -633,7 +633,7 @@ fn nothing_dangerous_passes() {
 fn root_on_the_host_is_told() {
     for preset in PRESETS {
         let root = preset.doc.contains("root on the host");
-        let warned = settings(&[("PRESET", preset.name)]).root_on_host();
+        let warned = settings(&[("PRESET", preset.name)]).policy.root_on_host();
         assert_eq!(warned.is_some(), root, "{}: {warned:?}", preset.name);
         assert!(warned.is_none_or(|text| text.contains(&format!("PRESET={} (", preset.name))));
     }
@@ -765,7 +765,9 @@ fn a_profile_may_name_a_preset() {
     assert_eq!(ping, Ok("PROFILE=dozzle".to_owned()));
     // A built-in profile of that name is what it names, and allows what it allows there.
     let profile = settings(&[("PROFILE", "traefik")]);
-    assert!(profile.profile.built_in && profile.profile.preset.is_none());
+    assert!(
+        profile.policy.sources.profile.built_in && profile.policy.sources.profile.preset.is_none()
+    );
     assert!(decide(&profile.policy, "HEAD /_ping").is_err());
 }
 
@@ -784,13 +786,13 @@ fn an_unknown_preset_does_not_start() {
     assert_eq!((code, out.as_str()), (78, ""));
     assert_eq!(
         err,
-        "dockgate: error: PRESET has dozzel, which is none; is dozzle meant? `dockgate presets` \
-         lists all\n"
+        "dockgate: error: PRESET contains dozzel, which is not a preset; did you mean dozzle? \
+         `dockgate presets` lists all\n"
     );
     let (code, out, err) = dockgate(&["presets", "dozzel"], &[]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(
-        err.ends_with("is dozzle meant? `dockgate presets` lists all\n"),
+        err.ends_with("did you mean dozzle? `dockgate presets` lists all\n"),
         "{err}"
     );
 }

@@ -6,7 +6,7 @@ use std::{env, fmt::Display, fs, path::Path, process::Command};
 
 use dockgate::{
     api::sections::{ACTIONS, REQUIREMENTS, ROOTS, Route, SECTIONS},
-    config::{FLAGS, PRESETS, PROFILE_VARIABLES, VARIABLES, Variable},
+    config::{Dialect, PRESETS, Setting},
 };
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -19,9 +19,9 @@ fn the_readme_is_what_the_program_does() {
     fresh = with_part(&fresh, "presets", &presets());
     fresh = with_part(&fresh, "requirements", &requirements());
     fresh = with_part(&fresh, "actions", &actions());
-    fresh = with_part(&fresh, "settings", &settings(VARIABLES));
-    fresh = with_part(&fresh, "flags", &flags());
-    fresh = with_part(&fresh, "profile", &settings(PROFILE_VARIABLES));
+    fresh = with_part(&fresh, "settings", &settings(Dialect::Sections));
+    fresh = with_part(&fresh, "flags", &settings(Dialect::Wollomatic));
+    fresh = with_part(&fresh, "profile", &settings(Dialect::Knrdl));
     fresh = with_part(&fresh, "root", &root());
     fresh = with_part(&fresh, "warnings", &warnings());
     fresh = with_outputs(&fresh);
@@ -89,19 +89,12 @@ fn requirements() -> String {
     table(["routes", "also require", "because"], rows)
 }
 
-fn flags() -> String {
-    let rows = FLAGS
-        .iter()
-        .map(|flag| [code(flag.variable), code(flag.default), flag.doc.to_owned()]);
-    table(["variable", "default", "description"], rows)
-}
-
-fn settings(variables: &[Variable]) -> String {
-    let rows = variables.iter().map(|variable| {
+fn settings(dialect: Dialect) -> String {
+    let rows = Setting::of(dialect).map(|setting| {
         [
-            code(variable.name),
-            code(variable.default),
-            variable.doc.to_owned(),
+            code(setting.name),
+            code(setting.default),
+            setting.doc.to_owned(),
         ]
     });
     table(["variable", "default", "description"], rows)

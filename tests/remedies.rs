@@ -221,7 +221,10 @@ fn follow(
                 let brings = brings.split(" unless ").next().unwrap_or_default();
                 let brings = brings.replace(" and ", ", ");
                 for name in brings.split(", ").filter(|name| !name.is_empty()) {
-                    assert!(policies.of(&with).grants.on(name), "{name}: {context}");
+                    assert!(
+                        policies.of(&with).policy.sources.grants.on(name),
+                        "{name}: {context}"
+                    );
                     count("what comes with it");
                 }
             }

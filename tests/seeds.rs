@@ -44,8 +44,8 @@ const SEEDS: &[Seed] = &[
     Seed {
         file: "wollomatic-traefik",
         warnings: &[
-            "watchdoginterval=3600 on the command line is not a flag; it and what follows are \
-             ignored: shutdowngracetime=5; write -watchdoginterval=3600 -shutdowngracetime=5",
+            "watchdoginterval=3600 on the command line is not a flag; it and everything after it are \
+             ignored: shutdowngracetime=5; use -watchdoginterval=3600 -shutdowngracetime=5",
         ],
         allowed: &[
             "GET /v1.24/version",

@@ -65,7 +65,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     // With nothing set, the defaults of the section variables count.
-    if settings.grants.active {
+    if settings.policy.sources.grants.active {
         return;
     }
     let flag = |prefix: &str| {

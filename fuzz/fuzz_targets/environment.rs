@@ -17,7 +17,7 @@ use std::{
 
 use dockgate::{
     api::Target,
-    config::{Listen, LogLevel, Settings, Severity},
+    config::{Endpoint, Listen, LogLevel, Settings, Severity},
     policy::{Body, Verdict, printable},
 };
 use libfuzzer_sys::fuzz_target;
@@ -67,13 +67,16 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let settings = loaded.expect("no other mistake");
-    assert_eq!(settings.listen, read.listen);
-    assert_eq!(settings.listen_mode, read.listen_mode);
-    assert_eq!(settings.socket_path, read.socket_path);
-    assert_eq!(settings.max_connections, read.max_connections);
-    assert_eq!(settings.shutdown_grace, read.shutdown_grace);
-    assert_eq!(settings.log_level, read.log_level);
-    let _ = (settings.summary(), settings.root_on_host());
+    let endpoints = read.listen.into_iter().map(|listen| Endpoint {
+        listen,
+        mode: read.listen_mode,
+    });
+    assert_eq!(settings.endpoints, endpoints.collect::<Vec<_>>());
+    assert_eq!(settings.engine, read.socket_path);
+    assert_eq!(settings.process.max_connections, read.max_connections);
+    assert_eq!(settings.process.shutdown_grace, read.shutdown_grace);
+    assert_eq!(settings.process.log_level, read.log_level);
+    let _ = (settings.summary(), settings.policy.root_on_host());
     grants_agree(&block, &settings);
 });
 
@@ -209,7 +212,7 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
         })
     };
     for (name, _) in VARIABLES {
-        assert_eq!(settings.grants.on(name), on(name), "{name}");
+        assert_eq!(settings.policy.sources.grants.on(name), on(name), "{name}");
     }
     for row in ROWS.iter().filter(|row| row.section != "NONE") {
         let path = row.path.replace("{id}", "c1").replace("{name}", "c1");

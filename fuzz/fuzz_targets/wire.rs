@@ -76,7 +76,7 @@ fn runtime() -> Runtime {
 
 /// Plays the client, the proxy and the engine until all three are done.
 async fn play(policy: &Granted, end: End, answers: [u8; 2], sent: &[u8]) -> Vec<Request> {
-    let path = &policy.settings.socket_path;
+    let path = &policy.settings.engine;
     let _ = fs::remove_file(path);
     let listener = UnixListener::bind(path).expect("a socket for the engine");
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
-    config::{Line, Settings, Snapshot, shown_path},
+    config::{PatternLine, Settings, Snapshot, shown_path},
     policy::printable,
 };
 
@@ -32,7 +32,8 @@ pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
 /// What `check` prints.
 fn table(settings: &Settings) -> String {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };
-    let grants = &settings.grants;
+    let sources = &settings.policy.sources;
+    let grants = &sources.grants;
     let from = |variable: &str| match grants.switch(variable).and_then(|one| one.value.as_deref()) {
         Some(value) => format!("{variable}={}", printable(value)),
         None => "default".to_owned(),
@@ -65,7 +66,7 @@ fn table(settings: &Settings) -> String {
             rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            let besides = settings.granted_besides(action);
+            let besides = settings.policy.granted_besides(action);
             let effect = match (grants.on(action.allow), grants.on(action.deny)) {
                 (_, true) => "denied".to_owned(),
                 (true, false) => "allow".to_owned(),
@@ -97,17 +98,17 @@ fn table(settings: &Settings) -> String {
             format_args!("{set} of {all} action variables are set\n"),
         );
     }
-    for lines in [&settings.regexes.lines, &settings.profile.lines] {
+    for lines in [&sources.regexes.lines, &sources.profile.lines] {
         if !lines.is_empty() {
             text.push_str(&patterns(lines));
             text.push('\n');
         }
     }
-    for preset in settings.presets_granted() {
+    for preset in sources.presets_granted() {
         line(&mut text, format_args!("{preset}\n"));
     }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
-    for (dialect, active, contributes) in settings.dialects() {
+    for (dialect, active, contributes) in sources.dialects() {
         rows.push([dialect.to_owned(), yes_no(active).to_owned(), contributes]);
     }
     text.push_str(&aligned(&rows));
@@ -122,18 +123,19 @@ fn table(settings: &Settings) -> String {
             format_args!("{section} does not allow {routes} without {also}=1"),
         );
     }
-    let listen: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<String> = settings
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.listen.to_string())
+        .collect();
     line(&mut text, format_args!("listens on {}", listen.join(" ")));
-    if let Some(list) = &settings.allow_from {
+    if let Some(list) = &settings.clients {
         let from = printable(&list.text);
         line(&mut text, format_args!("accepts TCP clients from {from}"));
     }
     line(
         &mut text,
-        format_args!(
-            "forwards to the engine at {}",
-            shown_path(&settings.socket_path)
-        ),
+        format_args!("forwards to the engine at {}", shown_path(&settings.engine)),
     );
     for note in settings.notes() {
         line(&mut text, note);
@@ -143,9 +145,10 @@ fn table(settings: &Settings) -> String {
         line(&mut text, format_args!("{severity}: {diagnostic}"));
     }
     for warning in settings
+        .policy
         .root_on_host()
         .into_iter()
-        .chain(settings.unprotected.map(|why| why.to_string()))
+        .chain(sources.unprotected.map(|why| why.to_string()))
     {
         line(&mut text, format_args!("warning: {warning}"));
     }
@@ -153,10 +156,10 @@ fn table(settings: &Settings) -> String {
 }
 
 /// Patterns as they are written, to be copied from there.
-fn patterns(lines: &[Line]) -> String {
+fn patterns(lines: &[PatternLine]) -> String {
     let mut rows = vec![["FROM", "METHODS", "PATTERN"].map(str::to_owned)];
     rows.extend(lines.iter().map(|line| {
-        let Line {
+        let PatternLine {
             origin,
             methods,
             pattern,

@@ -44,11 +44,13 @@ pub(super) fn command() -> Command {
 pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
-            if let Some(why) = settings.unprotected {
+            if let Some(why) = settings.policy.sources.unprotected {
                 // Whether it is healthy, its exit code says.
                 let _ = print(&format!("{why}\n"));
             }
-            check(settings.listen, settings.socket_path)
+            let endpoints = settings.endpoints.into_iter();
+            let listen = endpoints.map(|endpoint| endpoint.listen).collect();
+            check(listen, settings.engine)
         }
         Err(_) => Err(Unhealthy::BadConfiguration),
     };

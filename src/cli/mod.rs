@@ -6,7 +6,6 @@ mod healthcheck;
 mod learn;
 mod output;
 mod presets;
-mod process_1;
 mod serve;
 mod usage;
 mod variables;
@@ -59,7 +58,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>, environment: &Snapshot) ->
         Err(error) => return usage::end(&error),
     };
     let (name, matches) = matches.subcommand().unwrap_or((serve::NAME, &matches));
-    let environment = process_1::joined(environment, name == serve::NAME);
+    if name != serve::NAME {
+        environment.take_flags_of_process_1();
+    }
     let mut commands = COMMANDS.iter();
     let entry = commands.find(|(command, _)| command().get_name() == name);
     entry.map_or(WRONG_USAGE, |(_, run)| run(matches, &environment))

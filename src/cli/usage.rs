@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::Method,
-    config::{FLAGS, Snapshot},
+    config::{SETTINGS, Snapshot},
 };
 
 const ABOUT: &str = "\
@@ -100,7 +100,10 @@ fn misspelt(word: &OsStr) -> Option<(&str, String)> {
     if !word.starts_with('-') || name.len() < 4 {
         return None;
     }
-    let settings = FLAGS.iter().map(|flag| flag.name.to_owned());
+    let settings = SETTINGS
+        .iter()
+        .filter_map(|setting| setting.flag)
+        .map(str::to_owned);
     let flags = settings.chain(Method::ALL.map(|method| format!("allow{method}")));
     let near = flags.map(|flag| (strsim::osa_distance(&name, &flag.to_lowercase()), flag));
     let (off, flag) = near.min()?;

@@ -3,7 +3,7 @@
 use super::output::{line, wrapped};
 use crate::{
     api::sections::{ACTIONS, SECTIONS},
-    config::{FLAGS, PROFILE_VARIABLES, VARIABLES, Variable},
+    config::{Dialect, Setting},
 };
 
 const ABOUT: &str = "\
@@ -36,7 +36,7 @@ pub(super) fn text() -> String {
                 "A comma list; 'dockgate presets' lists them",
             )],
         ),
-        ("Settings", settings(VARIABLES)),
+        ("Settings", settings(Dialect::Sections)),
         (
             "Regex allowlists (they match the whole path with its version, not the query)",
             vec![
@@ -52,14 +52,11 @@ pub(super) fn text() -> String {
         ),
         (
             "Profile files (lines of METHOD-regex URL-regex, which match whole targets)",
-            settings(PROFILE_VARIABLES),
+            settings(Dialect::Knrdl),
         ),
         (
             "Settings of regex allowlists (variables or flags, such as -listenip=0.0.0.0)",
-            FLAGS
-                .iter()
-                .map(|flag| row(&format!("{}={}", flag.variable, flag.default), flag.doc))
-                .collect(),
+            settings(Dialect::Wollomatic),
         ),
     ];
     let mut text = ABOUT.to_owned();
@@ -84,11 +81,10 @@ fn sections() -> Rows {
     rows.collect()
 }
 
-fn settings(variables: &[Variable]) -> Rows {
-    let name = |variable: &Variable| format!("{}={}", variable.name, variable.default);
-    variables
-        .iter()
-        .map(|variable| row(&name(variable), variable.doc))
+fn settings(dialect: Dialect) -> Rows {
+    let name = |setting: &Setting| format!("{}={}", setting.name, setting.default);
+    Setting::of(dialect)
+        .map(|setting| row(&name(setting), setting.doc))
         .collect()
 }
 

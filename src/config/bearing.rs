@@ -1,8 +1,10 @@
 //! Which warnings bear on a request: those about a variable that could grant or deny it.
 
 use super::{
-    Diagnostic, PROFILE_VARIABLES, Settings,
-    dialect::{presets::PRESET, regexes, sections::POST},
+    diagnostics::Diagnostic,
+    dialect::{presets::PRESET, sections::POST, wollomatic::flags::method_of},
+    settings::Settings,
+    table::{Dialect, Setting},
 };
 use crate::{
     api::{
@@ -53,16 +55,14 @@ fn decides(name: &str, target: &Target) -> bool {
         holes.any(|hole| on(hole.routes))
     };
     let by_method = || {
-        let pattern = name.strip_prefix("-allow").or(regexes::method_of(name));
+        let pattern = name.strip_prefix("-allow").or(method_of(name));
         // `DELETE` and `ALLOW_DELETE` are other proxies' names.
         let word = name.strip_prefix("ALLOW_").unwrap_or(name);
         pattern.unwrap_or(word) == method.as_str()
             || (name == POST && Methods::WRITES.contains(method))
     };
     let for_all = || {
-        let profile = PROFILE_VARIABLES
-            .iter()
-            .any(|variable| variable.name == name);
+        let profile = Setting::of(Dialect::Knrdl).any(|setting| setting.name == name);
         let unprotected = Unprotected::ALL.iter().any(|why| why.variable() == name);
         name == PRESET || profile || unprotected
     };

@@ -5,21 +5,19 @@
 use std::sync::Arc;
 
 use super::{
-    Diagnostic, Line, Settings, Severity,
-    dialect::sections::{POST, is_off},
+    diagnostics::{Diagnostic, Severity},
+    dialect::{
+        PatternLine,
+        sections::{POST, is_off},
+    },
+    sources::ConfiguredPolicy,
 };
 use crate::{
     api::sections::{ACTIONS, Action, ROOTS, Route},
     policy::{Body, Reached, Verdict, printable},
 };
 
-impl Settings {
-    /// What is worth knowing at start, and no mistake.
-    pub fn notes(&self) -> impl Iterator<Item = String> {
-        let notes = [self.used_for_nothing(), self.files_readable()];
-        notes.into_iter().flatten()
-    }
-
+impl ConfiguredPolicy {
     /// A warning, if what is granted reaches root on the host.
     pub fn root_on_host(&self) -> Option<String> {
         let mut reaches: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
@@ -67,18 +65,18 @@ impl Settings {
         }
         denies.dedup();
         let by_section = |origin: &Arc<str>| {
-            let mut sections = self.granted_sections();
+            let mut sections = self.sources.grants.sections();
             sections.any(|section| *section.name == **origin)
         };
         // POST=0 is often taken for harmless.
-        let what = if !self.grants.on(POST) && origins.iter().all(by_section) {
+        let what = if !self.sources.grants.on(POST) && origins.iter().all(by_section) {
             "POST=0 leaves".to_owned()
         } else {
             listed(origins, "leaves", "leave")
         };
         let (routes, denies) = (routes.join(", "), denies.join(" "));
         Some(format!(
-            "{what} the contents of files readable ({routes}); to close that: {denies}"
+            "{what} the contents of files readable ({routes}); to deny that: {denies}"
         ))
     }
 
@@ -86,14 +84,14 @@ impl Settings {
     /// in other proxies. Tecnativa's image comes with three of them, which are copied unread.
     pub(super) fn idle_zeros(&self) -> impl Iterator<Item = Diagnostic> {
         ACTIONS.iter().filter_map(|action| {
-            let value = self.grants.switch(action.allow)?.value.as_deref()?;
+            let value = self.sources.grants.switch(action.allow)?.value.as_deref()?;
             let origins = self.granted_besides(action);
             if origins.is_empty() || !is_off(value) {
                 return None;
             }
             let value = format!("{}={}", action.allow, printable(value));
             let by = listed(origins, "grants", "grant");
-            let problem = format!("{value} takes nothing away: {by} it");
+            let problem = format!("{value} denies nothing: {by} it");
             let help = format!("set {}=1", action.deny);
             Some(Diagnostic {
                 severity: if action.tecnativa {
@@ -110,7 +108,7 @@ impl Settings {
     /// other actions count only where they grant all of it: `ALLOW_RESTARTS=0` beside `ALLOW_STOP=1`
     /// is no mistake.
     pub fn granted_besides(&self, action: &Action) -> Vec<Arc<str>> {
-        if self.grants.on(action.allow) {
+        if self.sources.grants.on(action.allow) {
             return Vec::new();
         }
         let by = action.routes.iter().map(|route| self.granted_by(route));
@@ -127,17 +125,23 @@ impl Settings {
     /// By what some request of a route is allowed: with a body or without, and with whatever names,
     /// version and query a pattern takes.
     fn granted_by(&self, route: &Route) -> Vec<Arc<str>> {
-        let Some(sample) = route.sample().filter(|sample| !self.policy.forbids(sample)) else {
+        let Some(sample) = route
+            .sample()
+            .filter(|sample| !self.compiled.forbids(sample))
+        else {
             return Vec::new();
         };
         let verdicts =
-            [Body::Other, Body::Empty].map(|body| self.policy.decide(sample.clone(), body));
+            [Body::Other, Body::Empty].map(|body| self.compiled.decide(sample.clone(), body));
         let by_rule = verdicts.into_iter().filter_map(|verdict| match verdict {
             Verdict::Allow(permit) => Some(permit.origin().clone()),
             Verdict::Deny(_) | Verdict::WouldDeny(..) => None,
         });
         let mut origins: Vec<Arc<str>> = by_rule.collect();
-        let lines = self.lines().filter(|line| reached(line, route).is_some());
+        let lines = self
+            .sources
+            .lines()
+            .filter(|line| reached(line, route).is_some());
         origins.extend(lines.map(|line| line.origin.as_str().into()));
         origins.sort_unstable();
         origins.dedup();
@@ -147,16 +151,12 @@ impl Settings {
     /// Whether a pattern lets a route pass with some query alone: `/containers/[^/]+/start` of a
     /// profile matches `/containers/create?x=/start`, which is a create.
     fn only_with_query(&self, origin: &str, route: &Route) -> bool {
-        let mut lines = self.lines().filter(|line| line.origin == origin);
+        let mut lines = self.sources.lines().filter(|line| line.origin == origin);
         lines.any(|line| reached(line, route).is_some_and(|reached| reached.with_query))
-    }
-
-    fn lines(&self) -> impl Iterator<Item = &Line> {
-        self.regexes.lines.iter().chain(&self.profile.lines)
     }
 }
 
-fn reached(line: &Line, route: &Route) -> Option<Reached<'static>> {
+fn reached(line: &PatternLine, route: &Route) -> Option<Reached<'static>> {
     let mut reach = line.reach.iter().copied();
     reach.find(|reached| reached.route.text == route.text)
 }
@@ -174,7 +174,7 @@ fn listed(mut origins: Vec<Arc<str>>, one: &str, more: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::config::Settings;
 
     fn good(env: &[(&str, &str)]) -> Settings {
         Settings::load(&env.iter().copied().collect()).unwrap()
@@ -192,32 +192,32 @@ mod tests {
         let told = |env: &[(&str, &str)]| -> Vec<String> {
             let settings = good(env);
             let warnings = settings.warnings.iter();
-            let idle = warnings.filter(|one| one.problem.contains("takes nothing away"));
+            let idle = warnings.filter(|one| one.problem.contains("denies nothing"));
             idle.map(|one| format!("{}: {one}", one.severity)).collect()
         };
         for (env, warning) in [
             (
                 &[("CONTAINERS", "1"), ("ALLOW_LOGS", "0")][..],
-                "warning: ALLOW_LOGS=0 takes nothing away: CONTAINERS grants it; set DENY_LOGS=1",
+                "warning: ALLOW_LOGS=0 denies nothing: CONTAINERS grants it; set DENY_LOGS=1",
             ),
             (
                 &[("BUILD", "1"), ("POST", "1"), ("ALLOW_BUILD", "0")],
-                "warning: ALLOW_BUILD=0 takes nothing away: BUILD grants it; set DENY_BUILD=1",
+                "warning: ALLOW_BUILD=0 denies nothing: BUILD grants it; set DENY_BUILD=1",
             ),
             (
                 &[("PRESET", "autoheal"), ("ALLOW_RESTART", "0")],
-                "warning: ALLOW_RESTART=0 takes nothing away: PRESET=autoheal grants it; \
+                "warning: ALLOW_RESTART=0 denies nothing: PRESET=autoheal grants it; \
                  set DENY_RESTART=1",
             ),
             (
                 // Granted without a body alone.
                 &[("PRESET", "dozzle-actions"), ("ALLOW_START", "0")],
-                "note: ALLOW_START=0 takes nothing away: PRESET=dozzle-actions grants it; \
+                "note: ALLOW_START=0 denies nothing: PRESET=dozzle-actions grants it; \
                  set DENY_START=1",
             ),
             (
                 &[("SP_ALLOW_GET", r"/v1\.[0-9]+/.*"), ("ALLOW_EXPORT", "0")],
-                "warning: ALLOW_EXPORT=0 takes nothing away: SP_ALLOW_GET grants it; \
+                "warning: ALLOW_EXPORT=0 denies nothing: SP_ALLOW_GET grants it; \
                  set DENY_EXPORT=1",
             ),
             (
@@ -226,17 +226,17 @@ mod tests {
                     ("SP_ALLOW_GET", "/images/.*"),
                     ("ALLOW_SAVE", "0"),
                 ],
-                "warning: ALLOW_SAVE=0 takes nothing away: IMAGES and SP_ALLOW_GET grant it; \
+                "warning: ALLOW_SAVE=0 denies nothing: IMAGES and SP_ALLOW_GET grant it; \
                  set DENY_SAVE=1",
             ),
             (
                 &[("ALLOW_RESTARTS", "1"), ("ALLOW_KILL", "0"), ("POST", "1")],
-                "warning: ALLOW_KILL=0 takes nothing away: ALLOW_RESTARTS grants it; \
+                "warning: ALLOW_KILL=0 denies nothing: ALLOW_RESTARTS grants it; \
                  set DENY_KILL=1",
             ),
             (
                 &[("CONTAINERS", "1"), ("POST", "1"), ("ALLOW_STOP", "0")],
-                "note: ALLOW_STOP=0 takes nothing away: CONTAINERS grants it; set DENY_STOP=1",
+                "note: ALLOW_STOP=0 denies nothing: CONTAINERS grants it; set DENY_STOP=1",
             ),
         ] {
             assert_eq!(told(env), [warning]);
@@ -269,7 +269,7 @@ mod tests {
         ] {
             let told = format!("a client can become root on the host: {variable} ({CREATE})");
             assert_eq!(
-                good(&[(variable, value)]).root_on_host(),
+                good(&[(variable, value)]).policy.root_on_host(),
                 Some(told),
                 "{value}"
             );
@@ -280,7 +280,7 @@ mod tests {
             r"POST /v[0-9.]+/containers/create(\?.*)?",
         ] {
             let told = format!("a client can become root on the host: profile line 1 ({CREATE})");
-            assert_eq!(profile(line).root_on_host(), Some(told), "{line}");
+            assert_eq!(profile(line).policy.root_on_host(), Some(told), "{line}");
         }
         for line in [
             r"POST /v1.41/containers/create\?name=[a-z]+",
@@ -291,11 +291,11 @@ mod tests {
             let told = format!(
                 "a client can become root on the host: profile line 1 with a query ({CREATE})"
             );
-            assert_eq!(profile(line).root_on_host(), Some(told), "{line}");
+            assert_eq!(profile(line).policy.root_on_host(), Some(told), "{line}");
         }
         let many = good(&[("SP_ALLOW_POST", "/(exec/.*|containers/create|build|_ping)")]);
         assert_eq!(
-            many.root_on_host().unwrap(),
+            many.policy.root_on_host().unwrap(),
             format!(
                 "a client can become root on the host: SP_ALLOW_POST (a build runs code as root \
                  and can join the host's network; {CREATE}; a command can run as root in any \
@@ -314,10 +314,12 @@ mod tests {
                 ("DENY_CREATE", "1"),
             ],
         ] {
-            assert_eq!(good(env).root_on_host(), None, "{env:?}");
+            assert_eq!(good(env).policy.root_on_host(), None, "{env:?}");
         }
         assert_eq!(
-            profile("POST /containers/[^/?]+/start").root_on_host(),
+            profile("POST /containers/[^/?]+/start")
+                .policy
+                .root_on_host(),
             None
         );
     }
@@ -338,29 +340,30 @@ mod tests {
                 "CONTAINERS and SP_ALLOW_GET leave",
             ),
         ] {
-            let note = good(env).files_readable().unwrap();
+            let note = good(env).policy.files_readable().unwrap();
             let rest = note
                 .strip_prefix(origin)
                 .unwrap_or_else(|| panic!("{note}"));
             assert!(rest.starts_with(" the contents of files readable (GET /containers/{id}/"));
             assert!(
-                rest.contains("; to close that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
+                rest.contains("; to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
                 "{note}"
             );
         }
         assert_eq!(
             profile(r"GET|HEAD /v1\.[0-9]+/containers/[^/?]+/archive(\?.*)?")
+                .policy
                 .files_readable()
                 .unwrap(),
             "profile line 1 leaves the contents of files readable (GET /containers/{id}/archive, \
-             HEAD /containers/{id}/archive); to close that: DENY_ARCHIVE=1"
+             HEAD /containers/{id}/archive); to deny that: DENY_ARCHIVE=1"
         );
         for env in [
             &[("SP_ALLOW_GET", "/containers/[^/]+/json")][..],
             &[("SP_ALLOW_GET", ".*"), ("SP_ALLOW_POST", ".*")],
             &[("SP_ALLOW_POST", ".*/archive")],
         ] {
-            assert_eq!(good(env).files_readable(), None, "{env:?}");
+            assert_eq!(good(env).policy.files_readable(), None, "{env:?}");
         }
     }
 }

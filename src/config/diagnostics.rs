@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::policy::printable;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -20,9 +22,9 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// The variable.
     pub variable: String,
-    /// What is wrong, with the variable and its value: `LOG_LEVEL=loud is no log level`.
+    /// What is wrong, with the variable and its value: `LOG_LEVEL=loud is not a log level`.
     pub problem: String,
-    /// What to do: `write info`.
+    /// What to do: `use info`; empty if the problem says it.
     pub help: String,
     /// The variable that was meant, if it is another one.
     pub meant: Option<&'static str>,
@@ -44,6 +46,12 @@ impl Diagnostic {
         }
     }
 
+    /// A value that cannot be read as text.
+    pub(super) fn not_utf8(name: &str) -> Diagnostic {
+        let problem = format!("the value of {} is not valid UTF-8", printable(name));
+        Diagnostic::error(name, problem, "encode it as UTF-8")
+    }
+
     pub(super) fn warning(
         variable: &str,
         problem: impl Into<String>,
@@ -53,6 +61,28 @@ impl Diagnostic {
             severity: Severity::Warning,
             ..Diagnostic::error(variable, problem, help)
         }
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// As it follows the value: `is not a port`.
+    pub(super) problem: String,
+    /// What to do; empty if the problem says it.
+    pub(super) help: &'static str,
+}
+
+impl Unfit {
+    pub(super) fn new(problem: impl Into<String>, help: &'static str) -> Unfit {
+        let problem = problem.into();
+        Unfit { problem, help }
+    }
+
+    /// The mistake that it is in a setting.
+    pub(super) fn of(self, name: &str, value: &str) -> Diagnostic {
+        let problem = format!("{name}={} {}", printable(value), self.problem);
+        Diagnostic::error(name, problem, self.help)
     }
 }
 
@@ -68,6 +98,10 @@ impl fmt::Display for Severity {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.problem, self.help)
+        f.write_str(&self.problem)?;
+        match self.help.as_str() {
+            "" => Ok(()),
+            help => write!(f, "; {help}"),
+        }
     }
 }

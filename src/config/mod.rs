@@ -1,4 +1,4 @@
-//! The environment as typed settings and rules. Decides nothing about requests.
+//! The environment and the flags as typed settings and a policy. Decides nothing about requests.
 //!
 //! Every mistake is collected and told at once. Bad configuration does not start.
 
@@ -7,28 +7,34 @@ mod clients;
 mod consequences;
 mod diagnostics;
 mod dialect;
-mod env;
-mod flags;
+mod listen;
 mod names;
 mod near;
 mod paths;
+mod process_1;
 mod settings;
-mod socket_proxy;
-mod stray;
+mod snapshot;
+mod sources;
+mod table;
+mod values;
 mod waiver;
 
 pub use clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
+pub use dialect::knrdl::Profile;
 pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets};
-pub use dialect::profile::{PROFILE_VARIABLES, Profile};
-pub use dialect::regexes::{REACH, Regexes};
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
-pub use dialect::written::patterns;
-pub use dialect::{Line, Reach};
-pub use env::Snapshot;
-pub use flags::{COMMANDS, FLAGS, Flag};
+pub use dialect::wollomatic::flags::{BadFlag, COMMANDS};
+pub use dialect::wollomatic::listener::Watchdog;
+pub use dialect::wollomatic::written::patterns;
+pub use dialect::wollomatic::{REACH, Regexes};
+pub use dialect::{PatternLine, Reach};
+pub use listen::Listen;
 pub use paths::shown_path;
-pub use settings::{Listen, LogLevel, Settings, VARIABLES, Variable};
-pub use socket_proxy::Watchdog;
+pub use settings::{Endpoint, Process, Settings};
+pub use snapshot::Snapshot;
+pub use sources::{ConfiguredPolicy, Sources};
+pub use table::{Dialect, SETTINGS, Setting};
+pub use values::LogLevel;
 pub use waiver::Waiver;

@@ -6,28 +6,21 @@ use std::net::IpAddr;
 use once_cell::sync::Lazy;
 
 use super::{
-    Diagnostic, FLAGS, PROFILE_VARIABLES, Snapshot, VARIABLES,
+    diagnostics::Diagnostic,
     dialect::{
-        presets::PRESET,
-        regexes,
         sections::{DENY, Grants, POST, is_off},
+        wollomatic::flags::{METHODS, method_of},
     },
-    flags::{METHODS, UNSUPPORTED},
+    snapshot::Snapshot,
+    table::SETTINGS,
 };
-use crate::api::sections::SECTIONS;
-use crate::policy::printable;
+use crate::{api::sections::SECTIONS, policy::printable};
 
 /// Every name that means something.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
-    let settings = VARIABLES.iter().chain(PROFILE_VARIABLES);
-    let settings = settings.map(|variable| variable.name);
-    let mut names: Vec<&str> = Grants::variables()
-        .map(|(name, _)| name)
-        .chain(settings)
-        .chain(FLAGS.iter().map(|flag| flag.variable))
-        .chain(UNSUPPORTED.iter().map(|(_, variable)| *variable))
-        .chain([PRESET])
-        .collect();
+    let settings = SETTINGS.iter().map(|setting| setting.name);
+    let grants = Grants::variables().map(|(name, _)| name);
+    let mut names: Vec<&str> = grants.chain(settings).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -89,7 +82,7 @@ fn is_known(name: &str) -> bool {
 }
 
 fn means_something(name: &str) -> bool {
-    is_known(name) || regexes::method_of(name).is_some()
+    is_known(name) || method_of(name).is_some()
 }
 
 /// Whether containers have it whatever runs in them.
@@ -113,13 +106,13 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     }
     let (help, meant) = what_to_do(name)?;
     // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
-    let problem = format!("{} is no variable of dockgate", printable(name));
+    let problem = format!("unknown variable {}", printable(name));
     // Who believes in a deny must not go without it.
     let denies = begins_as_a_deny;
     let diagnostic = if (denies(name) || meant.is_some_and(denies)) && !is_off(&value) {
-        Diagnostic::error(name, problem + ": it denies nothing", help)
+        Diagnostic::error(name, problem + " denies nothing", help)
     } else {
-        Diagnostic::warning(name, problem + ": no effect", help)
+        Diagnostic::warning(name, problem + " ignored", help)
     };
     Some(Diagnostic {
         meant,
@@ -129,15 +122,15 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
 
 /// What to write instead of a name that looks like one of dockgate's, and which one was meant.
 fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
-    let see_all = || ("`dockgate --help` lists what is".to_owned(), None);
-    let is_meant = |meant: &'static str| (format!("is {meant} meant?"), Some(meant));
+    let see_all = || ("`dockgate --help` lists all variables".to_owned(), None);
+    let is_meant = |meant: &'static str| (format!("did you mean {meant}?"), Some(meant));
     if let Some((section, value)) = section_meant_by(name) {
-        return Some((format!("write {section}={value}"), Some(section)));
+        return Some((format!("use {section}={value}"), Some(section)));
     }
     match method_meant_by(name) {
         Some((false, "GET" | "HEAD")) => return Some(see_all()),
         Some((false, _)) => {
-            let help = format!("write {POST}=0, which leaves sections GET and HEAD");
+            let help = format!("use {POST}=0, which limits sections to GET and HEAD");
             return Some((help, Some(POST)));
         }
         Some((true, POST)) => return Some(is_meant(POST)),
@@ -148,7 +141,7 @@ fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
     let upper = name.to_ascii_uppercase();
     if means_something(&upper) {
         let known = KNOWN.iter().find(|known| **known == upper).copied();
-        return Some((format!("names are upper case: write {upper}"), known));
+        return Some((format!("names are upper case: use {upper}"), known));
     }
     if let Some(meant) = meant_by(name) {
         return Some(is_meant(meant));
@@ -255,20 +248,16 @@ mod tests {
             ("SOCKETPATH", "SOCKET_PATH"),
             ("LISTENS", "LISTEN"),
         ] {
-            let told = format!("{name} is no variable of dockgate: no effect; is {meant} meant?");
+            let told = format!("unknown variable {name} ignored; did you mean {meant}?");
             assert_eq!(warnings(name), [told]);
         }
         assert_eq!(
             warnings("containers"),
-            [
-                "containers is no variable of dockgate: no effect; names are upper case: write CONTAINERS"
-            ]
+            ["unknown variable containers ignored; names are upper case: use CONTAINERS"]
         );
         assert_eq!(
             warnings("SP_ALLOW_get_2"),
-            [
-                "SP_ALLOW_get_2 is no variable of dockgate: no effect; names are upper case: write SP_ALLOW_GET_2"
-            ]
+            ["unknown variable SP_ALLOW_get_2 ignored; names are upper case: use SP_ALLOW_GET_2"]
         );
     }
 
@@ -276,7 +265,7 @@ mod tests {
     fn sections_that_are_no_actions_are_told() {
         assert_eq!(
             warnings("ALLOW_EVENTS"),
-            ["ALLOW_EVENTS is no variable of dockgate: no effect; write EVENTS=1"]
+            ["unknown variable ALLOW_EVENTS ignored; use EVENTS=1"]
         );
     }
 
@@ -291,9 +280,8 @@ mod tests {
             "SP_ALLOW_GET2",
             "SP_ALLOWGET",
         ] {
-            let told = format!(
-                "{name} is no variable of dockgate: no effect; `dockgate --help` lists what is"
-            );
+            let told =
+                format!("unknown variable {name} ignored; `dockgate --help` lists all variables");
             assert_eq!(warnings(name), [told]);
         }
     }
@@ -303,26 +291,26 @@ mod tests {
         for (name, help) in [
             (
                 "DENY_POST",
-                "write POST=0, which leaves sections GET and HEAD",
+                "use POST=0, which limits sections to GET and HEAD",
             ),
             (
                 "DENY_DELETE",
-                "write POST=0, which leaves sections GET and HEAD",
+                "use POST=0, which limits sections to GET and HEAD",
             ),
             (
                 "DENY_PUT",
-                "write POST=0, which leaves sections GET and HEAD",
+                "use POST=0, which limits sections to GET and HEAD",
             ),
-            ("DENY_GET", "`dockgate --help` lists what is"),
-            ("ALLOW_POST", "is POST meant?"),
-            ("ALLOW_PUT", "`dockgate --help` lists what is"),
-            ("ALLOW_GET", "`dockgate --help` lists what is"),
+            ("DENY_GET", "`dockgate --help` lists all variables"),
+            ("ALLOW_POST", "did you mean POST?"),
+            ("ALLOW_PUT", "`dockgate --help` lists all variables"),
+            ("ALLOW_GET", "`dockgate --help` lists all variables"),
         ] {
             let effect = match name.strip_prefix("DENY_") {
-                Some(_) => "it denies nothing",
-                None => "no effect",
+                Some(_) => "denies nothing",
+                None => "ignored",
             };
-            let told = format!("{name} is no variable of dockgate: {effect}; {help}");
+            let told = format!("unknown variable {name} {effect}; {help}");
             assert_eq!(warnings(name), [told]);
         }
     }
@@ -446,8 +434,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_a_line() {
-        let help = "`dockgate --help` lists what is";
-        let told = format!(r#""ALLOW_\nX" is no variable of dockgate: no effect; {help}"#);
+        let help = "`dockgate --help` lists all variables";
+        let told = format!(r#"unknown variable "ALLOW_\nX" ignored; {help}"#);
         assert_eq!(warnings("ALLOW_\nX"), [told]);
     }
 

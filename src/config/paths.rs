@@ -1,16 +1,11 @@
-//! Paths as people see them, and those that nobody meant to write like that.
+//! Paths: as people see them, and as settings have them.
 
-use std::{borrow::Cow, path::Path};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
-use super::{Diagnostic, Snapshot};
-
-/// The variables whose values are paths, each with the flag that sets the same.
-const PATHS: [(&str, Option<&str>); 4] = [
-    ("SOCKET_PATH", None),
-    ("SP_SOCKETPATH", Some("socketpath")),
-    ("SP_PROXYSOCKETENDPOINT", Some("proxysocketendpoint")),
-    ("PROFILE", None),
-];
+use super::diagnostics::{Diagnostic, Unfit};
 
 /// A path on one line: as it is if that is plain, else quoted and escaped, so that a blank at its end
 /// is seen.
@@ -26,31 +21,48 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A warning for each path that ends with what can hardly be part of it.
-pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
-    PATHS.iter().filter_map(|(variable, flag)| {
-        let by_flag = flag.and_then(|flag| snapshot.flag(flag).next_back());
-        let name = match (by_flag, flag) {
-            (Some(_), Some(flag)) => format!("-{flag}"),
-            _ => (*variable).to_owned(),
-        };
-        let path = by_flag.or_else(|| snapshot.get(variable))?.to_str()?;
-        let (what, help) = oddity(path)?;
-        let problem = format!("{name}={} {what}", shown_path(Path::new(path)));
-        Some(Diagnostic::warning(&name, problem, help))
-    })
+/// `PATH` or `unix@PATH`, as HAProxy writes it.
+pub(super) fn engine_socket(value: &str) -> Result<PathBuf, Unfit> {
+    socket_file(value.strip_prefix("unix@").unwrap_or(value))
 }
 
-/// What is odd about a path, and what to do.
-fn oddity(path: &str) -> Option<(&'static str, &'static str)> {
+/// A Unix socket's path: absolute, and short enough for the kernel.
+pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
+    const LONGEST: usize = 107;
+    if path.len() > LONGEST {
+        let problem = format!("is longer than {LONGEST} bytes, the limit for a socket path");
+        return Err(Unfit::new(problem, "use a shorter path"));
+    }
+    if !path.starts_with('/') || path.ends_with('/') {
+        let problem = "is not an absolute path to a Unix socket";
+        let help = "use a path like /var/run/docker.sock; other kinds of address are not supported";
+        return Err(Unfit::new(problem, help));
+    }
+    Ok(Path::new(path).to_owned())
+}
+
+/// The same, or none.
+pub(super) fn optional_socket_file(path: &str) -> Result<Option<PathBuf>, Unfit> {
+    (!path.is_empty()).then(|| socket_file(path)).transpose()
+}
+
+/// A warning, if a path ends with what can hardly be part of it.
+pub(super) fn oddity(name: &str, path: &str) -> Option<Diagnostic> {
+    let (what, help) = what_is_odd(path)?;
+    let problem = format!("{name}={} {what}", shown_path(Path::new(path)));
+    Some(Diagnostic::warning(name, problem, help))
+}
+
+fn what_is_odd(path: &str) -> Option<(&'static str, &'static str)> {
     let what = match path.chars().next_back()? {
         '\r' => {
-            let help = "remove it: a file with Windows line ends has one at the end of each line";
+            let help =
+                "remove it: files with Windows line endings have one at the end of each line";
             return Some(("ends with a carriage return", help));
         }
         '\n' => "ends with a line feed",
-        last if last.is_whitespace() => "ends with a blank",
-        _ if path.contains(char::is_control) => "has a control character in it",
+        last if last.is_whitespace() => "ends with whitespace",
+        _ if path.contains(char::is_control) => "contains a control character",
         _ => return None,
     };
     Some((what, "remove it"))
@@ -59,7 +71,7 @@ fn oddity(path: &str) -> Option<(&'static str, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
+    use crate::config::{Settings, Snapshot};
 
     #[test]
     fn paths_are_shown_on_one_line_with_their_ends() {
@@ -91,12 +103,12 @@ mod tests {
             (
                 "SOCKET_PATH",
                 "/x.sock ",
-                "\"/x.sock \" ends with a blank; remove it",
+                "\"/x.sock \" ends with whitespace; remove it",
             ),
             (
                 "SOCKET_PATH",
                 "/x\t",
-                "\"/x\\t\" ends with a blank; remove it",
+                "\"/x\\t\" ends with whitespace; remove it",
             ),
             (
                 "SOCKET_PATH",
@@ -106,7 +118,7 @@ mod tests {
             (
                 "SOCKET_PATH",
                 "/x\u{7}y",
-                "\"/x\\u{7}y\" has a control character in it; remove it",
+                "\"/x\\u{7}y\" contains a control character; remove it",
             ),
             (
                 "SP_SOCKETPATH",

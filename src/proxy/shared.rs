@@ -37,14 +37,14 @@ impl Shared {
         strangers: usize,
     ) -> Self {
         Self {
-            policy: Arc::clone(&settings.policy),
+            policy: Arc::clone(&settings.policy.compiled),
             admission: settings
-                .allow_from
+                .clients
                 .clone()
                 .map(|list| Admission::new(list, strangers)),
-            log_requests: settings.profile.log_requests,
+            log_requests: settings.policy.sources.profile.log_requests,
             learner,
-            socket_path: settings.socket_path.clone(),
+            socket_path: settings.engine.clone(),
             slots: Arc::new(Semaphore::new(connections)),
         }
     }

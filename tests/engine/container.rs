@@ -140,7 +140,7 @@ fn a_container_says_what_it_uses_for_nothing_and_that_nobody_can_connect() {
     for said in ["docker logs $N", "docker exec $N /dockgate check"] {
         let said = shell.sh(said);
         for line in [
-            "variables without effect: METRICS TLS",
+            "unused variables: METRICS TLS",
             "clients outside this container cannot connect: by default dockgate listens on 127.0.0.1",
         ] {
             assert!(said.contains(line), "{line}: {said}");

@@ -198,7 +198,7 @@ fn without_learning_nothing_is_printed() {
 fn learning_wins_over_a_dry_run() {
     let gate = Gate::with(&[("LEARN", "1"), ("DRY_RUN", "1")]);
     gate.dockgate
-        .line(|line| line.contains("LEARN wins over DRY_RUN, which has no effect"));
+        .line(|line| line.contains("LEARN overrides DRY_RUN, which is ignored"));
     gate.exchange(STOP, EMPTY);
     gate.dockgate.signal(Signal::USR1);
     assert_eq!(reports(&gate).len(), 1);

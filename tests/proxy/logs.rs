@@ -50,16 +50,16 @@ fn grants_that_go_further_than_they_look_are_told_at_start() {
     for (level, text) in [
         (
             "warning",
-            "ALLOW_LOGS=0 takes nothing away: CONTAINERS grants it; set DENY_LOGS=1",
+            "ALLOW_LOGS=0 denies nothing: CONTAINERS grants it; set DENY_LOGS=1",
         ),
         (
             "info",
-            "ALLOW_RESTARTS=0 takes nothing away: CONTAINERS grants it; set DENY_RESTARTS=1",
+            "ALLOW_RESTARTS=0 denies nothing: CONTAINERS grants it; set DENY_RESTARTS=1",
         ),
         (
             "warning",
-            "SP_ALLOW_GET='/info' matches no GET route of the Docker API: the quotes around it are \
-             part of it; write /info",
+            "SP_ALLOW_GET='/info' matches no GET route of the Docker API: the surrounding quotes \
+             are part of the pattern; use /info",
         ),
         (
             "warning",

@@ -127,14 +127,14 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             &[("PROFILE", "portainer-rw-whitelist")],
             78,
             "cannot read /profiles/portainer-rw-whitelist: No such file or directory (os error 2); \
-             did you mean portainer-rw? Otherwise mount it into /profiles, or give its absolute \
-             path; built in are diun, portainer-ro, portainer-rw, promtail, readonly, telegraf, \
+             did you mean portainer-rw? Otherwise mount it into /profiles or use its absolute \
+             path; built-in profiles: diun, portainer-ro, portainer-rw, promtail, readonly, telegraf, \
              traefik, traefik-swarm, trivy",
         ),
         (
             &[("PROFILE", "portainer-container-viewer")],
             78,
-            "(os error 2); mount it into /profiles, or give its absolute path; built in are diun, ",
+            "(os error 2); mount it into /profiles or use its absolute path; built-in profiles: diun, ",
         ),
         (&[("PROFILE", folder.as_str())], 78, "Is a directory"),
         (
@@ -142,17 +142,17 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             78,
             "set LOG_REQUESTS=true as well",
         ),
-        (&[("LOG_REQUESTS", "true")], 78, "PROFILE names nothing"),
-        (&[("PROFILE", "")], 78, "PROFILE names nothing"),
+        (&[("LOG_REQUESTS", "true")], 78, "PROFILE names no profile"),
+        (&[("PROFILE", "")], 78, "PROFILE names no profile"),
         (
             &[("PROFILE", "unprotected"), ("LOG_REQUESTS", "yes")],
             78,
-            "is neither true nor false",
+            "is not a boolean",
         ),
         (
             &[("PROFILE", bad.as_str())],
             78,
-            "line 2: nonsense is no method and URL",
+            "line 2: nonsense is not a method and a URL",
         ),
         (
             &[("PROFILE", bad.as_str())],

@@ -95,7 +95,7 @@ fn flags_and_variables_allow_what_matches_and_nothing_else() {
     is_allowed(&engine, address, "POST /containers/web/start");
     dockgate.line(|line| line.ends_with(" allowed by -allowGET=/info"));
     dockgate.line(|line| line.ends_with(" allowed by SP_ALLOW_POST_2"));
-    dockgate.line(|line| line.contains("SP_ALLOW_GET has no effect: -allowGET is on the command"));
+    dockgate.line(|line| line.contains("SP_ALLOW_GET is ignored: -allowGET is set on the command"));
 }
 
 #[test]
@@ -254,24 +254,20 @@ fn what_keeps_it_from_starting_is_told() {
         (
             &["-allowGET=("],
             78,
-            "-allowGET=( is no pattern: unclosed group",
+            "-allowGET=( is not a valid pattern: unclosed group",
         ),
         (&["-allowGET"], 2, "-allowGET needs a value"),
         (
             &["-allowGET=/x", "stray", "-allowbindmountfrom=/y"],
             78,
-            "-allowbindmountfrom stands behind stray and would be ignored: a limit is never ignored",
+            "-allowbindmountfrom follows stray and would be ignored: dockgate does not ignore a restriction",
         ),
         (
             &["-allowFOO=/x"],
             2,
             "unexpected argument '-allowFOO' found",
         ),
-        (
-            &["-logjson=yes"],
-            78,
-            "-logjson=yes is neither true nor false",
-        ),
+        (&["-logjson=yes"], 78, "-logjson=yes is not a boolean"),
         (
             &["-allowbindmountfrom=/home"],
             78,

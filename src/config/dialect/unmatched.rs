@@ -76,14 +76,14 @@ impl Written<'_> {
         }
         if let Some(name) = unreplaced(self.pattern) {
             return Some((
-                format!(": ${} in it was not replaced", printable(name)),
-                "write its value".to_owned(),
+                format!(": ${} was not substituted", printable(name)),
+                "use its value".to_owned(),
             ));
         }
         if let Some((reasons, mended)) = self.mended() {
             return Some((
                 format!(": {}", reasons.join(", ")),
-                format!("write {}", whole(&mended)),
+                format!("use {}", whole(&mended)),
             ));
         }
         let query = match self.subject {
@@ -92,7 +92,7 @@ impl Written<'_> {
         };
         Some((
             String::new(),
-            format!("it has to match the whole path, with its version and {query}"),
+            format!("it must match the whole path, with its version and {query}"),
         ))
     }
 
@@ -141,26 +141,32 @@ type Mend = fn(&str, Subject) -> Vec<String>;
 /// What goes wrong on the way into a variable or a file, and what is often not known of patterns.
 const MENDS: &[(&str, Mend)] = &[
     (
-        "blanks and line ends around it are part of it",
+        "leading and trailing whitespace is part of the pattern",
         |pattern, _| changed(pattern, pattern.trim()),
     ),
-    ("the comment behind it is part of it", |pattern, _| {
-        let before = pattern.find([' ', '\t']).map(|end| pattern.split_at(end));
-        let before = before.filter(|(_, rest)| rest.trim_start().starts_with('#'));
-        before
-            .map(|(before, _)| before.to_owned())
-            .into_iter()
-            .collect()
-    }),
-    ("the quotes around it are part of it", |pattern, _| {
-        let inner = |quote| pattern.strip_prefix(quote)?.strip_suffix(quote);
-        let inner = ['"', '\'', '`'].into_iter().find_map(inner);
-        inner.map(ToOwned::to_owned).into_iter().collect()
-    }),
+    (
+        "the trailing comment is part of the pattern",
+        |pattern, _| {
+            let before = pattern.find([' ', '\t']).map(|end| pattern.split_at(end));
+            let before = before.filter(|(_, rest)| rest.trim_start().starts_with('#'));
+            before
+                .map(|(before, _)| before.to_owned())
+                .into_iter()
+                .collect()
+        },
+    ),
+    (
+        "the surrounding quotes are part of the pattern",
+        |pattern, _| {
+            let inner = |quote| pattern.strip_prefix(quote)?.strip_suffix(quote);
+            let inner = ['"', '\'', '`'].into_iter().find_map(inner);
+            inner.map(ToOwned::to_owned).into_iter().collect()
+        },
+    ),
     ("its backslashes are doubled", |pattern, _| {
         changed(pattern, &pattern.replace(r"\\", r"\"))
     }),
-    ("a path begins with /", |pattern, _| {
+    ("a path starts with /", |pattern, _| {
         let (anchor, rest) = match pattern.strip_prefix('^') {
             Some(rest) => ("^", rest),
             None => ("", pattern),
@@ -187,7 +193,7 @@ const MENDS: &[(&str, Mend)] = &[
             .map(|(at, _)| format!(r"{}\{}", &pattern[..at], &pattern[at..]))
             .collect()
     }),
-    ("* repeats what stands before it", |pattern, _| {
+    ("* repeats the preceding character", |pattern, _| {
         changed(pattern, &pattern.replace("/*", "/.*"))
     }),
     ("no route ends with /", |pattern, _| {
@@ -197,7 +203,7 @@ const MENDS: &[(&str, Mend)] = &[
             .into_iter()
             .collect()
     }),
-    ("it has to match the whole path", |pattern, _| {
+    ("it must match the whole path", |pattern, _| {
         let (start, end) = anchored_end(pattern);
         let start = start.strip_suffix('/').unwrap_or(start);
         vec![format!("{start}/.*{end}")]
@@ -261,12 +267,12 @@ mod tests {
 
     #[test]
     fn a_pattern_that_matches_nothing_is_told_with_what_was_meant() {
-        const BLANKS: &str = "blanks and line ends around it are part of it";
-        const QUOTES: &str = "the quotes around it are part of it";
+        const BLANKS: &str = "leading and trailing whitespace is part of the pattern";
+        const QUOTES: &str = "the surrounding quotes are part of the pattern";
         const DOUBLED: &str = "its backslashes are doubled";
-        const SLASH: &str = "a path begins with /";
+        const SLASH: &str = "a path starts with /";
         const QUERY: &str = "a query is not part of the path";
-        const WHOLE: &str = "it has to match the whole path";
+        const WHOLE: &str = "it must match the whole path";
         for (pattern, why, mended) in [
             ("'/info'", QUOTES, "/info"),
             (r#""/v1\..+/info""#, QUOTES, r"/v1\..+/info"),
@@ -286,12 +292,12 @@ mod tests {
             ),
             (
                 "/info # for the dashboard",
-                "the comment behind it is part of it",
+                "the trailing comment is part of the pattern",
                 "/info",
             ),
             (
                 "/containers/*",
-                "* repeats what stands before it",
+                "* repeats the preceding character",
                 "/containers/.*",
             ),
             ("/info/", "no route ends with /", "/info"),
@@ -300,15 +306,15 @@ mod tests {
             (r"/v1\.41", WHOLE, r"/v1\.41/.*"),
             (
                 "\"v1\\\\.[0-9]+/info\" # all",
-                "the comment behind it is part of it, the quotes around it are part of it, \
-                 its backslashes are doubled, a path begins with /",
+                "the trailing comment is part of the pattern, the surrounding quotes are part of the pattern, \
+                 its backslashes are doubled, a path starts with /",
                 r"/v1\.[0-9]+/info",
             ),
         ] {
             let shown = printable(pattern);
             let told = |name| {
                 format!(
-                    "{name}={shown} matches no GET route of the Docker API: {why}; write {mended}"
+                    "{name}={shown} matches no GET route of the Docker API: {why}; use {mended}"
                 )
             };
             assert_eq!(
@@ -327,25 +333,25 @@ mod tests {
             (
                 "SP_ALLOW_POST",
                 "/containers/$NAME/start",
-                " matches no POST route of the Docker API: $NAME in it was not replaced; \
-                 write its value",
+                " matches no POST route of the Docker API: $NAME was not substituted; \
+                 use its value",
             ),
             (
                 "SP_ALLOW_GET",
                 "/nonsense",
-                " matches no GET route of the Docker API; it has to match the whole path, with its \
+                " matches no GET route of the Docker API; it must match the whole path, with its \
                  version and without the query",
             ),
             (
                 "SP_ALLOW_POST",
                 "/containers/[a-z]+/json",
                 " matches no POST route of the Docker API, but routes with GET; \
-                 write SP_ALLOW_GET for those",
+                 use SP_ALLOW_GET for those",
             ),
             (
                 "SP_ALLOW_PATCH",
                 "/nonsense",
-                " matches no PATCH route of the Docker API; it has to match the whole path, with \
+                " matches no PATCH route of the Docker API; it must match the whole path, with \
                  its version and without the query",
             ),
         ] {
@@ -358,7 +364,7 @@ mod tests {
             warnings(&[], &["-allowPOST=/events"]),
             [
                 "-allowPOST=/events matches no POST route of the Docker API, but routes with GET; \
-              write -allowGET for those"
+              use -allowGET for those"
             ]
         );
     }
@@ -371,13 +377,13 @@ mod tests {
         assert_eq!(
             profile(text),
             [
-                r"line 2 matches no GET route of the Docker API: the ? of a query is written \?; write /containers/json\?all=1",
-                "line 3 matches no GET|HEAD route of the Docker API: the comment behind it is part of it; write /info",
-                "line 4 matches no POST route of the Docker API: $NAME in it was not replaced; write its value",
-                "line 5 matches no GET route of the Docker API: it has to match the whole path; write /containers/.*",
-                r"line 6 matches no GET route of the Docker API: its backslashes are doubled; write /v1\.[0-9]+/info",
-                "line 7 matches no GET route of the Docker API; it has to match the whole path, with its version and with its query",
-                "line 8 matches no method of the Docker API; write the methods like GET or GET|HEAD",
+                r"line 2 matches no GET route of the Docker API: the ? of a query is written \?; use /containers/json\?all=1",
+                "line 3 matches no GET|HEAD route of the Docker API: the trailing comment is part of the pattern; use /info",
+                "line 4 matches no POST route of the Docker API: $NAME was not substituted; use its value",
+                "line 5 matches no GET route of the Docker API: it must match the whole path; use /containers/.*",
+                r"line 6 matches no GET route of the Docker API: its backslashes are doubled; use /v1\.[0-9]+/info",
+                "line 7 matches no GET route of the Docker API; it must match the whole path, with its version and with its query",
+                "line 8 matches no method of the Docker API; use methods like GET or GET|HEAD",
             ]
         );
     }

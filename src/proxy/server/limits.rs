@@ -26,7 +26,7 @@ impl Room {
     /// Raises the soft file limit to the hard one; as many of the wanted connections as fit under it.
     pub(super) fn of(settings: &Settings) -> Room {
         let wanted = Room {
-            connections: settings.max_connections,
+            connections: settings.process.max_connections,
             strangers: strangers::PLACES,
         };
         let limit = getrlimit(Resource::Nofile);
@@ -40,19 +40,19 @@ impl Room {
         };
         let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
         let strangers = wanted.strangers.min(count(files / 16)).max(1);
-        let a_worker = WORKER_RESERVE + settings.listen.len() as u64;
+        let a_worker = WORKER_RESERVE + settings.endpoints.len() as u64;
         let mut reserve = RESERVE + cores() as u64 * a_worker;
-        if settings.allow_from.is_some() {
+        if settings.clients.is_some() {
             reserve += (strangers + strangers::OWN_PLACES) as u64;
         }
-        if settings.health_listener {
+        if settings.process.health_listener {
             reserve += health::DESCRIPTORS;
         }
         // Two descriptors a client: its own and the engine's.
         let fitting = count(files.saturating_sub(reserve) / 2).max(1);
         if fitting < wanted.connections {
             let why = format!("the open file limit is {files} and each connection uses two");
-            if settings.max_connections_set {
+            if settings.process.max_connections_set {
                 log::warn!(
                     "at most {fitting} connections instead of MAX_CONNECTIONS={}: {why}; raise the \
                      limit (ulimits: nofile) for more",

@@ -91,10 +91,9 @@ pub fn serve_and_tell(
     listening: impl FnOnce(&[&str]),
 ) -> Result<End, NotStarted> {
     // That nothing is being protected is said at every level.
-    let quietest = settings
-        .unprotected
-        .map_or(LogLevel::Emerg, |_| LogLevel::Err);
-    log_writer::init(levels(settings.log_level.min(quietest)), settings.log_json);
+    let quietest = (settings.policy.sources.unprotected).map_or(LogLevel::Emerg, |_| LogLevel::Err);
+    let process = &settings.process;
+    log_writer::init(levels(process.log_level.min(quietest)), process.log_json);
     for warning in &settings.warnings {
         match warning.severity {
             Severity::Note => log::info!("{warning}"),
@@ -107,10 +106,10 @@ pub fn serve_and_tell(
     for note in settings.notes() {
         log::info!("{note}");
     }
-    if let Some(warning) = settings.root_on_host() {
+    if let Some(warning) = settings.policy.root_on_host() {
         log::warn!("{warning}");
     }
-    if let Some(why) = settings.unprotected {
+    if let Some(why) = settings.policy.sources.unprotected {
         log::error!("{why}");
     }
     let result = start(&settings, listening);
@@ -137,15 +136,16 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let learns = settings.unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
+    let unprotected = settings.policy.sources.unprotected;
+    let learns = unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
     // Before there is anything that a signal would leave behind.
     let mut signals = {
         let _registers_here = runtime.enter();
         Signals::new(learner.clone())?
     };
-    let engine = settings.socket_path.as_path();
-    if settings.engine_at_start {
+    let engine = settings.engine.as_path();
+    if settings.process.engine_at_start {
         let found = runtime.block_on(async {
             tokio::select! {
                 found = upstream::dial(engine) => Some(found),
@@ -160,14 +160,14 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
-    if settings.health_listener {
+    if settings.process.health_listener {
         runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }
     let room = Room::of(settings);
     let listeners = settings
-        .listen
+        .endpoints
         .iter()
-        .map(|listen| Listener::bind(listen, settings.listen_mode))
+        .map(|endpoint| Listener::bind(&endpoint.listen, endpoint.mode))
         .collect::<Result<Vec<_>, _>>()?;
     let shared = Arc::new(Shared::new(
         settings,
@@ -177,7 +177,7 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
     ));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages)?;
-    if let Some(why) = settings.unprotected {
+    if let Some(why) = unprotected {
         runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
     }
     let slots = Slots {
@@ -188,11 +188,11 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
     listening(&names);
     Ok(runtime.block_on(run(
         signals,
-        health::watch(settings.watchdog, engine),
+        health::watch(settings.process.watchdog, engine),
         listeners,
         slots,
         stage,
-        settings.shutdown_grace,
+        settings.process.shutdown_grace,
     )))
 }
 

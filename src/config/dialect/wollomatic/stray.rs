@@ -4,15 +4,14 @@
 
 use std::ffi::OsStr;
 
-use super::{
-    Diagnostic, Snapshot,
-    dialect::regexes,
-    flags::{self, FLAGS, UNSUPPORTED},
+use super::flags::{self, method_of};
+use crate::{
+    config::{Diagnostic, Snapshot, table::SETTINGS},
+    policy::printable,
 };
-use crate::policy::printable;
 
 /// What there is to say of it.
-pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
+pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     let words = snapshot.stray().split_first();
     words.into_iter().flat_map(|(word, behind)| {
         let shown = printable(&word.to_string_lossy()).into_owned();
@@ -22,7 +21,10 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
                 let behind: Vec<String> = (behind.iter())
                     .map(|word| printable(&word.to_string_lossy()).into_owned())
                     .collect();
-                format!("it and what follows are ignored: {}", behind.join(" "))
+                format!(
+                    "it and everything after it are ignored: {}",
+                    behind.join(" ")
+                )
             }
         };
         let problem = format!("{shown} on the command line is not a flag; {ignored}");
@@ -35,7 +37,7 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             .collect();
         let help = match missed.as_slice() {
             [] => "remove it".to_owned(),
-            _ => format!("write {}", missed.join(" ")),
+            _ => format!("use {}", missed.join(" ")),
         };
         let warning = Diagnostic::warning(&shown, problem, help);
         let errors = snapshot.stray().iter().filter_map(|word| {
@@ -51,10 +53,13 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
             let (problem, help) = if is_bare {
                 let word = printable(&word);
                 let problem = format!("{word} is not a flag and would be ignored: {why}");
-                (problem, format!("write {}, or remove it", printable(&flag)))
+                (problem, format!("use {}, or remove it", printable(&flag)))
             } else {
-                let problem = format!("{name} stands behind {shown} and would be ignored: {why}");
-                (problem, format!("move {name} before it, or remove one"))
+                let problem = format!("{name} follows {shown} and would be ignored: {why}");
+                (
+                    problem,
+                    format!("move {name} before it, or remove one of them"),
+                )
             };
             Some(Diagnostic::error(&name, problem, help))
         });
@@ -65,39 +70,32 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
 
 /// Why a flag that is ignored would have been a limit, if it would.
 fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
-    if UNSUPPORTED.iter().any(|(limit, _)| *limit == flag) {
-        return Some((flag, "a limit is never ignored".to_owned()));
+    let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
+    if setting.is_some_and(|setting| !setting.supported) {
+        return Some((flag, "dockgate does not ignore a restriction".to_owned()));
     }
     if flag == "proxysocketendpoint" {
         return Some((flag, "dockgate would listen on TCP".to_owned()));
     }
+    let is_given = snapshot.flag(flag).next().is_some();
     let is_set = |name: &&str| snapshot.get(name).is_some_and(|value| !value.is_empty());
-    let holds = match FLAGS.iter().find(|known| known.name == flag) {
-        Some(_) if snapshot.flag(flag).next().is_some() => format!("the -{flag} before it"),
-        Some(setting) => [setting.variable]
-            .into_iter()
-            .chain(own_name(flag))
-            .find(is_set)?
-            .to_owned(),
-        None if snapshot.flag(flag).next().is_some() => return None,
+    let holds = match setting {
+        Some(_) if is_given => format!("the -{flag} before it"),
+        Some(setting) => {
+            // Under its other name it could be wider.
+            let wider = |own: &&str| ["LISTEN", "LISTEN_MODE", "SOCKET_PATH"].contains(own);
+            let mut names = [Some(setting.name), setting.same_as.filter(wider)].into_iter();
+            names.find_map(|name| name.filter(is_set))?.to_owned()
+        }
+        None if is_given => return None,
         None => {
             let method = flag.strip_prefix("allow");
             let mut names = snapshot.names().filter(is_set);
-            let name = names.find(|name| regexes::method_of(name) == method)?;
+            let name = names.find(|name| method_of(name) == method)?;
             printable(name).into_owned()
         }
     };
-    Some((flag, format!("{holds} would hold")))
-}
-
-/// The other name of what such a flag sets, where that could be wider.
-fn own_name(flag: &str) -> Option<&'static str> {
-    match flag {
-        "listenip" | "proxyport" => Some("LISTEN"),
-        "proxysocketendpointfilemode" => Some("LISTEN_MODE"),
-        "socketpath" => Some("SOCKET_PATH"),
-        _ => None,
-    }
+    Some((flag, format!("{holds} would apply")))
 }
 
 #[cfg(test)]
@@ -118,13 +116,13 @@ mod tests {
         for (args, warning) in [
             (
                 &["-allowGET=/x", "watchdoginterval=3600", "-stoponwatchdog"][..],
-                "watchdoginterval=3600 on the command line is not a flag; it and what follows are \
-                 ignored: -stoponwatchdog; write -watchdoginterval=3600",
+                "watchdoginterval=3600 on the command line is not a flag; it and everything after it are \
+                 ignored: -stoponwatchdog; use -watchdoginterval=3600",
             ),
             (
                 &["-allowGET=/x", "watchdoginterval=9", "shutdowngracetime=5"],
-                "watchdoginterval=9 on the command line is not a flag; it and what follows are \
-                 ignored: shutdowngracetime=5; write -watchdoginterval=9 -shutdowngracetime=5",
+                "watchdoginterval=9 on the command line is not a flag; it and everything after it are \
+                 ignored: shutdowngracetime=5; use -watchdoginterval=9 -shutdowngracetime=5",
             ),
             (
                 &["-logjson", "true"],
@@ -138,7 +136,7 @@ mod tests {
                     "-allowPOST=/y",
                     "c\n",
                 ],
-                "\"a\\nb\" on the command line is not a flag; it and what follows are ignored: \
+                "\"a\\nb\" on the command line is not a flag; it and everything after it are ignored: \
                  -allowGET=/y -allowPOST=/y \"c\\n\"; remove it",
             ),
         ] {
@@ -156,13 +154,13 @@ mod tests {
                 &[][..],
                 "-logjson",
                 "-allowbindmountfrom=/srv",
-                Some("a limit is never ignored"),
+                Some("dockgate does not ignore a restriction"),
             ),
             (
                 &[],
                 "-logjson",
                 "-proxycontainername=x",
-                Some("a limit is never ignored"),
+                Some("dockgate does not ignore a restriction"),
             ),
             (
                 &[],
@@ -174,19 +172,19 @@ mod tests {
                 &from,
                 "-logjson",
                 "-allowfrom=traefik",
-                Some("SP_ALLOWFROM would hold"),
+                Some("SP_ALLOWFROM would apply"),
             ),
             (
                 &[],
                 "-allowfrom=a",
                 "-allowfrom=b",
-                Some("the -allowfrom before it would hold"),
+                Some("the -allowfrom before it would apply"),
             ),
             (
                 &get,
                 "-logjson",
                 "-allowGET=/version",
-                Some("SP_ALLOW_GET_2 would hold"),
+                Some("SP_ALLOW_GET_2 would apply"),
             ),
             // Nothing wider holds than would with them.
             (&get, "-allowGET=/version", "-allowGET=/info", None),
@@ -204,8 +202,8 @@ mod tests {
             let flag = behind.split('=').next().unwrap();
             let expected = why.map(|why| {
                 format!(
-                    "{flag} stands behind x and would be ignored: {why}; move {flag} before it, \
-                     or remove one"
+                    "{flag} follows x and would be ignored: {why}; move {flag} before it, \
+                     or remove one of them"
                 )
             });
             assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{behind}");
@@ -224,8 +222,8 @@ mod tests {
             let errors = told.iter().filter(|one| one.0 == Severity::Error);
             let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
             let expected = format!(
-                "{flag} stands behind x and would be ignored: {name} would hold; move {flag} before \
-                 it, or remove one"
+                "{flag} follows x and would be ignored: {name} would apply; move {flag} before \
+                 it, or remove one of them"
             );
             assert_eq!(errors, [expected], "{name}");
         }
@@ -238,13 +236,13 @@ mod tests {
             (
                 &from[..],
                 "allowfrom=traefik",
-                Some("SP_ALLOWFROM would hold"),
+                Some("SP_ALLOWFROM would apply"),
             ),
-            (&from, "allowfrom", Some("SP_ALLOWFROM would hold")),
+            (&from, "allowfrom", Some("SP_ALLOWFROM would apply")),
             (
                 &[],
                 "allowbindmountfrom=/srv",
-                Some("a limit is never ignored"),
+                Some("dockgate does not ignore a restriction"),
             ),
             (&[], "allowfrom=traefik", None),
             (&from, "listenip=127.0.0.1", None),
@@ -255,7 +253,7 @@ mod tests {
                 let errors: Vec<&str> = errors.map(|one| one.1.as_str()).collect();
                 let expected = why.map(|why| {
                     format!(
-                        "{word} is not a flag and would be ignored: {why}; write -{word}, or remove it"
+                        "{word} is not a flag and would be ignored: {why}; use -{word}, or remove it"
                     )
                 });
                 assert_eq!(errors, expected.iter().collect::<Vec<_>>(), "{args:?}");

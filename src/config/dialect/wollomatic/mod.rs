@@ -4,27 +4,24 @@
 //! The text between `SP_ALLOW_` and the next `_` is the method. A flag for a method replaces all its
 //! variables, and an empty pattern allows nothing.
 
+pub(in crate::config) mod flags;
+pub(in crate::config) mod listener;
+mod stray;
+pub(in crate::config) mod written;
+
 use super::{
-    Line, Reach,
+    PatternLine, Reach, Source,
     unmatched::{self, Written},
 };
 use crate::{
     api::{Method, Methods},
-    config::{Diagnostic, Snapshot, flags::METHODS},
-    policy::{Allowlist, Entry, Regex, Subject, TooComplex, printable},
+    config::{Diagnostic, Snapshot},
+    policy::{Allowlist, Entry, Regex, Subject, printable},
 };
-
-const PREFIX: &str = "SP_ALLOW_";
+use flags::{METHODS, PREFIX, method_of};
 
 /// What has to go with patterns in a container, where nobody can connect by their defaults.
 pub const REACH: [(&str, &str); 2] = [("SP_LISTENIP", "0.0.0.0"), ("SP_ALLOWFROM", "0.0.0.0/0")];
-
-/// The method that a variable's patterns are for.
-pub(crate) fn method_of(variable: &str) -> Option<&'static str> {
-    let rest = variable.strip_prefix(PREFIX)?;
-    let name = rest.split_once('_').map_or(rest, |(name, _)| name);
-    METHODS.into_iter().find(|method| *method == name)
-}
 
 /// What the patterns allow.
 #[derive(Debug)]
@@ -32,13 +29,14 @@ pub struct Regexes {
     /// Whether there are any, if only empty ones.
     pub active: bool,
     /// Each pattern as it is written.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PatternLine>,
     entries: Vec<Entry>,
 }
 
 impl Regexes {
     /// Reads them all.
     pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
+        diagnostics.extend(stray::check(snapshot));
         let mut regexes = Regexes {
             // A stray word may have cut the patterns off: then nothing is granted, as there.
             active: !snapshot.stray().is_empty(),
@@ -57,8 +55,8 @@ impl Regexes {
             {
                 if replaced {
                     let shown = printable(name);
-                    let problem = format!("{shown} has no effect: {flag} is on the command line");
-                    diagnostics.push(Diagnostic::warning(name, problem, "leave one of them out"));
+                    let problem = format!("{shown} is ignored: {flag} is set on the command line");
+                    diagnostics.push(Diagnostic::warning(name, problem, "use only one of them"));
                 } else {
                     let value = snapshot.get(name).and_then(|value| value.to_str());
                     regexes.add(name, false, method, value, diagnostics);
@@ -81,13 +79,12 @@ impl Regexes {
         self.active = true;
         let shown = printable(name);
         let Some(value) = value else {
-            let problem = format!("the value of {shown} is not UTF-8");
-            diagnostics.push(Diagnostic::error(name, problem, "write it in UTF-8"));
+            diagnostics.push(Diagnostic::not_utf8(name));
             return;
         };
         if value.is_empty() {
             let problem = format!("{shown} is empty and allows nothing");
-            let help = "give it a pattern, or leave it out";
+            let help = "set a pattern or remove it";
             diagnostics.push(Diagnostic::warning(name, problem, help));
             return;
         }
@@ -95,8 +92,8 @@ impl Regexes {
         let regex = match Regex::new(value) {
             Ok(regex) => regex,
             Err(what) => {
-                let problem = format!("{given} is no pattern: {what}");
-                let help = "write a regular expression as Go's regexp package has them";
+                let problem = format!("{given} is not a valid pattern: {what}");
+                let help = "use the syntax of Go's regexp package";
                 diagnostics.push(Diagnostic::error(name, problem, help));
                 return;
             }
@@ -121,24 +118,50 @@ impl Regexes {
                 });
             }
             None => {
-                let problem = format!("{shown} has no effect: the Docker API has no {method}");
-                diagnostics.push(Diagnostic::warning(name, problem, "leave it out"));
+                let problem = format!("{shown} is ignored: the Docker API has no {method}");
+                diagnostics.push(Diagnostic::warning(name, problem, "remove it"));
             }
         }
-        self.lines.push(Line {
+        self.lines.push(PatternLine {
             origin,
             methods: method.to_owned(),
             pattern: value.to_owned(),
             reach,
         });
     }
+}
 
-    /// What they are lowered to, if there are any.
-    pub(crate) fn allowlist(&self) -> Result<Option<Allowlist>, TooComplex> {
-        let pattern = |method| format!("{PREFIX}{method} pattern");
+impl Source for Regexes {
+    fn name(&self) -> &'static str {
+        "patterns"
+    }
+
+    fn active(&self) -> bool {
         self.active
-            .then(|| Allowlist::new(Subject::Path, &self.entries, pattern))
-            .transpose()
+    }
+
+    fn contributes(&self) -> Vec<String> {
+        self.lines.iter().map(|line| line.origin.clone()).collect()
+    }
+
+    fn allowlist(&self) -> Result<Option<Allowlist>, Diagnostic> {
+        if !self.active {
+            return Ok(None);
+        }
+        let pattern = |method| format!("{PREFIX}{method} pattern");
+        let list = Allowlist::new(Subject::Path, &self.entries, pattern);
+        list.map(Some).map_err(|error| {
+            let problem = format!("SP_ALLOW_...: {error}");
+            Diagnostic::error(PREFIX, problem, "use fewer or simpler patterns")
+        })
+    }
+
+    fn has_patterns(&self) -> bool {
+        self.active
+    }
+
+    fn lines(&self) -> &[PatternLine] {
+        &self.lines
     }
 }
 
@@ -165,7 +188,7 @@ fn unmatched_by(
             let all: Vec<&str> = others.iter().map(|method| method.as_str()).collect();
             let prefix = if is_flag { "-allow" } else { PREFIX };
             let problem = format!("{problem}, but routes with {}", all.join(", "));
-            Diagnostic::warning(name, problem, format!("write {prefix}{first} for those"))
+            Diagnostic::warning(name, problem, format!("use {prefix}{first} for those"))
         }
     })
 }

@@ -6,7 +6,11 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-use super::flags;
+use super::{
+    dialect::wollomatic::flags::{self, BadFlag},
+    process_1,
+    table::Setting,
+};
 
 /// The environment's variables at start, and the command line's flags. A name or value that is not
 /// UTF-8 is kept, not a panic.
@@ -14,14 +18,18 @@ use super::flags;
 pub struct Snapshot {
     variables: BTreeMap<OsString, OsString>,
     flags: Vec<flags::Given>,
-    of_process_1: bool,
     stray: Vec<OsString>,
+    /// The command line of a dockgate that is process 1, this one or another.
+    process_1: Option<Vec<OsString>>,
 }
 
 impl Snapshot {
-    /// The environment of this process.
+    /// The environment of this process, with what process 1 was started for.
     pub fn of_environment() -> Snapshot {
-        env::vars_os().collect()
+        Snapshot {
+            process_1: process_1::arguments(),
+            ..env::vars_os().collect()
+        }
     }
 
     /// Takes the flags out of a command line, with what is ignored of it, and gives back the rest.
@@ -31,30 +39,44 @@ impl Snapshot {
     pub fn take_flags(
         &mut self,
         args: impl IntoIterator<Item = OsString>,
-    ) -> Result<Vec<OsString>, String> {
+    ) -> Result<Vec<OsString>, BadFlag> {
         let flags::Taken { flags, rest, stray } = flags::take(args)?;
         self.flags.extend(flags);
         self.stray.extend(stray);
         Ok(rest)
     }
 
-    /// The same, of a dockgate that is process 1: what a container was started for.
+    /// Takes the flags of process 1 unless there are others: `docker exec` and health checks know the
+    /// environment, but not the command line.
+    pub fn take_flags_of_process_1(&mut self) {
+        if let Some(arguments) = self.process_1.clone().filter(|_| self.flags.is_empty()) {
+            // What is wrong with them, process 1 has said.
+            let _ = self.take_flags(arguments);
+        }
+    }
+
+    /// The same, of a dockgate that is process 1.
     #[must_use]
     pub fn of_process_1(self) -> Snapshot {
         Snapshot {
-            of_process_1: true,
+            process_1: Some(Vec::new()),
             ..self
         }
     }
 
     /// Whether dockgate is process 1, so that this environment was made for it alone.
     pub(super) fn is_of_process_1(&self) -> bool {
-        self.of_process_1
+        self.process_1.is_some()
     }
 
-    /// Whether any flag was taken.
-    pub fn has_flags(&self) -> bool {
-        !self.flags.is_empty()
+    /// What is written for a setting, with the name that it is written under: the last of its flags,
+    /// or else its variable.
+    pub(super) fn written(&self, setting: &Setting) -> Option<(String, &OsStr)> {
+        let by_flag = setting.flag.and_then(|flag| {
+            let last = self.flag(flag).next_back()?;
+            Some((format!("-{flag}"), last))
+        });
+        by_flag.or_else(|| Some((setting.name.to_owned(), self.get(setting.name)?)))
     }
 
     /// The value of a variable.

@@ -7,21 +7,11 @@ use std::{
     path::Path,
 };
 
-use crate::config::Snapshot;
-
-/// The environment, with what is known of process 1: whether it is a dockgate, and, unless this one
-/// `serves` itself, its flags.
-pub(super) fn joined(mut environment: Snapshot, serves: bool) -> Snapshot {
+/// The arguments of process 1, if that is a dockgate.
+pub(super) fn arguments() -> Option<Vec<OsString>> {
     let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
-    let of_process_1 = flags_in(&cmdline);
-    if std::process::id() == 1 || !of_process_1.is_empty() {
-        environment = environment.of_process_1();
-    }
-    if !environment.has_flags() && !serves {
-        // `docker exec` and health checks know the environment, but not the command line.
-        let _ = environment.take_flags(of_process_1);
-    }
-    environment
+    let arguments = flags_in(&cmdline);
+    (std::process::id() == 1 || !arguments.is_empty()).then_some(arguments)
 }
 
 /// The arguments of a dockgate that runs by this command line, perhaps under a small init.

@@ -4,9 +4,10 @@
 //! with its conditions, and of sections that are one route and only read. `build/` checks the
 //! files in `presets/` and makes a static table of them.
 
+use super::{Source, sections::rules::conditions};
 use crate::{
     api::sections::{self, ACTIONS, Action, SECTIONS, Section},
-    config::{Diagnostic, Snapshot, dialect::sections::conditions, near::near},
+    config::{Diagnostic, Snapshot, near::near},
     policy::{Condition, Effect, Matcher, Rule, printable},
 };
 
@@ -96,7 +97,7 @@ impl Preset {
     /// The nearest preset if one is near, and where to see them all.
     pub fn meant_by(name: &str) -> String {
         match near(name, PRESETS.iter().map(|preset| preset.name)) {
-            Some(near) => format!("is {near} meant? `dockgate presets` lists all"),
+            Some(near) => format!("did you mean {near}? `dockgate presets` lists all"),
             None => "`dockgate presets` lists all".to_owned(),
         }
     }
@@ -157,7 +158,7 @@ impl Presets {
         let value = value.to_string_lossy();
         if value.is_empty() {
             let problem = format!("{PRESET} is empty and allows nothing");
-            let help = "name a preset, or leave it out";
+            let help = "name a preset or remove it";
             diagnostics.push(Diagnostic::warning(PRESET, problem, help));
         }
         let items = value.split(',').map(str::trim);
@@ -166,7 +167,10 @@ impl Presets {
                 Some(preset) if chosen.iter().any(|one| one.name == preset.name) => {}
                 Some(preset) => chosen.push(preset),
                 None => {
-                    let problem = format!("{PRESET} has {}, which is none", printable(name));
+                    let problem = format!(
+                        "{PRESET} contains {}, which is not a preset",
+                        printable(name)
+                    );
                     diagnostics.push(Diagnostic::error(PRESET, problem, Preset::meant_by(name)));
                 }
             }
@@ -176,11 +180,25 @@ impl Presets {
             chosen,
         }
     }
+}
 
-    /// What they are lowered to.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = Rule> {
+impl Source for Presets {
+    fn name(&self) -> &'static str {
+        "presets"
+    }
+
+    fn active(&self) -> bool {
+        self.active
+    }
+
+    fn contributes(&self) -> Vec<String> {
+        let presets = self.chosen.iter();
+        presets.map(|preset| preset.name.to_owned()).collect()
+    }
+
+    fn rules(&self) -> Vec<Rule> {
         let rules = |preset: &&Preset| preset.rules(&format!("{PRESET}={}", preset.name));
-        self.chosen.iter().flat_map(rules)
+        self.chosen.iter().flat_map(rules).collect()
     }
 }
 
@@ -210,7 +228,7 @@ mod tests {
         assert!(presets.active && presets.chosen.is_empty());
         assert_eq!(
             told,
-            ["PRESET is empty and allows nothing; name a preset, or leave it out"]
+            ["PRESET is empty and allows nothing; name a preset or remove it"]
         );
     }
 
@@ -225,15 +243,19 @@ mod tests {
             ("dozzle-action", "dozzle-actions"),
         ] {
             let told = format!(
-                "PRESET has {name}, which is none; is {nearest} meant? `dockgate presets` lists all"
+                "PRESET contains {name}, which is not a preset; did you mean {nearest}? `dockgate presets` lists all"
             );
             assert_eq!(read(name).1, [told]);
         }
         for far in ["x", "docker-socket", "kubernetes", "ls"] {
-            let told = format!("PRESET has {far}, which is none; `dockgate presets` lists all");
+            let told = format!(
+                "PRESET contains {far}, which is not a preset; `dockgate presets` lists all"
+            );
             assert_eq!(read(far).1, [told]);
         }
         assert_eq!(read("traefik,,dozle").1.len(), 2);
-        assert!(read("a\nb").1[0].starts_with("PRESET has \"a\\nb\", which is none; "));
+        assert!(
+            read("a\nb").1[0].starts_with("PRESET contains \"a\\nb\", which is not a preset; ")
+        );
     }
 }

@@ -1,113 +1,31 @@
-//! The flags of the command line: the settings of regex allowlists, as their dialect writes them.
+//! The flags of the command line: patterns and the settings that go with them, as their dialect writes
+//! them; and the names of the variables that say the same.
 //!
 //! `-x=v`, `-x v`, `--x=v` and `--x v`; a switch is `-x` or `-x=true`. Flags end where Go's flag
 //! package ends them, at the first word that is none. The words of a command are left to it.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    error::Error,
+    ffi::{OsStr, OsString},
+    fmt,
+};
 
-/// A flag, and the variable that means the same.
-#[derive(Debug)]
-pub struct Flag {
-    /// Its name, without hyphens.
-    pub name: &'static str,
-    /// The variable.
-    pub variable: &'static str,
-    /// Its value when neither is given.
-    pub default: &'static str,
-    /// One line for people.
-    pub doc: &'static str,
-}
-
-/// Every flag but those of the patterns, `-allowGET` and so on.
-pub const FLAGS: &[Flag] = &[
-    Flag {
-        name: "allowfrom",
-        variable: "SP_ALLOWFROM",
-        default: "127.0.0.1/32",
-        doc: "Who may connect by TCP: networks, addresses, hosts",
-    },
-    Flag {
-        name: "listenip",
-        variable: "SP_LISTENIP",
-        default: "127.0.0.1",
-        doc: "The address to listen on",
-    },
-    Flag {
-        name: "proxyport",
-        variable: "SP_PROXYPORT",
-        default: "2375",
-        doc: "The port to listen on",
-    },
-    Flag {
-        name: "proxysocketendpoint",
-        variable: "SP_PROXYSOCKETENDPOINT",
-        default: "",
-        doc: "A Unix socket to listen on instead",
-    },
-    Flag {
-        name: "proxysocketendpointfilemode",
-        variable: "SP_PROXYSOCKETENDPOINTFILEMODE",
-        default: "0600",
-        doc: "Its mode, in octal",
-    },
-    Flag {
-        name: "socketpath",
-        variable: "SP_SOCKETPATH",
-        default: "/var/run/docker.sock",
-        doc: "The engine's Unix socket, as SOCKET_PATH",
-    },
-    Flag {
-        name: "loglevel",
-        variable: "SP_LOGLEVEL",
-        default: "INFO",
-        doc: "DEBUG, INFO, WARN or ERROR",
-    },
-    Flag {
-        name: "logjson",
-        variable: "SP_LOGJSON",
-        default: "false",
-        doc: "true: each log line is a JSON object",
-    },
-    Flag {
-        name: "shutdowngracetime",
-        variable: "SP_SHUTDOWNGRACETIME",
-        default: "5",
-        doc: "Seconds, as SHUTDOWN_GRACE",
-    },
-    Flag {
-        name: "allowhealthcheck",
-        variable: "SP_ALLOWHEALTHCHECK",
-        default: "false",
-        doc: "true: HEAD /health on 127.0.0.1:55555 too",
-    },
-    Flag {
-        name: "watchdoginterval",
-        variable: "SP_WATCHDOGINTERVAL",
-        default: "0",
-        doc: "Seconds between looks at the engine's socket; 0: never",
-    },
-    Flag {
-        name: "stoponwatchdog",
-        variable: "SP_STOPONWATCHDOG",
-        default: "false",
-        doc: "true: exit with 10 when the watchdog finds none",
-    },
-];
-
-/// Flags that this version does not honour. A limit that is not kept must not seem to be.
-pub(super) const UNSUPPORTED: &[(&str, &str)] = &[
-    ("allowbindmountfrom", "SP_ALLOWBINDMOUNTFROM"),
-    ("proxycontainername", "SP_PROXYCONTAINERNAME"),
-    ("dockerlabelprefix", "SP_DOCKERLABELPREFIX"),
-];
-
-/// The flags that need no value.
-const SWITCHES: [&str; 3] = ["logjson", "allowhealthcheck", "stoponwatchdog"];
+use crate::config::table::SETTINGS;
 
 /// The methods that patterns are written for. The Docker API has neither CONNECT nor TRACE.
-pub(super) const METHODS: [&str; 9] = [
+pub(crate) const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS",
 ];
+
+/// What the variables of patterns begin with.
+pub(crate) const PREFIX: &str = "SP_ALLOW_";
+
+/// The method that a variable's patterns are for.
+pub(crate) fn method_of(variable: &str) -> Option<&'static str> {
+    let rest = variable.strip_prefix(PREFIX)?;
+    let name = rest.split_once('_').map_or(rest, |(name, _)| name);
+    METHODS.into_iter().find(|method| *method == name)
+}
 
 /// The flag of that name, in any letter case.
 fn known(name: &str) -> Option<&'static str> {
@@ -122,9 +40,8 @@ fn known(name: &str) -> Option<&'static str> {
         "allowTRACE",
         "allowOPTIONS",
     ];
-    let settings = FLAGS.iter().map(|flag| flag.name);
-    let unsupported = UNSUPPORTED.iter().map(|(name, _)| *name);
-    let mut names = settings.chain(unsupported).chain(PATTERNS);
+    let settings = SETTINGS.iter().filter_map(|setting| setting.flag);
+    let mut names = settings.chain(PATTERNS);
     names.find(|known| known.eq_ignore_ascii_case(name))
 }
 
@@ -140,25 +57,53 @@ pub const COMMANDS: [&str; 8] = [
     "help",
 ];
 
+/// What is wrong with a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadFlag {
+    /// It stands without its value.
+    NoValue(&'static str),
+    /// It is a known one in another letter case.
+    LetterCase {
+        /// As it is written.
+        given: String,
+        /// As it would be right.
+        known: &'static str,
+    },
+}
+
+impl fmt::Display for BadFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadFlag::NoValue(flag) => write!(f, "-{flag} needs a value"),
+            BadFlag::LetterCase { given, known } => write!(
+                f,
+                "unknown flag -{given}: flags are case-sensitive; use -{known}"
+            ),
+        }
+    }
+}
+
+impl Error for BadFlag {}
+
 /// A flag as it was given.
-pub(super) type Given = (&'static str, OsString);
+pub(crate) type Given = (&'static str, OsString);
 
 /// A command line, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// The flags.
-    pub(super) flags: Vec<Given>,
+    pub(crate) flags: Vec<Given>,
     /// A command with its own arguments, and what looks like an option and is no flag.
-    pub(super) rest: Vec<OsString>,
+    pub(crate) rest: Vec<OsString>,
     /// A stray word behind a flag, and all that stands behind it.
-    pub(super) stray: Vec<OsString>,
+    pub(crate) stray: Vec<OsString>,
 }
 
 /// Takes a command line apart.
 ///
 /// # Errors
 /// A flag without its value, or in the wrong letter case.
-pub(super) fn take(args: impl IntoIterator<Item = OsString>) -> Result<Taken, String> {
+pub(crate) fn take(args: impl IntoIterator<Item = OsString>) -> Result<Taken, BadFlag> {
     let mut args = args.into_iter();
     let mut taken = Taken::default();
     let mut in_command = false;
@@ -166,8 +111,8 @@ pub(super) fn take(args: impl IntoIterator<Item = OsString>) -> Result<Taken, St
         if let Some((name, value)) = split(&arg)? {
             let value = match value {
                 Some(value) => value,
-                None if SWITCHES.contains(&name) => "true".into(),
-                None => args.next().ok_or(format!("-{name} needs a value"))?,
+                None if is_switch(name) => "true".into(),
+                None => args.next().ok_or(BadFlag::NoValue(name))?,
             };
             taken.flags.push((name, value));
             continue;
@@ -183,6 +128,12 @@ pub(super) fn take(args: impl IntoIterator<Item = OsString>) -> Result<Taken, St
     Ok(taken)
 }
 
+/// Whether a flag needs no value.
+fn is_switch(flag: &str) -> bool {
+    let mut settings = SETTINGS.iter();
+    settings.any(|setting| setting.flag == Some(flag) && setting.is_switch())
+}
+
 /// Whether Go's flag package would take an argument for a flag of any name.
 fn is_option(arg: &OsStr) -> bool {
     let bytes = arg.as_encoded_bytes();
@@ -193,8 +144,8 @@ fn is_option(arg: &OsStr) -> bool {
 ///
 /// # Errors
 /// It would be one in another letter case.
-pub(super) fn split(arg: &OsStr) -> Result<Option<(&'static str, Option<OsString>)>, String> {
-    // A value that is not UTF-8 is a pattern or path that nobody means: it is told as unexpected.
+pub(crate) fn split(arg: &OsStr) -> Result<Option<(&'static str, Option<OsString>)>, BadFlag> {
+    // A value that is not valid UTF-8 is a pattern or path that nobody means: it is told as unexpected.
     let Some(text) = arg.to_str().and_then(|text| text.strip_prefix('-')) else {
         return Ok(None);
     };
@@ -205,9 +156,10 @@ pub(super) fn split(arg: &OsStr) -> Result<Option<(&'static str, Option<OsString
     };
     match known(name) {
         Some(known) if known == name => Ok(Some((known, value))),
-        Some(known) => Err(format!(
-            "unknown flag -{name}: letter case matters; write -{known}"
-        )),
+        Some(known) => Err(BadFlag::LetterCase {
+            given: name.to_owned(),
+            known,
+        }),
         None => Ok(None),
     }
 }
@@ -217,7 +169,7 @@ mod tests {
     use super::*;
 
     fn taken(args: &[&str]) -> Result<Taken, String> {
-        take(args.iter().map(OsString::from))
+        take(args.iter().map(OsString::from)).map_err(|bad| bad.to_string())
     }
 
     /// The flags, the rest and what is stray, as text.
@@ -292,18 +244,17 @@ mod tests {
 
     #[test]
     fn a_flag_in_the_wrong_letter_case_is_told() {
-        let unsupported = UNSUPPORTED.iter().map(|(flag, _)| *flag);
-        let settings = FLAGS.iter().map(|flag| flag.name).chain(unsupported);
+        let settings = SETTINGS.iter().filter_map(|setting| setting.flag);
         let patterns = METHODS.map(|method| format!("allow{method}"));
         for name in settings.chain(patterns.iter().map(String::as_str)) {
             let first = name[..1].to_uppercase();
             for wrong in [name.to_uppercase(), first + &name[1..]] {
-                let told = format!("unknown flag -{wrong}: letter case matters; write -{name}");
+                let told = format!("unknown flag -{wrong}: flags are case-sensitive; use -{name}");
                 assert_eq!(taken(&[&format!("-{wrong}=x")]), Err(told.clone()));
                 assert_eq!(taken(&[&format!("--{wrong}"), "x"]), Err(told));
             }
         }
-        let told = "unknown flag -allowget: letter case matters; write -allowGET";
+        let told = "unknown flag -allowget: flags are case-sensitive; use -allowGET";
         assert_eq!(taken(&["-allowget=/"]), Err(told.to_owned()));
     }
 }

@@ -1,0 +1,67 @@
+//! Where the text of a profile comes from.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+use crate::config::shown_path;
+
+/// Where files are looked for.
+const FOLDER: &str = "/profiles";
+/// The profile that allows everything.
+pub(super) const UNPROTECTED: &str = "unprotected";
+/// The profiles that knrdl/docker-socket-protector ships, with the rights that they have there.
+pub(super) const BUILT_IN: &[(&str, &str)] = &[
+    ("diun", include_str!("../../../../profiles/diun")),
+    (
+        "portainer-ro",
+        include_str!("../../../../profiles/portainer-ro"),
+    ),
+    (
+        "portainer-rw",
+        include_str!("../../../../profiles/portainer-rw"),
+    ),
+    ("promtail", include_str!("../../../../profiles/promtail")),
+    ("readonly", include_str!("../../../../profiles/readonly")),
+    ("telegraf", include_str!("../../../../profiles/telegraf")),
+    ("traefik", include_str!("../../../../profiles/traefik")),
+    (
+        "traefik-swarm",
+        include_str!("../../../../profiles/traefik-swarm"),
+    ),
+    ("trivy", include_str!("../../../../profiles/trivy")),
+];
+/// No profile of a person is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// Why there is no text of a profile.
+pub(super) struct Unread {
+    pub(super) problem: String,
+    pub(super) is_absent: bool,
+}
+
+/// A profile's text, and where it stands.
+pub(super) fn load(name: &str) -> Result<String, Unread> {
+    if name == UNPROTECTED {
+        return Ok("[A-Z]+ /.*".to_owned());
+    }
+    let path = Path::new(FOLDER).join(name);
+    let mut text = String::new();
+    let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
+    let (problem, is_absent) = match read {
+        Err(error) => {
+            let is_absent = error.kind() == ErrorKind::NotFound;
+            (
+                format!("cannot read {}: {error}", shown_path(&path)),
+                is_absent,
+            )
+        }
+        Ok(length) if length as u64 > LONGEST => {
+            (format!("{} is too long", shown_path(&path)), false)
+        }
+        Ok(_) => return Ok(text),
+    };
+    Err(Unread { problem, is_absent })
+}

@@ -1,0 +1,103 @@
+//! What the settings come to, in a few lines for people.
+
+use super::Settings;
+use crate::{
+    api::sections::{ACTIONS, Route, Section},
+    config::{POST, Preset, paths::shown_path, sources::Sources},
+    policy::printable,
+};
+
+impl Settings {
+    /// What is granted and which engine it guards, in a few lines. Where it really listens is told
+    /// by who listens.
+    pub fn summary(&self) -> Vec<String> {
+        let sources = &self.policy.sources;
+        let mut lines = sources.granted();
+        if let Some(why) = sources.unprotected {
+            // What the variables grant is not what is allowed then.
+            let without = format!("without {}: ", why.variable());
+            lines
+                .iter_mut()
+                .for_each(|line| line.insert_str(0, &without));
+            let all = format!("reads and writes: everything ({}=1)", why.variable());
+            lines.insert(0, all);
+        }
+        if let Some(list) = &self.clients {
+            lines.push(format!("clients by TCP: {}", printable(&list.text)));
+        }
+        lines.push(format!("engine: {}", shown_path(&self.engine)));
+        lines
+    }
+
+    /// What is worth knowing at start, and no mistake.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let notes = [self.used_for_nothing(), self.policy.files_readable()];
+        notes.into_iter().flatten()
+    }
+
+    /// A note, if variables are used for nothing: some of them, in one line.
+    pub fn used_for_nothing(&self) -> Option<String> {
+        const MOST: usize = 20;
+        let shown = self.unused.get(..MOST).unwrap_or(&self.unused).join(" ");
+        let more = match self.unused.len().saturating_sub(MOST) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!shown.is_empty()).then(|| format!("unused variables: {shown}{more}"))
+    }
+}
+
+impl Sources {
+    /// What each dialect grants.
+    fn granted(&self) -> Vec<String> {
+        let mut lines = self.granted_by_variables();
+        for (dialect, active, contributes) in self.dialects().iter().skip(1) {
+            let named_below = *dialect == "presets" && !self.presets.chosen.is_empty();
+            if *active && !named_below {
+                lines.push(format!("{dialect}: {contributes}"));
+            }
+        }
+        lines.extend(self.presets_granted());
+        lines
+    }
+
+    /// What each preset grants: `preset traefik: PING VERSION EVENTS LIST INSPECT`.
+    pub fn presets_granted(&self) -> impl Iterator<Item = String> {
+        let line = |preset: &Preset| format!("preset {}: {}", preset.name, preset.grants.join(" "));
+        self.presets().map(line)
+    }
+
+    /// What the section variables and actions grant.
+    fn granted_by_variables(&self) -> Vec<String> {
+        let names = |sections: &[&Section]| match sections {
+            [] => "none".to_owned(),
+            some => some
+                .iter()
+                .map(|section| section.name)
+                .collect::<Vec<_>>()
+                .join(" "),
+        };
+        let granted: Vec<&Section> = self.grants.sections().collect();
+        let others = self.has_others() || ACTIONS.iter().any(|action| self.grants.on(action.allow));
+        let writes = match (self.grants.on(POST), others) {
+            (true, _) => names(&granted),
+            (false, false) => "none (POST=0)".to_owned(),
+            // Some of those may be writes.
+            (false, true) => "none except the following (POST=0)".to_owned(),
+        };
+        let mut lines = Vec::new();
+        if self.grants.active {
+            lines.push(format!("reads: {}", names(&granted)));
+            lines.push(format!("writes: {writes}"));
+        }
+        for action in ACTIONS {
+            let (allow, deny) = (action.allow, action.deny);
+            if self.grants.on(deny) {
+                lines.push(format!("{deny}: {}", Route::list(action.denied())));
+            } else if self.grants.on(allow) {
+                lines.push(format!("{allow}: {}", Route::list(action.routes)));
+            }
+        }
+        lines
+    }
+}

@@ -1,0 +1,143 @@
+//! What a policy is made of, and the policy.
+
+use std::{ops::Deref, sync::Arc};
+
+use super::{
+    diagnostics::Diagnostic,
+    dialect::{
+        PatternLine, Source,
+        knrdl::Profile,
+        presets::{Preset, Presets},
+        sections::{Grants, Switch},
+        wollomatic::Regexes,
+    },
+    snapshot::Snapshot,
+    waiver::Waiver,
+};
+use crate::policy::{Policy, Rule, Unprotected};
+
+/// What a policy is made of, dialect by dialect.
+#[derive(Debug)]
+pub struct Sources {
+    /// What each granting variable was read as.
+    pub grants: Grants,
+    /// The presets.
+    pub presets: Presets,
+    /// The regex allowlists.
+    pub regexes: Regexes,
+    /// The profile.
+    pub profile: Profile,
+    /// Why the policy denies nothing, if so.
+    pub unprotected: Option<Waiver>,
+}
+
+/// A policy that knows what it is made of.
+#[derive(Debug)]
+pub struct ConfiguredPolicy {
+    /// The decisions.
+    pub compiled: Arc<Policy>,
+    /// What it is made of.
+    pub sources: Sources,
+}
+
+impl Deref for ConfiguredPolicy {
+    type Target = Policy;
+
+    fn deref(&self) -> &Policy {
+        &self.compiled
+    }
+}
+
+impl Sources {
+    /// Reads every dialect.
+    pub(super) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Sources {
+        let presets = Presets::read(snapshot, diagnostics);
+        let regexes = Regexes::read(snapshot, diagnostics);
+        let profile = Profile::read(snapshot, diagnostics);
+        let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
+        let grants = Grants::read(snapshot, &others, diagnostics);
+        let unprotected = unprotected(snapshot, diagnostics);
+        Sources {
+            grants,
+            presets,
+            regexes,
+            profile,
+            unprotected,
+        }
+    }
+
+    /// Compiles them to one policy, unless they make too large a one.
+    pub(super) fn compile(self, diagnostics: &mut Vec<Diagnostic>) -> Option<ConfiguredPolicy> {
+        let rules: Vec<Rule> = self.each().iter().flat_map(|one| one.rules()).collect();
+        let policy = Policy::new(&rules).map_err(|error| {
+            let help = "this is a bug in dockgate; please report it";
+            Diagnostic::error("policy", format!("policy: {error}"), help)
+        });
+        let lists: Vec<_> = self.each().map(Source::allowlist).into_iter().collect();
+        let mut take = |error| diagnostics.push(error);
+        let mut policy = policy.map_err(&mut take).ok();
+        for list in lists {
+            let list = list.map_err(&mut take).ok();
+            policy = policy.zip(list).map(|(policy, list)| match list {
+                Some(list) => policy.with(list),
+                None => policy,
+            });
+        }
+        let policy = policy?;
+        Some(ConfiguredPolicy {
+            compiled: Arc::new(match self.unprotected {
+                Some(waiver) => policy.unprotected(waiver),
+                None => policy,
+            }),
+            sources: self,
+        })
+    }
+
+    /// Each dialect.
+    fn each(&self) -> [&dyn Source; 4] {
+        [&self.grants, &self.presets, &self.regexes, &self.profile]
+    }
+
+    /// The dialects: whether each is active, and what it contributes.
+    pub fn dialects(&self) -> Vec<(&'static str, bool, String)> {
+        let dialects = self.each().map(|one| {
+            let contributes = match one.contributes() {
+                none if none.is_empty() => "nothing".to_owned(),
+                some => some.join(" "),
+            };
+            (one.name(), one.active(), contributes)
+        });
+        dialects.into()
+    }
+
+    /// The presets, whichever dialect names them.
+    pub(super) fn presets(&self) -> impl Iterator<Item = &'static Preset> {
+        let chosen = self.presets.chosen.iter().copied();
+        chosen.chain(self.profile.preset)
+    }
+
+    /// The patterns, as they are written.
+    pub fn lines(&self) -> impl Iterator<Item = &PatternLine> {
+        self.each().into_iter().flat_map(Source::lines)
+    }
+
+    /// Whether another dialect than the section variables grants something.
+    pub(super) fn has_others(&self) -> bool {
+        let [_, others @ ..] = self.each();
+        others.iter().any(|one| one.active())
+    }
+}
+
+/// Whether the policy is to deny nothing, and why.
+fn unprotected(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Option<Waiver> {
+    let mut asked = Unprotected::ALL
+        .into_iter()
+        .filter(|why| Switch::read(snapshot, why.variable(), false, diagnostics).on);
+    let (first, second) = (asked.next()?, asked.next());
+    if let Some(second) = second {
+        let (first, second) = (first.variable(), second.variable());
+        let problem = format!("{first} overrides {second}, which is ignored");
+        diagnostics.push(Diagnostic::warning(second, problem, ""));
+    }
+    Some(Waiver::by_user(first))
+}

@@ -1,0 +1,331 @@
+//! Every setting: one entry each, from which come the help, the README's tables, the names that are
+//! known, how a value is read, and which two names say the same.
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use super::{
+    clients::AllowFrom,
+    diagnostics::{Diagnostic, Unfit},
+    listen::{Listen, listeners},
+    paths::{engine_socket, optional_socket_file, socket_file},
+    values::{
+        LogLevel, go_bool, go_log_level, go_mode, ip, log_level, mode, number, seconds, text,
+    },
+};
+
+/// A variable that is no section, no action and no pattern.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value when it is not set.
+    pub default: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+    /// Which dialect it belongs to.
+    pub dialect: Dialect,
+    /// The flag that sets the same, without its hyphen.
+    pub flag: Option<&'static str>,
+    /// The setting that says the same in dockgate's own words.
+    pub same_as: Option<&'static str>,
+    /// Whether a new value holds only for a process that is started anew.
+    pub restart: bool,
+    /// Whether this version honours it. A limit that is not kept must not seem to be.
+    pub supported: bool,
+    /// Whether its value is a path.
+    pub(super) is_path: bool,
+    /// Whether [`Values`] has it. The others are read by their dialects.
+    pub(super) has_value: bool,
+}
+
+/// Whose words a setting is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// dockgate's own, with Tecnativa's.
+    Sections,
+    /// The presets'.
+    Presets,
+    /// wollomatic/socket-proxy's.
+    Wollomatic,
+    /// knrdl/docker-socket-protector's.
+    Knrdl,
+}
+
+const OWN: Setting = Setting {
+    name: "",
+    default: "",
+    doc: "",
+    dialect: Dialect::Sections,
+    flag: None,
+    same_as: None,
+    restart: false,
+    supported: true,
+    is_path: false,
+    has_value: false,
+};
+const OF_PRESETS: Setting = Setting {
+    dialect: Dialect::Presets,
+    ..OWN
+};
+const OF_WOLLOMATIC: Setting = Setting {
+    dialect: Dialect::Wollomatic,
+    restart: true,
+    ..OWN
+};
+const OF_KNRDL: Setting = Setting {
+    dialect: Dialect::Knrdl,
+    ..OWN
+};
+
+/// Makes of each entry a row of the table and, if it has a parser, a field of [`Values`]. The field
+/// is called as the variable is, in lower case; a second parser is that of its flag.
+macro_rules! settings {
+    ($($base:ident { $(
+        $name:literal, $default:literal, $doc:literal
+        $(, $key:ident: $value:expr)*
+        $(=> $field:ident: $type:ty = $parse:expr $(, flag $by_flag:expr)?)?;
+    )* })*) => {
+        /// Every setting.
+        pub const SETTINGS: &[Setting] = &[$($(Setting {
+            name: $name,
+            default: $default,
+            doc: $doc,
+            has_value: !matches!(&[$(stringify!($field))?] as &[&str], []),
+            $($key: $value,)*
+            ..$base
+        },)*)*];
+
+        /// The values as they are written.
+        #[derive(Deserialize)]
+        struct Texts {
+            $($($($field: Option<String>,)?)*)*
+        }
+
+        /// The values as what they mean.
+        #[derive(Debug)]
+        pub(super) struct Values {
+            $($($(pub(super) $field: Value<$type>,)?)*)*
+        }
+
+        impl Values {
+            /// Takes what is written for each setting. What is wrong with it is noted.
+            pub(super) fn read(
+                written: &BTreeMap<&'static str, Written>,
+                diagnostics: &mut Vec<Diagnostic>,
+            ) -> Values {
+                let pairs = written.iter();
+                let pairs = pairs.map(|(name, one)| ((*name).to_owned(), one.text.clone()));
+                let texts: Texts =
+                    envy::from_iter(pairs).expect("optional strings take every value");
+                Values {
+                    $($($($field: Value::read(
+                        $default,
+                        texts.$field,
+                        written.get($name),
+                        $parse,
+                        &[$($by_flag)?],
+                        diagnostics,
+                    ),)?)*)*
+                }
+            }
+
+            /// Whether a setting is set, and by which of its names.
+            fn set_by(&self, name: &str) -> Option<&str> {
+                match name {
+                    $($($($name => self.$field.by.as_deref(),)?)*)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    OWN {
+        "POST", "0",
+            "Methods other than GET and HEAD, in the granted sections";
+        "LISTEN", "tcp://[::]:2375",
+            "Comma-separated list of tcp://ADDRESS:PORT and unix:///PATH", restart: true
+            => listen: Vec<Listen> = listeners;
+        "LISTEN_MODE", "0660",
+            "File mode of the Unix sockets in LISTEN, in octal", restart: true
+            => listen_mode: u32 = mode;
+        "DISABLE_IPV6", "0",
+            "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
+            => disable_ipv6: String = text;
+        "SOCKET_PATH", "/var/run/docker.sock",
+            "The engine's Unix socket", restart: true, is_path: true
+            => socket_path: PathBuf = engine_socket;
+        "MAX_CONNECTIONS", "10000",
+            "Maximum number of client connections, including tunnels", restart: true
+            => max_connections: usize = |text| number(text, 1, 1_000_000);
+        "SHUTDOWN_GRACE", "5",
+            "Seconds that requests in progress get to finish at shutdown", restart: true
+            => shutdown_grace: Duration = |text| seconds(text, 3600);
+        "LOG_LEVEL", "info",
+            "debug, info, notice, warning, err, crit, alert or emerg", restart: true
+            => log_level: LogLevel = log_level;
+        "LEARN", "0",
+            "1: allow all requests, and print the smallest grants for them", restart: true;
+        "DRY_RUN", "0",
+            "1: allow all requests, and log what would be denied", restart: true;
+    }
+    OF_PRESETS {
+        "PRESET", "",
+            "Comma-separated list; `dockgate presets` lists all";
+    }
+    OF_WOLLOMATIC {
+        "SP_ALLOWFROM", "127.0.0.1/32",
+            "Clients allowed by TCP: networks, addresses, host names", flag: Some("allowfrom")
+            => sp_allowfrom: AllowFrom = |text| Ok(AllowFrom::new(text));
+        "SP_LISTENIP", "127.0.0.1",
+            "The address to listen on", flag: Some("listenip"), same_as: Some("LISTEN")
+            => sp_listenip: IpAddr = ip;
+        "SP_PROXYPORT", "2375",
+            "The port to listen on", flag: Some("proxyport"), same_as: Some("LISTEN")
+            => sp_proxyport: u16 = |text| number(text, 1, u16::MAX);
+        "SP_PROXYSOCKETENDPOINT", "",
+            "A Unix socket to listen on instead", flag: Some("proxysocketendpoint"),
+            same_as: Some("LISTEN"), is_path: true
+            => sp_proxysocketendpoint: Option<PathBuf> = optional_socket_file;
+        "SP_PROXYSOCKETENDPOINTFILEMODE", "0600",
+            "File mode of that socket, in octal", flag: Some("proxysocketendpointfilemode"),
+            same_as: Some("LISTEN_MODE")
+            => sp_proxysocketendpointfilemode: u32 = mode, flag go_mode;
+        "SP_SOCKETPATH", "/var/run/docker.sock",
+            "The engine's Unix socket, same as SOCKET_PATH", flag: Some("socketpath"),
+            same_as: Some("SOCKET_PATH"), is_path: true
+            => sp_socketpath: PathBuf = socket_file;
+        "SP_LOGLEVEL", "INFO",
+            "DEBUG, INFO, WARN or ERROR", flag: Some("loglevel"), same_as: Some("LOG_LEVEL")
+            => sp_loglevel: LogLevel = go_log_level;
+        "SP_LOGJSON", "false",
+            "true: log each line as a JSON object", flag: Some("logjson")
+            => sp_logjson: bool = go_bool;
+        "SP_SHUTDOWNGRACETIME", "5",
+            "Seconds, same as SHUTDOWN_GRACE", flag: Some("shutdowngracetime"),
+            same_as: Some("SHUTDOWN_GRACE")
+            => sp_shutdowngracetime: Duration = |text| seconds(text, 3600);
+        "SP_ALLOWHEALTHCHECK", "false",
+            "true: also answer HEAD /health on 127.0.0.1:55555", flag: Some("allowhealthcheck")
+            => sp_allowhealthcheck: bool = go_bool;
+        "SP_WATCHDOGINTERVAL", "0",
+            "Seconds between checks of the engine's socket; 0: off", flag: Some("watchdoginterval")
+            => sp_watchdoginterval: Duration = |text| seconds(text, 86_400);
+        "SP_STOPONWATCHDOG", "false",
+            "true: exit with code 10 when the watchdog finds no engine", flag: Some("stoponwatchdog")
+            => sp_stoponwatchdog: bool = go_bool;
+        "SP_ALLOWBINDMOUNTFROM", "", "", flag: Some("allowbindmountfrom"), supported: false;
+        "SP_PROXYCONTAINERNAME", "", "", flag: Some("proxycontainername"), supported: false;
+        "SP_DOCKERLABELPREFIX", "", "", flag: Some("dockerlabelprefix"), supported: false;
+    }
+    OF_KNRDL {
+        "PROFILE", "",
+            "A file in /profiles, a path, or a built-in profile; unprotected allows all",
+            is_path: true;
+        "LOG_REQUESTS", "false",
+            "true: log each request as a line for a profile";
+    }
+}
+
+impl Setting {
+    /// Whether its flag needs no value.
+    pub(super) fn is_switch(&self) -> bool {
+        self.default == "false"
+    }
+
+    /// Those of a dialect that this version honours.
+    pub fn of(dialect: Dialect) -> impl Iterator<Item = &'static Setting> {
+        SETTINGS
+            .iter()
+            .filter(move |setting| setting.dialect == dialect && setting.supported)
+    }
+}
+
+/// A value as it is written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The name that it is written under: `LISTEN`, `-listenip`.
+    pub(super) by: String,
+    pub(super) text: String,
+    pub(super) by_flag: bool,
+}
+
+/// A value as what it means.
+#[derive(Debug)]
+pub(super) struct Value<T> {
+    /// The name that it is written under, if it is.
+    pub(super) by: Option<String>,
+    /// What is written, if that makes sense.
+    set: Option<T>,
+    /// What holds if nothing is; nothing, if the setting has no default.
+    default: Option<T>,
+}
+
+type Parse<T> = fn(&str) -> Result<T, Unfit>;
+
+impl<T> Value<T> {
+    fn read(
+        default: &str,
+        text: Option<String>,
+        written: Option<&Written>,
+        parse: Parse<T>,
+        by_flag: &[Parse<T>],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Value<T> {
+        let mut value = Value {
+            by: None,
+            set: None,
+            default: parse(default).ok(),
+        };
+        if let (Some(text), Some(written)) = (text, written) {
+            let by_flag = by_flag.first().filter(|_| written.by_flag);
+            match by_flag.unwrap_or(&parse)(&text) {
+                Ok(set) => value.set = Some(set),
+                Err(unfit) => diagnostics.push(unfit.of(&written.by, &text)),
+            }
+            value.by = Some(written.by.clone());
+        }
+        value
+    }
+
+    /// What is written, if anything is and that makes sense.
+    pub(super) fn set(&self) -> Option<&T> {
+        self.set.as_ref()
+    }
+
+    /// As if nothing were written.
+    pub(super) fn unset(&mut self) {
+        (self.by, self.set) = (None, None);
+    }
+
+    /// What is written, or else the default; nothing if what is written makes no sense.
+    pub(super) fn get(&self) -> Option<&T> {
+        match self.by {
+            Some(_) => self.set.as_ref(),
+            None => self.default.as_ref(),
+        }
+    }
+
+    /// The same, of another setting that says the same if that one is set.
+    pub(super) fn or_same<'a>(&'a self, other: &'a Value<T>) -> Option<&'a T> {
+        match other.by {
+            Some(_) => other.get(),
+            None => self.get(),
+        }
+    }
+}
+
+impl Values {
+    /// A mistake for each two settings that are set and say the same.
+    pub(super) fn twice(&self) -> impl Iterator<Item = Diagnostic> {
+        SETTINGS.iter().filter_map(|setting| {
+            let own = setting.same_as?;
+            let (first, second) = (self.set_by(own)?, self.set_by(setting.name)?);
+            let problem = format!("{first} and {second} are both set");
+            Some(Diagnostic::error(first, problem, "use only one of them"))
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! What the values of settings mean, besides addresses and paths.
+
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+
+use super::diagnostics::Unfit;
+
+/// The levels of syslog, as Tecnativa's variable names them; the least severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Headers and decision steps.
+    Debug,
+    /// Allowed requests.
+    Info,
+    /// Start and stop.
+    Notice,
+    /// Denied requests.
+    Warning,
+    /// Failures of the engine.
+    Err,
+    /// Failures of dockgate.
+    Crit,
+    /// Nothing logs at this level.
+    Alert,
+    /// Nothing logs at this level.
+    Emerg,
+}
+
+pub(super) fn log_level(value: &str) -> Result<LogLevel, Unfit> {
+    Ok(match value.to_ascii_lowercase().as_str() {
+        "debug" => LogLevel::Debug,
+        "info" => LogLevel::Info,
+        "notice" => LogLevel::Notice,
+        "warning" => LogLevel::Warning,
+        "err" => LogLevel::Err,
+        "crit" => LogLevel::Crit,
+        "alert" => LogLevel::Alert,
+        "emerg" => LogLevel::Emerg,
+        _ => {
+            let help = "use debug, info, notice, warning, err, crit, alert or emerg";
+            return Err(Unfit::new("is not a log level", help));
+        }
+    })
+}
+
+/// The levels of Go's slog.
+pub(super) fn go_log_level(value: &str) -> Result<LogLevel, Unfit> {
+    Ok(match value.to_ascii_uppercase().as_str() {
+        "DEBUG" => LogLevel::Debug,
+        "INFO" => LogLevel::Info,
+        "WARN" => LogLevel::Warning,
+        "ERROR" => LogLevel::Err,
+        _ => {
+            let help = "use DEBUG, INFO, WARN or ERROR";
+            return Err(Unfit::new("is not a log level", help));
+        }
+    })
+}
+
+/// As it is.
+pub(super) fn text(value: &str) -> Result<String, Unfit> {
+    Ok(value.to_owned())
+}
+
+/// As Go's `strconv.ParseBool` reads it.
+pub(super) fn go_bool(value: &str) -> Result<bool, Unfit> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(Unfit::new("is not a boolean", "use true or false")),
+    }
+}
+
+pub(super) fn ip(value: &str) -> Result<IpAddr, Unfit> {
+    let unfit = |_| Unfit::new("is not an IP address", "use one, like 0.0.0.0");
+    value.parse().map_err(unfit)
+}
+
+pub(super) fn mode(value: &str) -> Result<u32, Unfit> {
+    let digits = value.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let mode = u32::from_str_radix(value, 8)
+        .ok()
+        .filter(|mode| digits && *mode <= 0o777);
+    mode.ok_or_else(|| Unfit::new("is not a file mode", "use octal digits, like 0660"))
+}
+
+/// A mode that is a number as Go writes them.
+pub(super) fn go_mode(value: &str) -> Result<u32, Unfit> {
+    let lower = value.to_ascii_lowercase();
+    let prefixes = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)];
+    let prefixed = prefixes.iter().find_map(|(prefix, radix)| {
+        let digits = lower.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+        Some((digits, *radix))
+    });
+    let (digits, radix) = prefixed.unwrap_or((&lower, 10));
+    let signed = digits.starts_with('+');
+    let number = u32::from_str_radix(digits, radix).ok();
+    let mode = number.filter(|mode| !signed && *mode <= 0o777);
+    mode.ok_or_else(|| {
+        let problem = "is not a file mode (digits without a leading 0 are decimal)";
+        Unfit::new(problem, "use octal digits with a leading 0, like 0660")
+    })
+}
+
+/// A number within these bounds.
+pub(super) fn number<T: FromStr + PartialOrd + fmt::Display>(
+    value: &str,
+    least: T,
+    most: T,
+) -> Result<T, Unfit> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value
+        .parse()
+        .ok()
+        .filter(|number| digits && *number >= least && *number <= most);
+    number.ok_or_else(|| {
+        let problem = format!("must be a whole number from {least} to {most}");
+        Unfit::new(problem, "")
+    })
+}
+
+/// So many seconds at most.
+pub(super) fn seconds(value: &str, most: u64) -> Result<Duration, Unfit> {
+    number(value, 0, most).map(Duration::from_secs)
+}
