@@ -271,16 +271,16 @@ fn the_first_examples_are_a_hardened_preset() {
 
 /// Pieces of messages that the README quotes in its text, where no example can show them.
 const QUOTED: &[&str] = &[
-    "its first segment is not an API version like v1.41",
-    "it has two API versions",
-    "may not be opened by this user",
+    "the first path segment is not an API version like v1.41",
+    "the path has two API versions",
+    "is not accessible to this user",
     "does not exist",
     "refuses connections",
-    "the engine closed the connection before it answered",
-    "TLS: use http:// or tcp:// without TLS",
-    "HTTP/2 is not spoken here",
+    "the engine closed the connection without responding",
+    "TLS is not enabled here: use http:// or tcp:// without TLS",
+    "HTTP/2 is not supported",
     "cannot listen on",
-    "IPv6 is absent",
+    "IPv6 is not available",
     "MAX_CONNECTIONS is reached",
     "is not allowed: set ",
     "allowed by ",

@@ -106,18 +106,18 @@ impl Visitor for Portable<'_> {
     fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), &'static str> {
         let hyphen = |item: &ClassSetItem| matches!(item, ClassSetItem::Literal(it) if it.c == '-');
         match item {
-            ClassSetItem::Bracketed(_) => Err("write \\[ for a [ within a class"),
+            ClassSetItem::Bracketed(_) => Err("use \\[ for a [ within a class"),
             ClassSetItem::Union(union)
                 if union.items.iter().filter(|it| hyphen(it)).count() > 1 =>
             {
-                Err("write \\- for a - within a class")
+                Err("use \\- for a - within a class")
             }
             // `[]-a]`: from ] to a, as Go reads it.
             ClassSetItem::Union(union)
                 if matches!(&*union.items, [first, dash, _, ..]
                     if is_verbatim(first, ']') && is_verbatim(dash, '-')) =>
             {
-                Err("write \\] for a ] within a class")
+                Err("use \\] for a ] within a class")
             }
             ClassSetItem::Literal(literal) => character(literal),
             ClassSetItem::Range(range) => character(&range.start).and(character(&range.end)),
@@ -126,21 +126,21 @@ impl Visitor for Portable<'_> {
     }
 
     fn visit_class_set_binary_op_pre(&mut self, _: &ClassSetBinaryOp) -> Result<(), &'static str> {
-        Err("write \\&, \\- and \\~ for those within a class")
+        Err("use \\&, \\- and \\~ for these characters within a class")
     }
 }
 
 impl Portable<'_> {
     fn repeat(&mut self, repetition: &Repetition) -> Result<(), &'static str> {
         if let Ast::Repetition(_) = *repetition.ast {
-            return Err("write (?:...) around what is repeated twice");
+            return Err("put (?:...) around what is repeated twice");
         }
         let times = match &repetition.op.kind {
             RepetitionKind::Range(range) => {
                 let span = repetition.op.span;
                 let text = self.pattern.get(span.start.offset..span.end.offset);
                 if !text.is_some_and(|text| is_written(text, range)) {
-                    return Err("write a repetition as {2}, {2,} or {2,3}");
+                    return Err("use a repetition of the form {2}, {2,} or {2,3}");
                 }
                 match *range {
                     RepetitionRange::Exactly(most) | RepetitionRange::Bounded(_, most) => most,
@@ -182,12 +182,12 @@ fn is_verbatim(item: &ClassSetItem, c: char) -> bool {
 fn character(literal: &Literal) -> Result<(), &'static str> {
     match literal.kind {
         // To Go the Kelvin sign is a k, and the long s an s, where case does not matter.
-        _ if matches!(literal.c, '\u{212a}' | '\u{17f}') => Err("write k or s in ASCII"),
+        _ if matches!(literal.c, '\u{212a}' | '\u{17f}') => Err("use an ASCII k or s"),
         LiteralKind::HexFixed(HexLiteralKind::X) | LiteralKind::HexBrace(HexLiteralKind::X) => {
             Ok(())
         }
         LiteralKind::HexFixed(_) | LiteralKind::HexBrace(_) => {
-            Err("write \\x{...} for a character's number")
+            Err("use \\x{...} for a character's number")
         }
         _ => Ok(()),
     }
