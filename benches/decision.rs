@@ -3,11 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use dockgate::{
-    api::{Target, sections::SECTIONS},
-    config::{Settings, Snapshot},
-    policy::{Body, Policy, Verdict},
-};
+use dockgate::api::Target;
+use dockgate::api::sections::SECTIONS;
+use dockgate::config::{Settings, Snapshot};
+use dockgate::policy::{Body, Policy, Verdict};
 use http::{Method, Uri};
 
 /// The longest route of the API, with a version and a whole container id.

@@ -11,7 +11,11 @@ mod presets;
 mod routes;
 mod table;
 
-use std::{collections::BTreeMap, env, fs, path::Path, process::ExitCode};
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
 
 use presets::PRESETS;
 pub(crate) use presets::presets;

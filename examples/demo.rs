@@ -177,7 +177,8 @@ fn answer(request: &Message) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
-    use std::{sync::mpsc, thread};
+    use std::sync::mpsc;
+    use std::thread;
 
     use super::*;
 

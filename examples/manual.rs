@@ -4,15 +4,13 @@
 //! They are made of the same definition as `--help`. The program itself does not make them: that
 //! would add 173 KB and three crates to a binary that mostly runs in an image without a shell.
 
-use std::{
-    env, fs, io,
-    path::{Path, PathBuf},
-};
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use clap_complete::{
-    aot::{Bash, Fish, Zsh},
-    generate_to,
-};
+use clap_complete::aot::{Bash, Fish, Zsh};
+use clap_complete::generate_to;
 use clap_mangen::Man;
 
 fn main() -> io::Result<()> {

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use dockgate::{cli, config::Snapshot};
+use dockgate::cli;
+use dockgate::config::Snapshot;
 
 fn main() -> ExitCode {
     ExitCode::from(cli::run(std::env::args_os(), &Snapshot::of_environment()))

@@ -3,14 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use dockgate::{
-    api::{
-        Target,
-        sections::{ACTIONS, Action, Route, SECTIONS, Step},
-    },
-    config::{Settings, Snapshot},
-    policy::{Body, Policy, Verdict},
-};
+use dockgate::api::Target;
+use dockgate::api::sections::{ACTIONS, Action, Route, SECTIONS, Step};
+use dockgate::config::{Settings, Snapshot};
+use dockgate::policy::{Body, Policy, Verdict};
 
 const API: &str = include_str!("conformance/docker-api.tsv");
 

@@ -1,14 +1,12 @@
 //! The program as it is run: commands, output, exit codes.
 
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    os::unix::net::UnixListener,
-    path::Path,
-    process::{Command, Output, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 struct Ran {
     code: i32,

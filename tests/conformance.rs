@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dockgate::{
-    api::Target,
-    config::{Settings, Snapshot},
-    policy::{Body, Policy, Verdict},
-};
+use dockgate::api::Target;
+use dockgate::config::{Settings, Snapshot};
+use dockgate::policy::{Body, Policy, Verdict};
 
 const ROWS: &str = include_str!("conformance/tecnativa.tsv");
 

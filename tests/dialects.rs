@@ -1,17 +1,16 @@
 //! Dialects of other proxies: their recorded decisions, and what holds for any of them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::IpAddr;
 
-use dockgate::{
-    api::{Methods, Target, sections::ACTIONS},
-    config::{Settings, Severity, Snapshot},
-    policy::{Allowlist, Body, Entry, Policy, Regex, Subject, Verdict},
-};
-use proptest::{collection::vec, prelude::*, sample::select};
+use dockgate::api::sections::ACTIONS;
+use dockgate::api::{Methods, Target};
+use dockgate::config::{Settings, Severity, Snapshot};
+use dockgate::policy::{Allowlist, Body, Entry, Policy, Regex, Subject, Verdict};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::Value;
 
 /// A configuration as the program would read it, or why it does not start.

@@ -1,12 +1,11 @@
 //! Every policy of a small scope on every path of it: tree and naive interpreter agree on all.
 
-use std::{collections::BTreeSet, thread};
+use std::collections::BTreeSet;
+use std::thread;
 
-use dockgate::{
-    api::{Method, Methods, Target, sections},
-    policy::{
-        Body, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule, Verdict,
-    },
+use dockgate::api::{Method, Methods, Target, sections};
+use dockgate::policy::{
+    Body, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule, Verdict,
 };
 
 #[path = "support/naive.rs"]

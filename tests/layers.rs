@@ -4,7 +4,8 @@
 //! `self` is followed to the module of the crate that it names. What could not be followed is not
 //! allowed: another name for the crate's root, and code that lies elsewhere.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

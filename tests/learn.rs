@@ -3,17 +3,16 @@
 #[path = "support/learned.rs"]
 mod learned;
 
-use dockgate::{
-    api::{
-        Target,
-        sections::{ACTIONS, SECTIONS},
-    },
-    config::{Settings, Snapshot},
-    learn::Learner,
-    policy::{Body, Policy, Verdict, is_literal},
-};
+use dockgate::api::Target;
+use dockgate::api::sections::{ACTIONS, SECTIONS};
+use dockgate::config::{Settings, Snapshot};
+use dockgate::learn::Learner;
+use dockgate::policy::{Body, Policy, Verdict, is_literal};
 use learned::{Learned, pairs};
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 use regex::Regex;
 
 const SESSIONS: [&str; 3] = [

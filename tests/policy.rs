@@ -1,19 +1,17 @@
 //! The policy: the tree against a naive interpreter, what each section grants, what verdicts say.
 
-use std::{
-    cell::RefCell,
-    sync::{Arc, LazyLock},
-};
+use std::cell::RefCell;
+use std::sync::{Arc, LazyLock};
 
-use dockgate::{
-    api::{Method, Methods, Target},
-    config::{Settings, Snapshot, Waiver},
-    policy::{
-        Body, Class, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule,
-        Segment, Slash, Unprotected, Verdict,
-    },
+use dockgate::api::{Method, Methods, Target};
+use dockgate::config::{Settings, Snapshot, Waiver};
+use dockgate::policy::{
+    Body, Class, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule, Segment,
+    Slash, Unprotected, Verdict,
 };
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 #[path = "support/naive.rs"]
 mod naive;

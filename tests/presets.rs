@@ -1,17 +1,17 @@
 //! The presets: each lets its program work, lets nothing dangerous through, and is no more than what
 //! people grant the program by sections; and what `dockgate presets` prints means the same.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use dockgate::{
-    api::{
-        Target,
-        sections::{ACTIONS, SECTIONS},
-    },
-    config::{PRESETS, Settings, Snapshot},
-    policy::{Body, Policy, Verdict},
-};
-use proptest::{prelude::*, sample::subsequence};
+use dockgate::api::Target;
+use dockgate::api::sections::{ACTIONS, SECTIONS};
+use dockgate::config::{PRESETS, Settings, Snapshot};
+use dockgate::policy::{Body, Policy, Verdict};
+use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 const API: &str = include_str!("conformance/docker-api.tsv");
 

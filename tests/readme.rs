@@ -2,12 +2,14 @@
 //! `dockgate` examples are run. `UPDATE_README=1 cargo test --test readme` writes both anew. And
 //! CONTRIBUTING's map has every folder.
 
-use std::{env, fmt::Display, fs, path::Path, process::Command};
+use std::env;
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use dockgate::{
-    api::sections::{ACTIONS, REQUIREMENTS, ROOTS, Route, SECTIONS},
-    config::{Dialect, PRESETS, Setting},
-};
+use dockgate::api::sections::{ACTIONS, REQUIREMENTS, ROOTS, Route, SECTIONS};
+use dockgate::config::{Dialect, PRESETS, Setting};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const REMEDY: &str = "to write it anew: UPDATE_README=1 cargo test --test readme";

@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dockgate::{
-    api::{Method, Methods, Target},
-    config::{Settings, Snapshot},
-    policy::{Allowlist, Body, Entry, Policy, Regex, Subject, Verdict},
-};
+use dockgate::api::{Method, Methods, Target};
+use dockgate::config::{Settings, Snapshot};
+use dockgate::policy::{Allowlist, Body, Entry, Policy, Regex, Subject, Verdict};
 
 const API: &str = include_str!("conformance/docker-api.tsv");
 

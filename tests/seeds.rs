@@ -5,13 +5,12 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
+use std::fs;
 
-use dockgate::{
-    api::Target,
-    config::{Settings, Snapshot},
-    policy::{Body, Verdict},
-};
+use dockgate::api::Target;
+use dockgate::config::{Settings, Snapshot};
+use dockgate::policy::{Body, Verdict};
 use support::dockgate::free_address;
 use support::{Dockgate, Engine};
 

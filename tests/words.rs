@@ -1,7 +1,9 @@
 //! The words that users read: the documents, the files that they copy, and the string literals of
 //! `src/` and `examples/`. Phrases that no manual would use fail here, each with what to use instead.
 
-use std::{fmt::Write, fs, path::Path};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 use regex::bytes::{Regex, RegexBuilder};
 

@@ -5,13 +5,13 @@
 
 #![no_main]
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
 
-use dockgate::{
-    api::Target,
-    config::{Settings, Snapshot},
-    policy::{Body, Verdict},
-};
+use dockgate::api::Target;
+use dockgate::config::{Settings, Snapshot};
+use dockgate::policy::{Body, Verdict};
 use libfuzzer_sys::fuzz_target;
 use regex::bytes::RegexBuilder;
 

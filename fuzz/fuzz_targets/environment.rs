@@ -6,20 +6,16 @@
 
 mod support;
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    net::SocketAddr,
-    os::unix::ffi::OsStringExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use dockgate::{
-    api::Target,
-    config::{Endpoint, Listen, LogLevel, Settings, Severity},
-    policy::{Body, Verdict, printable},
-};
+use dockgate::api::Target;
+use dockgate::config::{Endpoint, Listen, LogLevel, Settings, Severity};
+use dockgate::policy::{Body, Verdict, printable};
 use libfuzzer_sys::fuzz_target;
 use support::router::{Asked, ROWS, VARIABLES};
 

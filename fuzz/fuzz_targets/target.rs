@@ -7,16 +7,12 @@ mod support;
 
 use std::sync::LazyLock;
 
-use dockgate::{
-    api::{Target, encode_target},
-    policy::{Body, Verdict},
-};
+use dockgate::api::{Target, encode_target};
+use dockgate::policy::{Body, Verdict};
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
-use support::{
-    Granted, policies,
-    router::{Asked, ROWS, Row, Served, routes, served},
-};
+use support::router::{Asked, ROWS, Row, Served, routes, served};
+use support::{Granted, policies};
 
 static POLICIES: LazyLock<Vec<Granted>> = LazyLock::new(policies);
 

@@ -7,12 +7,10 @@ mod support;
 use std::ops::RangeInclusive;
 
 use arbitrary::{Result, Unstructured};
-use dockgate::{
-    api::{Method, Methods, Target},
-    policy::{
-        Body, Class, Condition, Effect, Grant, Requirement, Pattern, Policy, Matcher, Rule, Slash, Segment,
-        Verdict,
-    },
+use dockgate::api::{Method, Methods, Target};
+use dockgate::policy::{
+    Body, Class, Condition, Effect, Grant, Matcher, Pattern, Policy, Requirement, Rule, Segment,
+    Slash, Verdict,
 };
 use libfuzzer_sys::fuzz_target;
 use support::naive::naive;

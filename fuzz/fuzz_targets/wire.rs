@@ -12,28 +12,23 @@
 
 mod support;
 
-use std::{
-    fs,
-    os::unix::net::UnixStream as StdStream,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::fs;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use dockgate::{observe::log::ACCESS, proxy::fuzzing::serve_one};
+use dockgate::observe::log::ACCESS;
+use dockgate::proxy::fuzzing::serve_one;
 use libfuzzer_sys::fuzz_target;
 use log::{LevelFilter, Log, Metadata, Record};
-use support::{
-    Granted, policies,
-    router::{Asked, Served, routes, served},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
-    runtime::{self, Runtime},
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
+use support::router::{Asked, Served, routes, served};
+use support::{Granted, policies};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 static POLICIES: LazyLock<Vec<Granted>> = LazyLock::new(policies);
 

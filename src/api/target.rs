@@ -5,11 +5,14 @@
 //! decoded once here too, and what cleaning would change is refused: the engine serves none of it.
 //! The query is neither decoded nor judged; it does not choose the route.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
+use std::fmt;
 
-use http::{Uri, uri::PathAndQuery};
+use http::Uri;
+use http::uri::PathAndQuery;
 
-use super::{Method, sections::UPGRADES};
+use super::Method;
+use super::sections::UPGRADES;
 
 /// The longest request target that hyper's parser takes, in bytes.
 pub const MAX_TARGET: usize = 65_534;

@@ -2,15 +2,11 @@
 
 use clap::{ArgMatches, Command};
 
-use super::{
-    output::{aligned, line, print},
-    with_settings,
-};
-use crate::{
-    api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
-    config::{PatternLine, Settings, Snapshot, shown_path},
-    policy::printable,
-};
+use super::output::{aligned, line, print};
+use super::with_settings;
+use crate::api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS};
+use crate::config::{PatternLine, Settings, Snapshot, shown_path};
+use crate::policy::printable;
 
 pub(super) fn command() -> Command {
     Command::new("check")

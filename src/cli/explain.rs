@@ -2,17 +2,13 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{
-    FAILED, WRONG_USAGE,
-    output::{complain, print},
-    usage::Suggesting,
-    with_settings,
-};
-use crate::{
-    api::{Method, Target},
-    config::{Settings, Snapshot},
-    policy::{Body, Verdict},
-};
+use super::output::{complain, print};
+use super::usage::Suggesting;
+use super::with_settings;
+use super::{FAILED, WRONG_USAGE};
+use crate::api::{Method, Target};
+use crate::config::{Settings, Snapshot};
+use crate::policy::{Body, Verdict};
 
 pub(super) fn command() -> Command {
     let method = Arg::new("method")

@@ -4,23 +4,19 @@
 //! reason names who is at fault, and it works where PING is not granted. Of dockgate's own
 //! listeners any HTTP answer will do, a 403 too.
 
-use std::{
-    fmt,
-    io::{self, Read, Write},
-    net::TcpStream,
-    os::unix::net::UnixStream,
-    path::PathBuf,
-    sync::mpsc::{self, Sender},
-    thread,
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::{ArgMatches, Command};
 
-use super::{
-    FAILED, OK,
-    output::{complain, print},
-};
+use super::output::{complain, print};
+use super::{FAILED, OK};
 use crate::config::{Listen, Settings, Snapshot, shown_path};
 
 /// For everything together, a hanging connect included.

@@ -11,10 +11,8 @@ mod usage;
 mod variables;
 mod version;
 
-use std::{
-    ffi::{OsStr, OsString},
-    path::Path,
-};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::{ArgMatches, Command};
 

@@ -1,9 +1,7 @@
 //! What the commands print, and what they complain of.
 
-use std::{
-    fmt::{Display, Write as _},
-    io::{self, Write as _},
-};
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write as _};
 
 use super::{FAILED, OK};
 use crate::observe::log as log_writer;

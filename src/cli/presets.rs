@@ -4,17 +4,13 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{
-    WRONG_USAGE,
-    output::{aligned, complain, line, print},
-    usage::Suggesting,
-};
-use crate::{
-    api::sections::{ACTIONS, Route, SECTIONS},
-    config::{PRESETS, Piece, Preset, REACH, Snapshot, patterns},
-    learn::Ways,
-    policy::{Alternative, Body, printable},
-};
+use super::WRONG_USAGE;
+use super::output::{aligned, complain, line, print};
+use super::usage::Suggesting;
+use crate::api::sections::{ACTIONS, Route, SECTIONS};
+use crate::config::{PRESETS, Piece, Preset, REACH, Snapshot, patterns};
+use crate::learn::Ways;
+use crate::policy::{Alternative, Body, printable};
 
 pub(super) fn command() -> Command {
     let names = std::array::from_fn::<_, { PRESETS.len() }, _>(|at| PRESETS[at].name);

@@ -2,11 +2,11 @@
 
 use clap::{ArgMatches, Command};
 
-use super::{FAILED, OK, output::complain, refuse};
-use crate::{
-    config::{Settings, Snapshot},
-    proxy::{self, End},
-};
+use super::output::complain;
+use super::refuse;
+use super::{FAILED, OK};
+use crate::config::{Settings, Snapshot};
+use crate::proxy::{self, End};
 
 pub(super) const NAME: &str = "serve";
 

@@ -5,21 +5,16 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{
-    Arg, ArgAction, ArgMatches, Command, Error,
-    builder::{PossibleValue, StringValueParser, TypedValueParser},
-    error::ErrorKind,
-};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
-use super::{
-    COMMANDS, WRONG_USAGE,
-    output::{complain_in_lines, print},
-    variables, version,
-};
-use crate::{
-    api::Method,
-    config::{SETTINGS, Snapshot},
-};
+use super::output::{complain_in_lines, print};
+use super::variables;
+use super::version;
+use super::{COMMANDS, WRONG_USAGE};
+use crate::api::Method;
+use crate::config::{SETTINGS, Snapshot};
 
 const ABOUT: &str = "\
 A security proxy for the Docker socket. It forwards the requests that its

@@ -1,10 +1,8 @@
 //! The variables, as `dockgate --help` and the manual page list them.
 
 use super::output::{line, wrapped};
-use crate::{
-    api::sections::{ACTIONS, SECTIONS},
-    config::{Dialect, Setting},
-};
+use crate::api::sections::{ACTIONS, SECTIONS};
+use crate::config::{Dialect, Setting};
 
 const ABOUT: &str = "\
 dockgate is configured by environment variables, listed here with their

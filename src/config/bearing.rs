@@ -1,18 +1,14 @@
 //! Which warnings bear on a request: those about a variable that could grant or deny it.
 
-use super::{
-    diagnostics::Diagnostic,
-    dialect::{presets::PRESET, sections::POST, wollomatic::flags::method_of},
-    settings::Settings,
-    table::{Dialect, Setting},
-};
-use crate::{
-    api::{
-        Methods, Target,
-        sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS},
-    },
-    policy::Unprotected,
-};
+use super::diagnostics::Diagnostic;
+use super::dialect::presets::PRESET;
+use super::dialect::sections::POST;
+use super::dialect::wollomatic::flags::method_of;
+use super::settings::Settings;
+use super::table::{Dialect, Setting};
+use crate::api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS};
+use crate::api::{Methods, Target};
+use crate::policy::Unprotected;
 
 impl Settings {
     /// The warnings that bear on the verdict about a request, so that somebody who is surprised by

@@ -4,18 +4,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    diagnostics::{Diagnostic, Severity},
-    dialect::{
-        PatternLine,
-        sections::{POST, is_off},
-    },
-    sources::ConfiguredPolicy,
-};
-use crate::{
-    api::sections::{ACTIONS, Action, ROOTS, Route},
-    policy::{Body, Reached, Verdict, printable},
-};
+use super::diagnostics::{Diagnostic, Severity};
+use super::dialect::PatternLine;
+use super::dialect::sections::{POST, is_off};
+use super::sources::ConfiguredPolicy;
+use crate::api::sections::{ACTIONS, Action, ROOTS, Route};
+use crate::policy::{Body, Reached, Verdict, printable};
 
 impl ConfiguredPolicy {
     /// A warning, if what is granted reaches root on the host.

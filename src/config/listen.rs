@@ -1,16 +1,12 @@
 //! Where to listen: `tcp://ADDRESS:PORT` and `unix:///PATH`.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
 
-use super::{
-    diagnostics::Unfit,
-    paths::{shown_path, socket_file},
-};
+use super::diagnostics::Unfit;
+use super::paths::{shown_path, socket_file};
 use crate::policy::printable;
 
 /// An address to listen on.

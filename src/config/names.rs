@@ -5,16 +5,13 @@ use std::net::IpAddr;
 
 use once_cell::sync::Lazy;
 
-use super::{
-    diagnostics::Diagnostic,
-    dialect::{
-        sections::{DENY, Grants, POST, is_off},
-        wollomatic::flags::{METHODS, method_of},
-    },
-    snapshot::Snapshot,
-    table::SETTINGS,
-};
-use crate::{api::sections::SECTIONS, policy::printable};
+use super::diagnostics::Diagnostic;
+use super::dialect::sections::{DENY, Grants, POST, is_off};
+use super::dialect::wollomatic::flags::{METHODS, method_of};
+use super::snapshot::Snapshot;
+use super::table::SETTINGS;
+use crate::api::sections::SECTIONS;
+use crate::policy::printable;
 
 /// Every name that means something.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {

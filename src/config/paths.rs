@@ -1,9 +1,7 @@
 //! Paths: as people see them, and as settings have them.
 
-use std::{
-    borrow::Cow,
-    path::{Path, PathBuf},
-};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Diagnostic, Unfit};
 
@@ -75,7 +73,8 @@ mod tests {
 
     #[test]
     fn paths_are_shown_on_one_line_with_their_ends() {
-        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
         for (path, shown) in [
             (&b"/var/run/docker.sock"[..], "/var/run/docker.sock"),
             (b"/var/run/docker.sock\r", r#""/var/run/docker.sock\r""#),

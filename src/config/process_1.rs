@@ -1,11 +1,9 @@
 //! What process 1 was started for: in a container that is dockgate, perhaps under a small init.
 //! Its flags stand in `/proc/1/cmdline`.
 
-use std::{
-    ffi::{OsStr, OsString},
-    os::unix::ffi::OsStrExt as _,
-    path::Path,
-};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// The arguments of process 1, if that is a dockgate.
 pub(super) fn arguments() -> Option<Vec<OsString>> {

@@ -1,16 +1,12 @@
 //! One snapshot of the environment and the flags. Nothing reads either after it.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    ffi::{OsStr, OsString},
-};
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
 
-use super::{
-    dialect::wollomatic::flags::{self, BadFlag},
-    process_1,
-    table::Setting,
-};
+use super::dialect::wollomatic::flags::{self, BadFlag};
+use super::process_1;
+use super::table::Setting;
 
 /// The environment's variables at start, and the command line's flags. A name or value that is not
 /// UTF-8 is kept, not a panic.

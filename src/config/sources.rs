@@ -1,19 +1,16 @@
 //! What a policy is made of, and the policy.
 
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
+use std::sync::Arc;
 
-use super::{
-    diagnostics::Diagnostic,
-    dialect::{
-        PatternLine, Source,
-        knrdl::Profile,
-        presets::{Preset, Presets},
-        sections::{Grants, Switch},
-        wollomatic::Regexes,
-    },
-    snapshot::Snapshot,
-    waiver::Waiver,
-};
+use super::diagnostics::Diagnostic;
+use super::dialect::knrdl::Profile;
+use super::dialect::presets::{Preset, Presets};
+use super::dialect::sections::{Grants, Switch};
+use super::dialect::wollomatic::Regexes;
+use super::dialect::{PatternLine, Source};
+use super::snapshot::Snapshot;
+use super::waiver::Waiver;
 use crate::policy::{Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.

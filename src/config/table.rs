@@ -1,18 +1,19 @@
 //! Every setting: one entry each, from which come the help, the README's tables, the names that are
 //! known, how a value is read, and which two names say the same.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{
-    clients::AllowFrom,
-    diagnostics::{Diagnostic, Unfit},
-    listen::{Listen, listeners},
-    paths::{engine_socket, optional_socket_file, socket_file},
-    values::{
-        LogLevel, go_bool, go_log_level, go_mode, ip, log_level, mode, number, seconds, text,
-    },
+use super::clients::AllowFrom;
+use super::diagnostics::{Diagnostic, Unfit};
+use super::listen::{Listen, listeners};
+use super::paths::{engine_socket, optional_socket_file, socket_file};
+use super::values::{
+    LogLevel, go_bool, go_log_level, go_mode, ip, log_level, mode, number, seconds, text,
 };
 
 /// A variable that is no section, no action and no pattern.

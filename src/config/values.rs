@@ -1,6 +1,9 @@
 //! What the values of settings mean, besides addresses and paths.
 
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
 
 use super::diagnostics::Unfit;
 

@@ -1,6 +1,7 @@
 //! The user's own word that nothing is to be protected. Only reading the settings makes one.
 
-use std::{fmt, ops::Deref};
+use std::fmt;
+use std::ops::Deref;
 
 use crate::policy::{Protection, Unprotected, Waived};
 

@@ -8,15 +8,11 @@
 mod print;
 mod ways;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use crate::{
-    api::{Method, Target},
-    policy::{Alternative, Body, is_literal},
-};
+use crate::api::{Method, Target};
+use crate::policy::{Alternative, Body, is_literal};
 pub use ways::Ways;
 use ways::{Places, Presets};
 

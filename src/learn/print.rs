@@ -1,21 +1,13 @@
 //! What was learned, as text: variables, regex allowlists, a profile file.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
-use super::{
-    Kind, LONGEST_OTHER, MOST_OTHERS, Place, Seen, Traits,
-    ways::{nearest, smallest},
-};
-use crate::{
-    api::{
-        Method,
-        sections::{ACTIONS, SECTIONS},
-    },
-    config::{POST, REACH},
-};
+use super::ways::{nearest, smallest};
+use super::{Kind, LONGEST_OTHER, MOST_OTHERS, Place, Seen, Traits};
+use crate::api::Method;
+use crate::api::sections::{ACTIONS, SECTIONS};
+use crate::config::{POST, REACH};
 
 /// Everything is YAML or a profile's lines; what is said besides is a comment in both.
 pub(super) fn report(seen: &Seen, more: &str) -> String {

@@ -4,16 +4,15 @@
 //! which any one is enough. So one policy is asked for the variables, one for the presets, and one
 //! for the routes.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::{Kind, Place};
-use crate::{
-    api::{
-        Methods, Target,
-        sections::{ACTIONS, Action, REQUIREMENTS, SECTIONS, UPGRADES},
-    },
-    config::{Grants, PRESETS, Piece, Preset},
-    policy::{Alternative, Body, Effect, Grant, Matcher, Pattern, Policy, Rule, Segment, Slash},
+use crate::api::sections::{ACTIONS, Action, REQUIREMENTS, SECTIONS, UPGRADES};
+use crate::api::{Methods, Target};
+use crate::config::{Grants, PRESETS, Piece, Preset};
+use crate::policy::{
+    Alternative, Body, Effect, Grant, Matcher, Pattern, Policy, Rule, Segment, Slash,
 };
 
 /// Every set of variables that can allow something.

@@ -9,13 +9,11 @@ use std::sync::Arc;
 
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
-use super::{
-    explain,
-    portable::{self, BadPattern},
-    remedy::{Miss, Obstacle},
-    rule::Body,
-    tree::TooComplex,
-};
+use super::explain;
+use super::portable::{self, BadPattern};
+use super::remedy::{Miss, Obstacle};
+use super::rule::Body;
+use super::tree::TooComplex;
 use crate::api::{Method, Methods, Target};
 
 /// A set of patterns takes no more than this; it bounds the time of a match as well.

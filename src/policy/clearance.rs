@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::rule::Body;
 use super::verdict::Denial;
-use crate::api::{Framing, Message, Target, sections::UNREAD};
+use crate::api::sections::UNREAD;
+use crate::api::{Framing, Message, Target};
 
 /// The right to forward one request, once its terms are met.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! What verdicts say: the one place where a [`Remedy`](super::Remedy) becomes text.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{
-    remedy::{Alternative, BadVersion, Miss, Obstacle},
-    rule::Condition,
-};
+use super::remedy::{Alternative, BadVersion, Miss, Obstacle};
+use super::rule::Condition;
 use crate::api::sections::READ_BODY;
 
 /// A write that no action has is refused by all denies that are set; so many of them are named.

@@ -16,7 +16,8 @@ mod tree;
 mod uncovered;
 mod verdict;
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::api::{Message, Method, Target};
 use clearance::Terms;

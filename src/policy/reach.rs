@@ -7,14 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use regex_automata::{
-    Anchored, Input, MatchKind,
-    hybrid::{
-        LazyStateID,
-        dfa::{Cache, DFA},
-    },
-    util::syntax,
-};
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, MatchKind};
 
 use super::allowlist::{Regex, Subject};
 use crate::api::sections::{Route, Step};
@@ -228,10 +224,8 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{
-        Method,
-        sections::{ACTIONS, SECTIONS},
-    };
+    use crate::api::Method;
+    use crate::api::sections::{ACTIONS, SECTIONS};
 
     fn reached(method: Method, subject: Subject, pattern: &str) -> Vec<&'static str> {
         let regex = Regex::new(pattern).expect(pattern);

@@ -4,12 +4,12 @@
 //! The 403, the log and `explain` show its text; `learn` and `presets` read its alternatives. One
 //! more reason to deny is one more [`Obstacle`], with the words for it in [`explain`].
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
 
-use super::{
-    explain,
-    rule::{Condition, Grant},
-};
+use super::explain;
+use super::rule::{Condition, Grant};
 use crate::api::Method;
 
 /// All that is in the way of a denied request, in the order in which to clear it.

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use super::clearance::Term;
-use crate::api::{self, Methods, Target, query, sections::UNREAD};
+use crate::api::sections::UNREAD;
+use crate::api::{self, Methods, Target, query};
 
 /// The first segment of the API that Podman has besides Docker's.
 pub const LIBPOD: &str = "libpod";

@@ -5,11 +5,9 @@
 //! segment. So a lookup is one pass over the path's bytes, whatever the path and however many the
 //! patterns: no backtracking, no allocation.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeSet, HashMap},
-    fmt,
-};
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
 use super::rule::{Class, Pattern, Segment, Slash};
 

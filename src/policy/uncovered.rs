@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{
-    Body, is_literal,
-    remedy::{BadVersion, Lists, Obstacle, Remedy},
-};
-use crate::api::{Method, Target, sections::SECTIONS};
+use super::Body;
+use super::is_literal;
+use super::remedy::{BadVersion, Lists, Obstacle, Remedy};
+use crate::api::sections::SECTIONS;
+use crate::api::{Method, Target};
 
 /// The remedies for such requests.
 #[derive(Debug)]

@@ -1,8 +1,11 @@
 //! Verdicts: what the policy decided, and by what.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+use std::sync::Arc;
 
-use super::{clearance::Permit, explain, remedy::Remedy};
+use super::clearance::Permit;
+use super::explain;
+use super::remedy::Remedy;
 use crate::api::Target;
 
 /// What the policy decided. Both sides carry the target, and say by what they were decided.

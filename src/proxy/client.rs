@@ -3,7 +3,8 @@
 //! It has one request at a time and one connection to the engine, which no other client shares. A
 //! request holds its client, never the other way round: else neither would ever be dropped.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::shared::Shared;

@@ -1,5 +1,7 @@
 //! A real engine, a dockgate in front of it, and a shell whose `docker` goes through it.
 
+use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
@@ -7,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
-use std::{env, fs, thread};
 
 use tempfile::TempDir;
 

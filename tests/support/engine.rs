@@ -4,12 +4,14 @@
 //! accepted waits in the backlog, so the next accepted connection tells whether anything else was
 //! opened before. [`Engine::serve`] answers all connections by a function instead.
 
+use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
-use std::{fs, io, thread};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;

@@ -1,9 +1,7 @@
 //! The meaning of a policy, without the tree: what the tree is held against.
 
-use dockgate::{
-    api::Target,
-    policy::{Body, Class, Condition, Effect, Matcher, Rule, Segment, Slash},
-};
+use dockgate::api::Target;
+use dockgate::policy::{Body, Class, Condition, Effect, Matcher, Rule, Segment, Slash};
 
 /// In a few lines and without any cleverness: the origins that allow it, or none.
 pub(crate) fn naive<'a>(rules: &'a [Rule], target: &Target, body: Body) -> Vec<&'a str> {

@@ -1,7 +1,8 @@
 //! Slow and many: thousands who only hold their connections, beside some who want an answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};

@@ -1,7 +1,8 @@
 //! More clients than there are descriptors or slots: who finds no room waits, at no cost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};

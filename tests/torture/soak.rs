@@ -1,11 +1,14 @@
 //! The soak: all kinds of traffic for as long as wanted, with an engine that restarts now and
 //! then. Memory and descriptors stay where they are, and nothing fails that was not made to.
 
+use std::env;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, io, thread};
 
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};

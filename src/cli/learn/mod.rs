@@ -2,24 +2,18 @@
 
 mod collected;
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader},
-};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
-use super::{
-    FAILED,
-    output::{complain, print},
-};
-use crate::{
-    api::Target,
-    config::Snapshot,
-    learn::Learner,
-    observe::{access, log as log_writer},
-    policy::{Body, printable},
-};
+use super::FAILED;
+use super::output::{complain, print};
+use crate::api::Target;
+use crate::config::Snapshot;
+use crate::learn::Learner;
+use crate::observe::{access, log as log_writer};
+use crate::policy::{Body, printable};
 
 pub(super) fn command() -> Command {
     let files = Arg::new("files")

@@ -2,13 +2,9 @@
 //! a grant that somebody believes in.
 
 use super::Reach;
-use crate::{
-    api::{
-        Method, Methods,
-        sections::{ACTIONS, Action, Route, SECTIONS, Step},
-    },
-    policy::{BadPattern, Regex, Subject, printable},
-};
+use crate::api::sections::{ACTIONS, Action, Route, SECTIONS, Step};
+use crate::api::{Method, Methods};
+use crate::policy::{BadPattern, Regex, Subject, printable};
 
 /// What engines serve besides, and no section or action grants.
 static OTHERS: &[Route] = &[

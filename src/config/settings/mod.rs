@@ -7,23 +7,21 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{
-    clients::AllowFrom,
-    diagnostics::{Diagnostic, Severity},
-    dialect::{
-        Source,
-        wollomatic::listener::{Asked, Watchdog},
-    },
-    listen::Listen,
-    names,
-    paths::{self, shown_path},
-    snapshot::Snapshot,
-    sources::{ConfiguredPolicy, Sources},
-    table::{Dialect, SETTINGS, Values, Written},
-    values::LogLevel,
-};
+use super::clients::AllowFrom;
+use super::diagnostics::{Diagnostic, Severity};
+use super::dialect::Source;
+use super::dialect::wollomatic::listener::{Asked, Watchdog};
+use super::listen::Listen;
+use super::names;
+use super::paths::{self, shown_path};
+use super::snapshot::Snapshot;
+use super::sources::{ConfiguredPolicy, Sources};
+use super::table::{Dialect, SETTINGS, Values, Written};
+use super::values::LogLevel;
 use crate::policy::{printable, value_reading};
 
 /// What dockgate runs with.

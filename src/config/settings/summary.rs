@@ -1,11 +1,11 @@
 //! What the settings come to, in a few lines for people.
 
 use super::Settings;
-use crate::{
-    api::sections::{ACTIONS, Route, Section},
-    config::{POST, Preset, paths::shown_path, sources::Sources},
-    policy::printable,
-};
+use crate::api::sections::{ACTIONS, Route, Section};
+use crate::config::paths::shown_path;
+use crate::config::sources::Sources;
+use crate::config::{POST, Preset};
+use crate::policy::printable;
 
 impl Settings {
     /// What is granted and which engine it guards, in a few lines. Where it really listens is told

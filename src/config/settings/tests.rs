@@ -1,6 +1,8 @@
 //! Settings from environments.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::*;
 use crate::config::Setting;

@@ -100,10 +100,8 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::observe::access::{
-        Decision, End, EngineFault, Explanation, Peer, Reason,
-        record::tests::{here, line},
-    };
+    use crate::observe::access::record::tests::{here, line};
+    use crate::observe::access::{Decision, End, EngineFault, Explanation, Peer, Reason};
 
     #[test]
     fn what_is_written_can_be_read() {

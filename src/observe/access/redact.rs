@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::{Uri, uri::PathAndQuery};
+use http::Uri;
+use http::uri::PathAndQuery;
 
 /// Query keys whose values are logged; all others may carry a credential (`buildargs`, `remote`,
 /// `fromSrc` …) and show as `…`.

@@ -1,10 +1,8 @@
 //! Where the text of a profile comes from.
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Read},
-    path::Path,
-};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
 
 use crate::config::shown_path;
 

@@ -5,16 +5,14 @@
 
 mod file;
 
-use super::{
-    PatternLine, Reach, Source,
-    presets::Preset,
-    unmatched::{self, Written},
-};
-use crate::{
-    api::Method,
-    config::{Diagnostic, Snapshot, near::near, values::go_bool},
-    policy::{Allowlist, Entry, Regex, Rule, Subject, TooComplex, printable},
-};
+use super::presets::Preset;
+use super::unmatched::{self, Written};
+use super::{PatternLine, Reach, Source};
+use crate::api::Method;
+use crate::config::near::near;
+use crate::config::values::go_bool;
+use crate::config::{Diagnostic, Snapshot};
+use crate::policy::{Allowlist, Entry, Regex, Rule, Subject, TooComplex, printable};
 use file::{BUILT_IN, UNPROTECTED, Unread, load};
 
 /// The variable that names a profile.

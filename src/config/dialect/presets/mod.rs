@@ -4,12 +4,12 @@
 //! with its conditions, and of sections that are one route and only read. `build/` checks the
 //! files in `presets/` and makes a static table of them.
 
-use super::{Source, sections::rules::conditions};
-use crate::{
-    api::sections::{self, ACTIONS, Action, SECTIONS, Section},
-    config::{Diagnostic, Snapshot, near::near},
-    policy::{Condition, Effect, Matcher, Rule, printable},
-};
+use super::Source;
+use super::sections::rules::conditions;
+use crate::api::sections::{self, ACTIONS, Action, SECTIONS, Section};
+use crate::config::near::near;
+use crate::config::{Diagnostic, Snapshot};
+use crate::policy::{Condition, Effect, Matcher, Rule, printable};
 
 include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 

@@ -7,14 +7,13 @@
 
 pub(in crate::config) mod rules;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Source;
-use crate::{
-    api::sections::{ACTIONS, Route, SECTIONS, Section},
-    config::{Diagnostic, Snapshot},
-    policy::value_reading,
-};
+use crate::api::sections::{ACTIONS, Route, SECTIONS, Section};
+use crate::config::{Diagnostic, Snapshot};
+use crate::policy::value_reading;
 
 /// The switch for every method but GET and HEAD.
 pub(crate) const POST: &str = "POST";

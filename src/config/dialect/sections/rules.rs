@@ -1,14 +1,11 @@
 //! The section variables as a source of the policy, and the rules that they are lowered to.
 
-use super::{Grants, POST, is_off};
+use super::is_off;
+use super::{Grants, POST};
+use crate::api::Methods;
+use crate::api::sections::{ACTIONS, Action, REQUIREMENTS, SECTIONS, Section};
 use crate::config::dialect::Source;
-use crate::{
-    api::{
-        Methods,
-        sections::{ACTIONS, Action, REQUIREMENTS, SECTIONS, Section},
-    },
-    policy::{Condition, Effect, Grant, LIBPOD, Matcher, Pattern, Requirement, Rule},
-};
+use crate::policy::{Condition, Effect, Grant, LIBPOD, Matcher, Pattern, Requirement, Rule};
 
 impl Source for Grants {
     fn name(&self) -> &'static str {

@@ -4,11 +4,9 @@
 //! `-x=v`, `-x v`, `--x=v` and `--x v`; a switch is `-x` or `-x=true`. Flags end where Go's flag
 //! package ends them, at the first word that is none. The words of a command are left to it.
 
-use std::{
-    error::Error,
-    ffi::{OsStr, OsString},
-    fmt,
-};
+use std::error::Error;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 
 use crate::config::table::SETTINGS;
 

@@ -3,13 +3,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    config::{
-        AllowFrom, Diagnostic, Listen,
-        table::{Value, Values},
-    },
-    policy::printable,
-};
+use crate::config::table::{Value, Values};
+use crate::config::{AllowFrom, Diagnostic, Listen};
+use crate::policy::printable;
 
 /// Looks at the engine's socket from time to time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

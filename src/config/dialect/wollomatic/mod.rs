@@ -9,15 +9,11 @@ pub(in crate::config) mod listener;
 mod stray;
 pub(in crate::config) mod written;
 
-use super::{
-    PatternLine, Reach, Source,
-    unmatched::{self, Written},
-};
-use crate::{
-    api::{Method, Methods},
-    config::{Diagnostic, Snapshot},
-    policy::{Allowlist, Entry, Regex, Subject, printable},
-};
+use super::unmatched::{self, Written};
+use super::{PatternLine, Reach, Source};
+use crate::api::{Method, Methods};
+use crate::config::{Diagnostic, Snapshot};
+use crate::policy::{Allowlist, Entry, Regex, Subject, printable};
 use flags::{METHODS, PREFIX, method_of};
 
 /// What has to go with patterns in a container, where nobody can connect by their defaults.

@@ -5,10 +5,9 @@
 use std::ffi::OsStr;
 
 use super::flags::{self, method_of};
-use crate::{
-    config::{Diagnostic, Snapshot, table::SETTINGS},
-    policy::printable,
-};
+use crate::config::table::SETTINGS;
+use crate::config::{Diagnostic, Snapshot};
+use crate::policy::printable;
 
 /// What there is to say of it.
 pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{
-    Method,
-    sections::{Route, Step},
-};
+use crate::api::Method;
+use crate::api::sections::{Route, Step};
 
 /// For each method one pattern, of all routes with it, with and without an API version.
 pub fn patterns<'a>(routes: impl IntoIterator<Item = &'a Route>) -> BTreeMap<Method, String> {
