@@ -157,7 +157,7 @@ fn what_keeps_a_profile_from_being_used_is_told() {
         (
             &[("PROFILE", bad.as_str())],
             78,
-            "line 3: \"GET /(\" has no regex in /(: unclosed group",
+            "line 3: \"GET /(\" has an invalid regex, /(: unclosed group",
         ),
         (
             &[
