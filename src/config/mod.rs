@@ -8,6 +8,7 @@ mod consequences;
 mod diagnostics;
 mod dialect;
 mod env;
+pub mod file;
 mod flags;
 mod names;
 mod near;
