@@ -8,6 +8,7 @@
 //! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
 //! | [`config`] | environment to typed settings and rules; decides nothing |
+//! | [`clients`] | who a client is, and which rule is for it; pure |
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
 //! | [`observe`] | what is logged, and how the log never blocks |
@@ -20,6 +21,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod learn;
 pub mod observe;

@@ -3,10 +3,11 @@
 use std::{fs, path::Path};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 7] = [
+const MAY_SEE: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("policy", &["api"]),
     ("config", &["api", "policy"]),
+    ("clients", &["config"]),
     ("observe", &["config"]),
     ("learn", &["api", "policy", "config"]),
     ("proxy", &["api", "policy", "config", "observe", "learn"]),
@@ -17,7 +18,7 @@ const MAY_SEE: [(&str, &[&str]); 7] = [
 ];
 
 /// What the pure layers may name of other crates.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("api", &["http"]),
     ("learn", &[]),
     ("policy", &["regex", "regex_automata", "regex_syntax"]),
@@ -25,6 +26,7 @@ const PURE: [(&str, &[&str]); 4] = [
         "config",
         &["envy", "once_cell", "saphyr_parser", "serde", "strsim"],
     ),
+    ("clients", &[]),
 ];
 
 fn sources(module: &str) -> Vec<(String, String)> {
