@@ -535,3 +535,13 @@ fn what_is_wrong_is_told_at_once_and_the_rest_is_kept() {
     assert_eq!(variables, ["EVENTS=1@4"]);
     assert_eq!(refused.rest.clients.len(), 1);
 }
+
+/// What fuzzing starts with has to be accepted, or the fuzzer seldom comes to what is read again.
+#[test]
+fn the_seeds_of_the_fuzzer_are_accepted() {
+    for seed in ["whole", "aliases", "blocks", "files"] {
+        let path = format!("{}/fuzz/corpus/file/{seed}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        document(&text.split('\0').collect::<Vec<_>>());
+    }
+}
