@@ -8,18 +8,20 @@
 //! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
 //! | [`config`] | environment to typed settings and rules; decides nothing |
+//! | [`clients`] | who a client is, and which rule is for it; pure |
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
 //! | [`observe`] | what is logged, and how the log never blocks |
 //! | [`cli`] | the commands, a file each |
 //!
-//! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`, `learn` these three; only
+//! Layer rule: `api ← policy ← proxy`; `config` sees `api`, `policy` and `clients`; only
 //! `cli` sees `proxy`.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod api;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod learn;
 pub mod observe;

@@ -10,28 +10,38 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 7] = [
+const MAY_SEE: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("policy", &["api"]),
-    ("config", &["api", "policy"]),
+    ("clients", &[]),
+    ("config", &["api", "policy", "clients"]),
     ("observe", &["policy"]),
     ("learn", &["api", "policy", "config"]),
-    ("proxy", &["api", "policy", "config", "observe", "learn"]),
+    (
+        "proxy",
+        &["api", "policy", "clients", "config", "observe", "learn"],
+    ),
     (
         "cli",
-        &["api", "policy", "config", "observe", "learn", "proxy"],
+        &[
+            "api", "policy", "clients", "config", "observe", "learn", "proxy",
+        ],
     ),
 ];
 
 /// What the pure layers may name of other crates.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("api", &["http", "memchr"]),
     ("learn", &[]),
     (
         "policy",
         &["http", "memchr", "regex", "regex_automata", "regex_syntax"],
     ),
-    ("config", &["envy", "once_cell", "serde", "strsim"]),
+    ("clients", &[]),
+    (
+        "config",
+        &["envy", "once_cell", "saphyr_parser", "serde", "strsim"],
+    ),
 ];
 
 fn sources(module: &str) -> Vec<(String, String)> {

@@ -3,10 +3,10 @@
 //! Every mistake is collected and told at once. Bad configuration does not start.
 
 mod bearing;
-mod clients;
 mod consequences;
 mod diagnostics;
 mod dialect;
+pub mod file;
 mod listen;
 mod names;
 mod near;
@@ -19,7 +19,7 @@ mod table;
 mod values;
 mod waiver;
 
-pub use clients::AllowFrom;
+pub use crate::clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::knrdl::Profile;
 pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets};

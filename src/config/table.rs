@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::clients::AllowFrom;
 use super::diagnostics::{Diagnostic, Unfit};
 use super::listen::{Listen, listeners};
 use super::paths::{engine_socket, optional_socket_file, socket_file};
 use super::values::{
     LogLevel, go_bool, go_log_level, go_mode, ip, log_level, mode, number, seconds, text,
 };
+use crate::clients::AllowFrom;
 
 /// A variable that is no section, no action and no pattern.
 #[derive(Debug)]

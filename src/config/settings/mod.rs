@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::clients::AllowFrom;
 use super::diagnostics::{Diagnostic, Severity};
 use super::dialect::Source;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
@@ -22,6 +21,7 @@ use super::snapshot::Snapshot;
 use super::sources::{ConfiguredPolicy, Sources};
 use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
+use crate::clients::AllowFrom;
 use crate::policy::{printable, value_reading};
 
 /// What dockgate runs with.

@@ -11,7 +11,7 @@ pub struct AllowFrom {
     /// Names whose addresses it takes as well, whatever they are when a client connects.
     pub hosts: Vec<String>,
     /// What makes no sense.
-    pub(super) nobody: Vec<String>,
+    pub nobody: Vec<String>,
 }
 
 impl AllowFrom {

@@ -1,0 +1,131 @@
+//! Policies, endpoints and clients from YAML: the file of `CONFIG_FILE`, the text of `CONFIG_DATA` or
+//! the files of `CONFIG_DIR`.
+//!
+//! [`Origin`] reads the bytes, [`read`] makes a [`Document`] of them: what is written, and where. It
+//! knows the shape of a document. What a variable's value means, and how an address is written, is
+//! for those who read the same in the environment.
+//!
+//! Nothing in a document is ignored: what is unknown, not supported yet, or of no effect is a mistake.
+//! All mistakes of all files are reported at once, each as `FILE:LINE: problem; remedy`.
+
+mod document;
+mod origin;
+mod tree;
+
+use std::{fmt, sync::Arc};
+
+pub use document::read;
+pub use origin::{Loaded, Origin, Source};
+
+use super::Diagnostic;
+use crate::clients::Who;
+
+/// The policy that is made of the environment's variables, if no file has one of that name.
+pub const DEFAULT: &str = "default";
+/// The policy that refuses everything. No file can have one of that name.
+pub const NONE: &str = "none";
+
+/// What all files together say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// In the order in which they are written. No two have the same name.
+    pub policies: Vec<PolicySpec>,
+    /// In the order in which they are written.
+    pub endpoints: Vec<EndpointSpec>,
+    /// In the order in which they are written, which is the order in which they are tried. With
+    /// several files that is the order of the files' names.
+    pub clients: Vec<ClientSpec>,
+}
+
+/// A policy: a name and its variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// Letters, digits, `-`, `_` and `.`; not `none`.
+    pub name: String,
+    /// Where the policy begins.
+    pub place: Place,
+    /// In the order in which they are written. No two have the same name.
+    pub variables: Vec<VariableSpec>,
+    /// Whether a label on a client's container may choose it.
+    pub by_label: bool,
+}
+
+/// A variable of a policy, as it is written: YAML's `1` and `"1"` are the same text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableSpec {
+    /// Its name: upper-case letters first, not one that belongs to the whole process.
+    pub name: String,
+    /// Its value, without NUL.
+    pub value: String,
+    /// Where it is set.
+    pub place: Place,
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSpec {
+    /// One address, as an item of `LISTEN` has it.
+    pub listen: Written,
+    /// A Unix socket's mode, as `LISTEN_MODE` has it.
+    pub mode: Option<Written>,
+    /// The policy of clients that no rule is for.
+    pub policy: Option<Written>,
+    /// Where the entry begins.
+    pub place: Place,
+}
+
+/// A rule: which policy holds for which clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSpec {
+    /// The clients.
+    pub who: Who,
+    /// The policy's name.
+    pub policy: Written,
+    /// Where the entry begins.
+    pub place: Place,
+}
+
+/// A value, and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// As it is written.
+    pub text: String,
+    /// Where.
+    pub place: Place,
+}
+
+/// A line of a file: `/etc/dockgate.yml:7`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file's path, or `CONFIG_DATA`; on one line in any case.
+    pub file: Arc<str>,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Files that dockgate does not start with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What is wrong with them; in the order of the files and their lines.
+    pub mistakes: Vec<Diagnostic>,
+    /// The rest of what they say: to find more mistakes in, not to start with.
+    pub rest: Document,
+}
+
+impl Place {
+    /// A mistake here. `what` is the thing that it is in: `policies.ci.PING`.
+    pub(super) fn mistake(
+        &self,
+        what: &str,
+        problem: impl fmt::Display,
+        help: impl Into<String>,
+    ) -> Diagnostic {
+        Diagnostic::error(what, format!("{self}: {problem}"), help)
+    }
+}

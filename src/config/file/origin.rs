@@ -1,0 +1,318 @@
+//! Where the documents come from, and their bytes.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Document, Refused, read, tree::MAX_BYTES};
+use crate::config::{Diagnostic, shown_path};
+
+/// The variables, of which one can be set.
+pub(super) const VARIABLES: [&str; 3] = ["CONFIG_FILE", "CONFIG_DATA", "CONFIG_DIR"];
+/// So many files may a folder have.
+const MAX_FILES: usize = 256;
+
+/// Where the configuration's documents are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `CONFIG_FILE`: one file.
+    File(PathBuf),
+    /// `CONFIG_DATA`: the text itself.
+    Data(Vec<u8>),
+    /// `CONFIG_DIR`: each `*.yml` and `*.yaml` in a folder, in the order of their names. Those that
+    /// begin with a dot are not for people: editors and Kubernetes (`..data`) make them.
+    Dir(PathBuf),
+}
+
+/// One document's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What messages call it: its path, on one line.
+    pub name: Arc<str>,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// All that was read in one look. Two equal ones say that nothing has changed in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// In the order in which they count.
+    pub sources: Vec<Source>,
+    /// What could not be read.
+    pub mistakes: Vec<Diagnostic>,
+}
+
+impl Origin {
+    /// What the environment says, if it says anything.
+    ///
+    /// # Errors
+    /// Two of the variables are set, or one is empty: what it was to restrict must not be without it.
+    pub fn of<'a>(get: impl Fn(&str) -> Option<&'a OsStr>) -> Result<Option<Origin>, Diagnostic> {
+        let set = VARIABLES.map(|name| get(name).map(|value| (name, value)));
+        let set: Vec<(&str, &OsStr)> = set.into_iter().flatten().collect();
+        match *set {
+            [] => Ok(None),
+            [(name, value)] if value.is_empty() => {
+                let problem = format!("{name} is empty");
+                let help = "set it to a value, or unset it";
+                Err(Diagnostic::error(name, problem, help))
+            }
+            [(name, value)] => Ok(Some(match name {
+                "CONFIG_FILE" => Origin::File(value.into()),
+                "CONFIG_DATA" => Origin::Data(value.to_owned().into_vec()),
+                _ => Origin::Dir(value.into()),
+            })),
+            [(first, _), .., (last, _)] => {
+                let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
+                let problem = format!("{} cannot be used together", names.join(" and "));
+                let help = format!("unset {first} or {last}");
+                Err(Diagnostic::error(first, problem, help))
+            }
+        }
+    }
+
+    /// Reads the bytes.
+    pub fn load(&self) -> Loaded {
+        let mut loaded = Loaded::default();
+        match self {
+            Origin::File(path) => loaded.add("CONFIG_FILE", path),
+            Origin::Data(bytes) => loaded.sources.push(Source {
+                name: "CONFIG_DATA".into(),
+                bytes: bytes.clone(),
+            }),
+            Origin::Dir(path) => loaded.add_folder(path),
+        }
+        loaded
+    }
+}
+
+impl Loaded {
+    /// What the documents say.
+    ///
+    /// # Errors
+    /// All mistakes, those of reading the files first.
+    pub fn read(self) -> Result<Document, Refused> {
+        let Loaded {
+            sources,
+            mut mistakes,
+        } = self;
+        if mistakes.is_empty() {
+            return read(&sources);
+        }
+        let rest = read(&sources).unwrap_or_else(|refused| {
+            mistakes.extend(refused.mistakes);
+            refused.rest
+        });
+        Err(Refused { mistakes, rest })
+    }
+
+    fn add(&mut self, variable: &str, path: &Path) {
+        let name = shown_path(path);
+        match bytes(path) {
+            Ok(bytes) => self.sources.push(Source {
+                name: name.into(),
+                bytes,
+            }),
+            Err(error) => {
+                let help = format!("check the path in {variable}, the mount and its permissions");
+                self.fail(variable, format!("cannot read {name}: {error}"), &help);
+            }
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path) {
+        const NAME: &str = "CONFIG_DIR";
+        let shown = shown_path(folder);
+        match documents(folder) {
+            Ok(names) if names.is_empty() => {
+                let problem = format!("{shown} has no *.yml or *.yaml file");
+                self.fail(NAME, problem, "add one, or unset CONFIG_DIR");
+            }
+            Ok(names) if names.len() > MAX_FILES => {
+                let problem = format!("{shown} has more than {MAX_FILES} files");
+                self.fail(NAME, problem, "use fewer files");
+            }
+            Ok(names) => {
+                for name in names {
+                    self.add(NAME, &folder.join(name));
+                }
+            }
+            Err(error) => {
+                let help = "check the path in CONFIG_DIR, the mount and its permissions";
+                self.fail(NAME, format!("cannot read {shown}: {error}"), help);
+            }
+        }
+    }
+
+    fn fail(&mut self, variable: &str, problem: String, help: &str) {
+        self.mistakes
+            .push(Diagnostic::error(variable, problem, help));
+    }
+}
+
+/// The names of a folder's documents, in order.
+fn documents(folder: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let bytes = name.as_bytes();
+        let is_yaml = bytes.ends_with(b".yml") || bytes.ends_with(b".yaml");
+        if is_yaml && !bytes.starts_with(b".") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A file's bytes, at most one more than a document may have. A pipe is not waited for.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let not_a_file = |kind| io::Error::new(io::ErrorKind::InvalidInput, kind);
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(not_a_file("it is a directory"));
+    }
+    if !kind.is_file() {
+        return Err(not_a_file("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn one_variable_says_where_it_is() {
+        for (set, origin) in [
+            (&[][..], Ok(None)),
+            (
+                &[("CONFIG_FILE", "/a.yml")],
+                Ok(Some(Origin::File("/a.yml".into()))),
+            ),
+            (
+                &[("CONFIG_DATA", "a: 1")],
+                Ok(Some(Origin::Data(b"a: 1".to_vec()))),
+            ),
+            (&[("CONFIG_DIR", "/a")], Ok(Some(Origin::Dir("/a".into())))),
+            (
+                &[("CONFIG_DATA", "")],
+                Err("CONFIG_DATA is empty; set it to a value, or unset it"),
+            ),
+            (
+                &[("CONFIG_FILE", "/a.yml"), ("CONFIG_DIR", "/a")],
+                Err(
+                    "CONFIG_FILE and CONFIG_DIR cannot be used together; unset CONFIG_FILE or \
+                     CONFIG_DIR",
+                ),
+            ),
+            (
+                &[("CONFIG_FILE", "/a.yml"), ("CONFIG_DATA", "")],
+                Err(
+                    "CONFIG_FILE and CONFIG_DATA cannot be used together; unset CONFIG_FILE or \
+                     CONFIG_DATA",
+                ),
+            ),
+        ] {
+            let get = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name)?;
+                Some(OsStr::new(found.1))
+            };
+            let found = Origin::of(get).map_err(|error| error.to_string());
+            assert_eq!(found, origin.map_err(str::to_owned), "{set:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_in_the_order_of_names_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        // As Kubernetes mounts a ConfigMap.
+        let data = path.join("..2026_11_26");
+        fs::create_dir(&data).unwrap();
+        symlink("..2026_11_26", path.join("..data")).unwrap();
+        for name in ["b.yml", "a.yaml"] {
+            fs::write(data.join(name), name).unwrap();
+            symlink(Path::new("..data").join(name), path.join(name)).unwrap();
+        }
+        for name in ["10.yml", "9.yml", ".#b.yml", "b.yml~", "README", "yml"] {
+            fs::write(path.join(name), name).unwrap();
+        }
+        let loaded = Origin::Dir(path.to_owned()).load();
+        assert_eq!(loaded.mistakes, []);
+        let names: Vec<&str> = (loaded.sources.iter())
+            .map(|source| str::from_utf8(&source.bytes).unwrap())
+            .collect();
+        assert_eq!(names, ["10.yml", "9.yml", "a.yaml", "b.yml"]);
+        assert_eq!(
+            &*loaded.sources[2].name,
+            path.join("a.yaml").to_str().unwrap()
+        );
+        assert_eq!(loaded, Origin::Dir(path.to_owned()).load());
+        fs::write(data.join("b.yml"), "").unwrap();
+        assert_ne!(loaded, Origin::Dir(path.to_owned()).load());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let shown = path.to_str().unwrap();
+        let mistakes = |origin: Origin| -> Vec<String> {
+            let loaded = origin.load();
+            loaded.mistakes.iter().map(ToString::to_string).collect()
+        };
+        const CHECK: &str = "the mount and its permissions";
+        assert_eq!(
+            mistakes(Origin::Dir(path.to_owned())),
+            [format!(
+                "{shown} has no *.yml or *.yaml file; add one, or unset CONFIG_DIR"
+            )]
+        );
+        assert_eq!(
+            mistakes(Origin::Dir(path.join("gone"))),
+            [format!(
+                "cannot read {shown}/gone: No such file or directory (os error 2); check the path \
+                 in CONFIG_DIR, {CHECK}"
+            )]
+        );
+        symlink("gone", path.join("a.yml")).unwrap();
+        fs::create_dir(path.join("b.yml")).unwrap();
+        fs::write(path.join("c.yml"), "polices:").unwrap();
+        let origin = Origin::Dir(path.to_owned());
+        assert_eq!(
+            mistakes(origin.clone()),
+            [
+                format!(
+                    "cannot read {shown}/a.yml: No such file or directory (os error 2); check the \
+                     path in CONFIG_DIR, {CHECK}"
+                ),
+                format!(
+                    "cannot read {shown}/b.yml: it is a directory; check the path in CONFIG_DIR, \
+                     {CHECK}"
+                ),
+            ]
+        );
+        // With those of the files that can be read.
+        let refused = origin.load().read().unwrap_err();
+        assert_eq!(refused.mistakes.len(), 3, "{refused:?}");
+        assert_eq!(
+            mistakes(Origin::File("/dev/zero".into())),
+            [format!(
+                "cannot read /dev/zero: it is not a regular file; check the path in CONFIG_FILE, \
+                 {CHECK}"
+            )]
+        );
+    }
+}
