@@ -1,30 +1,18 @@
 //! Which clients are let in: a list of networks, addresses and host names. Only names take time, and
 //! that is never taken where connections are accepted.
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::net::lookup_host;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-
+use super::names::Names;
 use super::strangers::Strangers;
 use crate::config::AllowFrom;
 use crate::observe::access::{Explanation, NOT_ADMITTED, Peer, Reason};
-
-/// A name's addresses are looked up again for each connection, but no more often than this.
-const FRESH: Duration = Duration::from_secs(1);
-/// A name server may take this long; until then new clients wait that no other name is theirs.
-pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same name's failure is said this often at most.
-const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// Lets in the clients of a list.
 #[derive(Debug)]
 pub(super) struct Admission {
     list: AllowFrom,
-    names: Vec<Arc<Name>>,
+    names: Names,
     /// All others.
     pub(super) strangers: Strangers,
 }
@@ -33,7 +21,7 @@ impl Admission {
     /// Lets in the clients of `list`; of others so many are there at the same time.
     pub(super) fn new(list: AllowFrom, strangers: usize) -> Self {
         Self {
-            names: list.hosts.iter().map(|host| Name::new(host)).collect(),
+            names: Names::new("SP_ALLOWFROM", list.hosts.iter().map(String::as_str)),
             list,
             strangers: Strangers::new(strangers),
         }
@@ -50,8 +38,7 @@ impl Admission {
     /// Whether a client is listed, or was let in by name when that was asked last. It is no stranger,
     /// and is asked for again.
     pub(super) fn knows(&self, peer: Peer) -> bool {
-        let is_named = |client| self.names.iter().any(|name| name.known().has(client));
-        self.lists(peer) || matches!(peer, Peer::Tcp(client) if is_named(client.ip()))
+        self.lists(peer) || matches!(peer, Peer::Tcp(client) if self.names.had(client.ip()))
     }
 
     /// Whether a client is let in, as far as that is found out in such a time. A name whose server is
@@ -61,27 +48,15 @@ impl Admission {
             Peer::Tcp(client) if !self.lists(peer) => client.ip(),
             _ => return true,
         };
-        let is_here = |known: &Known| known.is_fresh() && known.has(client);
-        if self.names.iter().any(|name| is_here(&name.known())) {
-            return true;
-        }
-        let mut lookups = JoinSet::new();
-        for name in &self.names {
-            let name = Arc::clone(name);
-            lookups.spawn(async move { name.is_of(client).await });
-        }
-        let is_of_any = async {
-            while let Some(is_of) = lookups.join_next().await {
-                if is_of.unwrap_or_default() {
-                    return true;
-                }
+        let (mut news, deadline) = (self.names.news(), Instant::now() + time);
+        loop {
+            let of = self.names.have(client);
+            if of.is_some() || Instant::now() >= deadline {
+                return of.unwrap_or_default();
             }
-            false
-        };
-        let admits = timeout(time, is_of_any).await.unwrap_or_default();
-        // Those that are under way are for the next client.
-        lookups.detach_all();
-        admits
+            self.names.refresh(self.names.hosts());
+            news.wait(deadline).await;
+        }
     }
 
     /// Why it is not.
@@ -98,75 +73,19 @@ impl Admission {
     }
 }
 
-/// A host name of the list.
-#[derive(Debug)]
-struct Name {
-    host: String,
-    known: Mutex<Known>,
-    /// Held while it is looked up, which many clients may wait for.
-    lookup: tokio::sync::Mutex<()>,
-}
-
-/// What is known of a name.
-#[derive(Debug, Default)]
-struct Known {
-    addresses: Vec<IpAddr>,
-    looked_up: Option<Instant>,
-    warned: Option<Instant>,
-}
-
-impl Known {
-    fn has(&self, client: IpAddr) -> bool {
-        self.addresses.contains(&client)
-    }
-
-    fn is_fresh(&self) -> bool {
-        self.looked_up.is_some_and(|at| at.elapsed() < FRESH)
-    }
-}
-
-impl Name {
-    fn new(host: &str) -> Arc<Self> {
-        Arc::new(Self {
-            host: host.to_owned(),
-            known: Mutex::default(),
-            lookup: tokio::sync::Mutex::default(),
-        })
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it is a client's, looked up anew if that was not done just now.
-    async fn is_of(&self, client: IpAddr) -> bool {
-        let _one_at_a_time = self.lookup.lock().await;
-        if !self.known().is_fresh() {
-            let found = timeout(LOOKUP_TIMEOUT, lookup_host((self.host.as_str(), 0))).await;
-            let found = found.ok().and_then(Result::ok).into_iter().flatten();
-            let addresses: Vec<IpAddr> = found.map(|found| found.ip().to_canonical()).collect();
-            let mut known = self.known();
-            if addresses.is_empty() && known.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-                known.warned = Some(Instant::now());
-                log::warn!("SP_ALLOWFROM: cannot resolve {}", self.host);
-            }
-            known.addresses = addresses;
-            known.looked_up = Some(Instant::now());
-        }
-        self.known().has(client)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::proxy::names::LOOKUP_TIMEOUT;
 
     #[tokio::test]
     async fn a_slow_name_server_holds_up_no_client_of_another_name() {
         let admission = Admission::new(AllowFrom::new("slow.example,localhost"), 1);
         let peer = |address: &str| Peer::Tcp(address.parse().expect("an address"));
         // As if it were looked up now.
-        let _slow = admission.names[0].lookup.lock().await;
+        let _slow = admission.names.hold("slow.example").await;
         assert!(!admission.knows(peer("127.0.0.1:1")));
         let long = Duration::from_secs(60);
         let admits = timeout(LOOKUP_TIMEOUT, admission.admits(peer("127.0.0.1:1"), long)).await;

@@ -24,6 +24,7 @@ mod headers;
 mod health;
 mod hijack;
 mod listener;
+mod names;
 mod outgoing;
 mod respond;
 mod server;

@@ -14,9 +14,9 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::admission::LOOKUP_TIMEOUT;
 use super::answer::Answer;
 use super::health::is_own_check;
+use super::names::LOOKUP_TIMEOUT;
 use super::respond;
 use super::serving::{self, Answering};
 use super::wire::{ClientLink, Socket};

@@ -15,10 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep;
 
 use crate::observe::access::Peer;
-use crate::proxy::admission::LOOKUP_TIMEOUT;
 use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Stage};
 use crate::proxy::listener::{Accepting, Listener};
+use crate::proxy::names::LOOKUP_TIMEOUT;
 use crate::proxy::shared::Shared;
 use crate::proxy::strangers;
 use crate::proxy::wire::{ClientLink, Detached, Socket};
