@@ -44,7 +44,8 @@ fn policy<'a>(variables: impl IntoIterator<Item = &'a str>) -> Policy {
     // The later of two wins.
     let snapshot: Snapshot = off.into_iter().chain(variables).collect();
     let settings = Settings::load(&snapshot).expect("a configuration that starts");
-    std::sync::Arc::into_inner(settings.policy.compiled).expect("nobody else has it")
+    std::sync::Arc::into_inner(settings.policies.into_default().compiled)
+        .expect("nobody else has it")
 }
 
 /// All that can be granted, and these besides.
@@ -299,8 +300,14 @@ fn everywhere(denies: &[&str]) -> Policy {
     let patterns = patterns.iter().map(|(name, all)| (name.as_str(), *all));
     let ones = everything(denies).map(|name| (name, "1"));
     let settings = Settings::load(&ones.chain(patterns).collect::<Snapshot>());
-    std::sync::Arc::into_inner(settings.expect("it starts").policy.compiled)
-        .expect("nobody else has it")
+    std::sync::Arc::into_inner(
+        settings
+            .expect("it starts")
+            .policies
+            .into_default()
+            .compiled,
+    )
+    .expect("nobody else has it")
 }
 
 /// Method and path of Podman's routes, and the actions whose denies take them away.
@@ -498,7 +505,7 @@ fn zero_and_unset_do_nothing() {
     }
     let plain = policy(["CONTAINERS", "POST", "EVENTS", "PING", "VERSION"]);
     for (method, path, _) in api(false) {
-        let both = [&*settings.policy.compiled, &plain]
+        let both = [&*settings.policies.default().compiled, &plain]
             .map(|policy| decide(policy, method, &named(path), Body::Empty));
         assert_eq!(both[0], both[1], "{method} {path}");
     }

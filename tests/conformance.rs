@@ -35,7 +35,7 @@ fn every_recorded_decision_is_as_expected() {
             let env: BTreeMap<String, String> = serde_json::from_str(env).expect("env is JSON");
             Settings::load(&env.into_iter().collect::<Snapshot>()).expect("it starts")
         });
-        let verdict = if allowed(&settings.policy, method, target) {
+        let verdict = if allowed(settings.policies.default(), method, target) {
             "allow"
         } else {
             "deny"
@@ -92,7 +92,7 @@ fn targets_that_no_recording_has() {
         ("NETWORKS", "1"),
         ("IMAGES", "1"),
     ];
-    let policy = settings(&every).policy;
+    let policy = settings(&every).policies.into_default();
     for (method, target, expected) in [
         // Absolute form, authority form, asterisk form, CONNECT.
         ("GET", "http://x/containers/json", Refused),
@@ -194,7 +194,7 @@ fn exec_create_and_attach_ws_need_one_more_grant() {
         "/containers/x/attach/ws/",
     ];
     let verdict = |env: &[(&str, &str)], method: &str, path: &str| {
-        outcome(&settings(env).policy, method, path)
+        outcome(settings(env).policies.default(), method, path)
     };
     for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
         let reads = matches!(method, "GET" | "HEAD");
@@ -236,7 +236,7 @@ fn exec_create_and_attach_ws_need_one_more_grant() {
 
 #[test]
 fn start_is_granted_alone_without_a_body_that_is_read_and_without_a_checkpoint() {
-    let policy = settings(&[("ALLOW_START", "1")]).policy;
+    let policy = settings(&[("ALLOW_START", "1")]).policies.into_default();
     let verdict = |target: &str, body: Body| {
         let target = Target::from_line("POST", target).expect("a clean target");
         matches!(policy.decide(target, body), Verdict::Allow(_))
@@ -340,7 +340,7 @@ fn values_are_read_alike_everywhere() {
             ("ALLOW_STOP", "POST", "/containers/x/stop"),
             ("ALLOW_RESTARTS", "POST", "/containers/x/kill"),
         ] {
-            let policy = settings(&[(variable, value)]).policy;
+            let policy = settings(&[(variable, value)]).policies.into_default();
             assert_eq!(
                 allowed(&policy, method, target),
                 grants,
@@ -348,7 +348,7 @@ fn values_are_read_alike_everywhere() {
             );
         }
     }
-    let policy = settings(&[]).policy;
+    let policy = settings(&[]).policies.into_default();
     assert!(allowed(&policy, "GET", "/events") && allowed(&policy, "GET", "/_ping"));
     assert!(allowed(&policy, "GET", "/version") && !allowed(&policy, "GET", "/info"));
 }

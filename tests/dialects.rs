@@ -57,7 +57,7 @@ fn allows(settings: &Settings, request: &Value) -> bool {
         .is_none_or(|list| list.has(client) || list.hosts.iter().any(named));
     admitted
         && matches!(
-            settings.policy.decide(target, Body::Other),
+            settings.policies.default().decide(target, Body::Other),
             Verdict::Allow(_)
         )
 }
@@ -333,11 +333,14 @@ fn verdicts(env: &[String], flags: &[String]) -> Vec<(bool, String)> {
             .iter()
             .map(move |target| Target::from_line(method, target).expect("clean"))
     });
-    let decided = asked.map(|target| match settings.policy.decide(target, Body::Empty) {
-        Verdict::Allow(permit) => (true, permit.origin().to_string()),
-        verdict @ Verdict::WouldDeny(..) => panic!("unprotected: {verdict}"),
-        Verdict::Deny(denial) => (false, denial.message()),
-    });
+    let decided =
+        asked.map(
+            |target| match settings.policies.default().decide(target, Body::Empty) {
+                Verdict::Allow(permit) => (true, permit.origin().to_string()),
+                verdict @ Verdict::WouldDeny(..) => panic!("unprotected: {verdict}"),
+                Verdict::Deny(denial) => (false, denial.message()),
+            },
+        );
     decided.collect()
 }
 
@@ -456,7 +459,10 @@ fn no_built_in_profile_lets_a_get_write_to_stdin() {
     ];
     for name in names {
         let settings = load(&[("PROFILE", name)]).expect("a built-in profile");
-        assert!(settings.policy.sources.profile.built_in, "{name}");
+        assert!(
+            settings.policies.default().sources.profile.built_in,
+            "{name}"
+        );
         for target in [
             "/containers/4f1a/attach/ws",
             "/containers/4f1a/attach/ws?stdin=1&stream=1",
@@ -470,14 +476,14 @@ fn no_built_in_profile_lets_a_get_write_to_stdin() {
         ] {
             for method in ["GET", "HEAD"] {
                 let target = Target::from_line(method, target).expect("a clean target");
-                let verdict = settings.policy.decide(target, Body::Empty);
+                let verdict = settings.policies.default().decide(target, Body::Empty);
                 assert!(matches!(verdict, Verdict::Deny(_)), "{name}: {verdict}");
             }
         }
     }
     let allows = |env: &[(&str, &str)], target: &str| {
         let target = Target::from_line("GET", target).expect("a clean target");
-        let policy = load(env).expect("it starts").policy;
+        let policy = load(env).expect("it starts").policies.into_default();
         matches!(policy.decide(target, Body::Empty), Verdict::Allow(_))
     };
     let readonly = ("PROFILE", "readonly");

@@ -50,7 +50,7 @@ fn learn(session: &[Request]) -> Learned {
 
 fn policy<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Policy {
     let settings = Settings::load(&Snapshot::from_iter(variables)).expect("good settings");
-    std::sync::Arc::into_inner(settings.policy.compiled).expect("one owner")
+    std::sync::Arc::into_inner(settings.policies.into_default().compiled).expect("one owner")
 }
 
 fn passes(policy: &Policy, (target, body): &Request) -> bool {

@@ -359,7 +359,8 @@ fn a_rule_and_a_deny_for_every_route_compile_and_agree() {
 static WAIVERS: LazyLock<[Waiver; 2]> = LazyLock::new(|| {
     Unprotected::ALL.map(|why| {
         let waiver = settings(&[(why.variable(), "1")])
-            .policy
+            .policies
+            .default()
             .sources
             .unprotected;
         waiver.expect("a waiver")
@@ -421,7 +422,7 @@ fn each_section_alone_grants_nothing_more() {
     for section in SECTIONS {
         for post in [false, true] {
             let settings = only(if post { &["POST"][..] } else { &[] });
-            let nothing = &settings.policy;
+            let nothing = settings.policies.default();
             let variables = if post {
                 vec![section, "POST"]
             } else {
@@ -433,7 +434,7 @@ fn each_section_alone_grants_nothing_more() {
                 for prefix in ["", "/v1.41"] {
                     let target = Target::from_line(method, &format!("{prefix}{path}")).unwrap();
                     let expected = contract(section, post, method, path);
-                    let verdict = decide(&settings.policy, &target, Body::Empty);
+                    let verdict = decide(settings.policies.default(), &target, Body::Empty);
                     assert_eq!(
                         verdict.is_ok(),
                         expected,
@@ -477,7 +478,7 @@ fn the_table_has_every_route_of_the_api_and_what_reaches_root() {
         let settings = only(&[section, exec, "POST"]);
         let target = Target::from_line(method, &path).unwrap();
         assert_eq!(
-            decide(&settings.policy, &target, Body::Empty),
+            decide(settings.policies.default(), &target, Body::Empty),
             Ok(section.to_owned()),
             "{path}"
         );
@@ -491,20 +492,24 @@ fn the_table_has_every_route_of_the_api_and_what_reaches_root() {
         .filter(|section| *section != "NONE")
         .collect();
     for section in SECTIONS {
-        let reaches = only(&[section, "POST"]).policy.root_on_host();
+        let reaches = only(&[section, "POST"]).policies.default().root_on_host();
         assert_eq!(
             reaches.is_some(),
             roots.contains(&section),
             "{section}: {reaches:?}"
         );
-        assert_eq!(only(&[section]).policy.root_on_host(), None, "{section}");
+        assert_eq!(
+            only(&[section]).policies.default().root_on_host(),
+            None,
+            "{section}"
+        );
     }
 }
 
 /// The text of a denial, after `POST /path is not allowed: `.
 fn told(env: &[(&str, &str)], method: &str, target: &str, body: Body) -> String {
     let target = Target::from_line(method, target).expect("a clean target");
-    match settings(env).policy.decide(target, body) {
+    match settings(env).policies.default().decide(target, body) {
         Verdict::Allow(permit) => format!("allowed by {}", permit.origin()),
         Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => {
             let message = denial.message();
@@ -703,7 +708,8 @@ fn a_decision_allocates_nothing() {
                 let verdict = RefCell::new(None);
                 let cost = allocation_counter::measure(|| {
                     let target = Target::parse(&method, &uri).unwrap();
-                    *verdict.borrow_mut() = Some(settings.policy.decide(target, Body::Short));
+                    *verdict.borrow_mut() =
+                        Some(settings.policies.default().decide(target, Body::Short));
                 });
                 assert_eq!(cost.count_total, 0, "{method} {line} {verdict:?}");
             }
@@ -723,7 +729,7 @@ fn a_long_path_is_cheap() {
     let target = Target::from_line("GET", &line).unwrap();
     let begin = std::time::Instant::now();
     for _ in 0..10 {
-        assert!(decide(&settings.policy, &target, Body::Empty).is_ok());
+        assert!(decide(settings.policies.default(), &target, Body::Empty).is_ok());
     }
     // Some 3 ms each when built without optimisation; a quadratic walk would take minutes.
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());

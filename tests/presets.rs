@@ -600,7 +600,7 @@ fn there_is_one_for_each_program() {
 fn each_program_works() {
     let mut calls = 0;
     for name in NAMES {
-        let policy = preset(name).policy;
+        let policy = preset(name).policies.into_default();
         let lines = of(CALLS, name).lines().map(str::trim);
         for call in lines.filter(|line| !line.is_empty()) {
             assert_eq!(
@@ -618,7 +618,7 @@ fn each_program_works() {
 fn nothing_dangerous_passes() {
     for (call, purpose) in DANGEROUS {
         for name in NAMES {
-            let verdict = decide(&preset(name).policy, call);
+            let verdict = decide(preset(name).policies.default(), call);
             assert_eq!(
                 verdict.is_ok(),
                 purpose.contains(&name),
@@ -633,7 +633,10 @@ fn nothing_dangerous_passes() {
 fn root_on_the_host_is_told() {
     for preset in PRESETS {
         let root = preset.doc.contains("root on the host");
-        let warned = settings(&[("PRESET", preset.name)]).policy.root_on_host();
+        let warned = settings(&[("PRESET", preset.name)])
+            .policies
+            .default()
+            .root_on_host();
         assert_eq!(warned.is_some(), root, "{}: {warned:?}", preset.name);
         assert!(warned.is_none_or(|text| text.contains(&format!("PRESET={} (", preset.name))));
     }
@@ -645,8 +648,10 @@ fn each_is_a_subset_of_its_documented_sections() {
         let sections = of(DOCUMENTED, name)
             .split_whitespace()
             .map(|name| (name, "1"));
-        let sections = settings(&sections.collect::<Vec<_>>()).policy;
-        let policy = preset(name).policy;
+        let sections = settings(&sections.collect::<Vec<_>>())
+            .policies
+            .into_default();
+        let policy = preset(name).policies.into_default();
         let mut fewer = 0;
         for call in api() {
             let (mine, theirs) = (decide(&policy, &call), decide(&sections, &call));
@@ -665,15 +670,17 @@ fn presets_add_up_and_a_deny_takes_away() {
     let [one, other] = ["traefik", "autoheal"].map(preset);
     let both = preset("traefik, autoheal");
     for call in api() {
-        let alone = [&one, &other].map(|one| decide(&one.policy, &call).is_ok());
-        let verdict = decide(&both.policy, &call);
+        let alone = [&one, &other].map(|one| decide(one.policies.default(), &call).is_ok());
+        let verdict = decide(both.policies.default(), &call);
         assert_eq!(
             verdict.is_ok(),
             alone.contains(&true),
             "{call}: {verdict:?}"
         );
     }
-    let policy = settings(&[("PRESET", "dozzle"), ("DENY_LOGS", "1")]).policy;
+    let policy = settings(&[("PRESET", "dozzle"), ("DENY_LOGS", "1")])
+        .policies
+        .into_default();
     assert_eq!(
         decide(&policy, "GET /containers/x/logs"),
         Err("DENY_LOGS is set; unset it to allow this request".to_owned())
@@ -705,7 +712,7 @@ proptest! {
             let presets = presets.join(",");
             let mut env: Vec<(&str, &str)> = variables.iter().chain(more).map(|name| (*name, "1")).collect();
             env.push(("PRESET", &presets));
-            settings(&env).policy
+            settings(&env).policies.into_default()
         };
         let (one, other, denied) = (load(&presets, &[]), load(&shuffled, &[]), load(&presets, &[deny]));
         for call in api() {
@@ -720,7 +727,7 @@ proptest! {
 #[test]
 fn a_preset_brings_no_defaults() {
     let allowed = |env: &[(&str, &str)]| {
-        let policy = settings(env).policy;
+        let policy = settings(env).policies.into_default();
         let calls = [
             "GET /events",
             "GET /_ping",
@@ -749,7 +756,10 @@ fn a_preset_brings_no_defaults() {
         let on = allowed(&[kuma, (section, "0")]);
         assert_eq!(on, [section != "EVENTS", true, true, false], "{section}");
     }
-    let remedy = decide(&settings(&[kuma]).policy, "GET /containers/x/logs");
+    let remedy = decide(
+        settings(&[kuma]).policies.default(),
+        "GET /containers/x/logs",
+    );
     assert_eq!(remedy, Err("set ALLOW_LOGS=1".to_owned()));
 }
 
@@ -757,18 +767,19 @@ fn a_preset_brings_no_defaults() {
 fn a_profile_may_name_a_preset() {
     let profile = settings(&[("PROFILE", "dozzle")]);
     for call in api() {
-        let verdict = decide(&profile.policy, &call);
-        let same = decide(&preset("dozzle").policy, &call);
+        let verdict = decide(profile.policies.default(), &call);
+        let same = decide(preset("dozzle").policies.default(), &call);
         assert_eq!(verdict.is_ok(), same.is_ok(), "{call}: {verdict:?}");
     }
-    let ping = decide(&profile.policy, "HEAD /_ping");
+    let ping = decide(profile.policies.default(), "HEAD /_ping");
     assert_eq!(ping, Ok("PROFILE=dozzle".to_owned()));
     // A built-in profile of that name is what it names, and allows what it allows there.
     let profile = settings(&[("PROFILE", "traefik")]);
     assert!(
-        profile.policy.sources.profile.built_in && profile.policy.sources.profile.preset.is_none()
+        profile.policies.default().sources.profile.built_in
+            && profile.policies.default().sources.profile.preset.is_none()
     );
-    assert!(decide(&profile.policy, "HEAD /_ping").is_err());
+    assert!(decide(profile.policies.default(), "HEAD /_ping").is_err());
 }
 
 fn dockgate(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
@@ -821,9 +832,11 @@ fn what_is_shown_means_the_same() {
         let (code, shown, err) = dockgate(&["presets", name], &[]);
         assert_eq!((code, err.as_str()), (0, ""));
         let load = |heading| settings(&pasted(&shown, heading));
-        let policy = load("As a preset:").policy;
-        let actions = load("The same as actions:").policy;
-        let sections = load("The closest section variables:").policy;
+        let policy = load("As a preset:").policies.into_default();
+        let actions = load("The same as actions:").policies.into_default();
+        let sections = load("The closest section variables:")
+            .policies
+            .into_default();
         let regexes = pasted(&shown, "As regexes:");
         let regexes = regexes.into_iter().collect::<Snapshot>().of_process_1();
         let regexes = Settings::load(&regexes).expect("a configuration that starts");
@@ -832,7 +845,7 @@ fn what_is_shown_means_the_same() {
             [],
             "clients of other containers can connect"
         );
-        let regexes = regexes.policy;
+        let regexes = regexes.policies.into_default();
         let mut wider = BTreeSet::new();
         for call in api() {
             let own = decide(&policy, &call).is_ok();
@@ -919,7 +932,7 @@ fn the_compose_examples_start() {
             .iter()
             .find(|(name, _)| *name == "PRESET")
             .map_or("autoheal", |one| one.1);
-        let policy = settings(&env).policy;
+        let policy = settings(&env).policies.into_default();
         let lines = of(CALLS, preset).lines().map(str::trim);
         for call in lines.filter(|line| !line.is_empty()) {
             if let Err(remedy) = decide(&policy, call) {

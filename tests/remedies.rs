@@ -41,7 +41,7 @@ impl Policies {
 
     /// What would allow the request, or nothing if it is allowed.
     fn remedy(&mut self, environment: &Environment, request: &Request) -> Option<String> {
-        let policy = &self.of(environment).policy;
+        let policy = self.of(environment).policies.default();
         match policy.decide(request.target(), request.body) {
             Verdict::Allow(_) => None,
             Verdict::Deny(denial) | Verdict::WouldDeny(_, denial) => {
@@ -220,7 +220,13 @@ fn follow(
                 let brings = brings.replace(" and ", ", ");
                 for name in brings.split(", ").filter(|name| !name.is_empty()) {
                     assert!(
-                        policies.of(&with).policy.sources.grants.on(name),
+                        policies
+                            .of(&with)
+                            .policies
+                            .default()
+                            .sources
+                            .grants
+                            .on(name),
                         "{name}: {context}"
                     );
                     count("what comes with it");

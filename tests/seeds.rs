@@ -154,7 +154,7 @@ fn allows(settings: &Settings, request: &str) -> bool {
     let (method, target) = request.split_once(' ').expect("a method");
     let target = Target::from_line(method, target).expect("a clean target");
     matches!(
-        settings.policy.decide(target, Body::Other),
+        settings.policies.default().decide(target, Body::Other),
         Verdict::Allow(_)
     )
 }

@@ -65,7 +65,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     // With nothing set, the defaults of the section variables count.
-    if settings.policy.sources.grants.active {
+    if settings.policies.default().sources.grants.active {
         return;
     }
     let flag = |prefix: &str| {

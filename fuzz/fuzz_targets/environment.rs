@@ -72,7 +72,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(settings.process.max_connections, read.max_connections);
     assert_eq!(settings.process.shutdown_grace, read.shutdown_grace);
     assert_eq!(settings.process.log_level, read.log_level);
-    let _ = (settings.summary(), settings.policy.root_on_host());
+    let _ = (settings.summary(), settings.policies.default().root_on_host());
     grants_agree(&block, &settings);
 });
 
@@ -208,7 +208,7 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
         })
     };
     for (name, _) in VARIABLES {
-        assert_eq!(settings.policy.sources.grants.on(name), on(name), "{name}");
+        assert_eq!(settings.policies.default().sources.grants.on(name), on(name), "{name}");
     }
     for row in ROWS.iter().filter(|row| row.section != "NONE") {
         let path = row.path.replace("{id}", "c1").replace("{name}", "c1");

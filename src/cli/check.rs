@@ -28,7 +28,7 @@ pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
 /// What `check` prints.
 fn table(settings: &Settings) -> String {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };
-    let sources = &settings.policy.sources;
+    let sources = &settings.policies.default().sources;
     let grants = &sources.grants;
     let from = |variable: &str| match grants.switch(variable).and_then(|one| one.value.as_deref()) {
         Some(value) => format!("{variable}={}", printable(value)),
@@ -62,7 +62,7 @@ fn table(settings: &Settings) -> String {
             rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            let besides = settings.policy.granted_besides(action);
+            let besides = settings.policies.default().granted_besides(action);
             let effect = match (grants.on(action.allow), grants.on(action.deny)) {
                 (_, true) => "denied".to_owned(),
                 (true, false) => "allow".to_owned(),
@@ -141,7 +141,8 @@ fn table(settings: &Settings) -> String {
         line(&mut text, format_args!("{severity}: {diagnostic}"));
     }
     for warning in settings
-        .policy
+        .policies
+        .default()
         .root_on_host()
         .into_iter()
         .chain(sources.unprotected.map(|why| why.to_string()))

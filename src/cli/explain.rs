@@ -48,7 +48,10 @@ pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
 fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
     match Target::from_line(method, path_of(path)) {
         Ok(target) => {
-            let verdict = settings.policy.decide(target.clone(), Body::Empty);
+            let verdict = settings
+                .policies
+                .default()
+                .decide(target.clone(), Body::Empty);
             let text = verdict.to_string();
             let printed = print(&format!("{text}\n"));
             for warning in settings.warnings_about(&target) {

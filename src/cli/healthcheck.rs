@@ -40,7 +40,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
-            if let Some(why) = settings.policy.sources.unprotected {
+            if let Some(why) = settings.policies.default().sources.unprotected {
                 // Whether it is healthy, its exit code says.
                 let _ = print(&format!("{why}\n"));
             }

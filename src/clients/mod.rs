@@ -169,12 +169,28 @@ impl<P> Rules<P> {
         Lookup::NoRule
     }
 
+    /// Whether there are none, so that every client has its endpoint's policy.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rules in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Rule<P>> {
+        self.0.iter()
+    }
+
     /// All host names, which are to be looked up from time to time.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|rule| match &rule.who {
             Who::From(list) => list.hosts.iter().map(String::as_str),
             Who::User(_) | Who::Group(_) => [].iter().map(String::as_str),
         })
+    }
+}
+
+impl<P> Default for Rules<P> {
+    fn default() -> Rules<P> {
+        Rules(Vec::new())
     }
 }
 

@@ -263,7 +263,7 @@ mod tests {
         ] {
             let told = format!("a client can become root on the host: {variable} ({CREATE})");
             assert_eq!(
-                good(&[(variable, value)]).policy.root_on_host(),
+                good(&[(variable, value)]).policies.default().root_on_host(),
                 Some(told),
                 "{value}"
             );
@@ -274,7 +274,11 @@ mod tests {
             r"POST /v[0-9.]+/containers/create(\?.*)?",
         ] {
             let told = format!("a client can become root on the host: profile line 1 ({CREATE})");
-            assert_eq!(profile(line).policy.root_on_host(), Some(told), "{line}");
+            assert_eq!(
+                profile(line).policies.default().root_on_host(),
+                Some(told),
+                "{line}"
+            );
         }
         for line in [
             r"POST /v1.41/containers/create\?name=[a-z]+",
@@ -285,11 +289,15 @@ mod tests {
             let told = format!(
                 "a client can become root on the host: profile line 1 with a query ({CREATE})"
             );
-            assert_eq!(profile(line).policy.root_on_host(), Some(told), "{line}");
+            assert_eq!(
+                profile(line).policies.default().root_on_host(),
+                Some(told),
+                "{line}"
+            );
         }
         let many = good(&[("SP_ALLOW_POST", "/(exec/.*|containers/create|build|_ping)")]);
         assert_eq!(
-            many.policy.root_on_host().unwrap(),
+            many.policies.default().root_on_host().unwrap(),
             format!(
                 "a client can become root on the host: SP_ALLOW_POST (a build runs code as root \
                  and can join the host's network; {CREATE}; a command can run as root in any \
@@ -308,11 +316,12 @@ mod tests {
                 ("DENY_CREATE", "1"),
             ],
         ] {
-            assert_eq!(good(env).policy.root_on_host(), None, "{env:?}");
+            assert_eq!(good(env).policies.default().root_on_host(), None, "{env:?}");
         }
         assert_eq!(
             profile("POST /containers/[^/?]+/start")
-                .policy
+                .policies
+                .default()
                 .root_on_host(),
             None
         );
@@ -334,7 +343,7 @@ mod tests {
                 "CONTAINERS and SP_ALLOW_GET leave",
             ),
         ] {
-            let note = good(env).policy.files_readable().unwrap();
+            let note = good(env).policies.default().files_readable().unwrap();
             let rest = note
                 .strip_prefix(origin)
                 .unwrap_or_else(|| panic!("{note}"));
@@ -346,7 +355,8 @@ mod tests {
         }
         assert_eq!(
             profile(r"GET|HEAD /v1\.[0-9]+/containers/[^/?]+/archive(\?.*)?")
-                .policy
+                .policies
+                .default()
                 .files_readable()
                 .unwrap(),
             "profile line 1 leaves the contents of files readable (GET /containers/{id}/archive, \
@@ -357,7 +367,11 @@ mod tests {
             &[("SP_ALLOW_GET", ".*"), ("SP_ALLOW_POST", ".*")],
             &[("SP_ALLOW_POST", ".*/archive")],
         ] {
-            assert_eq!(good(env).policy.files_readable(), None, "{env:?}");
+            assert_eq!(
+                good(env).policies.default().files_readable(),
+                None,
+                "{env:?}"
+            );
         }
     }
 }

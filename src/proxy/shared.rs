@@ -37,12 +37,12 @@ impl Shared {
         strangers: usize,
     ) -> Self {
         Self {
-            policy: Arc::clone(&settings.policy.compiled),
+            policy: Arc::clone(&settings.policies.default().compiled),
             admission: settings
                 .clients
                 .clone()
                 .map(|list| Admission::new(list, strangers)),
-            log_requests: settings.policy.sources.profile.log_requests,
+            log_requests: settings.policies.default().sources.profile.log_requests,
             learner,
             socket_path: settings.engine.clone(),
             slots: Arc::new(Semaphore::new(connections)),

@@ -2,7 +2,7 @@ use dockgate::config::Settings;
 use dockgate::policy::{Policy, Unprotected};
 
 pub fn give_up(policy: Policy, settings: Settings) -> Policy {
-    let _ = (Unprotected::DryRun, &settings.policy.sources.unprotected);
+    let _ = (Unprotected::DryRun, &settings.policies.default().sources.unprotected);
     policy.unprotected(Unprotected::DryRun)
 }
 

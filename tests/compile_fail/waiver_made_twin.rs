@@ -2,8 +2,8 @@ use dockgate::config::Settings;
 use dockgate::policy::{Policy, Unprotected};
 
 pub fn give_up(policy: Policy, settings: Settings) -> Policy {
-    let _ = (Unprotected::DryRun, &settings.policy.sources.unprotected);
-    policy.unprotected(settings.policy.sources.unprotected.expect("a waiver"))
+    let _ = (Unprotected::DryRun, &settings.policies.default().sources.unprotected);
+    policy.unprotected(settings.policies.default().sources.unprotected.expect("a waiver"))
 }
 
 fn main() {}

@@ -14,14 +14,16 @@ use std::time::Duration;
 use super::diagnostics::{Diagnostic, Severity};
 use super::dialect::Source;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
+use super::file::Loaded;
 use super::listen::Listen;
 use super::names;
 use super::paths::{self, shown_path};
+use super::policies::{Policies, PolicyId};
 use super::snapshot::Snapshot;
-use super::sources::{ConfiguredPolicy, Sources};
+use super::sources::Sources;
 use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
-use crate::clients::AllowFrom;
+use crate::clients::{AllowFrom, Rules};
 use crate::policy::{printable, value_reading};
 
 /// What dockgate runs with.
@@ -35,8 +37,10 @@ pub struct Settings {
     pub endpoints: Vec<Endpoint>,
     /// Who may connect by TCP; everybody if there is no list.
     pub clients: Option<AllowFrom>,
+    /// Which clients have which policy; others have their endpoint's. Empty without a file.
+    pub rules: Rules<PolicyId>,
     /// The decisions, and what they are made of.
-    pub policy: ConfiguredPolicy,
+    pub policies: Policies,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
     /// The variables that are used for nothing, of an environment that was made for dockgate alone.
@@ -71,6 +75,21 @@ pub struct Endpoint {
     pub listen: Listen,
     /// The mode of the socket.
     pub mode: u32,
+    /// The policy of clients that no rule is for.
+    pub policy: PolicyId,
+}
+
+/// What a reload brings, all of it or nothing.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// The decisions. IDs stand for the same names as before.
+    pub policies: Policies,
+    /// Which clients have which policy.
+    pub rules: Rules<PolicyId>,
+    /// What differs and holds only for a process that is started anew: `endpoints`.
+    pub needs_restart: Vec<String>,
+    /// Mistakes that do not keep it from being used.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Settings {
@@ -102,7 +121,8 @@ impl Settings {
                     engine: engine.clone(),
                     endpoints,
                     clients: asked.clients,
-                    policy,
+                    rules: Rules::default(),
+                    policies: Policies::new(policy),
                     warnings: diagnostics,
                     unused: if in_container {
                         names::unused(snapshot)
@@ -117,6 +137,35 @@ impl Settings {
             }
         };
         Ok(settings)
+    }
+
+    /// What the files say now, to be compared with another look. `None`: there are none.
+    pub fn look(&self) -> Option<Loaded> {
+        None
+    }
+
+    /// Reads the policies and rules once more, from what one look saw of the files.
+    ///
+    /// # Errors
+    /// All mistakes, with the warnings. What held goes on to hold.
+    pub fn reload(
+        &self,
+        _current: &Policies,
+        snapshot: &Snapshot,
+        _look: Option<Loaded>,
+    ) -> Result<Reloaded, Vec<Diagnostic>> {
+        let Settings {
+            policies,
+            rules,
+            warnings,
+            ..
+        } = Settings::load(snapshot)?;
+        Ok(Reloaded {
+            policies,
+            rules,
+            needs_restart: Vec::new(),
+            warnings,
+        })
     }
 }
 
@@ -222,7 +271,13 @@ fn endpoints(
         _ => *own_mode.get()?,
     };
     let endpoints = listen.into_iter();
-    Some(endpoints.map(|listen| Endpoint { listen, mode }).collect())
+    let policy = PolicyId::DEFAULT;
+    let endpoint = |listen| Endpoint {
+        listen,
+        mode,
+        policy,
+    };
+    Some(endpoints.map(endpoint).collect())
 }
 
 fn disable_ipv6(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> bool {

@@ -11,7 +11,7 @@ impl Settings {
     /// What is granted and which engine it guards, in a few lines. Where it really listens is told
     /// by who listens.
     pub fn summary(&self) -> Vec<String> {
-        let sources = &self.policy.sources;
+        let sources = &self.policies.default().sources;
         let mut lines = sources.granted();
         if let Some(why) = sources.unprotected {
             // What the variables grant is not what is allowed then.
@@ -31,7 +31,10 @@ impl Settings {
 
     /// What is worth knowing at start, and no mistake.
     pub fn notes(&self) -> impl Iterator<Item = String> {
-        let notes = [self.used_for_nothing(), self.policy.files_readable()];
+        let notes = [
+            self.used_for_nothing(),
+            self.policies.default().files_readable(),
+        ];
         notes.into_iter().flatten()
     }
 

@@ -41,6 +41,7 @@ fn defaults_are_as_documented() {
             fallback_v4: true,
         },
         mode: 0o660,
+        policy: PolicyId::DEFAULT,
     };
     assert_eq!(settings.endpoints, [everywhere]);
     assert_eq!(settings.engine, Path::new("/var/run/docker.sock"));
@@ -284,7 +285,8 @@ fn a_deny_that_would_not_deny_is_refused() {
     for value in ["0", "", "false", "no", "off", "00"] {
         assert!(
             !good(&[("DENY_EXEC", value)])
-                .policy
+                .policies
+                .default()
                 .sources
                 .grants
                 .on("DENY_EXEC"),
@@ -317,7 +319,7 @@ fn a_deny_wins_over_its_allow_and_says_so() {
 
 #[test]
 fn reading_files_without_post_is_noted_with_what_closes_it() {
-    let note = |env: &[(&str, &str)]| good(env).policy.files_readable();
+    let note = |env: &[(&str, &str)]| good(env).policies.default().files_readable();
     assert_eq!(
         note(&[("CONTAINERS", "1"), ("IMAGES", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, \
@@ -348,7 +350,8 @@ fn values_that_are_not_utf_8_do_no_harm() {
     assert!(
         one("CONTAINERS")
             .unwrap()
-            .policy
+            .policies
+            .default()
             .sources
             .grants
             .on("CONTAINERS")
@@ -409,7 +412,7 @@ fn the_summary_tells_what_is_granted() {
         ]
     );
     assert_eq!(
-        settings.policy.root_on_host().unwrap(),
+        settings.policies.default().root_on_host().unwrap(),
         "a client can become root on the host: \
          BUILD (a build runs code as root and can join the host's network)"
     );
@@ -422,10 +425,14 @@ fn the_summary_tells_what_is_granted() {
             "engine: /var/run/docker.sock",
         ]
     );
-    assert_eq!(good(&[("POST", "1")]).policy.root_on_host(), None);
+    assert_eq!(
+        good(&[("POST", "1")]).policies.default().root_on_host(),
+        None
+    );
     assert_eq!(
         good(&[("CONTAINERS", "1"), ("EXEC", "1")])
-            .policy
+            .policies
+            .default()
             .root_on_host(),
         None
     );

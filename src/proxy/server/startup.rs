@@ -91,7 +91,8 @@ pub fn serve_and_tell(
     listening: impl FnOnce(&[&str]),
 ) -> Result<End, NotStarted> {
     // That nothing is being protected is said at every level.
-    let quietest = (settings.policy.sources.unprotected).map_or(LogLevel::Emerg, |_| LogLevel::Err);
+    let quietest = (settings.policies.default().sources.unprotected)
+        .map_or(LogLevel::Emerg, |_| LogLevel::Err);
     let process = &settings.process;
     log_writer::init(levels(process.log_level.min(quietest)), process.log_json);
     for warning in &settings.warnings {
@@ -106,10 +107,10 @@ pub fn serve_and_tell(
     for note in settings.notes() {
         log::info!("{note}");
     }
-    if let Some(warning) = settings.policy.root_on_host() {
+    if let Some(warning) = settings.policies.default().root_on_host() {
         log::warn!("{warning}");
     }
-    if let Some(why) = settings.policy.sources.unprotected {
+    if let Some(why) = settings.policies.default().sources.unprotected {
         log::error!("{why}");
     }
     let result = start(&settings, listening);
@@ -136,7 +137,7 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let unprotected = settings.policy.sources.unprotected;
+    let unprotected = settings.policies.default().sources.unprotected;
     let learns = unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
     // Before there is anything that a signal would leave behind.

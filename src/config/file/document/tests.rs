@@ -370,11 +370,12 @@ fn policies_are_named_and_hold_variables() {
     );
 }
 
-/// Every flag's variable belongs to the process.
+/// Every setting that a new value needs a restart for belongs to the process.
 #[test]
 fn no_setting_of_the_process_is_a_policy_s() {
-    for flag in crate::config::FLAGS {
-        let text = format!("policies: {{a: {{{}: 1}}}}", flag.variable);
+    let settings = crate::config::SETTINGS.iter();
+    for setting in settings.filter(|one| one.restart && one.supported && one.name != "DRY_RUN") {
+        let text = format!("policies: {{a: {{{}: 1}}}}", setting.name);
         let mistakes = mistakes(&[&text]);
         assert!(mistakes[0].contains("whole process"), "{mistakes:?}");
     }
