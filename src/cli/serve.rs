@@ -33,7 +33,7 @@ pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
         Ok(settings) => settings,
         Err(diagnostics) => return refuse(&diagnostics),
     };
-    match proxy::serve(settings) {
+    match proxy::serve(settings, environment) {
         Ok(End::Signal) => OK,
         Ok(End::Watchdog) => ENGINE_GONE,
         Err(error) => {

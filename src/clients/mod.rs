@@ -40,6 +40,11 @@ impl Identity {
         Identity(Known::Address(address.to_canonical()))
     }
 
+    /// A client on a Unix socket of which the kernel says nothing: no rule is for it.
+    pub fn unknown() -> Identity {
+        Identity::process(NO_ID, [])
+    }
+
     /// A client on a Unix socket: its user, and all of its groups.
     pub fn process(user: u32, groups: impl IntoIterator<Item = u32>) -> Identity {
         let is_one = |id: &u32| ![OVERFLOW_ID, NO_ID].contains(id);
@@ -177,6 +182,16 @@ impl<P> Rules<P> {
     /// The rules in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Rule<P>> {
         self.0.iter()
+    }
+
+    /// The same rules with what `policy` makes of each policy.
+    pub fn map<Q>(&self, policy: impl Fn(&P) -> Q) -> Rules<Q> {
+        let rules = self.0.iter();
+        let mapped = rules.map(|rule| Rule {
+            who: rule.who.clone(),
+            policy: policy(&rule.policy),
+        });
+        mapped.collect()
     }
 
     /// All host names, which are to be looked up from time to time.

@@ -20,6 +20,16 @@ pub enum Verdict {
     Deny(Denial),
 }
 
+impl Verdict {
+    /// What was decided on.
+    pub fn target(&self) -> &Target {
+        match self {
+            Verdict::Allow(permit) | Verdict::WouldDeny(permit, _) => permit.target(),
+            Verdict::Deny(denial) => denial.target(),
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,16 +1,20 @@
 //! One client's connection: who it is, its two sockets, and where its request stands.
 //!
 //! It has one request at a time and one connection to the engine, which no other client shares. A
-//! request holds its client, never the other way round: else neither would ever be dropped.
+//! request holds its client, never the other way round: else neither would ever be dropped. What of
+//! a request may be decided on again, after a reload, is here as long as it is under way.
 
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::shared::Shared;
 use super::upstream::{UploadState, Upstream};
 use super::wire::ClientLink;
-use crate::observe::access::{Counters, Peer};
+use crate::api::Target;
+use crate::clients::Identity;
+use crate::observe::access::{Counters, Explanation, Peer};
+use crate::policy::Body;
 
 /// One client's connection.
 #[derive(Debug)]
@@ -19,6 +23,10 @@ pub(super) struct Client {
     pub shared: Arc<Shared>,
     /// Who it is.
     pub peer: Peer,
+    /// The same as rules have it.
+    pub identity: Identity,
+    /// Where it has connected, as a place among the endpoints.
+    pub endpoint: usize,
     /// The same as the log has it: written once, not for each request.
     pub peer_text: Arc<str>,
     /// Its socket.
@@ -27,6 +35,12 @@ pub(super) struct Client {
     pub upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
     phase: AtomicU8,
+    /// What was allowed.
+    asked: Mutex<Option<(Target, Body)>>,
+    /// Why that is not allowed any more, until the client has been told.
+    denial: Mutex<Option<Explanation>>,
+    /// Whether it is not.
+    denied: AtomicBool,
 }
 
 /// Where a connection's request stands.
@@ -43,21 +57,64 @@ pub(super) enum Phase {
 
 impl Client {
     /// A connection that has sent nothing yet.
-    pub(super) fn new(shared: Arc<Shared>, peer: Peer, link: Arc<ClientLink>) -> Arc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        peer: Peer,
+        endpoint: usize,
+        link: Arc<ClientLink>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             shared,
             peer,
+            identity: link.socket.identity(peer),
+            endpoint,
             peer_text: peer.to_string().into(),
             link,
             upload: Arc::default(),
             upstream: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),
+            asked: Mutex::default(),
+            denial: Mutex::default(),
+            denied: AtomicBool::new(false),
         })
     }
 
     /// The engine's connection, kept for its next request.
     pub(super) fn upstream(&self) -> MutexGuard<'_, Option<Upstream>> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was allowed of its request that is under way.
+    pub(super) fn asked(&self) -> MutexGuard<'_, Option<(Target, Body)>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn denial(&self) -> MutexGuard<'_, Option<Explanation>> {
+        self.denial.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was allowed is not allowed any more.
+    pub(super) fn deny(&self, why: Explanation) {
+        *self.denial() = Some(why);
+        self.denied.store(true, Relaxed);
+    }
+
+    /// Whether what was allowed is not allowed any more.
+    pub(super) fn is_denied(&self) -> bool {
+        self.denied.load(Relaxed)
+    }
+
+    /// Why it is not, once.
+    pub(super) fn take_denial(&self) -> Option<Explanation> {
+        self.denial().take()
+    }
+
+    /// There is no request.
+    pub(super) fn asks_nothing(&self) {
+        *self.asked() = None;
+        if self.denied.swap(false, Relaxed) {
+            *self.denial() = None;
+        }
     }
 
     /// Cuts the engine's connection, if there is one.

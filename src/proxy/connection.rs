@@ -7,14 +7,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::client::{Client, Phase};
 use super::respond;
+use super::rulebook;
 use super::service::{self, Handover, HandoverSlot};
 use super::serving::{self, Answering};
 use super::wire::{self, Notice, Refusal};
-use crate::observe::access::{Part, Reason, Record};
+use crate::observe::access::{DENIED_NOW, Explanation, Part, Reason, Record};
 
 /// After a client's FIN the engine may be silent for this long until its request is given up.
 const FIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +23,8 @@ const FIN_PATIENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_millis(500);
 /// How often a silence is looked at until it counts.
 const LOOKS: u32 = 10;
+/// What is under way at a reload may end by itself for so long, before it is decided on again.
+const AFTER_RELOAD: Duration = Duration::from_secs(1);
 
 /// How far the shutdown is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +39,26 @@ pub(super) enum Stage {
     Over,
 }
 
+/// What every connection hears of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    /// How far the shutdown is.
+    pub stage: Stage,
+    /// How often another rulebook was put in force.
+    pub reloads: u64,
+}
+
+impl Default for Now {
+    fn default() -> Self {
+        Now {
+            stage: Stage::Open,
+            reloads: 0,
+        }
+    }
+}
+
 /// Serves `client` until its socket is closed.
-pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage>) {
+pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
     let link = &client.link;
     let slot = &HandoverSlot::default();
     let mut connection = {
@@ -48,7 +69,8 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
         Box::pin(serving::serve(&serving::http_1(), link, answer))
     };
     let (mut fin, mut told) = (false, false);
-    let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(pending());
+    let (mut reloads, mut again) = (now.borrow().reloads, None);
+    let mut over: Pin<Box<dyn Future<Output = Over> + Send>> = Box::pin(pending());
     let ended = loop {
         tokio::select! {
             biased;
@@ -68,23 +90,44 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
                 true => fin = true,
                 false => break None,
             },
-            () = told_to_close(&mut stages), if !told => {
-                told = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = &mut over => break None,
+            news = hear(&mut now, &mut reloads), if !told => match news {
+                News::Close => {
+                    told = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                News::Reloaded => Again::at_reload(&mut again, &client),
+            },
+            ended = &mut over => match ended {
+                Over::Denied(why) if client.is_in(Phase::Waiting) && !client.is_denied() => {
+                    // It gets its 403 when the connection is polled, and ends in any case.
+                    client.deny(why);
+                    again = Some(Again::of(&client));
+                }
+                Over::Denied(why) => {
+                    client.deny(why);
+                    break None;
+                }
+                Over::Unneeded => break None,
+            },
         }
         // Boxed, since few connections come to it.
-        over = Box::pin(is_over(Arc::clone(&client), fin, told));
+        over = Box::pin(is_over(Arc::clone(&client), fin, told, again));
     };
     // Taken in any case: a tunnel that hyper has not handed over yet ends before the connection.
     let handover = slot.take();
     let Some(ended) = ended else { return };
     let unread = {
         let stop = async {
-            // One after the other: what was silent long ago may be busy now.
-            told_to_close(&mut stages).await;
-            silent(&client).await;
+            let mut reloaded = now.clone();
+            let idle = async {
+                // One after the other: what was silent long ago may be busy now.
+                told_to_close(&mut now).await;
+                silent(&client).await;
+            };
+            tokio::select! {
+                () = idle => "idle at shutdown",
+                () = denied_by_reload(&client, &mut reloaded, reloads, again) => DENIED_NOW,
+            }
         };
         // Boxed, only connections that are tunnels hold the room of one.
         match (handover, ended) {
@@ -110,7 +153,7 @@ pub(super) async fn serve(client: Arc<Client>, mut stages: watch::Receiver<Stage
             tokio::select! {
                 () = link.socket.linger() => {}
                 () = async {
-                    told_to_close(&mut stages).await;
+                    told_to_close(&mut now).await;
                     sleep(SILENCE).await;
                 } => {}
             }
@@ -156,18 +199,122 @@ fn said_by_hyper(e: &hyper::Error) -> Option<Refusal> {
     ))
 }
 
-/// Waits until nobody needs the connection any more, behind the client's FIN or when it was told to
-/// close.
-async fn is_over(client: Arc<Client>, fin: bool, told: bool) {
-    tokio::select! {
-        () = client.link.socket.reset(), if fin => {}
-        () = given_up(&client), if fin => {}
-        () = silent(&client), if told => {}
+/// What a connection hears.
+enum News {
+    /// To close.
+    Close,
+    /// Another rulebook is in force.
+    Reloaded,
+}
+
+/// Waits for news; `reloads` are those that were heard.
+async fn hear(now: &mut watch::Receiver<Now>, reloads: &mut u64) -> News {
+    let heard = *reloads;
+    let is_news = |now: &Now| now.stage >= Stage::Closing || now.reloads != heard;
+    match now.wait_for(is_news).await.map(|now| *now) {
+        Ok(Now { stage, reloads: n }) if stage < Stage::Closing => {
+            *reloads = n;
+            News::Reloaded
+        }
+        _ => News::Close,
     }
 }
 
-async fn told_to_close(stages: &mut watch::Receiver<Stage>) {
-    let _ = stages.wait_for(|stage| *stage >= Stage::Closing).await;
+/// A request that was under way at a reload.
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    /// Which of the connection's.
+    request: u64,
+    /// When it is decided on again.
+    at: Instant,
+}
+
+impl Again {
+    fn of(client: &Client) -> Again {
+        Again {
+            request: client.upload.request(),
+            at: Instant::now() + AFTER_RELOAD,
+        }
+    }
+
+    /// Notes the request that is under way. One that was already keeps its time.
+    fn at_reload(again: &mut Option<Again>, client: &Client) {
+        let request = client.upload.request();
+        *again = match *again {
+            _ if client.is_in(Phase::Idle) => None,
+            Some(noted) if noted.request == request && noted.at > Instant::now() => Some(noted),
+            _ => Some(Again::of(client)),
+        };
+    }
+
+    /// Waits until the policy that holds then denies what was under way; says why.
+    async fn denied(self, client: &Client) -> Explanation {
+        sleep_until(self.at).await;
+        let asked = match client.upload.request() == self.request {
+            true => client.asked().clone(),
+            false => None,
+        };
+        if let Some((target, body)) = asked
+            && let Some(why) = rulebook::denied_now(client, target, body).await
+            && client.upload.request() == self.request
+        {
+            return why;
+        }
+        pending().await
+    }
+}
+
+/// Waits until a reload has brought a policy that denies a tunnel.
+async fn denied_by_reload(
+    client: &Client,
+    now: &mut watch::Receiver<Now>,
+    mut reloads: u64,
+    mut again: Option<Again>,
+) {
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            why = async {
+                match again {
+                    Some(again) => again.denied(client).await,
+                    None => pending().await,
+                }
+            } => return client.deny(why),
+            news = hear(now, &mut reloads), if !closing => match news {
+                News::Reloaded => Again::at_reload(&mut again, client),
+                News::Close => closing = true,
+            },
+        }
+    }
+}
+
+/// Why a connection ends that could go on.
+enum Over {
+    /// Nobody needs it.
+    Unneeded,
+    /// What it is for is denied now.
+    Denied(Explanation),
+}
+
+/// Waits until nobody needs the connection any more, behind the client's FIN or when it was told to
+/// close, or until its request is denied.
+async fn is_over(client: Arc<Client>, fin: bool, told: bool, again: Option<Again>) -> Over {
+    let denied = async {
+        match again {
+            Some(again) => again.denied(&client).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = client.link.socket.reset(), if fin => Over::Unneeded,
+        () = given_up(&client), if fin => Over::Unneeded,
+        () = silent(&client), if told => Over::Unneeded,
+        why = denied => Over::Denied(why),
+    }
+}
+
+async fn told_to_close(now: &mut watch::Receiver<Now>) {
+    let _ = now.wait_for(|now| now.stage >= Stage::Closing).await;
 }
 
 /// Waits until the engine has sent nothing for [`FIN_PATIENCE`] although the client could take it.

@@ -16,7 +16,9 @@ use hyper::body::{Body, Frame, Incoming};
 use super::client::{Client, Phase};
 use super::respond;
 use super::upstream::EngineError;
+use crate::api::Target;
 use crate::observe::access::{Counters, Decision, End, EngineFault, Explanation, Reason, Record};
+use crate::policy;
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
 /// says so in the log.
@@ -55,9 +57,19 @@ impl InFlight {
         &self.client
     }
 
+    /// The policy that decided on it, where there are several.
+    pub(super) fn decided_by(&mut self, policy: Option<Arc<str>>) {
+        self.record.policy = policy;
+    }
+
     /// What the policy made of it.
     pub(super) fn decided(&mut self, decision: Decision) {
         self.record.decision = decision;
+    }
+
+    /// This of it was allowed.
+    pub(super) fn allowed(&self, target: Target, body: policy::Body) {
+        *self.client.asked() = Some((target, body));
     }
 
     /// Whether it only looks whether the engine is there, which is worth no line at info.
@@ -105,6 +117,12 @@ impl InFlight {
         response
     }
 
+    /// Says why it is not allowed any more, although the engine may have it.
+    pub(super) fn denied_now(mut self, why: &Explanation, close: bool) -> Response<String> {
+        self.record.end = End::Denied;
+        self.answer(why, close)
+    }
+
     /// Says why there is no answer: its body, if that was at fault, or else the engine.
     pub(super) fn unanswered(mut self, e: &EngineError, close: bool) -> Response<String> {
         match self.client.upload.fault() {
@@ -146,10 +164,14 @@ impl Drop for InFlight {
                 self.client.link.cut();
             }
             if matches!(self.record.end, End::Whole) {
-                self.record.end = End::Cut;
+                self.record.end = match self.client.is_denied() {
+                    true => End::Denied,
+                    false => End::Cut,
+                };
             }
         }
         self.record.sent = self.client.upload.head.is_whole();
+        self.client.asks_nothing();
         self.client.enter(Phase::Idle);
     }
 }

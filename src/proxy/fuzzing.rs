@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::client::Client;
-use super::connection::{self, Stage};
+use super::connection::{self, Now};
 use super::shared::Shared;
 use super::wire::{ClientLink, Socket};
 use crate::config::Settings;
@@ -17,7 +17,7 @@ use crate::observe::access::Peer;
 /// Serves `client` until it is closed.
 pub async fn serve_one(settings: &Settings, client: UnixStream) {
     let shared = Arc::new(Shared::new(settings, None, 1, 1));
-    let (_open, stages) = watch::channel(Stage::Open);
+    let (_open, stages) = watch::channel(Now::default());
     let link = ClientLink::new(Socket::Unix(client));
-    connection::serve(Client::new(shared, Peer::Unix(None), link), stages).await;
+    connection::serve(Client::new(shared, Peer::Unix(None), 0, link), stages).await;
 }

@@ -94,7 +94,7 @@ impl Hijack {
     pub(super) async fn run(
         self,
         answer: impl Future<Output = hyper::Result<()>>,
-        stop: impl Future<Output = ()>,
+        stop: impl Future<Output = &'static str>,
     ) -> bool {
         let Self { upstream, request } = self;
         let peer = Arc::clone(lock(&request).client());

@@ -27,6 +27,7 @@ mod listener;
 mod names;
 mod outgoing;
 mod respond;
+mod rulebook;
 mod server;
 mod service;
 mod serving;

@@ -4,7 +4,10 @@
 //! out is an answer: the request's record is written when its [`InFlight`] is dropped.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
@@ -15,10 +18,11 @@ use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
+use super::rulebook::{self, Ruling};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
-use crate::api::{Framing, Target};
-use crate::observe::access::{self, Decision, EngineFault};
+use crate::api::{Framing, Message, Target};
+use crate::observe::access::{self, Decision, EngineFault, Explanation};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Passage, Verdict};
 
@@ -69,31 +73,43 @@ pub(super) async fn answer(
         Ok(target) => target,
         Err(bad) => return Ok(flight.refused(bad.into(), true).map(Answer::own)),
     };
-    if flight.client().shared.log_requests {
-        log_request(&target);
-    }
     let ping = target.path() == b"/_ping" && is_read(request.method());
     let message = seen.message(&request, framing);
-    let permit = match flight.client().shared.policy.decide(target, message) {
-        Verdict::Allow(permit) => {
+    let ruling = match decide(flight.client(), target, message).await {
+        Ok(ruling) => ruling,
+        Err(why) => {
+            flight.is_health_check(own_check);
+            return Ok(flight.refused(why, unread).map(Answer::own));
+        }
+    };
+    flight.decided_by(ruling.policy);
+    let permit = match ruling.verdict {
+        Some(Verdict::Allow(permit)) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
             permit
         }
-        Verdict::WouldDeny(permit, denial) => {
+        Some(Verdict::WouldDeny(permit, denial)) => {
             flight.decided(Decision::WouldDeny((&denial).into()));
             permit
         }
-        Verdict::Deny(denial) => {
+        Some(Verdict::Deny(denial)) => {
             flight.is_health_check(own_check);
             return Ok(flight.refused((&denial).into(), unread).map(Answer::own));
+        }
+        None => {
+            flight.is_health_check(own_check);
+            let why = rulebook::refusal(flight.client().peer);
+            return Ok(flight.refused(why, unread).map(Answer::own));
         }
     };
     flight.is_health_check(own_check || ping && flight.client().peer.is_loopback());
     let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
-    if let Some(learner) = shared.learner.as_ref().filter(|_| !own_check) {
+    let learner = shared.learner.as_ref();
+    if let Some(learner) = learner.filter(|_| ruling.learns && !own_check) {
         learner.saw(permit.target(), permit.message().into());
     }
+    flight.allowed(permit.target().clone(), permit.message().into());
 
     let cleared = match permit.passage() {
         Passage::Stream(cleared) => cleared,
@@ -102,7 +118,6 @@ pub(super) async fn answer(
     };
     let switches = cleared.message().upgrade().is_some();
     let client_side = switches.then(|| hyper::upgrade::on(&mut request));
-    let target = cleared.target().clone();
     let (head, body) = request.into_parts();
     log_head("request", &head.headers);
     let http_11 = head.version == Version::HTTP_11;
@@ -112,11 +127,13 @@ pub(super) async fn answer(
     let upload = Upload::new(body, Arc::clone(state));
     let mut kept = flight.client().upstream().take();
     let engine = &shared.socket_path;
-    let mut response =
-        match upstream::send(&mut kept, engine, cleared, headers, upload, state).await {
-            Ok(response) => response,
-            Err(e) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
-        };
+    let sending = upstream::send(&mut kept, engine, cleared, headers, upload, state);
+    let sent = unless_denied(flight.client(), sending).await;
+    let mut response = match sent {
+        Ok(Ok(response)) => response,
+        Ok(Err(e)) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
+        Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
+    };
     log_head("answer", response.headers());
     flight.streams(response.status());
 
@@ -132,7 +149,11 @@ pub(super) async fn answer(
         return Ok(response.map(|_| Answer::Whole(None)));
     }
     let open_ended = is_open_ended(response.body());
-    let is_hijack = open_ended && hijack::is_hijack(&target, &response);
+    let is_hijack = open_ended && {
+        let asked = flight.client().asked();
+        let target = asked.as_ref().map(|(target, _)| target);
+        target.is_some_and(|target| hijack::is_hijack(target, &response))
+    };
     if !is_hijack {
         *flight.client().upstream() = kept.take();
     }
@@ -154,6 +175,48 @@ pub(super) async fn answer(
         request: flight,
         broken: None,
     }))
+}
+
+/// Decides on a request by the policy that holds for its client now.
+///
+/// # Errors
+/// Why that policy cannot be told.
+async fn decide(client: &Client, target: Target, message: Message) -> Result<Ruling, Explanation> {
+    let ruling = client
+        .shared
+        .rulebook
+        .load()
+        .decide(client, target, message);
+    let ruling = match ruling {
+        Ok(ruling) => ruling,
+        // Boxed, since few come to it.
+        Err(undecided) => Box::pin(rulebook::decide_in_time(client, undecided)).await?,
+    };
+    if ruling.logs_request
+        && let Some(verdict) = &ruling.verdict
+    {
+        log_request(verdict.target());
+    }
+    Ok(ruling)
+}
+
+/// What comes of `sending`, unless the request is denied meanwhile.
+///
+/// # Errors
+/// Why it is denied now.
+async fn unless_denied<T>(
+    client: &Client,
+    sending: impl Future<Output = T>,
+) -> Result<T, Explanation> {
+    let mut sending = pin!(sending);
+    // The connection's task says so, and polls this.
+    poll_fn(
+        |cx| match client.is_denied().then(|| client.take_denial()) {
+            Some(Some(why)) => Poll::Ready(Err(why)),
+            _ => sending.as_mut().poll(cx).map(Ok),
+        },
+    )
+    .await
 }
 
 /// What is asked for, if the request can be read in one way only.

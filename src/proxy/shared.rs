@@ -1,25 +1,24 @@
-//! What all connections share: the policy, who is let in, where the engine is, and the room there is.
-//! Nothing of it changes while dockgate runs.
+//! What all connections share: the policies, who is let in, where the engine is, and the room there
+//! is. Only the rulebook changes while dockgate runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::admission::Admission;
+use super::rulebook::Rulebook;
 use crate::config::Settings;
 use crate::learn::Learner;
-use crate::policy::Policy;
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Decides.
-    pub policy: Arc<Policy>,
+    /// Decides. Loaded once for each decision.
+    pub rulebook: ArcSwap<Rulebook>,
     /// Lets clients in; everybody if there is none.
     pub admission: Option<Admission>,
-    /// Whether each request is logged as a line of a profile.
-    pub log_requests: bool,
     /// Learns from what is forwarded, if that is wanted.
     pub learner: Option<Arc<Learner>>,
     /// The engine's socket.
@@ -37,12 +36,11 @@ impl Shared {
         strangers: usize,
     ) -> Self {
         Self {
-            policy: Arc::clone(&settings.policies.default().compiled),
+            rulebook: ArcSwap::from_pointee(Rulebook::new(settings)),
             admission: settings
                 .clients
                 .clone()
                 .map(|list| Admission::new(list, strangers)),
-            log_requests: settings.policies.default().sources.profile.log_requests,
             learner,
             socket_path: settings.engine.clone(),
             slots: Arc::new(Semaphore::new(connections)),

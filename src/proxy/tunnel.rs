@@ -49,9 +49,9 @@ impl Tunnel {
         }
     }
 
-    /// Moves bytes until both directions have ended, the client disconnected, or `stop` says so. True if
+    /// Moves bytes until both directions have ended, the client disconnected, or `stop` says why. True if
     /// the client may still be sending then.
-    pub(super) async fn run(self, stop: impl Future<Output = ()>) -> bool {
+    pub(super) async fn run(self, stop: impl Future<Output = &'static str>) -> bool {
         let Self {
             client,
             engine,
@@ -114,7 +114,7 @@ pub(super) async fn exchange(
     engine: &Socket,
     up: impl Future<Output = Result<(), Side>>,
     down: impl Future<Output = Result<(), &'static str>>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = &'static str>,
 ) -> Result<bool, &'static str> {
     let mut up = pin!(async {
         // An engine that reads no more may still have output: its refusal ends this half only.
@@ -143,7 +143,7 @@ pub(super) async fn exchange(
     tokio::select! {
         ended = both => ended,
         () = client.reset() => Err("the client reset the connection"),
-        () = stop => Err("idle at shutdown"),
+        why = stop => Err(why),
     }
 }
 

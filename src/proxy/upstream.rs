@@ -275,6 +275,11 @@ impl UploadState {
         self.fault.store(0, Relaxed);
     }
 
+    /// Which of the connection's requests it belongs to.
+    pub(super) fn request(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
     /// What was wrong with it, if the client broke it off or broke its framing.
     pub(super) fn fault(&self) -> Option<UploadFault> {
         let faults = [UploadFault::Early, UploadFault::Chunks].into_iter();

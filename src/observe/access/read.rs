@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::record::{
-    ALLOWED, DENIED, FAILED, NOT_ADMITTED, UNDECIDED, UNSENT, UploadFault, WOULD_DENY,
+    ALLOWED, DENIED, FAILED, NOT_ADMITTED, POLICY, POLICY_FOR, UNDECIDED, UNSENT, UploadFault,
+    WOULD_DENY,
 };
 use super::redact::{HIDDEN, pairs};
 
@@ -53,6 +54,10 @@ impl<'a> Logged<'a> {
         let received = field()?.strip_prefix("in=")?;
         let sent = field()?.strip_prefix("out=")?;
         let (took, decision) = (field()?, field()?);
+        let decision = match decision.strip_prefix(POLICY) {
+            Some(named) => named.split_once(' ')?.1,
+            None => decision,
+        };
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let is_peer = match peer.strip_prefix("unix") {
             Some("") => true,
@@ -66,7 +71,7 @@ impl<'a> Logged<'a> {
         let is = |start: &&str| decision.starts_with(*start);
         let verdict = match decision.strip_prefix(DENIED) {
             _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => LoggedVerdict::Passed,
-            Some(why) if status == "403" && !why.starts_with(NOT_ADMITTED) => LoggedVerdict::Denied,
+            Some(why) if status == "403" && !is_of_client(why) => LoggedVerdict::Denied,
             Some(_) => LoggedVerdict::None,
             None if is(&UNDECIDED) => LoggedVerdict::None,
             None => return None,
@@ -83,6 +88,11 @@ impl<'a> Logged<'a> {
             verdict,
         })
     }
+}
+
+/// Whether a denial is about who asked, whatever was asked.
+fn is_of_client(why: &str) -> bool {
+    why.starts_with(NOT_ADMITTED) || why.starts_with(POLICY_FOR)
 }
 
 /// A target without the parts of its query that were hidden whole: none of them had a value.

@@ -15,6 +15,11 @@ use crate::observe::log::ACCESS;
 
 /// How the text of [`NotAdmitted`](super::Reason::NotAdmitted) begins.
 pub const NOT_ADMITTED: &str = "clients at ";
+/// How the texts of [`NoPolicy`](super::Reason::NoPolicy) and
+/// [`PolicyUnknown`](super::Reason::PolicyUnknown) begin.
+pub const POLICY_FOR: &str = "the policy for ";
+/// How the name of a request's policy begins.
+pub(super) const POLICY: &str = "policy=";
 
 /// Who connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +67,8 @@ pub enum End {
     Whole,
     /// Its client left, or dockgate was stopped.
     Cut,
+    /// A reload brought a policy that denies it.
+    Denied,
     /// Its tunnel ended in this way.
     Tunnel(&'static str),
     /// Its body did not come whole.
@@ -109,6 +116,8 @@ pub struct Record {
     counters: Arc<Counters>,
     /// The answer's status, once there is one.
     pub status: Option<StatusCode>,
+    /// The policy that decided, where there are several.
+    pub policy: Option<Arc<str>>,
     /// What was decided, and by which rule.
     pub decision: Decision,
     /// How it ended.
@@ -130,6 +139,7 @@ impl Record {
             start: Instant::now(),
             counters,
             status: None,
+            policy: None,
             decision: Decision::None,
             end: End::Whole,
             sent: false,
@@ -178,6 +188,7 @@ impl Record {
         let remark = match &self.end {
             End::Whole => return [unsent, decided, why, "", "", ""],
             End::Cut => "cut before its end",
+            End::Denied => DENIED_NOW,
             End::Tunnel(how) => how,
             End::Upload(fault) => fault.message(),
             End::Engine(_) if self.sent => "the engine got the request",
@@ -186,6 +197,9 @@ impl Record {
         [unsent, decided, why, " (", remark, ")"]
     }
 }
+
+/// Why a request that was allowed ended.
+pub const DENIED_NOW: &str = "denied since the configuration was reloaded";
 
 // How a line's last part begins.
 pub(super) const ALLOWED: &str = "allowed by ";
@@ -214,6 +228,8 @@ impl fmt::Display for Record {
         let received = received.format(self.counters.received.load(Relaxed));
         let sent = sent.format(self.counters.sent.load(Relaxed));
         let (target, took) = (loggable(target), took(self.start.elapsed()));
+        let policy = self.policy.as_deref();
+        let policy = policy.map_or(["", "", ""], |name| [POLICY, name, " "]);
         let line = [
             &*self.peer,
             " ",
@@ -229,6 +245,9 @@ impl fmt::Display for Record {
             " ",
             &took,
             " ",
+            policy[0],
+            policy[1],
+            policy[2],
             unsent,
             decided,
             why,

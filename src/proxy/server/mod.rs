@@ -2,9 +2,10 @@
 //!
 //! `startup` brings all of it up in its order, `limits` says how many connections there may be,
 //! `workers` accept and serve, a runtime and a thread each, `signals` hears what the process is
-//! told, `shutdown` waits for the end and lets what is under way finish.
+//! told, `reload` puts another configuration in force, `shutdown` waits for the end and lets what is under way finish.
 
 mod limits;
+mod reload;
 mod shutdown;
 mod signals;
 mod startup;

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::signals::Signals;
 use crate::observe::log as log_writer;
-use crate::proxy::connection::Stage;
+use crate::proxy::connection::{Now, Stage};
 use crate::proxy::listener::Listener;
 
 /// At shutdown kept connections may still bring a request that is under way.
@@ -34,9 +34,10 @@ pub(super) async fn run(
     watchdog: impl Future<Output = ()>,
     listeners: Vec<Listener>,
     slots: Slots<'_>,
-    stage: watch::Sender<Stage>,
+    now: watch::Sender<Now>,
     grace: Duration,
 ) -> End {
+    let enter = |stage| now.send_modify(|now| now.stage = stage);
     for listener in &listeners {
         log::info!("listening on {}", listener.name);
     }
@@ -50,10 +51,10 @@ pub(super) async fn run(
     );
     listeners.iter().for_each(Listener::remove_file);
     let drained = async {
-        let _ = stage.send(Stage::Draining);
+        enter(Stage::Draining);
         drop(listeners);
         sleep(LAST_REQUESTS.min(grace)).await;
-        let _ = stage.send(Stage::Closing);
+        enter(Stage::Closing);
         slots.all_free().await;
     };
     tokio::select! {
@@ -61,14 +62,14 @@ pub(super) async fn run(
             Ok(()) => log::info!("all connections closed"),
             Err(_) => {
                 log::warn!("grace period expired; closing {} connections", slots.taken());
-                let _ = stage.send(Stage::Over);
+                enter(Stage::Over);
                 let _ = timeout(LAST_LINES, slots.all_free()).await;
             }
         },
         name = signals.stop() => {
             log::warn!("{name} received again; exiting immediately");
             // What the engine got has its line, even so.
-            let _ = stage.send(Stage::Over);
+            enter(Stage::Over);
             let _ = timeout(LAST_LINES, slots.all_free()).await;
             signals.print_learned();
             log_writer::flush();

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::reload::Asked;
 use crate::learn::Learner;
 use crate::observe::log as log_writer;
 
@@ -16,6 +18,8 @@ pub(super) struct Signals {
     usr1: Signal,
     /// What SIGUSR1 asks.
     learner: Option<Arc<Learner>>,
+    /// What SIGHUP asks.
+    reloader: Option<Sender<Asked>>,
 }
 
 impl Signals {
@@ -26,7 +30,13 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
             learner,
+            reloader: None,
         })
+    }
+
+    /// Whom SIGHUP asks to reload.
+    pub(super) fn reload_by(&mut self, reloader: Sender<Asked>) {
+        self.reloader = Some(reloader);
     }
 
     /// The name of the signal that ends the process.
@@ -35,9 +45,13 @@ impl Signals {
             tokio::select! {
                 _ = self.term.recv() => return "SIGTERM",
                 _ = self.int.recv() => return "SIGINT",
-                _ = self.hangup.recv() => {
-                    log::info!("SIGHUP ignored: the configuration is read at startup only");
-                }
+                _ = self.hangup.recv() => match &self.reloader {
+                    // It ends only with the process.
+                    Some(reloader) => drop(reloader.send(Asked)),
+                    None => {
+                        log::info!("SIGHUP ignored: the configuration is read at startup only");
+                    }
+                },
                 _ = self.usr1.recv() => match self.learner {
                     Some(_) => self.print_learned(),
                     None => log::info!("SIGUSR1 ignored: LEARN is not 1"),

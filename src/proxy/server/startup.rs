@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::runtime;
@@ -14,14 +14,15 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::limits::Room;
+use super::reload::Reloader;
 use super::shutdown::{End, Slots, run};
 use super::signals::Signals;
 use super::workers::start_workers;
-use crate::config::{LogLevel, Settings, Severity};
+use crate::config::{LogLevel, Settings, Severity, Snapshot};
 use crate::learn::Learner;
 use crate::observe::log::{self as log_writer, Levels};
 use crate::policy::Unprotected;
-use crate::proxy::connection::Stage;
+use crate::proxy::connection::Now;
 use crate::proxy::health;
 use crate::proxy::listener::{Listener, NotBound};
 use crate::proxy::shared::Shared;
@@ -74,15 +75,17 @@ impl From<io::Error> for NotStarted {
     }
 }
 
-/// Runs the proxy until SIGTERM, SIGINT or the watchdog has ended it.
+/// Runs the proxy until SIGTERM, SIGINT or the watchdog has ended it. The settings are those of
+/// `environment`, and are reloaded from there if they are in files.
 ///
 /// # Errors
 /// [`NotStarted`]: a listener that cannot be bound, mostly.
-pub fn serve(settings: Settings) -> Result<End, NotStarted> {
-    serve_and_tell(settings, |_| ())
+pub fn serve(settings: Settings, environment: &Snapshot) -> Result<End, NotStarted> {
+    serve_by(settings, Some(environment), |_| ())
 }
 
-/// The same, and tells once the names of its listeners when it listens: `tcp://127.0.0.1:2375`.
+/// The same without reloads, and tells once the names of its listeners when it listens:
+/// `tcp://127.0.0.1:2375`.
 ///
 /// # Errors
 /// As [`serve`].
@@ -90,9 +93,23 @@ pub fn serve_and_tell(
     settings: Settings,
     listening: impl FnOnce(&[&str]),
 ) -> Result<End, NotStarted> {
+    serve_by(settings, None, listening)
+}
+
+fn serve_by(
+    settings: Settings,
+    environment: Option<&Snapshot>,
+    listening: impl FnOnce(&[&str]),
+) -> Result<End, NotStarted> {
     // That nothing is being protected is said at every level.
-    let quietest = (settings.policies.default().sources.unprotected)
-        .map_or(LogLevel::Emerg, |_| LogLevel::Err);
+    let unprotected = |settings: &Settings| {
+        let mut policies = settings.policies.iter();
+        policies.any(|(_, policy)| policy.sources.unprotected.is_some())
+    };
+    let quietest = match unprotected(&settings) {
+        true => LogLevel::Err,
+        false => LogLevel::Emerg,
+    };
     let process = &settings.process;
     log_writer::init(levels(process.log_level.min(quietest)), process.log_json);
     for warning in &settings.warnings {
@@ -107,13 +124,17 @@ pub fn serve_and_tell(
     for note in settings.notes() {
         log::info!("{note}");
     }
-    if let Some(warning) = settings.policies.default().root_on_host() {
-        log::warn!("{warning}");
+    let several = settings.policies.iter().nth(1).is_some();
+    for (id, policy) in settings.policies.iter() {
+        let Some(warning) = policy.root_on_host() else {
+            continue;
+        };
+        match several {
+            true => log::warn!("policy {}: {warning}", settings.policies.name(id)),
+            false => log::warn!("{warning}"),
+        }
     }
-    if let Some(why) = settings.policies.default().sources.unprotected {
-        log::error!("{why}");
-    }
-    let result = start(&settings, listening);
+    let result = start(&Arc::new(settings), environment, listening);
     log_writer::flush();
     result
 }
@@ -133,17 +154,29 @@ fn levels(level: LogLevel) -> Levels {
     Levels { lifecycle, access }
 }
 
-fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, NotStarted> {
+fn start(
+    settings: &Arc<Settings>,
+    environment: Option<&Snapshot>,
+    listening: impl FnOnce(&[&str]),
+) -> Result<End, NotStarted> {
+    let room = Room::of(settings);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let unprotected = settings.policies.default().sources.unprotected;
     let learns = unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
+    let shared = Arc::new(Shared::new(
+        settings,
+        learner.clone(),
+        room.connections,
+        room.strangers,
+    ));
+    alarm(&shared);
     // Before there is anything that a signal would leave behind.
     let mut signals = {
         let _registers_here = runtime.enter();
-        Signals::new(learner.clone())?
+        Signals::new(learner)?
     };
     let engine = settings.engine.as_path();
     if settings.process.engine_at_start {
@@ -164,22 +197,22 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
     if settings.process.health_listener {
         runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }
-    let room = Room::of(settings);
     let listeners = settings
         .endpoints
         .iter()
         .map(|endpoint| Listener::bind(&endpoint.listen, endpoint.mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared::new(
-        settings,
-        learner,
-        room.connections,
-        room.strangers,
-    ));
-    let (stage, stages) = watch::channel(Stage::Open);
-    start_workers(&shared, &listeners, &stages)?;
-    if let Some(why) = unprotected {
-        runtime.spawn(repeat(ALARM_EVERY, move || log::error!("{why}")));
+    let (now, hears) = watch::channel(Now::default());
+    start_workers(&shared, &listeners, &hears)?;
+    if !shared.rulebook.load().alarms().is_empty() {
+        let shared = Arc::clone(&shared);
+        runtime.spawn(repeat(ALARM_EVERY, move || alarm(&shared)));
+    }
+    let reloader = environment.and_then(|all| Reloader::new(settings, all, &shared, &now));
+    if let Some(reloader) = reloader {
+        let (asks, asked) = mpsc::channel();
+        reloader.start(asked)?;
+        signals.reload_by(asks);
     }
     let slots = Slots {
         all: room.connections,
@@ -192,9 +225,16 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
         health::watch(settings.process.watchdog, engine),
         listeners,
         slots,
-        stage,
+        now,
         settings.process.shutdown_grace,
     )))
+}
+
+/// Says at every level what protects nothing.
+fn alarm(shared: &Shared) {
+    for why in shared.rulebook.load().alarms() {
+        log::error!("{why}");
+    }
 }
 
 /// Does a thing again and again, first after such a time.

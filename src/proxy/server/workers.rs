@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::observe::access::Peer;
 use crate::proxy::client::Client;
-use crate::proxy::connection::{self, Stage};
+use crate::proxy::connection::{self, Now, Stage};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::names::LOOKUP_TIMEOUT;
 use crate::proxy::shared::Shared;
@@ -32,7 +32,7 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub(super) fn start_workers(
     shared: &Arc<Shared>,
     listeners: &[Listener],
-    stages: &watch::Receiver<Stage>,
+    now: &watch::Receiver<Now>,
 ) -> io::Result<()> {
     let (workers, queues): (Vec<_>, Vec<_>) = (0..cores())
         .map(|_| {
@@ -60,7 +60,7 @@ pub(super) fn start_workers(
         };
         let work = Work {
             shared: Arc::clone(shared),
-            stages: stages.clone(),
+            now: now.clone(),
             workers: Arc::clone(&workers),
             own,
         };
@@ -87,6 +87,7 @@ struct Worker {
 struct Accepted {
     socket: Detached,
     peer: Peer,
+    endpoint: usize,
     slot: OwnedSemaphorePermit,
 }
 
@@ -94,7 +95,7 @@ struct Accepted {
 #[derive(Clone)]
 struct Work {
     shared: Arc<Shared>,
-    stages: watch::Receiver<Stage>,
+    now: watch::Receiver<Now>,
     workers: Arc<[Worker]>,
     own: usize,
 }
@@ -103,21 +104,27 @@ impl Work {
     /// Works until all is over. What is still open then ends with the runtime: dropping a request
     /// writes its line.
     async fn run(self, sockets: Vec<Accepting>, queue: mpsc::UnboundedReceiver<Accepted>) {
-        for socket in sockets {
-            tokio::spawn(self.clone().accept(socket));
+        for (endpoint, socket) in sockets.into_iter().enumerate() {
+            tokio::spawn(self.clone().accept(socket, endpoint));
         }
-        let mut stages = self.stages.clone();
+        let mut now = self.now.clone();
         tokio::select! {
             () = self.take_over(queue) => {}
-            _ = stages.wait_for(|stage| *stage == Stage::Over) => {}
+            _ = now.wait_for(|now| now.stage == Stage::Over) => {}
         }
     }
 
     /// Serves what other workers accepted.
     async fn take_over(&self, mut queue: mpsc::UnboundedReceiver<Accepted>) {
-        while let Some(Accepted { socket, peer, slot }) = queue.recv().await {
+        while let Some(accepted) = queue.recv().await {
+            let Accepted {
+                socket,
+                peer,
+                endpoint,
+                slot,
+            } = accepted;
             match socket.attach() {
-                Ok(socket) => self.serve(socket, peer, slot),
+                Ok(socket) => self.serve(socket, peer, endpoint, slot),
                 Err(e) => {
                     self.workers[self.own].open.fetch_sub(1, Relaxed);
                     log::warn!("{peer}: the connection was lost: {e}");
@@ -127,15 +134,15 @@ impl Work {
     }
 
     /// Accepts until the listeners are closed.
-    async fn accept(mut self, socket: Accepting) {
-        let mut stages = self.stages.clone();
+    async fn accept(mut self, socket: Accepting, endpoint: usize) {
+        let mut now = self.now.clone();
         tokio::select! {
-            () = self.accept_all(&socket) => {}
-            _ = stages.wait_for(|stage| *stage != Stage::Open) => {}
+            () = self.accept_all(&socket, endpoint) => {}
+            _ = now.wait_for(|now| now.stage != Stage::Open) => {}
         }
     }
 
-    async fn accept_all(&mut self, socket: &Accepting) {
+    async fn accept_all(&mut self, socket: &Accepting, endpoint: usize) {
         let mut warnings = Warnings::default();
         loop {
             let (socket, peer) = match socket.accept().await {
@@ -152,7 +159,9 @@ impl Work {
                 && !admission.knows(peer)
             {
                 match admission.strangers.place(&socket, peer) {
-                    Some(place) => drop(tokio::spawn(self.clone().meet(socket, peer, place))),
+                    Some(place) => {
+                        tokio::spawn(self.clone().meet(socket, peer, endpoint, place));
+                    }
                     None => admission.strangers.tell(peer, &admission.refusal(peer)),
                 }
                 continue;
@@ -170,12 +179,12 @@ impl Work {
                     }
                 }
             };
-            self.deal_out(socket, peer, slot);
+            self.deal_out(socket, peer, endpoint, slot);
         }
     }
 
     /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
-    async fn meet(self, socket: Socket, peer: Peer, place: OwnedSemaphorePermit) {
+    async fn meet(self, socket: Socket, peer: Peer, endpoint: usize, place: OwnedSemaphorePermit) {
         let Some(admission) = &self.shared.admission else {
             return;
         };
@@ -185,14 +194,14 @@ impl Work {
             admission.strangers.turn_away(socket, peer, &why).await;
         } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
             drop(place);
-            self.deal_out(socket, peer, slot);
+            self.deal_out(socket, peer, endpoint, slot);
         }
     }
 
     /// Keeps a connection, unless another worker has clearly fewer: kept ones arrive in bursts,
     /// which the kernel gives to whoever wakes first. (Without it, 32 kept connections on two
     /// workers reached 0.75 of the throughput.)
-    fn deal_out(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
+    fn deal_out(&self, socket: Socket, peer: Peer, endpoint: usize, slot: OwnedSemaphorePermit) {
         let open = |worker: &&Worker| worker.open.load(Relaxed);
         let own = &self.workers[self.own];
         match self.workers.iter().min_by_key(open) {
@@ -201,7 +210,12 @@ impl Work {
                 match socket.detach() {
                     Ok(socket) => {
                         // A worker ends only with the process.
-                        let _ = idlest.handed_over.send(Accepted { socket, peer, slot });
+                        let _ = idlest.handed_over.send(Accepted {
+                            socket,
+                            peer,
+                            endpoint,
+                            slot,
+                        });
                     }
                     Err(e) => {
                         idlest.open.fetch_sub(1, Relaxed);
@@ -211,13 +225,13 @@ impl Work {
             }
             _ => {
                 own.open.fetch_add(1, Relaxed);
-                self.serve(socket, peer, slot);
+                self.serve(socket, peer, endpoint, slot);
             }
         }
     }
 
-    fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
-        let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
+    fn serve(&self, socket: Socket, peer: Peer, endpoint: usize, slot: OwnedSemaphorePermit) {
+        let (shared, now) = (Arc::clone(&self.shared), self.now.clone());
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
             let unsure = shared.admission.as_ref().filter(|all| !all.lists(peer));
@@ -228,8 +242,8 @@ impl Work {
                     Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
                 }
                 _ => {
-                    let client = Client::new(shared, peer, ClientLink::new(socket));
-                    connection::serve(client, stages).await;
+                    let client = Client::new(shared, peer, endpoint, ClientLink::new(socket));
+                    connection::serve(client, now).await;
                 }
             }
             // The engine's side closes in a task of its own, which is queued before this goes on: a

@@ -17,6 +17,9 @@ use socket2::{Domain, SockAddr, Type};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::clients::Identity;
+use crate::observe::access::Peer;
+
 /// So many bytes are sooner copied together than handed to the kernel in pieces.
 const SMALL: usize = 1024;
 /// After an answer that left a request's body unread, this much of it is read and dropped, so that
@@ -57,6 +60,19 @@ impl Socket {
             Socket::Tcp(socket) => Detached::Tcp(socket.into_std()?),
             Socket::Unix(socket) => Detached::Unix(socket.into_std()?),
         })
+    }
+
+    /// Who `peer` is, as rules for clients have it. Of a Unix socket's clients, the user and the group
+    /// are those with which they connected.
+    pub(in crate::proxy) fn identity(&self, peer: Peer) -> Identity {
+        match (peer, self) {
+            (Peer::Tcp(address), _) => Identity::at(address.ip()),
+            (Peer::Unix(_), Socket::Unix(socket)) => match socket.peer_cred() {
+                Ok(peer) => Identity::process(peer.uid(), [peer.gid()]),
+                Err(_) => Identity::unknown(),
+            },
+            (Peer::Unix(_), Socket::Tcp(_)) => Identity::unknown(),
+        }
     }
 
     /// The address that a TCP client has connected to, IPv4 as such.

@@ -1,0 +1,235 @@
+//! Which policy holds for which client, at one moment. A reload replaces all of it at once.
+//!
+//! **A request is decided by one policy of one rulebook.** Who a client is, is known once a
+//! connection; which policy it has, is asked for each request. Where that cannot be said now, because
+//! a host name cannot be looked up, no later rule and no other policy is tried.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::names::Names;
+use crate::api::{Message, Target};
+use crate::clients::{Identity, Lookup, Rules};
+use crate::config::{Endpoint, Policies, PolicyId, Settings};
+use crate::observe::access::{Explanation, POLICY_FOR, Peer, Reason};
+use crate::policy::{Body, Policy, Unprotected, Verdict};
+
+/// A request waits so long for the names on which its policy depends.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What the names' list is called.
+const CLIENTS: &str = "clients";
+
+/// Which policy holds for which client.
+#[derive(Debug)]
+pub(super) struct Rulebook {
+    rules: Rules<Held>,
+    /// The policy of each endpoint, for clients that no rule is for.
+    endpoints: Vec<Held>,
+    names: Names,
+    /// What has to be said of policies that protect nothing.
+    alarms: Vec<String>,
+}
+
+/// A policy, as requests need it.
+#[derive(Clone, Debug)]
+struct Held {
+    /// None: every request is refused.
+    policy: Option<Arc<Policy>>,
+    /// How the log calls it, where there are several.
+    name: Option<Arc<str>>,
+    /// Whether each request is logged as a line of a profile.
+    logs_requests: bool,
+    /// Whether it only learns.
+    learns: bool,
+}
+
+/// What one policy made of a request.
+#[derive(Debug)]
+pub(super) struct Ruling {
+    /// None: it refuses every request.
+    pub verdict: Option<Verdict>,
+    /// Its name, where there are several.
+    pub policy: Option<Arc<str>>,
+    /// Whether the request is logged as a line of a profile.
+    pub logs_request: bool,
+    /// Whether something is to be learned from what is forwarded.
+    pub learns: bool,
+}
+
+/// A request whose policy cannot be told now.
+#[derive(Debug)]
+pub(super) struct Undecided {
+    target: Target,
+    message: Message,
+    /// The names that it depends on.
+    hosts: Vec<String>,
+}
+
+impl Rulebook {
+    /// As the settings say at start.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let names = Names::new(CLIENTS, settings.rules.hosts());
+        let (policies, rules) = (&settings.policies, &settings.rules);
+        Self::of(policies, rules, &settings.endpoints, names)
+    }
+
+    /// The one that comes next. What is known of the names that stay is kept.
+    pub(super) fn next(
+        &self,
+        policies: &Policies,
+        rules: &Rules<PolicyId>,
+        endpoints: &[Endpoint],
+    ) -> Self {
+        let names = self.names.replaced_by(rules.hosts());
+        Self::of(policies, rules, endpoints, names)
+    }
+
+    fn of(
+        policies: &Policies,
+        rules: &Rules<PolicyId>,
+        endpoints: &[Endpoint],
+        names: Names,
+    ) -> Self {
+        let several = policies.iter().nth(1).is_some() || !rules.is_empty();
+        let held = |id: PolicyId| {
+            let policy = policies.get(id);
+            let unprotected = policy.and_then(|policy| policy.sources.unprotected);
+            Held {
+                policy: policy.map(|policy| Arc::clone(&policy.compiled)),
+                name: several.then(|| policies.name(id).into()),
+                logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
+                learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
+            }
+        };
+        let alarms = policies.iter().filter_map(|(id, policy)| {
+            let why = policy.sources.unprotected?;
+            Some(match several {
+                true => format!("policy {}: {why}", policies.name(id)),
+                false => why.to_string(),
+            })
+        });
+        Self {
+            alarms: alarms.collect(),
+            rules: rules.map(|id| held(*id)),
+            endpoints: endpoints.iter().map(|one| held(one.policy)).collect(),
+            names,
+        }
+    }
+
+    /// What has to be said of policies that protect nothing.
+    pub(super) fn alarms(&self) -> &[String] {
+        &self.alarms
+    }
+
+    /// The policy that holds for a client of an endpoint; or the names on which that depends. No
+    /// policy, no access.
+    fn held(&self, client: &Identity, endpoint: usize) -> Result<Option<&Held>, Vec<&str>> {
+        match self.rules.lookup(client, &self.names) {
+            Lookup::Decided { policy, .. } => Ok(Some(policy)),
+            Lookup::NoRule => Ok(self.endpoints.get(endpoint)),
+            Lookup::Unknown { hosts, .. } => Err(hosts),
+        }
+    }
+
+    /// Decides on a request of `client`.
+    ///
+    /// # Errors
+    /// All that was given, if its policy cannot be told now. The names are being looked up then.
+    pub(super) fn decide(
+        &self,
+        client: &Client,
+        target: Target,
+        message: Message,
+    ) -> Result<Ruling, Box<Undecided>> {
+        let held = match self.held(&client.identity, client.endpoint) {
+            Ok(held) => held,
+            Err(hosts) => {
+                self.names.refresh(hosts.iter().copied());
+                return Err(Box::new(Undecided {
+                    target,
+                    message,
+                    hosts: hosts.into_iter().map(str::to_owned).collect(),
+                }));
+            }
+        };
+        let policy = held.and_then(|held| held.policy.as_ref());
+        Ok(Ruling {
+            verdict: policy.map(|policy| policy.decide(target, message)),
+            policy: held.and_then(|held| held.name.clone()),
+            logs_request: held.is_some_and(|held| held.logs_requests),
+            learns: held.is_some_and(|held| held.learns),
+        })
+    }
+}
+
+/// Decides on a request whose policy could not be told at once.
+///
+/// # Errors
+/// Why that is still so after [`PATIENCE`].
+pub(super) async fn decide_in_time(
+    client: &Client,
+    undecided: Box<Undecided>,
+) -> Result<Ruling, Explanation> {
+    let mut undecided = undecided;
+    let deadline = Instant::now() + PATIENCE;
+    let mut news = client.shared.rulebook.load().names.news();
+    loop {
+        let Undecided {
+            target, message, ..
+        } = *undecided;
+        // What is decided by is what holds now: it may have been reloaded meanwhile.
+        undecided = match client
+            .shared
+            .rulebook
+            .load()
+            .decide(client, target, message)
+        {
+            Ok(ruling) => return Ok(ruling),
+            Err(undecided) if Instant::now() >= deadline => {
+                let text = format!(
+                    "{POLICY_FOR}{} is not known: clients depends on {}, which cannot be resolved",
+                    who(client.peer),
+                    undecided.hosts.join(" and ")
+                );
+                return Err(Explanation::new(Reason::PolicyUnknown, text));
+            }
+            Err(undecided) => undecided,
+        };
+        news.wait(deadline).await;
+    }
+}
+
+/// Why a request that was allowed is not allowed any more, if so.
+pub(super) async fn denied_now(client: &Client, target: Target, body: Body) -> Option<Explanation> {
+    let ruling = client
+        .shared
+        .rulebook
+        .load()
+        .decide(client, target, body.into());
+    let ruling = match ruling {
+        Ok(ruling) => Ok(ruling),
+        Err(undecided) => decide_in_time(client, undecided).await,
+    };
+    match ruling.map(|ruling| ruling.verdict) {
+        Ok(Some(Verdict::Allow(_) | Verdict::WouldDeny(..))) => None,
+        Ok(Some(Verdict::Deny(denial))) => Some((&denial).into()),
+        Ok(None) => Some(refusal(client.peer)),
+        Err(why) => Some(why),
+    }
+}
+
+/// That a client may do nothing.
+pub(super) fn refusal(peer: Peer) -> Explanation {
+    let who = who(peer);
+    let text = format!("{POLICY_FOR}{who} is none, which refuses every request");
+    Explanation::new(Reason::NoPolicy, text)
+}
+
+/// A client, as clients are told apart.
+fn who(peer: Peer) -> String {
+    match peer {
+        Peer::Tcp(address) => address.ip().to_string(),
+        Peer::Unix(_) => peer.to_string(),
+    }
+}
