@@ -54,7 +54,7 @@ fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
                 .decide(target.clone(), Body::Empty);
             let text = verdict.to_string();
             let printed = print(&format!("{text}\n"));
-            for warning in settings.warnings_about(&target) {
+            for warning in settings.warnings_about(settings.policies.default(), &target) {
                 // A denial may have said it already.
                 if !text.contains(&warning.problem) {
                     complain(&format_args!("warning: {warning}"));

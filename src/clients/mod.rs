@@ -113,6 +113,16 @@ pub enum Who {
     Group(u32),
 }
 
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::From(list) => write!(f, "from {}", list.text),
+            Who::User(id) => write!(f, "user {id}"),
+            Who::Group(id) => write!(f, "group {id}"),
+        }
+    }
+}
+
 /// Which policy is for which clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule<P> {

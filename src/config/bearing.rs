@@ -5,19 +5,25 @@ use super::dialect::presets::PRESET;
 use super::dialect::sections::POST;
 use super::dialect::wollomatic::flags::method_of;
 use super::settings::Settings;
+use super::sources::ConfiguredPolicy;
 use super::table::{Dialect, Setting};
 use crate::api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS};
 use crate::api::{Methods, Target};
 use crate::policy::Unprotected;
 
 impl Settings {
-    /// The warnings that bear on the verdict about a request, so that somebody who is surprised by
+    /// The warnings that bear on a policy's verdict about a request, so that somebody who is surprised by
     /// the verdict sees them.
     pub fn warnings_about<'a>(
         &'a self,
+        policy: &'a ConfiguredPolicy,
         target: &'a Target,
     ) -> impl Iterator<Item = &'a Diagnostic> {
-        self.warnings.iter().filter(|warning| {
+        let of_file = policy.place.as_ref().map(|_| &*policy.name);
+        self.warnings.iter().filter(move |warning| {
+            if warning.policy.as_deref() != of_file {
+                return false;
+            }
             let names = [Some(warning.variable.as_str()), warning.meant];
             names
                 .into_iter()

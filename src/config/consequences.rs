@@ -9,7 +9,7 @@ use super::dialect::PatternLine;
 use super::dialect::sections::{POST, is_off};
 use super::sources::ConfiguredPolicy;
 use crate::api::sections::{ACTIONS, Action, ROOTS, Route};
-use crate::policy::{Body, Reached, Verdict, printable};
+use crate::policy::{Body, Notation, Reached, Verdict, printable};
 
 impl ConfiguredPolicy {
     /// A warning, if what is granted reaches root on the host.
@@ -49,7 +49,7 @@ impl ConfiguredPolicy {
                 let by: Vec<Arc<str>> = by.filter(|origin| **origin != *action.allow).collect();
                 if !by.is_empty() {
                     routes.push(route.text);
-                    denies.push(format!("{}=1", action.deny));
+                    denies.push(self.notation().set(action.deny, 1));
                     origins.extend(by);
                 }
             }
@@ -64,11 +64,15 @@ impl ConfiguredPolicy {
         };
         // POST=0 is often taken for harmless.
         let what = if !self.sources.grants.on(POST) && origins.iter().all(by_section) {
-            "POST=0 leaves".to_owned()
+            format!("{} leaves", self.notation().set(POST, 0))
         } else {
             listed(origins, "leaves", "leave")
         };
-        let (routes, denies) = (routes.join(", "), denies.join(" "));
+        let between = match self.notation() {
+            Notation::Environment => " ",
+            Notation::File => ", ",
+        };
+        let (routes, denies) = (routes.join(", "), denies.join(between));
         Some(format!(
             "{what} the contents of files readable ({routes}); to deny that: {denies}"
         ))
@@ -83,10 +87,10 @@ impl ConfiguredPolicy {
             if origins.is_empty() || !is_off(value) {
                 return None;
             }
-            let value = format!("{}={}", action.allow, printable(value));
+            let value = self.notation().set(action.allow, printable(value));
             let by = listed(origins, "grants", "grant");
             let problem = format!("{value} denies nothing: {by} it");
-            let help = format!("set {}=1", action.deny);
+            let help = format!("set {}", self.notation().set(action.deny, 1));
             Some(Diagnostic {
                 severity: if action.tecnativa {
                     Severity::Note
@@ -114,6 +118,14 @@ impl ConfiguredPolicy {
         origins.sort_unstable();
         origins.dedup();
         origins
+    }
+
+    /// Whether some request of an action passes.
+    pub(super) fn reaches(&self, action: &str) -> bool {
+        let mut actions = ACTIONS.iter();
+        let action = actions.find(|one| one.name == action);
+        let mut routes = action.iter().flat_map(|action| action.routes);
+        self.sources.unprotected.is_some() || routes.any(|route| !self.granted_by(route).is_empty())
     }
 
     /// By what some request of a route is allowed: with a body or without, and with whatever names,

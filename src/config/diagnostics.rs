@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, told so that it can be mended at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::policy::printable;
 
@@ -28,6 +29,8 @@ pub struct Diagnostic {
     pub help: String,
     /// The variable that was meant, if it is another one.
     pub meant: Option<&'static str>,
+    /// The policy of a file that it is in, if it is in one.
+    pub policy: Option<Arc<str>>,
 }
 
 impl Diagnostic {
@@ -43,7 +46,21 @@ impl Diagnostic {
             problem,
             help,
             meant: None,
+            policy: None,
         }
+    }
+
+    /// The same, where dockgate starts in spite of it.
+    pub(super) fn as_warning(self) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..self
+        }
+    }
+
+    /// Whether dockgate does not start with it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 
     /// A value that cannot be read as text.

@@ -13,6 +13,7 @@ mod near;
 mod paths;
 mod policies;
 mod process_1;
+mod scope;
 mod settings;
 mod snapshot;
 mod sources;

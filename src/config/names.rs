@@ -11,7 +11,7 @@ use super::dialect::wollomatic::flags::{METHODS, method_of};
 use super::snapshot::Snapshot;
 use super::table::SETTINGS;
 use crate::api::sections::SECTIONS;
-use crate::policy::printable;
+use crate::policy::{Notation, printable};
 
 /// Every name that means something.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
@@ -74,6 +74,33 @@ pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
     unused.map(|name| printable(name).into_owned()).collect()
 }
 
+/// A mistake, if a name means nothing in a policy of a file.
+pub(super) fn unknown_in_file(name: &str) -> Option<Diagnostic> {
+    let grants = || Grants::variables().any(|(known, _)| known == name);
+    if grants() || method_of(name).is_some() {
+        return None;
+    }
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    if let Some(setting) = setting {
+        let problem = match (setting.in_policy, setting.supported) {
+            (true, _) => return None,
+            (false, true) => format!("{name} applies to the whole process, not to one policy"),
+            (false, false) => format!(
+                "{name} is not supported yet; dockgate does not start with a restriction that it \
+                 cannot enforce"
+            ),
+        };
+        return Some(Diagnostic::error(name, problem, ""));
+    }
+    let (help, meant) = what_to_do(name, Notation::File)
+        .unwrap_or_else(|| ("`dockgate --help` lists all variables".to_owned(), None));
+    let problem = format!("{} is not a variable of a policy", printable(name));
+    Some(Diagnostic {
+        meant,
+        ..Diagnostic::error(name, problem, help)
+    })
+}
+
 fn is_known(name: &str) -> bool {
     KNOWN.binary_search(&name).is_ok()
 }
@@ -101,7 +128,7 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     if is_of_a_service(name, &value) {
         return None;
     }
-    let (help, meant) = what_to_do(name)?;
+    let (help, meant) = what_to_do(name, Notation::Environment)?;
     // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
     let problem = format!("unknown variable {}", printable(name));
     // Who believes in a deny must not go without it.
@@ -118,16 +145,18 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
 }
 
 /// What to write instead of a name that looks like one of dockgate's, and which one was meant.
-fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
+fn what_to_do(name: &str, notation: Notation) -> Option<(String, Option<&'static str>)> {
     let see_all = || ("`dockgate --help` lists all variables".to_owned(), None);
     let is_meant = |meant: &'static str| (format!("did you mean {meant}?"), Some(meant));
     if let Some((section, value)) = section_meant_by(name) {
-        return Some((format!("use {section}={value}"), Some(section)));
+        let use_it = format!("use {}", notation.set(section, value));
+        return Some((use_it, Some(section)));
     }
     match method_meant_by(name) {
         Some((false, "GET" | "HEAD")) => return Some(see_all()),
         Some((false, _)) => {
-            let help = format!("use {POST}=0, which limits sections to GET and HEAD");
+            let off = notation.set(POST, 0);
+            let help = format!("use {off}, which limits sections to GET and HEAD");
             return Some((help, Some(POST)));
         }
         Some((true, POST)) => return Some(is_meant(POST)),

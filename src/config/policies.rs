@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use super::file::DEFAULT;
+use super::diagnostics::Diagnostic;
+use super::file::{DEFAULT, NONE, Written};
 use super::sources::ConfiguredPolicy;
+use crate::policy::printable;
 
 /// A policy's name in few bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,12 +30,44 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// The policy `default` alone.
-    pub(super) fn new(default: ConfiguredPolicy) -> Policies {
-        Policies {
+    /// These policies. A name keeps the ID that it has among the current ones.
+    pub(super) fn new(
+        default: ConfiguredPolicy,
+        others: Vec<ConfiguredPolicy>,
+        current: Option<&Policies>,
+    ) -> Policies {
+        let known = current.iter().flat_map(|all| &all.others);
+        let known = known.map(|(name, _)| (name.clone(), None));
+        let mut policies = Policies {
             default,
-            others: Vec::new(),
+            others: known.collect(),
+        };
+        for policy in others {
+            let name = policy.name.clone();
+            let mut slots = policies.others.iter_mut();
+            match slots.find(|(known, _)| *known == name) {
+                Some((_, slot)) => *slot = Some(policy),
+                None => policies.others.push((name, Some(policy))),
+            }
         }
+        policies
+    }
+
+    /// The ID of a policy that is named in a file. One that is not there is a mistake.
+    pub(super) fn named(
+        &self,
+        name: &Written,
+        what: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<PolicyId> {
+        let id = self.id(&name.text);
+        let id = id.filter(|id| *id == PolicyId::NONE || self.get(*id).is_some());
+        if id.is_none() {
+            let problem = format!("{what}: unknown policy {}", printable(&name.text));
+            let help = "add it to policies";
+            diagnostics.push(name.place.mistake(what, problem, help));
+        }
+        id
     }
 
     /// The policy that an ID stands for. `None`: every request is refused.
@@ -58,7 +92,7 @@ impl Policies {
     pub fn id(&self, name: &str) -> Option<PolicyId> {
         match name {
             DEFAULT => Some(PolicyId::DEFAULT),
-            super::file::NONE => Some(PolicyId::NONE),
+            NONE => Some(PolicyId::NONE),
             _ => {
                 let index = self.others.iter().position(|(known, _)| **known == *name)?;
                 Some(PolicyId(index + 1))
@@ -70,7 +104,7 @@ impl Policies {
     pub fn name(&self, id: PolicyId) -> &str {
         match id.0.checked_sub(1) {
             None => DEFAULT,
-            Some(index) => (self.others.get(index)).map_or(super::file::NONE, |(name, _)| name),
+            Some(index) => (self.others.get(index)).map_or(NONE, |(name, _)| name),
         }
     }
 

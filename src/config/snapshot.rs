@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use super::dialect::wollomatic::flags::{self, BadFlag};
 use super::process_1;
 use super::table::Setting;
+use crate::policy::Notation;
 
 /// The environment's variables at start, and the command line's flags. A name or value that is not
 /// UTF-8 is kept, not a panic.
@@ -17,6 +18,8 @@ pub struct Snapshot {
     stray: Vec<OsString>,
     /// The command line of a dockgate that is process 1, this one or another.
     process_1: Option<Vec<OsString>>,
+    /// Where the variables are.
+    notation: Notation,
 }
 
 impl Snapshot {
@@ -26,6 +29,24 @@ impl Snapshot {
             process_1: process_1::arguments(),
             ..env::vars_os().collect()
         }
+    }
+
+    /// The variables of one policy of a file.
+    pub(super) fn of_file<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Snapshot {
+        Snapshot {
+            notation: Notation::File,
+            ..variables.into_iter().collect()
+        }
+    }
+
+    /// How a variable is written here.
+    pub(super) fn notation(&self) -> Notation {
+        self.notation
+    }
+
+    /// Whether a variable that is not written has its default. In a file it is 0.
+    pub(super) fn has_defaults(&self) -> bool {
+        self.notation == Notation::Environment
     }
 
     /// Takes the flags out of a command line, with what is ignored of it, and gives back the rest.

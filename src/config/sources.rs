@@ -9,9 +9,11 @@ use super::dialect::presets::{Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
+use super::file::Place;
+use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
-use crate::policy::{Policy, Rule, Unprotected};
+use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
 #[derive(Debug)]
@@ -28,9 +30,13 @@ pub struct Sources {
     pub unprotected: Option<Waiver>,
 }
 
-/// A policy that knows what it is made of.
+/// A policy that knows what it is made of, and where.
 #[derive(Debug)]
 pub struct ConfiguredPolicy {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it begins, if it is in a file.
+    pub place: Option<Place>,
     /// The decisions.
     pub compiled: Arc<Policy>,
     /// What it is made of.
@@ -42,6 +48,31 @@ impl Deref for ConfiguredPolicy {
 
     fn deref(&self) -> &Policy {
         &self.compiled
+    }
+}
+
+impl ConfiguredPolicy {
+    /// What messages call it, if it is in a file: `policies.ci in /etc/dockgate.yml:3`.
+    pub fn label(&self) -> Option<Arc<str>> {
+        let place = self.place.as_ref()?;
+        Some(Scope::label(&self.name, place))
+    }
+
+    /// How its variables are written where it is.
+    pub fn notation(&self) -> Notation {
+        match self.place {
+            Some(_) => Notation::File,
+            None => Notation::Environment,
+        }
+    }
+
+    /// What has to be said loudly, if it denies nothing.
+    pub fn alarm(&self) -> Option<String> {
+        let why = self.sources.unprotected?;
+        Some(match self.label() {
+            Some(label) => format!("{label}: {why}"),
+            None => why.to_string(),
+        })
     }
 }
 
@@ -64,7 +95,12 @@ impl Sources {
     }
 
     /// Compiles them to one policy, unless they make too large a one.
-    pub(super) fn compile(self, diagnostics: &mut Vec<Diagnostic>) -> Option<ConfiguredPolicy> {
+    pub(super) fn compile(
+        self,
+        name: &str,
+        place: Option<&Place>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<ConfiguredPolicy> {
         let rules: Vec<Rule> = self.each().iter().flat_map(|one| one.rules()).collect();
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
@@ -80,8 +116,13 @@ impl Sources {
                 None => policy,
             });
         }
-        let policy = policy?;
+        let mut policy = policy?;
+        if let Some(place) = place {
+            policy = policy.in_file(Scope::label(name, place));
+        }
         Some(ConfiguredPolicy {
+            name: name.into(),
+            place: place.cloned(),
             compiled: Arc::new(match self.unprotected {
                 Some(waiver) => policy.unprotected(waiver),
                 None => policy,

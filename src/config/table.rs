@@ -35,6 +35,8 @@ pub struct Setting {
     pub restart: bool,
     /// Whether this version honours it. A limit that is not kept must not seem to be.
     pub supported: bool,
+    /// Whether a policy in a file can have it.
+    pub(super) in_policy: bool,
     /// Whether its value is a path.
     pub(super) is_path: bool,
     /// Whether [`Values`] has it. The others are read by their dialects.
@@ -63,6 +65,7 @@ const OWN: Setting = Setting {
     same_as: None,
     restart: false,
     supported: true,
+    in_policy: false,
     is_path: false,
     has_value: false,
 };
@@ -146,7 +149,7 @@ macro_rules! settings {
 settings! {
     OWN {
         "POST", "0",
-            "Methods other than GET and HEAD, in the granted sections";
+            "Methods other than GET and HEAD, in the granted sections", in_policy: true;
         "LISTEN", "tcp://[::]:2375",
             "Comma-separated list of tcp://ADDRESS:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;
@@ -171,11 +174,17 @@ settings! {
         "LEARN", "0",
             "1: allow all requests, and print the smallest grants for them", restart: true;
         "DRY_RUN", "0",
-            "1: allow all requests, and log what would be denied", restart: true;
+            "1: allow all requests, and log what would be denied", restart: true, in_policy: true;
+        "CONFIG_FILE", "",
+            "A YAML file with policies, endpoints and client rules", is_path: true;
+        "CONFIG_DIR", "",
+            "A folder of such files, *.yml and *.yaml", is_path: true;
+        "CONFIG_DATA", "",
+            "The text of such a file";
     }
     OF_PRESETS {
         "PRESET", "",
-            "Comma-separated list; `dockgate presets` lists all";
+            "Comma-separated list; `dockgate presets` lists all", in_policy: true;
     }
     OF_WOLLOMATIC {
         "SP_ALLOWFROM", "127.0.0.1/32",
@@ -225,7 +234,7 @@ settings! {
     OF_KNRDL {
         "PROFILE", "",
             "A file in /profiles, a path, or a built-in profile; unprotected allows all",
-            is_path: true;
+            is_path: true, in_policy: true;
         "LOG_REQUESTS", "false",
             "true: log each request as a line for a profile";
     }
@@ -290,6 +299,11 @@ impl<T> Value<T> {
             value.by = Some(written.by.clone());
         }
         value
+    }
+
+    /// As if this were written.
+    pub(super) fn put(&mut self, by: &str, set: T) {
+        (self.by, self.set) = (Some(by.to_owned()), Some(set));
     }
 
     /// What is written, if anything is and that makes sense.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::notation::Notation;
 use super::remedy::{Alternative, BadVersion, Miss, Obstacle};
 use super::rule::Condition;
 use crate::api::sections::READ_BODY;
@@ -12,9 +13,9 @@ use crate::api::sections::READ_BODY;
 const MOST_DENIES: usize = 3;
 
 /// What is in the way of a request, and how to clear it.
-pub(super) fn obstacles(obstacles: &[Obstacle]) -> String {
+pub(super) fn obstacles(obstacles: &[Obstacle], notation: Notation) -> String {
     if let [Obstacle::Denied(origins), rest @ ..] = obstacles {
-        return denied(origins, rest);
+        return denied(origins, rest, notation);
     }
     let mut text = String::new();
     for (at, obstacle) in obstacles.iter().enumerate() {
@@ -23,13 +24,13 @@ pub(super) fn obstacles(obstacles: &[Obstacle]) -> String {
             (Obstacle::NotGranted(_), _) => "; otherwise ",
             _ => "; ",
         };
-        text += &one(obstacle);
+        text += &one(obstacle, notation);
     }
     text
 }
 
 /// By which denies it is refused, and what else is in the way.
-fn denied(origins: &[Arc<str>], rest: &[Obstacle]) -> String {
+fn denied(origins: &[Arc<str>], rest: &[Obstacle], notation: Notation) -> String {
     let mut origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
     if let Some(more @ 1..) = origins.len().checked_sub(MOST_DENIES) {
         origins.truncate(MOST_DENIES);
@@ -43,20 +44,20 @@ fn denied(origins: &[Arc<str>], rest: &[Obstacle]) -> String {
     match rest {
         [] => format!("{denies}; unset {them} to allow this request"),
         [Obstacle::Uncovered(None)] => format!("{denies}, and {UNCOVERED}"),
-        rest => format!("{denies}; unset {them}, then {}", obstacles(rest)),
+        rest => format!("{denies}; unset {them}, then {}", obstacles(rest, notation)),
     }
 }
 
 const UNCOVERED: &str = "no section or action covers this request";
 
-fn one(obstacle: &Obstacle) -> String {
+fn one(obstacle: &Obstacle, notation: Notation) -> String {
     match obstacle {
-        Obstacle::Denied(origins) => denied(origins, &[]),
+        Obstacle::Denied(origins) => denied(origins, &[], notation),
         Obstacle::Limited { origin, failed } => {
             let failed: Vec<String> = failed.iter().map(condition).collect();
             format!("{origin} allows this request only {}", failed.join(" and "))
         }
-        Obstacle::NotGranted(alternatives) => not_granted(alternatives),
+        Obstacle::NotGranted(alternatives) => not_granted(alternatives, notation),
         Obstacle::Uncovered(None) => UNCOVERED.to_owned(),
         Obstacle::Uncovered(Some(lists)) => {
             let pattern = format!("an SP_ALLOW_{} pattern", lists.method.as_str());
@@ -88,6 +89,9 @@ fn one(obstacle: &Obstacle) -> String {
             };
             format!("no {what} matches {unmatched}")
         }
+        Obstacle::NoPolicy => {
+            "this client has the policy none, which refuses all requests".to_owned()
+        }
         Obstacle::UnknownMethod => "the Docker API has no such method; it uses GET, HEAD, POST, \
                                     PUT, DELETE, PATCH and OPTIONS"
             .to_owned(),
@@ -95,7 +99,7 @@ fn one(obstacle: &Obstacle) -> String {
 }
 
 /// How the variables were read that were meant to grant, and what to set.
-fn not_granted(all: &[Alternative]) -> String {
+fn not_granted(all: &[Alternative], notation: Notation) -> String {
     let mut readings: BTreeSet<String> = BTreeSet::new();
     let mut alternatives: Vec<String> = Vec::new();
     for alternative in Alternative::shown(all) {
@@ -103,7 +107,7 @@ fn not_granted(all: &[Alternative]) -> String {
             let misread = grant.misread.as_deref();
             readings.extend(misread.map(|value| value_reading(&grant.variable, value, false)));
         }
-        let grants = alternative.variables().map(|name| format!("{name}=1"));
+        let grants = alternative.variables().map(|name| notation.set(name, 1));
         let grants: Vec<String> = grants.collect();
         alternatives.push(list(&grants) + &brought(alternative));
     }

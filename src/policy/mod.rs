@@ -8,6 +8,7 @@
 mod allowlist;
 mod clearance;
 mod explain;
+mod notation;
 mod portable;
 mod reach;
 mod remedy;
@@ -25,6 +26,7 @@ use clearance::Terms;
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use clearance::{Asked, Cleared, Fact, Inspection, Judged, Passage, Permit, TarWatch, Term};
 pub use explain::{printable, value_reading};
+pub use notation::Notation;
 pub use portable::BadPattern;
 pub use reach::Reached;
 pub use remedy::{Alternative, BadVersion, Lists, Miss, Obstacle, Remedy};
@@ -52,6 +54,8 @@ pub struct Policy {
     demands: bool,
     /// Why it denies nothing, if so.
     unprotected: Option<Unprotected>,
+    /// What denials call it, if it is one of several.
+    name: Option<Arc<str>>,
 }
 
 /// What is decided at one end of the tree for one method.
@@ -123,6 +127,7 @@ impl Policy {
             no_method: Arc::new(Remedy::new(vec![Obstacle::UnknownMethod])),
             uncovered: Uncovered::new(),
             unprotected: None,
+            name: None,
         })
     }
 
@@ -130,6 +135,24 @@ impl Policy {
     #[must_use]
     pub fn with(mut self, allowlist: Allowlist) -> Policy {
         self.allowlists.push(allowlist);
+        self
+    }
+
+    /// The same policy as one in a file: its denials name it, and say what to write there.
+    #[must_use]
+    pub fn in_file(mut self, name: Arc<str>) -> Policy {
+        let rulings = self.outcomes.iter_mut();
+        for ruling in rulings.flat_map(|outcome| &mut outcome.rulings) {
+            let remedies = match ruling {
+                Ruling::Allow(_) | Ruling::Deny(None) => vec![],
+                Ruling::Forbid { remedy, alone } => vec![remedy, alone],
+                Ruling::Deny(Some(remedy)) => vec![remedy],
+            };
+            for remedy in remedies {
+                *remedy = remedy.written(Notation::File).into();
+            }
+        }
+        self.name = Some(name);
         self
     }
 
@@ -151,10 +174,14 @@ impl Policy {
             // No engine knows another method, so there is nothing to learn from forwarding it.
             (Err(remedy), Some(why)) if target.method().is_some() => {
                 let permit = self.permit(target.clone(), message, why.variable().into());
-                Verdict::WouldDeny(permit, Denial::new(target, remedy))
+                Verdict::WouldDeny(permit, self.denial(target, remedy))
             }
-            (Err(remedy), _) => Verdict::Deny(Denial::new(target, remedy)),
+            (Err(remedy), _) => Verdict::Deny(self.denial(target, remedy)),
         }
+    }
+
+    fn denial(&self, target: Target, remedy: Arc<Remedy>) -> Denial {
+        Denial::new(target, remedy, self.name.clone())
     }
 
     /// The one place where permits are made: whatever allows a request, its terms are attached.

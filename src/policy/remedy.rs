@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::explain;
+use super::notation::Notation;
 use super::rule::{Condition, Grant};
 use crate::api::Method;
 
@@ -46,6 +47,8 @@ pub enum Obstacle {
         /// Why none does.
         miss: Miss,
     },
+    /// No policy holds for the client.
+    NoPolicy,
     /// The Docker API has no such method.
     UnknownMethod,
 }
@@ -94,7 +97,7 @@ pub enum Miss {
 
 impl Remedy {
     pub(super) fn new(obstacles: Vec<Obstacle>) -> Remedy {
-        let text = explain::obstacles(&obstacles).into();
+        let text = explain::obstacles(&obstacles, Notation::default()).into();
         Remedy {
             rules: None,
             obstacles,
@@ -102,10 +105,18 @@ impl Remedy {
         }
     }
 
-    /// With more in the way than the rules say.
+    /// The same, as it is written in another place.
+    pub(super) fn written(&self, notation: Notation) -> Remedy {
+        Remedy {
+            text: explain::obstacles(&self.obstacles, notation).into(),
+            ..self.clone()
+        }
+    }
+
+    /// With more in the way than the rules say: allowlists, which are written in one way.
     pub(super) fn besides(rules: Option<&Arc<Remedy>>, obstacles: Vec<Obstacle>) -> Remedy {
         let mut text = rules.map_or(String::new(), |rules| format!("{}; ", rules.text));
-        text += &explain::obstacles(&obstacles);
+        text += &explain::obstacles(&obstacles, Notation::default());
         Remedy {
             rules: rules.cloned(),
             obstacles,

@@ -1,11 +1,11 @@
 //! Verdicts: what the policy decided, and by what.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::clearance::Permit;
 use super::explain;
-use super::remedy::Remedy;
+use super::remedy::{Obstacle, Remedy};
 use crate::api::Target;
 
 /// What the policy decided. Both sides carry the target, and say by what they were decided.
@@ -92,11 +92,24 @@ pub trait Waived {
 pub struct Denial {
     target: Target,
     remedy: Arc<Remedy>,
+    /// The policy that refused it, if it has a name.
+    policy: Option<Arc<str>>,
 }
 
 impl Denial {
-    pub(super) fn new(target: Target, remedy: Arc<Remedy>) -> Denial {
-        Denial { target, remedy }
+    pub(super) fn new(target: Target, remedy: Arc<Remedy>, policy: Option<Arc<str>>) -> Denial {
+        Denial {
+            target,
+            remedy,
+            policy,
+        }
+    }
+
+    /// A refusal of what comes from a client for which no policy holds.
+    pub fn without_policy(target: Target) -> Denial {
+        static REMEDY: LazyLock<Arc<Remedy>> =
+            LazyLock::new(|| Remedy::new(vec![Obstacle::NoPolicy]).into());
+        Denial::new(target, REMEDY.clone(), None)
     }
 
     /// What was refused.
@@ -105,11 +118,16 @@ impl Denial {
     }
 
     /// One sentence for the client: `POST /containers/create is not allowed: set CONTAINERS=1 and
-    /// POST=1`. Plain ASCII without quotes from the request; about 400 characters at most.
+    /// POST=1`; `... is not allowed by policies.ci in /etc/dockgate.yml:3: set ALLOW_CREATE: 1`. Plain ASCII without quotes from the request; about 400 characters at most.
     pub fn message(&self) -> String {
         let method = explain::printable(self.target.method_str());
         let path = explain::path(self.target.path());
-        [&method, " ", &path, " is not allowed: ", self.remedy.text()].concat()
+        let by = match &self.policy {
+            Some(name) => format!(" by {name}"),
+            None => String::new(),
+        };
+        let remedy = self.remedy.text();
+        format!("{method} {path} is not allowed{by}: {remedy}")
     }
 
     /// What is in the way, and what would allow it.

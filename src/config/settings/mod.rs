@@ -3,6 +3,8 @@
 //! An empty value of a setting is read as not set, with a warning; an empty section value is 0, as
 //! in Tecnativa's proxy.
 
+mod listening;
+mod named;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -11,20 +13,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::diagnostics::{Diagnostic, Severity};
-use super::dialect::Source;
+use super::diagnostics::Diagnostic;
+use super::dialect::Source as _;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::Loaded;
+use super::file::{Document, Loaded, Origin};
 use super::listen::Listen;
 use super::names;
-use super::paths::{self, shown_path};
+use super::paths;
 use super::policies::{Policies, PolicyId};
 use super::snapshot::Snapshot;
 use super::sources::Sources;
 use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
 use crate::clients::{AllowFrom, Rules};
-use crate::policy::{printable, value_reading};
+use crate::policy::printable;
 
 /// What dockgate runs with.
 #[derive(Debug)]
@@ -41,6 +43,10 @@ pub struct Settings {
     pub rules: Rules<PolicyId>,
     /// The decisions, and what they are made of.
     pub policies: Policies,
+    /// Where the configuration's files are, if there are any.
+    pub origin: Option<Origin>,
+    /// What was read of them.
+    pub seen: Option<Loaded>,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
     /// The variables that are used for nothing, of an environment that was made for dockgate alone.
@@ -95,83 +101,124 @@ pub struct Reloaded {
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
-        let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
-        diagnostics.extend(odd_paths(snapshot));
-        let sources = Sources::read(snapshot, &mut diagnostics);
-        let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
-        let in_container = snapshot.is_of_process_1();
-        let active = sources.regexes.active;
-        let asked = Asked::new(&mut values, active, in_container, &mut diagnostics);
-        diagnostics.extend(values.twice());
-        let endpoints = endpoints(&values, asked.listen, asked.mode, &mut diagnostics);
-        let engine = values.socket_path.or_same(&values.sp_socketpath);
-        if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
-            diagnostics.extend(compare(&values, endpoints, engine));
-        }
-        let engine_at_start = active || sources.profile.active();
-        let process = Process::of(&values, asked.watchdog, engine_at_start);
-        let policy = sources.compile(&mut diagnostics);
-        let settings = match (process, endpoints, engine, policy) {
-            (Some(process), Some(endpoints), Some(engine), Some(policy))
-                if !has_errors(&diagnostics) =>
-            {
-                diagnostics.extend(policy.idle_zeros());
-                Settings {
-                    process,
-                    engine: engine.clone(),
-                    endpoints,
-                    clients: asked.clients,
-                    rules: Rules::default(),
-                    policies: Policies::new(policy),
-                    warnings: diagnostics,
-                    unused: if in_container {
-                        names::unused(snapshot)
-                    } else {
-                        Vec::new()
-                    },
-                }
-            }
-            _ => {
-                diagnostics.sort_by_key(|one| std::cmp::Reverse(one.severity));
-                return Err(diagnostics);
-            }
-        };
+        let origin = Origin::of(|name| snapshot.get(name));
+        let seen = origin.as_ref().ok().and_then(Option::as_ref);
+        let seen = seen.map(Origin::load);
+        let (settings, _) = Settings::read(snapshot, origin, seen, None)?;
         Ok(settings)
     }
 
     /// What the files say now, to be compared with another look. `None`: there are none.
     pub fn look(&self) -> Option<Loaded> {
-        None
+        self.origin.as_ref().map(Origin::load)
     }
 
-    /// Reads the policies and rules once more, from what one look saw of the files.
+    /// Reads the policies and rules once more, from what one look saw of the files. `current` are the
+    /// policies that hold now; these settings are what the process was started with.
+    ///
+    /// No policy stops protecting by a reload: one that asks for DRY_RUN now protects until dockgate
+    /// is started anew.
     ///
     /// # Errors
     /// All mistakes, with the warnings. What held goes on to hold.
     pub fn reload(
         &self,
-        _current: &Policies,
+        current: &Policies,
         snapshot: &Snapshot,
-        _look: Option<Loaded>,
+        look: Option<Loaded>,
     ) -> Result<Reloaded, Vec<Diagnostic>> {
-        let Settings {
-            policies,
-            rules,
-            warnings,
-            ..
-        } = Settings::load(snapshot)?;
+        let origin = Ok(self.origin.clone());
+        let look = look.or_else(|| self.look());
+        let (settings, mut needs_restart) = Settings::read(snapshot, origin, look, Some(current))?;
+        if settings.endpoints != self.endpoints {
+            needs_restart.insert(0, "endpoints".to_owned());
+        }
         Ok(Reloaded {
-            policies,
-            rules,
-            needs_restart: Vec::new(),
-            warnings,
+            policies: settings.policies,
+            rules: settings.rules,
+            needs_restart,
+            warnings: settings.warnings,
         })
+    }
+
+    /// The settings, and what of them holds only after a restart.
+    fn read(
+        snapshot: &Snapshot,
+        origin: Result<Option<Origin>, Diagnostic>,
+        seen: Option<Loaded>,
+        current: Option<&Policies>,
+    ) -> Result<(Settings, Vec<String>), Vec<Diagnostic>> {
+        let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
+        let origin = origin.unwrap_or_else(|mistake| {
+            diagnostics.push(mistake);
+            None
+        });
+        diagnostics.extend(odd_paths(snapshot));
+        // Without what is refused, only to find more mistakes.
+        let document = seen.clone().map_or(Ok(Document::default()), Loaded::read);
+        let document = document.unwrap_or_else(|refused| {
+            diagnostics.extend(refused.mistakes);
+            refused.rest
+        });
+        let sources = Sources::read(snapshot, &mut diagnostics);
+        let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
+        listening::take(&document.endpoints, &mut values, &mut diagnostics);
+        let in_container = snapshot.is_of_process_1();
+        let active = sources.regexes.active;
+        let asked = Asked::new(&mut values, active, in_container, &mut diagnostics);
+        diagnostics.extend(values.twice());
+        let engine_at_start = active || sources.profile.active();
+        let process = Process::of(&values, asked.watchdog, engine_at_start);
+        let engine = values.socket_path.or_same(&values.sp_socketpath);
+        let specs = document.endpoints.as_slice();
+        let mut endpoints = None;
+        if specs.is_empty() {
+            endpoints =
+                listening::of_variables(&values, asked.listen, asked.mode, &mut diagnostics);
+            if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
+                diagnostics.extend(listening::compare(&values, endpoints, engine));
+            }
+        }
+        let named = named::read(&document, snapshot, sources, current, &mut diagnostics);
+        let policies = named.as_ref().map(|(policies, _)| policies);
+        if !specs.is_empty() {
+            endpoints = listening::of_file(specs, engine, policies, &mut diagnostics);
+        }
+        let (Some(process), Some(engine), Some(endpoints), Some((policies, needs_restart))) =
+            (process, engine, endpoints, named)
+        else {
+            return Err(sorted(diagnostics));
+        };
+        let rules = named::rules(&document, &policies, &mut diagnostics);
+        diagnostics.extend(named::compare(&document, &policies, &endpoints, &rules));
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(sorted(diagnostics));
+        }
+        diagnostics.extend(named::idle_zeros(&document, &policies));
+        let unused = match in_container {
+            true => names::unused(snapshot),
+            false => Vec::new(),
+        };
+        let settings = Settings {
+            process,
+            engine: engine.clone(),
+            endpoints,
+            clients: asked.clients,
+            rules,
+            policies,
+            origin,
+            seen,
+            warnings: diagnostics,
+            unused,
+        };
+        Ok((settings, needs_restart))
     }
 }
 
-fn has_errors(diagnostics: &[Diagnostic]) -> bool {
-    let mut all = diagnostics.iter();
-    all.any(|one| one.severity == Severity::Error)
+/// The errors first.
+fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|one| std::cmp::Reverse(one.severity));
+    diagnostics
 }
 
 impl Process {
@@ -244,78 +291,4 @@ fn odd_paths(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
         let (by, value) = snapshot.written(setting)?;
         paths::oddity(&by, value.to_str()?)
     })
-}
-
-/// Where to listen: as `LISTEN` says, or as another dialect asks, or by default.
-fn endpoints(
-    values: &Values,
-    asked: Option<Listen>,
-    asked_mode: Option<u32>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Vec<Endpoint>> {
-    let own = &values.listen;
-    let disable_ipv6 = disable_ipv6(values, diagnostics);
-    let listen = match (&own.by, asked) {
-        (None, Some(asked)) => vec![asked],
-        (Some(_), _) => own.get()?.clone(),
-        (None, None) => own
-            .get()?
-            .iter()
-            .map(|one| one.by_default(disable_ipv6))
-            .collect(),
-    };
-    let own_mode = &values.listen_mode;
-    // A default of the other dialect gives way to what is set in this one.
-    let mode = match (&own_mode.by, asked_mode) {
-        (None, Some(asked)) => asked,
-        _ => *own_mode.get()?,
-    };
-    let endpoints = listen.into_iter();
-    let policy = PolicyId::DEFAULT;
-    let endpoint = |listen| Endpoint {
-        listen,
-        mode,
-        policy,
-    };
-    Some(endpoints.map(endpoint).collect())
-}
-
-fn disable_ipv6(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> bool {
-    let name = "DISABLE_IPV6";
-    let Some(value) = values.disable_ipv6.set() else {
-        return false;
-    };
-    let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
-    let on = is(&["1", "true", "yes"]);
-    if !on && !is(&["0", "false", "no"]) {
-        let problem = value_reading(name, value, false);
-        diagnostics.push(Diagnostic::warning(name, problem, "use 1 or 0"));
-    }
-    if on && values.listen.by.is_some() {
-        let problem = "LISTEN overrides DISABLE_IPV6, which is ignored";
-        diagnostics.push(Diagnostic::warning(name, problem, ""));
-    }
-    on
-}
-
-/// What is wrong where the settings do not fit each other.
-fn compare(values: &Values, endpoints: &[Endpoint], engine: &PathBuf) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    let mut sockets = endpoints.iter().filter_map(|one| match &one.listen {
-        Listen::Unix(path) => Some(path),
-        Listen::Tcp { .. } => None,
-    });
-    if values.listen_mode.by.is_some() && sockets.clone().next().is_none() {
-        diagnostics.push(Diagnostic::warning(
-            "LISTEN_MODE",
-            "LISTEN_MODE is ignored without a Unix socket to listen on",
-            "add unix:///PATH to LISTEN, or remove it",
-        ));
-    }
-    if sockets.any(|path| path == engine) {
-        let shown = shown_path(engine);
-        let problem = format!("LISTEN contains {shown}, which is the engine's own socket");
-        diagnostics.push(Diagnostic::error("LISTEN", problem, "use another path"));
-    }
-    diagnostics
 }

@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::api::sections::{ACTIONS, Route, Section};
 use crate::config::paths::shown_path;
-use crate::config::sources::Sources;
+use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::{POST, Preset};
 use crate::policy::printable;
 
@@ -11,16 +11,13 @@ impl Settings {
     /// What is granted and which engine it guards, in a few lines. Where it really listens is told
     /// by who listens.
     pub fn summary(&self) -> Vec<String> {
-        let sources = &self.policies.default().sources;
-        let mut lines = sources.granted();
-        if let Some(why) = sources.unprotected {
-            // What the variables grant is not what is allowed then.
-            let without = format!("without {}: ", why.variable());
-            lines
-                .iter_mut()
-                .for_each(|line| line.insert_str(0, &without));
-            let all = format!("reads and writes: everything ({}=1)", why.variable());
-            lines.insert(0, all);
+        let mut lines = Vec::new();
+        for (_, policy) in self.policies.iter() {
+            let own = policy.summary().into_iter();
+            lines.extend(own.map(|line| self.of_policy(policy, line)));
+        }
+        for line in self.rules_granted() {
+            lines.push(format!("clients {line}"));
         }
         if let Some(list) = &self.clients {
             lines.push(format!("clients by TCP: {}", printable(&list.text)));
@@ -29,13 +26,39 @@ impl Settings {
         lines
     }
 
+    /// Each rule: `from 172.20.0.0/16,traefik: policy traefik`.
+    pub fn rules_granted(&self) -> impl Iterator<Item = String> {
+        let rules = self.rules.iter();
+        rules.map(|rule| format!("{}: policy {}", rule.who, self.policies.name(rule.policy)))
+    }
+
+    /// What is said of one policy; with its name, if there are several.
+    fn of_policy(&self, policy: &ConfiguredPolicy, line: String) -> String {
+        match self.origin {
+            None => line,
+            Some(_) => format!("policy {}: {line}", policy.name),
+        }
+    }
+
     /// What is worth knowing at start, and no mistake.
     pub fn notes(&self) -> impl Iterator<Item = String> {
-        let notes = [
-            self.used_for_nothing(),
-            self.policies.default().files_readable(),
-        ];
-        notes.into_iter().flatten()
+        let policies = self.policies.iter();
+        let readable = policies
+            .filter_map(|(_, policy)| Some(self.of_policy(policy, policy.files_readable()?)));
+        self.used_for_nothing().into_iter().chain(readable)
+    }
+
+    /// A warning for each policy that reaches root on the host.
+    pub fn dangers(&self) -> impl Iterator<Item = String> {
+        let policies = self.policies.iter();
+        policies.filter_map(|(_, policy)| Some(self.of_policy(policy, policy.root_on_host()?)))
+    }
+
+    /// An alarm for each policy that denies nothing.
+    pub fn alarms(&self) -> impl Iterator<Item = String> {
+        self.policies
+            .iter()
+            .filter_map(|(_, policy)| policy.alarm())
     }
 
     /// A note, if variables are used for nothing: some of them, in one line.
@@ -47,6 +70,23 @@ impl Settings {
             more => format!(" and {more} more"),
         };
         (!shown.is_empty()).then(|| format!("unused variables: {shown}{more}"))
+    }
+}
+
+impl ConfiguredPolicy {
+    /// What it grants, in a few lines.
+    fn summary(&self) -> Vec<String> {
+        let mut lines = self.sources.granted();
+        if let Some(why) = self.sources.unprotected {
+            // What the variables grant is not what is allowed then.
+            let without = format!("without {}: ", why.variable());
+            lines
+                .iter_mut()
+                .for_each(|line| line.insert_str(0, &without));
+            let by = self.notation().set(why.variable(), 1);
+            lines.insert(0, format!("reads and writes: everything ({by})"));
+        }
+        lines
     }
 }
 

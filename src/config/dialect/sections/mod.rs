@@ -25,6 +25,8 @@ pub struct Grants {
     pub active: bool,
     /// Whether nothing but them can be offered to those whose request is denied.
     last_resort: bool,
+    /// Whether one that is not set has its default, once these variables are active.
+    has_defaults: bool,
     switches: BTreeMap<&'static str, Switch>,
 }
 
@@ -61,6 +63,7 @@ impl Grants {
         Grants {
             active: true,
             last_resort: false,
+            has_defaults: true,
             switches: switches.collect(),
         }
     }
@@ -74,24 +77,32 @@ impl Grants {
         let mut sections = SECTIONS.iter().map(|section| section.name).chain([POST]);
         let alone = !others.iter().any(|other| other.active());
         let active = alone || sections.any(|name| snapshot.get(name).is_some());
+        let has_defaults = snapshot.has_defaults();
         let switches = Self::variables().map(|(name, default)| {
-            let switch = Switch::read(snapshot, name, default && active, diagnostics);
+            let default = default && active && has_defaults;
+            let switch = Switch::read(snapshot, name, default, diagnostics);
             (name, switch)
         });
         let grants = Grants {
             active,
             last_resort: !others.iter().any(|other| other.has_patterns()),
+            has_defaults,
             switches: switches.collect(),
         };
+        let one = |variable| snapshot.notation().set(variable, 1);
         for action in ACTIONS.iter().filter(|action| grants.on(action.allow)) {
             let allow = action.allow;
             if grants.on(action.deny) {
                 diagnostics.push(Diagnostic::warning(
                     allow,
-                    format!("{}=1 overrides {allow}=1, which is ignored", action.deny),
+                    format!(
+                        "{} overrides {}, which is ignored",
+                        one(action.deny),
+                        one(allow)
+                    ),
                     "remove one of them",
                 ));
-            } else if action.tecnativa && !grants.on(POST) {
+            } else if action.tecnativa && !grants.on(POST) && has_defaults {
                 diagnostics.push(Diagnostic::warning(
                     allow,
                     format!("{allow}=1 is ignored by Tecnativa's proxy without POST=1"),

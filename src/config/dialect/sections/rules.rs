@@ -39,7 +39,7 @@ impl Grants {
         // An action's variable makes these variables no more active than they are.
         let is_action = ACTIONS.iter().any(|action| action.allow == variable);
         let defaults = SECTIONS.iter().filter(|section| section.default);
-        let brings = defaults.filter(|_| !self.active && !is_action);
+        let brings = defaults.filter(|_| self.has_defaults && !self.active && !is_action);
         Some(Grant {
             variable: variable.into(),
             misread,

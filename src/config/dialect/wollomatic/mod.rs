@@ -13,7 +13,7 @@ use super::unmatched::{self, Written};
 use super::{PatternLine, Reach, Source};
 use crate::api::{Method, Methods};
 use crate::config::{Diagnostic, Snapshot};
-use crate::policy::{Allowlist, Entry, Regex, Subject, printable};
+use crate::policy::{Allowlist, Entry, Notation, Regex, Subject, printable};
 use flags::{METHODS, PREFIX, method_of};
 
 /// What has to go with patterns in a container, where nobody can connect by their defaults.
@@ -42,7 +42,7 @@ impl Regexes {
         for method in METHODS {
             let flag = format!("-allow{method}");
             for value in snapshot.flag(&flag[1..]) {
-                regexes.add(&flag, true, method, value.to_str(), diagnostics);
+                regexes.add(&flag, None, method, value.to_str(), diagnostics);
             }
             let replaced = snapshot.flag(&flag[1..]).next().is_some();
             for name in snapshot
@@ -55,19 +55,20 @@ impl Regexes {
                     diagnostics.push(Diagnostic::warning(name, problem, "use only one of them"));
                 } else {
                     let value = snapshot.get(name).and_then(|value| value.to_str());
-                    regexes.add(name, false, method, value, diagnostics);
+                    let notation = snapshot.notation();
+                    regexes.add(name, Some(notation), method, value, diagnostics);
                 }
             }
         }
         regexes
     }
 
-    /// One more pattern of a variable or a flag. A flag may be repeated, so its pattern is a part of
+    /// One more pattern of a variable, which is written in this way, or of a flag. A flag may be repeated, so its pattern is a part of
     /// the origin.
     fn add(
         &mut self,
         name: &str,
-        is_flag: bool,
+        notation: Option<Notation>,
         method: &'static str,
         value: Option<&str>,
         diagnostics: &mut Vec<Diagnostic>,
@@ -84,7 +85,8 @@ impl Regexes {
             diagnostics.push(Diagnostic::warning(name, problem, help));
             return;
         }
-        let given = format!("{shown}={}", printable(value));
+        let is_flag = notation.is_none();
+        let given = notation.unwrap_or_default().set(&shown, printable(value));
         let regex = match Regex::new(value) {
             Ok(regex) => regex,
             Err(what) => {

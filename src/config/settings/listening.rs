@@ -1,0 +1,164 @@
+//! Where dockgate listens: by variables, or by the `endpoints` of a file.
+
+use std::path::{Path, PathBuf};
+
+use super::Endpoint;
+use crate::config::diagnostics::{Diagnostic, Unfit};
+use crate::config::file::{EndpointSpec, Written};
+use crate::config::listen::Listen;
+use crate::config::paths::shown_path;
+use crate::config::policies::{Policies, PolicyId};
+use crate::config::table::Values;
+use crate::config::values;
+use crate::policy::{printable, value_reading};
+
+/// A Unix socket's mode, if nothing says another one.
+const MODE: u32 = 0o660;
+
+/// Puts what a file says in the place of `LISTEN`, so that what says the same in another dialect is
+/// found. Beside the variable itself that is a mistake.
+pub(super) fn take(specs: &[EndpointSpec], values: &mut Values, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(first) = specs.first() else {
+        return;
+    };
+    let (listen, mode) = (&values.listen.by, &values.listen_mode.by);
+    for name in [listen, mode].into_iter().flatten() {
+        let problem = format!("{name} cannot be used with endpoints");
+        let help = format!("remove {name}; each endpoint has its own listen and mode");
+        diagnostics.push(first.place.mistake(name, problem, help));
+    }
+    let listen = specs
+        .iter()
+        .filter_map(|spec| spec.listen.text.parse().ok());
+    values.listen.put("endpoints", listen.collect());
+    if values.disable_ipv6.set().is_some() {
+        let name = "DISABLE_IPV6";
+        let problem = "endpoints override DISABLE_IPV6, which is ignored";
+        diagnostics.push(Diagnostic::warning(name, problem, "remove it"));
+    }
+}
+
+/// Where a file says to listen.
+pub(super) fn of_file(
+    specs: &[EndpointSpec],
+    engine: Option<&PathBuf>,
+    policies: Option<&Policies>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<Endpoint>> {
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for (number, spec) in specs.iter().enumerate() {
+        let what = |key: &str| format!("endpoints[{number}].{key}");
+        let unfit = |key: &str, written: &Written, unfit: Unfit| {
+            let problem = format!(
+                "{}: {} {}",
+                what(key),
+                printable(&written.text),
+                unfit.problem
+            );
+            written.place.mistake(&what(key), problem, unfit.help)
+        };
+        let listen = spec.listen.text.parse::<Listen>();
+        let listen = listen.map_err(|error| diagnostics.push(unfit("listen", &spec.listen, error)));
+        let mode = spec.mode.as_ref().map_or(Ok(MODE), |mode| {
+            values::mode(&mode.text).map_err(|error| diagnostics.push(unfit("mode", mode, error)))
+        });
+        let policy = match &spec.policy {
+            None => Some(PolicyId::DEFAULT),
+            Some(name) => policies.and_then(|all| all.named(name, &what("policy"), diagnostics)),
+        };
+        let (Ok(listen), Ok(mode), Some(policy)) = (listen, mode, policy) else {
+            continue;
+        };
+        let problem = match &listen {
+            Listen::Unix(path) if Some(path) == engine => "is the engine's own socket",
+            _ if endpoints.iter().any(|one| one.listen == listen) => "is listed twice",
+            _ => {
+                endpoints.push(Endpoint {
+                    listen,
+                    mode,
+                    policy,
+                });
+                continue;
+            }
+        };
+        let problem = format!("{}: {listen} {problem}", what("listen"));
+        let help = "use another address";
+        let mistake = spec.listen.place.mistake(&what("listen"), problem, help);
+        diagnostics.push(mistake);
+    }
+    (endpoints.len() == specs.len()).then_some(endpoints)
+}
+
+/// Where to listen: as `LISTEN` says, or as another dialect asks, or by default.
+pub(super) fn of_variables(
+    values: &Values,
+    asked: Option<Listen>,
+    asked_mode: Option<u32>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<Endpoint>> {
+    let own = &values.listen;
+    let disable_ipv6 = disable_ipv6(values, diagnostics);
+    let listen = match (&own.by, asked) {
+        (None, Some(asked)) => vec![asked],
+        (Some(_), _) => own.get()?.clone(),
+        (None, None) => own
+            .get()?
+            .iter()
+            .map(|one| one.by_default(disable_ipv6))
+            .collect(),
+    };
+    let own_mode = &values.listen_mode;
+    // A default of the other dialect gives way to what is set in this one.
+    let mode = match (&own_mode.by, asked_mode) {
+        (None, Some(asked)) => asked,
+        _ => *own_mode.get()?,
+    };
+    let endpoints = listen.into_iter();
+    let policy = PolicyId::DEFAULT;
+    let endpoint = |listen| Endpoint {
+        listen,
+        mode,
+        policy,
+    };
+    Some(endpoints.map(endpoint).collect())
+}
+
+fn disable_ipv6(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let name = "DISABLE_IPV6";
+    let Some(value) = values.disable_ipv6.set() else {
+        return false;
+    };
+    let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    let on = is(&["1", "true", "yes"]);
+    if !on && !is(&["0", "false", "no"]) {
+        let problem = value_reading(name, value, false);
+        diagnostics.push(Diagnostic::warning(name, problem, "use 1 or 0"));
+    }
+    if on && values.listen.by.is_some() {
+        let problem = "LISTEN overrides DISABLE_IPV6, which is ignored";
+        diagnostics.push(Diagnostic::warning(name, problem, ""));
+    }
+    on
+}
+
+/// What is wrong where the settings do not fit each other.
+pub(super) fn compare(values: &Values, endpoints: &[Endpoint], engine: &Path) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let mut sockets = endpoints.iter().filter_map(|one| match &one.listen {
+        Listen::Unix(path) => Some(path),
+        Listen::Tcp { .. } => None,
+    });
+    if values.listen_mode.by.is_some() && sockets.clone().next().is_none() {
+        diagnostics.push(Diagnostic::warning(
+            "LISTEN_MODE",
+            "LISTEN_MODE is ignored without a Unix socket to listen on",
+            "add unix:///PATH to LISTEN, or remove it",
+        ));
+    }
+    if sockets.any(|path| path == engine) {
+        let shown = shown_path(engine);
+        let problem = format!("LISTEN contains {shown}, which is the engine's own socket");
+        diagnostics.push(Diagnostic::error("LISTEN", problem, "use another path"));
+    }
+    diagnostics
+}

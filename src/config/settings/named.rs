@@ -1,0 +1,187 @@
+//! The policies of the environment and of a file, the rules that give them to clients, and what is
+//! wrong where these do not fit each other.
+
+use std::collections::BTreeSet;
+
+use super::Endpoint;
+use crate::clients::{Rule, Rules, Who};
+use crate::config::diagnostics::Diagnostic;
+use crate::config::dialect::presets::PRESET;
+use crate::config::dialect::sections::Grants;
+use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
+use crate::config::file::{DEFAULT, Document, PolicySpec};
+use crate::config::listen::Listen;
+use crate::config::policies::{Policies, PolicyId};
+use crate::config::scope::Scope;
+use crate::config::snapshot::Snapshot;
+use crate::config::sources::{ConfiguredPolicy, Sources};
+use crate::policy::{Unprotected, printable};
+
+/// All policies, and what of them holds only after a restart. `None`: one of them cannot be made, which
+/// is among the diagnostics.
+pub(super) fn read(
+    document: &Document,
+    snapshot: &Snapshot,
+    of_environment: Sources,
+    current: Option<&Policies>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Policies, Vec<String>)> {
+    let mut needs_restart = Vec::new();
+    let protects = |name: &str| {
+        let policy = current.and_then(|all| all.get(all.id(name)?));
+        policy.is_none_or(|policy| policy.sources.unprotected.is_none())
+    };
+    let mut others = Vec::new();
+    let mut default = None;
+    for spec in &document.policies {
+        let scope = Scope(spec);
+        let mut own = Vec::new();
+        let mut sources = Sources::read(&scope.snapshot(&mut own), &mut own);
+        if current.is_some() && protects(&spec.name) && sources.unprotected.take().is_some() {
+            needs_restart.push(format!("policies.{}.DRY_RUN", spec.name));
+        }
+        let policy = sources.compile(&spec.name, Some(&spec.place), &mut own);
+        diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));
+        match spec.name == DEFAULT {
+            true => default = Some((spec, policy)),
+            false => others.push(policy),
+        }
+    }
+    let default = match default {
+        Some((spec, policy)) => {
+            diagnostics.extend(both(spec, snapshot));
+            policy
+        }
+        None => of_environment.compile(DEFAULT, None, diagnostics),
+    };
+    let others: Option<Vec<ConfiguredPolicy>> = others.into_iter().collect();
+    Some((Policies::new(default?, others?, current), needs_restart))
+}
+
+/// A mistake, if the environment has a policy beside a file's `default`.
+fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
+    let is_set = |name: &&str| snapshot.get(name).is_some();
+    let mut own = Grants::variables().map(|(name, _)| name);
+    let others = [PRESET, "PROFILE", "LOG_REQUESTS"];
+    let mut others = (others.into_iter()).chain(Unprotected::ALL.map(Unprotected::variable));
+    let flags = METHODS.map(|method| format!("allow{method}"));
+    let name = (own.find(is_set).or_else(|| others.find(is_set)))
+        .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
+        .map(|name| printable(name).into_owned())
+        .or_else(|| {
+            let flag = flags
+                .iter()
+                .find(|flag| snapshot.flag(flag).next().is_some())?;
+            Some(format!("-{flag}"))
+        })?;
+    let problem = format!(
+        "policies.{DEFAULT} cannot be used with {name}, which is set for the same policy outside \
+         the file"
+    );
+    let help = "use one of them";
+    Some(spec.place.mistake(&name, problem, help))
+}
+
+/// The zeros in each policy that take nothing away.
+pub(super) fn idle_zeros(document: &Document, policies: &Policies) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for (_, policy) in policies.iter() {
+        let mut specs = document.policies.iter();
+        let scope = specs.find(|spec| *spec.name == *policy.name).map(Scope);
+        diagnostics.extend(policy.idle_zeros().map(|mistake| match &scope {
+            Some(scope) => scope.place(mistake),
+            None => mistake,
+        }));
+    }
+    diagnostics
+}
+
+/// The rules, whose policies are all there.
+pub(super) fn rules(
+    document: &Document,
+    policies: &Policies,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Rules<PolicyId> {
+    let rules = document.clients.iter().enumerate();
+    let rules = rules.filter_map(|(number, spec)| {
+        let what = format!("clients[{number}].policy");
+        let policy = policies.named(&spec.policy, &what, diagnostics)?;
+        let who = spec.who.clone();
+        Some(Rule { who, policy })
+    });
+    rules.collect()
+}
+
+/// What does not fit: rules that match nobody, policies that nothing names, and addresses that do not
+/// tell clients apart.
+pub(super) fn compare(
+    document: &Document,
+    policies: &Policies,
+    endpoints: &[Endpoint],
+    rules: &Rules<PolicyId>,
+) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let is_unix = |one: &Endpoint| matches!(one.listen, Listen::Unix(_));
+    let (by_unix, by_tcp) = (
+        endpoints.iter().any(is_unix),
+        !endpoints.iter().all(is_unix),
+    );
+    for (number, spec) in document.clients.iter().enumerate() {
+        let (key, fits) = match &spec.who {
+            Who::From(_) => ("from", by_tcp),
+            Who::User(_) => ("user", by_unix),
+            Who::Group(_) => ("group", by_unix),
+        };
+        if fits {
+            continue;
+        }
+        let what = format!("clients[{number}].{key}");
+        let (kind, example) = match spec.who {
+            Who::From(_) => ("a TCP address", "tcp://[::]:2375"),
+            Who::User(_) | Who::Group(_) => ("a Unix socket", "unix:///run/dockgate.sock"),
+        };
+        let problem = format!("{what} never matches: no endpoint is {kind}");
+        let help = format!("add an endpoint with listen: \"{example}\", or remove the rule");
+        diagnostics.push(spec.place.mistake(&what, problem, help));
+    }
+    let of_endpoints = endpoints.iter().map(|endpoint| endpoint.policy);
+    let used: Vec<PolicyId> = of_endpoints
+        .chain(rules.iter().map(|rule| rule.policy))
+        .collect();
+    for spec in document.policies.iter().filter(|spec| !spec.by_label) {
+        let id = policies.id(&spec.name);
+        if id.is_some_and(|id| used.contains(&id)) {
+            continue;
+        }
+        let what = format!("policies.{}", spec.name);
+        let problem = format!("{what} is not used: no endpoint and no client rule names it");
+        let help = "name it in endpoints or clients, or remove it";
+        diagnostics.push(spec.place.mistake(&what, problem, help).as_warning());
+    }
+    diagnostics.extend(told_apart(document, policies, &used));
+    diagnostics
+}
+
+/// A warning, if clients are told apart by an address that one of them could choose.
+fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Option<Diagnostic> {
+    let mut rules = document.clients.iter();
+    let first = rules.find(|rule| matches!(rule.who, Who::From(_)))?;
+    let mut by = BTreeSet::new();
+    for (_, policy) in policies.iter().filter(|(id, _)| used.contains(id)) {
+        for (action, does) in [
+            ("CREATE", "create containers"),
+            ("NETWORK_CONNECT", "connect networks"),
+        ] {
+            if policy.reaches(action) {
+                by.insert(format!("{} can {does}", policy.name));
+            }
+        }
+    }
+    let by = by.into_iter().collect::<Vec<_>>().join(", ");
+    let problem = format!(
+        "client rules use addresses, which a client can choose where it can create or connect \
+         containers ({by}), and forge with the capability NET_RAW"
+    );
+    let help = "give each client a Unix socket of its own";
+    (!by.is_empty()).then(|| first.place.mistake("clients", problem, help).as_warning())
+}
