@@ -12,8 +12,8 @@ use super::names::Names;
 use crate::api::{Message, Target};
 use crate::clients::{Identity, Lookup, Rules};
 use crate::config::{Endpoint, Policies, PolicyId, Settings};
-use crate::observe::access::{Explanation, POLICY_FOR, Peer, Reason};
-use crate::policy::{Body, Policy, Unprotected, Verdict};
+use crate::observe::access::{Explanation, Peer, Reason};
+use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
 
 /// A request waits so long for the names on which its policy depends.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -47,8 +47,8 @@ struct Held {
 /// What one policy made of a request.
 #[derive(Debug)]
 pub(super) struct Ruling {
-    /// None: it refuses every request.
-    pub verdict: Option<Verdict>,
+    /// What it decided.
+    pub verdict: Verdict,
     /// Its name, where there are several.
     pub policy: Option<Arc<str>>,
     /// Whether the request is logged as a line of a profile.
@@ -102,15 +102,8 @@ impl Rulebook {
                 learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
             }
         };
-        let alarms = policies.iter().filter_map(|(id, policy)| {
-            let why = policy.sources.unprotected?;
-            Some(match several {
-                true => format!("policy {}: {why}", policies.name(id)),
-                false => why.to_string(),
-            })
-        });
         Self {
-            alarms: alarms.collect(),
+            alarms: policies.iter().filter_map(|(_, one)| one.alarm()).collect(),
             rules: rules.map(|id| held(*id)),
             endpoints: endpoints.iter().map(|one| held(one.policy)).collect(),
             names,
@@ -153,9 +146,11 @@ impl Rulebook {
                 }));
             }
         };
-        let policy = held.and_then(|held| held.policy.as_ref());
         Ok(Ruling {
-            verdict: policy.map(|policy| policy.decide(target, message)),
+            verdict: match held.and_then(|held| held.policy.as_ref()) {
+                Some(policy) => policy.decide(target, message),
+                None => Verdict::Deny(Denial::without_policy(target)),
+            },
             policy: held.and_then(|held| held.name.clone()),
             logs_request: held.is_some_and(|held| held.logs_requests),
             learns: held.is_some_and(|held| held.learns),
@@ -188,7 +183,7 @@ pub(super) async fn decide_in_time(
             Ok(ruling) => return Ok(ruling),
             Err(undecided) if Instant::now() >= deadline => {
                 let text = format!(
-                    "{POLICY_FOR}{} is not known: clients depends on {}, which cannot be resolved",
+                    "cannot tell which policy applies to {}: cannot resolve {}",
                     who(client.peer),
                     undecided.hosts.join(" and ")
                 );
@@ -212,18 +207,10 @@ pub(super) async fn denied_now(client: &Client, target: Target, body: Body) -> O
         Err(undecided) => decide_in_time(client, undecided).await,
     };
     match ruling.map(|ruling| ruling.verdict) {
-        Ok(Some(Verdict::Allow(_) | Verdict::WouldDeny(..))) => None,
-        Ok(Some(Verdict::Deny(denial))) => Some((&denial).into()),
-        Ok(None) => Some(refusal(client.peer)),
+        Ok(Verdict::Allow(_) | Verdict::WouldDeny(..)) => None,
+        Ok(Verdict::Deny(denial)) => Some((&denial).into()),
         Err(why) => Some(why),
     }
-}
-
-/// That a client may do nothing.
-pub(super) fn refusal(peer: Peer) -> Explanation {
-    let who = who(peer);
-    let text = format!("{POLICY_FOR}{who} is none, which refuses every request");
-    Explanation::new(Reason::NoPolicy, text)
 }
 
 /// A client, as clients are told apart.

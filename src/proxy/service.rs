@@ -84,22 +84,17 @@ pub(super) async fn answer(
     };
     flight.decided_by(ruling.policy);
     let permit = match ruling.verdict {
-        Some(Verdict::Allow(permit)) => {
+        Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
             permit
         }
-        Some(Verdict::WouldDeny(permit, denial)) => {
+        Verdict::WouldDeny(permit, denial) => {
             flight.decided(Decision::WouldDeny((&denial).into()));
             permit
         }
-        Some(Verdict::Deny(denial)) => {
+        Verdict::Deny(denial) => {
             flight.is_health_check(own_check);
             return Ok(flight.refused((&denial).into(), unread).map(Answer::own));
-        }
-        None => {
-            flight.is_health_check(own_check);
-            let why = rulebook::refusal(flight.client().peer);
-            return Ok(flight.refused(why, unread).map(Answer::own));
         }
     };
     flight.is_health_check(own_check || ping && flight.client().peer.is_loopback());
@@ -192,10 +187,8 @@ async fn decide(client: &Client, target: Target, message: Message) -> Result<Rul
         // Boxed, since few come to it.
         Err(undecided) => Box::pin(rulebook::decide_in_time(client, undecided)).await?,
     };
-    if ruling.logs_request
-        && let Some(verdict) = &ruling.verdict
-    {
-        log_request(verdict.target());
+    if ruling.logs_request {
+        log_request(ruling.verdict.target());
     }
     Ok(ruling)
 }

@@ -37,7 +37,7 @@ fn start(engine: &Engine, more: &[(&str, &str)]) -> (Dockgate, SocketAddr) {
 
 /// A new client with this address.
 #[track_caller]
-fn from(source: Ipv4Addr, address: SocketAddr) -> Wire {
+pub(crate) fn from(source: Ipv4Addr, address: SocketAddr) -> Wire {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket
         .bind(&SocketAddr::from((source, 0)).into())

@@ -7,7 +7,5 @@ mod redact;
 
 pub use read::{Logged, LoggedVerdict};
 pub use reason::{EngineFault, Explanation, Part, Reason};
-pub use record::{
-    Counters, DENIED_NOW, Decision, End, NOT_ADMITTED, POLICY_FOR, Peer, Record, UploadFault,
-};
+pub use record::{Counters, DENIED_NOW, Decision, End, NOT_ADMITTED, Peer, Record, UploadFault};
 pub use redact::profile_line;

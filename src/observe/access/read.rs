@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::record::{
-    ALLOWED, DENIED, FAILED, NOT_ADMITTED, POLICY, POLICY_FOR, UNDECIDED, UNSENT, UploadFault,
-    WOULD_DENY,
+    ALLOWED, DENIED, FAILED, NOT_ADMITTED, POLICY, UNDECIDED, UNSENT, UploadFault, WOULD_DENY,
 };
 use super::redact::{HIDDEN, pairs};
 
@@ -54,9 +53,9 @@ impl<'a> Logged<'a> {
         let received = field()?.strip_prefix("in=")?;
         let sent = field()?.strip_prefix("out=")?;
         let (took, decision) = (field()?, field()?);
-        let decision = match decision.strip_prefix(POLICY) {
-            Some(named) => named.split_once(' ')?.1,
-            None => decision,
+        let (policy, decision) = match decision.strip_prefix(POLICY) {
+            Some(named) => named.split_once(' ')?,
+            None => ("", decision),
         };
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let is_peer = match peer.strip_prefix("unix") {
@@ -70,8 +69,10 @@ impl<'a> Logged<'a> {
         let is_status = status == "-" || status.len() == 3 && is_number(status);
         let is = |start: &&str| decision.starts_with(*start);
         let verdict = match decision.strip_prefix(DENIED) {
+            // What is refused to clients without a policy is wanted so.
+            Some(_) if policy == "none" => LoggedVerdict::None,
             _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => LoggedVerdict::Passed,
-            Some(why) if status == "403" && !is_of_client(why) => LoggedVerdict::Denied,
+            Some(why) if status == "403" && !why.starts_with(NOT_ADMITTED) => LoggedVerdict::Denied,
             Some(_) => LoggedVerdict::None,
             None if is(&UNDECIDED) => LoggedVerdict::None,
             None => return None,
@@ -88,11 +89,6 @@ impl<'a> Logged<'a> {
             verdict,
         })
     }
-}
-
-/// Whether a denial is about who asked, whatever was asked.
-fn is_of_client(why: &str) -> bool {
-    why.starts_with(NOT_ADMITTED) || why.starts_with(POLICY_FOR)
 }
 
 /// A target without the parts of its query that were hidden whole: none of them had a value.

@@ -15,8 +15,6 @@ pub enum Reason {
     Denied(Arc<Remedy>),
     /// Its client may not connect.
     NotAdmitted,
-    /// Its client's policy is `none`.
-    NoPolicy,
     /// Which policy its client has depends on a name that cannot be looked up now.
     PolicyUnknown,
     /// Its target has no single meaning that an engine would give it.
@@ -59,7 +57,7 @@ impl Reason {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Reason::Denied(_) | Reason::NotAdmitted | Reason::NoPolicy => StatusCode::FORBIDDEN,
+            Reason::Denied(_) | Reason::NotAdmitted => StatusCode::FORBIDDEN,
             Reason::PolicyUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Reason::Ambiguous | Reason::Malformed | Reason::Upload(_) => StatusCode::BAD_REQUEST,
             Reason::TooLarge(Part::Target) => StatusCode::URI_TOO_LONG,

@@ -15,9 +15,6 @@ use crate::observe::log::ACCESS;
 
 /// How the text of [`NotAdmitted`](super::Reason::NotAdmitted) begins.
 pub const NOT_ADMITTED: &str = "clients at ";
-/// How the texts of [`NoPolicy`](super::Reason::NoPolicy) and
-/// [`PolicyUnknown`](super::Reason::PolicyUnknown) begin.
-pub const POLICY_FOR: &str = "the policy for ";
 /// How the name of a request's policy begins.
 pub(super) const POLICY: &str = "policy=";
 

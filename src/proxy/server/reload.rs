@@ -6,7 +6,6 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::config::file::Loaded;
+use crate::config::file::{Loaded, Origin};
 use crate::config::{Policies, Settings, Severity, Snapshot, shown_path};
 use crate::proxy::connection::{Now, Stage};
 use crate::proxy::shared::Shared;
@@ -42,7 +41,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Nothing to reload, nothing to look at: none.
+    /// None, if the configuration has no files.
     pub(super) fn new(
         settings: &Arc<Settings>,
         environment: &Snapshot,
@@ -50,7 +49,7 @@ impl Reloader {
         now: &watch::Sender<Now>,
     ) -> Option<Self> {
         Some(Self {
-            done: Some(settings.look()?),
+            done: Some(settings.seen.clone()?),
             settings: Arc::clone(settings),
             environment: environment.clone(),
             shared: Arc::clone(shared),
@@ -137,13 +136,12 @@ impl Reloader {
     /// Says once if the file that is seen here is not the one that its path leads to outside: a
     /// mounted file stays what it was when it was mounted.
     fn look_behind_mount(&mut self) {
-        let path = self.environment.get("CONFIG_FILE").map(PathBuf::from);
-        let Some(path) = path.filter(|_| !self.said_replaced) else {
+        let Some(Origin::File(path)) = &self.settings.origin else {
             return;
         };
-        if path.metadata().is_ok_and(|meta| meta.nlink() == 0) {
+        if !self.said_replaced && path.metadata().is_ok_and(|meta| meta.nlink() == 0) {
             self.said_replaced = true;
-            let shown = shown_path(&path);
+            let shown = shown_path(path);
             log::warn!(
                 "CONFIG_FILE: {shown} was replaced outside, and its mount still shows the old file: \
                  restart the container, and mount the file's directory to have changes reloaded"

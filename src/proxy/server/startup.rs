@@ -102,11 +102,11 @@ fn serve_by(
     listening: impl FnOnce(&[&str]),
 ) -> Result<End, NotStarted> {
     // That nothing is being protected is said at every level.
-    let unprotected = |settings: &Settings| {
-        let mut policies = settings.policies.iter();
-        policies.any(|(_, policy)| policy.sources.unprotected.is_some())
-    };
-    let quietest = match unprotected(&settings) {
+    let quietest = match settings
+        .policies
+        .iter()
+        .any(|(_, one)| one.alarm().is_some())
+    {
         true => LogLevel::Err,
         false => LogLevel::Emerg,
     };
@@ -124,15 +124,8 @@ fn serve_by(
     for note in settings.notes() {
         log::info!("{note}");
     }
-    let several = settings.policies.iter().nth(1).is_some();
-    for (id, policy) in settings.policies.iter() {
-        let Some(warning) = policy.root_on_host() else {
-            continue;
-        };
-        match several {
-            true => log::warn!("policy {}: {warning}", settings.policies.name(id)),
-            false => log::warn!("{warning}"),
-        }
+    for warning in settings.dangers() {
+        log::warn!("{warning}");
     }
     let result = start(&Arc::new(settings), environment, listening);
     log_writer::flush();
