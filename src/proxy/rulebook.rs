@@ -16,7 +16,7 @@ use crate::observe::access::{Explanation, Peer, Reason};
 use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
 
 /// A request waits so long for the names on which its policy depends.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// What the names' list is called.
 const CLIENTS: &str = "clients";
 
@@ -161,13 +161,13 @@ impl Rulebook {
 /// Decides on a request whose policy could not be told at once.
 ///
 /// # Errors
-/// Why that is still so after [`PATIENCE`].
+/// Why that is still so after `patience`.
 pub(super) async fn decide_in_time(
     client: &Client,
-    undecided: Box<Undecided>,
+    mut undecided: Box<Undecided>,
+    patience: Duration,
 ) -> Result<Ruling, Explanation> {
-    let mut undecided = undecided;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     let mut news = client.shared.rulebook.load().names.news();
     loop {
         let Undecided {
@@ -204,7 +204,7 @@ pub(super) async fn denied_now(client: &Client, target: Target, body: Body) -> O
         .decide(client, target, body.into());
     let ruling = match ruling {
         Ok(ruling) => Ok(ruling),
-        Err(undecided) => decide_in_time(client, undecided).await,
+        Err(undecided) => decide_in_time(client, undecided, PATIENCE).await,
     };
     match ruling.map(|ruling| ruling.verdict) {
         Ok(Verdict::Allow(_) | Verdict::WouldDeny(..)) => None,
@@ -220,3 +220,6 @@ fn who(peer: Peer) -> String {
         Peer::Unix(_) => peer.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
@@ -75,7 +76,13 @@ pub(super) async fn answer(
     };
     let ping = target.path() == b"/_ping" && is_read(request.method());
     let message = seen.message(&request, framing);
-    let ruling = match decide(flight.client(), target, message).await {
+    // The health check has to be answered soon, and any answer will do.
+    let patience = if own_check {
+        Duration::ZERO
+    } else {
+        rulebook::PATIENCE
+    };
+    let ruling = match decide(flight.client(), target, message, patience).await {
         Ok(ruling) => ruling,
         Err(why) => {
             flight.is_health_check(own_check);
@@ -175,8 +182,13 @@ pub(super) async fn answer(
 /// Decides on a request by the policy that holds for its client now.
 ///
 /// # Errors
-/// Why that policy cannot be told.
-async fn decide(client: &Client, target: Target, message: Message) -> Result<Ruling, Explanation> {
+/// Why that policy cannot be told within `patience`.
+async fn decide(
+    client: &Client,
+    target: Target,
+    message: Message,
+    patience: Duration,
+) -> Result<Ruling, Explanation> {
     let ruling = client
         .shared
         .rulebook
@@ -185,7 +197,7 @@ async fn decide(client: &Client, target: Target, message: Message) -> Result<Rul
     let ruling = match ruling {
         Ok(ruling) => ruling,
         // Boxed, since few come to it.
-        Err(undecided) => Box::pin(rulebook::decide_in_time(client, undecided)).await?,
+        Err(undecided) => Box::pin(rulebook::decide_in_time(client, undecided, patience)).await?,
     };
     if ruling.logs_request {
         log_request(ruling.verdict.target());

@@ -236,12 +236,12 @@ fn reloads_under_load_lose_nothing() {
                 }
             });
         }
-        for round in 0..100 {
+        for round in 0..20 {
             reload(&many, if round % 2 == 0 { INFOS } else { LISTS });
         }
         done.store(1, Relaxed);
     });
     let (allowed, denied) = (allowed.load(Relaxed), denied.load(Relaxed));
-    assert!(allowed > 100 && denied > 100, "{allowed} {denied}");
+    assert!(allowed > 20 && denied > 20, "{allowed} {denied}");
     assert_eq!(reached.load(Relaxed) - start, allowed);
 }

@@ -153,6 +153,7 @@ mod tests {
             [
                 (End::Whole, false),
                 (End::Cut, false),
+                (End::Denied, false),
                 (
                     End::Engine(Explanation::new(Reason::Engine(EngineFault::Gone), "gone")),
                     false,
@@ -167,7 +168,7 @@ mod tests {
         {
             for (decision, status, verdict) in decisions() {
                 let passed = verdict == LoggedVerdict::Passed;
-                for (end, broke_off) in ends().into_iter().take(if passed { 5 } else { 2 }) {
+                for (end, broke_off) in ends().into_iter().take(if passed { 6 } else { 2 }) {
                     let line = line(peer, "/build?remote=secret&t=x", 5, |record| {
                         record.decision = decision.clone();
                         record.status = status.map(|status| StatusCode::from_u16(status).unwrap());
@@ -184,6 +185,25 @@ mod tests {
                     assert_eq!(Logged::read(&line), Some(expected), "{line}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_policy_of_a_line_is_no_part_of_its_decision() {
+        let refused = || Decision::Refused(Explanation::new(Reason::NotAdmitted, "no"));
+        for (policy, decision, verdict) in [
+            ("ci", Decision::Allowed("X".into()), LoggedVerdict::Passed),
+            ("ci", refused(), LoggedVerdict::Denied),
+            ("none", refused(), LoggedVerdict::None),
+        ] {
+            let line = line(here(), "/x", 0, |record| {
+                record.decision = decision;
+                record.policy = Some(policy.into());
+                record.status = Some(StatusCode::FORBIDDEN);
+                record.sent = true;
+            });
+            assert!(line.contains(&format!("ms policy={policy} ")), "{line}");
+            assert_eq!(Logged::read(&line).map(|line| line.verdict), Some(verdict));
         }
     }
 
