@@ -2,36 +2,150 @@
 
 use clap::{ArgMatches, Command};
 
-use super::output::{aligned, line, print};
+use super::FAILED;
+use super::output::{aligned, complain, line, print};
+use super::whose::{self, Client, Whose};
 use super::with_settings;
 use crate::api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS};
-use crate::config::{PatternLine, Settings, Snapshot, shown_path};
+use crate::config::{
+    ConfiguredPolicy, Endpoint, Listen, PatternLine, Settings, Snapshot, shown_path,
+};
 use crate::policy::printable;
 
 pub(super) fn command() -> Command {
     Command::new("check")
-        .about("Check the configuration and show the effective policy")
+        .about("Check the configuration and show the effective policies")
+        .arg(whose::option().help("Show which policy holds for this client, and why"))
         .after_help(
             "Exit codes:\n  \
              0   good configuration\n  \
+             1   --client: no policy can be named now\n  \
              78  bad configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 ALLOW_START=1 dockgate check\n  \
+             CONFIG_FILE=/etc/dockgate.yml dockgate check --client 172.20.0.5\n  \
              docker exec dockgate /dockgate check",
         )
 }
 
-pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
-    with_settings(environment, |settings| print(&table(settings)))
+pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
+    with_settings(environment, |settings| {
+        match matches.get_one::<Client>("client") {
+            Some(client) => held(settings, client),
+            None => print(&table(settings)),
+        }
+    })
+}
+
+/// Shows which policy holds for a client, and why.
+fn held(settings: &Settings, client: &Client) -> u8 {
+    let name = |id| settings.policies.name(id);
+    match client.whose(settings, None) {
+        Whose::Policy(id, why) => print(&format!("policy {}: {why}\n", name(id))),
+        Whose::Endpoints(endpoints) => {
+            let mut text = "no client rule matches; the endpoint's policy holds\n".to_owned();
+            for Endpoint { listen, policy, .. } in endpoints {
+                line(
+                    &mut text,
+                    format_args!("policy {}: {listen}", name(*policy)),
+                );
+            }
+            print(&text)
+        }
+        Whose::Refused(why) => {
+            complain(&why);
+            FAILED
+        }
+    }
 }
 
 /// What `check` prints.
 fn table(settings: &Settings) -> String {
+    let mut text = String::new();
+    let in_file = settings.origin.is_some();
+    for (_, policy) in settings.policies.iter() {
+        if in_file {
+            let place = match &policy.place {
+                Some(place) => place.to_string(),
+                None => "the environment".to_owned(),
+            };
+            line(
+                &mut text,
+                format_args!("policy {} ({place}):\n", policy.name),
+            );
+        }
+        of_policy(&mut text, policy);
+        if in_file {
+            text.truncate(text.trim_end().len());
+            text.push_str("\n\n");
+        }
+    }
+    if in_file {
+        text.push_str(&endpoints(settings));
+        text.push('\n');
+        if !settings.rules.is_empty() {
+            text.push_str(&rules(settings));
+            text.push('\n');
+        }
+    } else {
+        let listen = settings.endpoints.iter();
+        let listen: Vec<String> = listen.map(|one| one.listen.to_string()).collect();
+        line(&mut text, format_args!("listens on {}", listen.join(" ")));
+    }
+    if let Some(list) = &settings.clients {
+        let from = printable(&list.text);
+        line(&mut text, format_args!("accepts TCP clients from {from}"));
+    }
+    line(
+        &mut text,
+        format_args!("forwards to the engine at {}", shown_path(&settings.engine)),
+    );
+    for note in settings.notes() {
+        line(&mut text, note);
+    }
+    for diagnostic in &settings.warnings {
+        let severity = diagnostic.severity;
+        line(&mut text, format_args!("{severity}: {diagnostic}"));
+    }
+    for warning in settings.dangers().chain(settings.alarms()) {
+        line(&mut text, format_args!("warning: {warning}"));
+    }
+    text
+}
+
+/// Where it listens, and the policy of clients that no rule is for.
+fn endpoints(settings: &Settings) -> String {
+    let mut rows = vec![["ENDPOINT", "MODE", "POLICY"].map(str::to_owned)];
+    rows.extend(settings.endpoints.iter().map(|endpoint| {
+        let mode = match endpoint.listen {
+            Listen::Unix(_) => format!("{:04o}", endpoint.mode),
+            Listen::Tcp { .. } => "-".to_owned(),
+        };
+        let policy = settings.policies.name(endpoint.policy).to_owned();
+        [endpoint.listen.to_string(), mode, policy]
+    }));
+    aligned(&rows)
+}
+
+/// The rules in the order in which they are tried.
+fn rules(settings: &Settings) -> String {
+    let mut rows = vec![["CLIENTS", "POLICY", "FROM"].map(str::to_owned)];
+    let rules = settings.rules.iter().zip(&settings.rule_places);
+    rows.extend(rules.map(|(rule, place)| {
+        let policy = settings.policies.name(rule.policy).to_owned();
+        [rule.who.to_string(), policy, place.to_string()]
+    }));
+    aligned(&rows)
+}
+
+/// What one policy grants, and by what.
+fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };
-    let sources = &settings.policies.default().sources;
+    let sources = &policy.sources;
+    let notation = policy.notation();
     let grants = &sources.grants;
     let from = |variable: &str| match grants.switch(variable).and_then(|one| one.value.as_deref()) {
-        Some(value) => format!("{variable}={}", printable(value)),
+        Some(value) => notation.set(variable, printable(value)),
         None => "default".to_owned(),
     };
     let post = grants.on("POST");
@@ -62,7 +176,7 @@ fn table(settings: &Settings) -> String {
             rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
         if set(action.allow) {
-            let besides = settings.policies.default().granted_besides(action);
+            let besides = policy.granted_besides(action);
             let effect = match (grants.on(action.allow), grants.on(action.deny)) {
                 (_, true) => "denied".to_owned(),
                 (true, false) => "allow".to_owned(),
@@ -80,7 +194,6 @@ fn table(settings: &Settings) -> String {
             row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
     }
-    let mut text = String::new();
     if grants.active {
         text.push_str(&format!("{sections}\n"));
     }
@@ -90,7 +203,7 @@ fn table(settings: &Settings) -> String {
     }
     if set > 0 || grants.active {
         line(
-            &mut text,
+            text,
             format_args!("{set} of {all} action variables are set\n"),
         );
     }
@@ -101,7 +214,7 @@ fn table(settings: &Settings) -> String {
         }
     }
     for preset in sources.presets_granted() {
-        line(&mut text, format_args!("{preset}\n"));
+        line(text, format_args!("{preset}\n"));
     }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
     for (dialect, active, contributes) in sources.dialects() {
@@ -115,41 +228,13 @@ fn table(settings: &Settings) -> String {
     {
         let (section, also, routes) = (one.section, one.also, Route::list(one.routes));
         line(
-            &mut text,
-            format_args!("{section} does not allow {routes} without {also}=1"),
+            text,
+            format_args!(
+                "{section} does not allow {routes} without {}",
+                notation.set(also, 1)
+            ),
         );
     }
-    let listen: Vec<String> = settings
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.listen.to_string())
-        .collect();
-    line(&mut text, format_args!("listens on {}", listen.join(" ")));
-    if let Some(list) = &settings.clients {
-        let from = printable(&list.text);
-        line(&mut text, format_args!("accepts TCP clients from {from}"));
-    }
-    line(
-        &mut text,
-        format_args!("forwards to the engine at {}", shown_path(&settings.engine)),
-    );
-    for note in settings.notes() {
-        line(&mut text, note);
-    }
-    for diagnostic in &settings.warnings {
-        let severity = diagnostic.severity;
-        line(&mut text, format_args!("{severity}: {diagnostic}"));
-    }
-    for warning in settings
-        .policies
-        .default()
-        .root_on_host()
-        .into_iter()
-        .chain(sources.unprotected.map(|why| why.to_string()))
-    {
-        line(&mut text, format_args!("warning: {warning}"));
-    }
-    text
 }
 
 /// Patterns as they are written, to be copied from there.

@@ -4,11 +4,12 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::output::{complain, print};
 use super::usage::Suggesting;
+use super::whose::{self, Client, Whose};
 use super::with_settings;
 use super::{FAILED, WRONG_USAGE};
 use crate::api::{Method, Target};
-use crate::config::{Settings, Snapshot};
-use crate::policy::{Body, Verdict};
+use crate::config::{PolicyId, Settings, Snapshot};
+use crate::policy::{Body, Denial, Verdict, printable};
 
 pub(super) fn command() -> Command {
     let method = Arg::new("method")
@@ -24,8 +25,21 @@ pub(super) fn command() -> Command {
     Command::new("explain")
         .about("Show whether a request is allowed, and what would allow it")
         .args([method, path])
+        .args([
+            Arg::new("policy")
+                .long("policy")
+                .value_name("NAME")
+                .help("The policy of this name")
+                .conflicts_with_all(["client", "endpoint"]),
+            whose::option().help("The policy that holds for this client"),
+            Arg::new("endpoint")
+                .long("endpoint")
+                .value_name("LISTEN")
+                .help("The policy of this endpoint, or of --client at it"),
+        ])
         .after_help(
-            "The request counts as one without a body.\n\n\
+            "The request counts as one without a body. Without an option it is decided by the \
+             policy\ndefault. CLIENT is an address, unix:UID, or unix:UID:GID,GID.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
              1   denied\n  \
@@ -34,42 +48,99 @@ pub(super) fn command() -> Command {
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
              CONTAINERS=1 dockgate explain POST /containers/web/start\n  \
-             dockgate explain GET http://dockgate:2375/info",
+             dockgate explain GET http://dockgate:2375/info\n  \
+             dockgate explain --client 172.20.0.5 GET /info",
         )
 }
 
 pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
     let value = |name| matches.get_one::<String>(name).map_or("", String::as_str);
-    with_settings(environment, |settings| {
-        explain(settings, value("method"), value("path"))
+    with_settings(environment, |settings| match chosen(settings, matches) {
+        Ok(policy) => explain(settings, policy, value("method"), value("path")),
+        Err((code, problem)) => {
+            complain(&problem);
+            code
+        }
     })
 }
 
-fn explain(settings: &Settings, method: &str, path: &str) -> u8 {
-    match Target::from_line(method, path_of(path)) {
-        Ok(target) => {
-            let verdict = settings
-                .policies
-                .default()
-                .decide(target.clone(), Body::Empty);
-            let text = verdict.to_string();
-            let printed = print(&format!("{text}\n"));
-            for warning in settings.warnings_about(settings.policies.default(), &target) {
-                // A denial may have said it already.
-                if !text.contains(&warning.problem) {
-                    complain(&format_args!("warning: {warning}"));
-                }
-            }
-            if matches!(verdict, Verdict::Allow(_)) {
-                printed
-            } else {
-                FAILED
-            }
+/// The policy that the options choose, or why there is none.
+fn chosen(settings: &Settings, matches: &ArgMatches) -> Result<PolicyId, (u8, String)> {
+    let policies = &settings.policies;
+    let value = |name| matches.get_one::<String>(name);
+    if let Some(name) = value("policy") {
+        let known = policies.iter().map(|(_, policy)| &*policy.name);
+        let known: Vec<&str> = known.chain(["none"]).collect();
+        let id = policies.id(name);
+        let (shown, known) = (printable(name), known.join(", "));
+        return id.ok_or_else(|| {
+            let problem = format!("unknown policy {shown}; the policies are {known}");
+            (WRONG_USAGE, problem)
+        });
+    }
+    let endpoints = || {
+        let all = settings.endpoints.iter();
+        all.map(|one| one.listen.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let at = value("endpoint").map(|listen| {
+        let mut all = settings.endpoints.iter();
+        all.find(|one| one.listen.to_string() == *listen)
+            .ok_or_else(|| {
+                let (shown, known) = (printable(listen), endpoints());
+                let problem = format!("unknown endpoint {shown}; the endpoints are {known}");
+                (WRONG_USAGE, problem)
+            })
+    });
+    let at = at.transpose()?;
+    let Some(client) = matches.get_one::<Client>("client") else {
+        return Ok(at.map_or(PolicyId::DEFAULT, |at| at.policy));
+    };
+    match client.whose(settings, at) {
+        Whose::Policy(id, _) => Ok(id),
+        Whose::Endpoints(_) => {
+            let problem = format!(
+                "no client rule matches, and the policy depends on the endpoint; use --endpoint \
+                 with one of {}",
+                endpoints()
+            );
+            Err((WRONG_USAGE, problem))
         }
+        Whose::Refused(why) => Err((FAILED, why)),
+    }
+}
+
+fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u8 {
+    let target = match Target::from_line(method, path_of(path)) {
+        Ok(target) => target,
         Err(bad) => {
             complain(&format_args!("every policy refuses this with 400: {bad}"));
-            WRONG_USAGE
+            return WRONG_USAGE;
         }
+    };
+    let Some(policy) = settings.policies.get(policy) else {
+        let verdict = Verdict::Deny(Denial::without_policy(target));
+        // That it is denied, the exit code says.
+        let _ = print(&format!("{verdict}\n"));
+        return FAILED;
+    };
+    let verdict = policy.decide(target.clone(), Body::Empty);
+    let mut text = verdict.to_string();
+    if let (Verdict::Allow(_), Some(label)) = (&verdict, policy.label()) {
+        text.push_str(&format!(" ({label})"));
+    }
+    let printed = print(&format!("{text}\n"));
+    for warning in settings.warnings_about(policy, &target) {
+        // A denial may have said it already.
+        if !text.contains(&warning.problem) {
+            complain(&format_args!("warning: {warning}"));
+        }
+    }
+    if matches!(verdict, Verdict::Allow(_)) {
+        printed
+    } else {
+        FAILED
     }
 }
 

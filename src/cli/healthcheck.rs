@@ -40,9 +40,9 @@ pub(super) fn command() -> Command {
 pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
-            if let Some(why) = settings.policies.default().sources.unprotected {
+            for alarm in settings.alarms() {
                 // Whether it is healthy, its exit code says.
-                let _ = print(&format!("{why}\n"));
+                let _ = print(&format!("{alarm}\n"));
             }
             let endpoints = settings.endpoints.into_iter();
             let listen = endpoints.map(|endpoint| endpoint.listen).collect();

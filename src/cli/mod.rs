@@ -10,6 +10,7 @@ mod serve;
 mod usage;
 mod variables;
 mod version;
+mod whose;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

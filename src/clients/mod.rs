@@ -45,6 +45,14 @@ impl Identity {
         Identity::process(NO_ID, [])
     }
 
+    /// The address of a client by TCP.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.0 {
+            Known::Address(address) => Some(address),
+            Known::Process { .. } => None,
+        }
+    }
+
     /// A client on a Unix socket: its user, and all of its groups.
     pub fn process(user: u32, groups: impl IntoIterator<Item = u32>) -> Identity {
         let is_one = |id: &u32| ![OVERFLOW_ID, NO_ID].contains(id);

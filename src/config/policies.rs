@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use super::diagnostics::Diagnostic;
 use super::file::{DEFAULT, NONE, Written};
 use super::sources::ConfiguredPolicy;
-use crate::policy::printable;
 
 /// A policy's name in few bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,21 +51,12 @@ impl Policies {
         policies
     }
 
-    /// The ID of a policy that is named in a file. One that is not there is a mistake.
-    pub(super) fn named(
-        &self,
-        name: &Written,
-        what: &str,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<PolicyId> {
+    /// The ID of a policy that a file names. For one that is not there, which a reader of files has
+    /// reported, that is `none`.
+    pub(super) fn named(&self, name: &Written) -> PolicyId {
         let id = self.id(&name.text);
-        let id = id.filter(|id| *id == PolicyId::NONE || self.get(*id).is_some());
-        if id.is_none() {
-            let problem = format!("{what}: unknown policy {}", printable(&name.text));
-            let help = "add it to policies";
-            diagnostics.push(name.place.mistake(what, problem, help));
-        }
-        id
+        id.filter(|id| self.get(*id).is_some())
+            .unwrap_or(PolicyId::NONE)
     }
 
     /// The policy that an ID stands for. `None`: every request is refused.

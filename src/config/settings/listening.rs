@@ -49,24 +49,29 @@ pub(super) fn of_file(
     for (number, spec) in specs.iter().enumerate() {
         let what = |key: &str| format!("endpoints[{number}].{key}");
         let unfit = |key: &str, written: &Written, unfit: Unfit| {
-            let problem = format!(
-                "{}: {} {}",
-                what(key),
-                printable(&written.text),
-                unfit.problem
-            );
-            written.place.mistake(&what(key), problem, unfit.help)
+            let (text, what) = (printable(&written.text), what(key));
+            let problem = format!("{what}: {text} {}", unfit.problem);
+            written.place.mistake(&what, problem, unfit.help)
         };
-        let listen = spec.listen.text.parse::<Listen>();
-        let listen = listen.map_err(|error| diagnostics.push(unfit("listen", &spec.listen, error)));
         let mode = spec.mode.as_ref().map_or(Ok(MODE), |mode| {
             values::mode(&mode.text).map_err(|error| diagnostics.push(unfit("mode", mode, error)))
         });
+        let listen = spec.listen.text.parse::<Listen>();
+        let listen = listen.map_err(|error| {
+            let error = match spec.listen.text.starts_with("unix://") {
+                true => error,
+                false => Unfit::new(
+                    "is not an address",
+                    "use tcp://ADDRESS:PORT or unix:///PATH",
+                ),
+            };
+            diagnostics.push(unfit("listen", &spec.listen, error));
+        });
         let policy = match &spec.policy {
-            None => Some(PolicyId::DEFAULT),
-            Some(name) => policies.and_then(|all| all.named(name, &what("policy"), diagnostics)),
+            None => PolicyId::DEFAULT,
+            Some(name) => policies.map_or(PolicyId::NONE, |all| all.named(name)),
         };
-        let (Ok(listen), Ok(mode), Some(policy)) = (listen, mode, policy) else {
+        let (Ok(listen), Ok(mode)) = (listen, mode) else {
             continue;
         };
         let problem = match &listen {

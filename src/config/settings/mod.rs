@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::{Document, Loaded, Origin};
+use super::file::{Document, Loaded, Origin, Place};
 use super::listen::Listen;
 use super::names;
 use super::paths;
@@ -41,6 +41,8 @@ pub struct Settings {
     pub clients: Option<AllowFrom>,
     /// Which clients have which policy; others have their endpoint's. Empty without a file.
     pub rules: Rules<PolicyId>,
+    /// Where each rule is.
+    pub rule_places: Vec<Place>,
     /// The decisions, and what they are made of.
     pub policies: Policies,
     /// Where the configuration's files are, if there are any.
@@ -189,7 +191,7 @@ impl Settings {
         else {
             return Err(sorted(diagnostics));
         };
-        let rules = named::rules(&document, &policies, &mut diagnostics);
+        let rules = named::rules(&document, &policies);
         diagnostics.extend(named::compare(&document, &policies, &endpoints, &rules));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
@@ -205,6 +207,11 @@ impl Settings {
             endpoints,
             clients: asked.clients,
             rules,
+            rule_places: document
+                .clients
+                .into_iter()
+                .map(|spec| spec.place)
+                .collect(),
             policies,
             origin,
             seen,

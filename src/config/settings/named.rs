@@ -96,18 +96,11 @@ pub(super) fn idle_zeros(document: &Document, policies: &Policies) -> Vec<Diagno
     diagnostics
 }
 
-/// The rules, whose policies are all there.
-pub(super) fn rules(
-    document: &Document,
-    policies: &Policies,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Rules<PolicyId> {
-    let rules = document.clients.iter().enumerate();
-    let rules = rules.filter_map(|(number, spec)| {
-        let what = format!("clients[{number}].policy");
-        let policy = policies.named(&spec.policy, &what, diagnostics)?;
-        let who = spec.who.clone();
-        Some(Rule { who, policy })
+/// The rules.
+pub(super) fn rules(document: &Document, policies: &Policies) -> Rules<PolicyId> {
+    let rules = document.clients.iter().map(|spec| Rule {
+        who: spec.who.clone(),
+        policy: policies.named(&spec.policy),
     });
     rules.collect()
 }

@@ -12,7 +12,7 @@ use crate::api::Method;
 use crate::config::near::near;
 use crate::config::values::go_bool;
 use crate::config::{Diagnostic, Snapshot};
-use crate::policy::{Allowlist, Entry, Regex, Rule, Subject, TooComplex, printable};
+use crate::policy::{Allowlist, Entry, Notation, Regex, Rule, Subject, TooComplex, printable};
 use file::{BUILT_IN, UNPROTECTED, Unread, load};
 
 /// The variable that names a profile.
@@ -50,14 +50,20 @@ impl Profile {
         let Some(name) = text(PROFILE).filter(|name| !name.is_empty()) else {
             if snapshot.get(PROFILE).is_some() || log_requests.is_some() {
                 let problem = "LOG_REQUESTS and PROFILE go together, and PROFILE names no profile";
-                let help = "name one; unprotected allows all requests";
+                let (problem, help) = match snapshot.notation() {
+                    Notation::Environment => (problem, "name one; unprotected allows all requests"),
+                    Notation::File => ("PROFILE is empty", "name a profile or remove it"),
+                };
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
             return profile;
         };
         if name == UNPROTECTED && !profile.log_requests {
             let problem = "PROFILE=unprotected allows all requests, so they must be logged";
-            let help = "set LOG_REQUESTS=true as well";
+            let help = match snapshot.notation() {
+                Notation::Environment => "set LOG_REQUESTS=true as well",
+                Notation::File => "set both in the environment",
+            };
             diagnostics.push(Diagnostic::error(PROFILE, problem, help));
         }
         profile.take(&name, diagnostics);

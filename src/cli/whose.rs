@@ -1,0 +1,137 @@
+//! Which policy holds for a client, and why.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::str::FromStr;
+
+use clap::Arg;
+
+use crate::clients::{Identity, Lookup, Names as _};
+use crate::config::{Endpoint, Listen, PolicyId, Settings};
+
+/// A client as the command line names it.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    identity: Identity,
+    /// If it is one by TCP.
+    address: Option<IpAddr>,
+}
+
+/// What the command line names is not a client.
+#[derive(Debug)]
+pub(super) struct NotAClient;
+
+impl fmt::Display for NotAClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("use an address such as 172.20.0.5, or unix:UID, or unix:UID:GID,GID")
+    }
+}
+
+impl std::error::Error for NotAClient {}
+
+/// `172.20.0.5`, `unix:1000` or `unix:1000:1000,998`.
+impl FromStr for Client {
+    type Err = NotAClient;
+
+    fn from_str(text: &str) -> Result<Client, NotAClient> {
+        let Some(ids) = text.strip_prefix("unix:") else {
+            let identity: Identity = text.parse().map_err(|_| NotAClient)?;
+            let address = identity.address();
+            return Ok(Client { identity, address });
+        };
+        let id = |text: &str| text.parse::<u32>().map_err(|_| NotAClient);
+        let (user, groups) = match ids.split_once(':') {
+            Some((user, groups)) => (user, groups.split(',').map(id).collect()),
+            None => (ids, Ok(Vec::new())),
+        };
+        let groups: Vec<u32> = groups?;
+        Ok(Client {
+            identity: Identity::process(id(user)?, groups),
+            address: None,
+        })
+    }
+}
+
+/// The option that names one.
+pub(super) fn option() -> Arg {
+    Arg::new("client")
+        .long("client")
+        .value_name("CLIENT")
+        .help("An address, unix:UID, or unix:UID:GID,GID")
+        .value_parser(|text: &str| text.parse::<Client>())
+}
+
+/// Which policy holds for a client.
+pub(super) enum Whose<'a> {
+    /// One, by a rule or because all of its endpoints have it.
+    Policy(PolicyId, String),
+    /// That of the endpoint where it connects; of these it can choose, and they differ.
+    Endpoints(Vec<&'a Endpoint>),
+    /// None, and why.
+    Refused(String),
+}
+
+impl Client {
+    /// Looks up what holds for it now, where it can connect or at one endpoint.
+    pub(super) fn whose<'a>(&self, settings: &'a Settings, at: Option<&'a Endpoint>) -> Whose<'a> {
+        let admission = settings.clients.iter();
+        let hosts = admission.flat_map(|list| list.hosts.iter().map(String::as_str));
+        let hosts = hosts.chain(settings.rules.hosts());
+        let names: HashMap<String, Vec<IpAddr>> = hosts
+            .map(|host| (host.to_owned(), addresses(host)))
+            .collect();
+        if let (Some(address), Some(list)) = (self.address, &settings.clients) {
+            let mut hosts = list.hosts.iter();
+            let admitted =
+                list.has(address) || hosts.any(|host| names.has(host, address) == Some(true));
+            if !admitted {
+                return Whose::Refused("SP_ALLOWFROM does not allow this client".to_owned());
+            }
+        }
+        match settings.rules.lookup(&self.identity, &names) {
+            Lookup::Decided { rule, policy } => {
+                let who = settings
+                    .rules
+                    .iter()
+                    .nth(rule)
+                    .map(|rule| rule.who.to_string());
+                let place = settings.rule_places.get(rule).map(ToString::to_string);
+                let (who, place) = (who.unwrap_or_default(), place.unwrap_or_default());
+                Whose::Policy(*policy, format!("clients[{rule}] in {place}: {who}"))
+            }
+            Lookup::Unknown { rule, hosts } => {
+                let hosts = hosts.join(", ");
+                Whose::Refused(format!(
+                    "cannot be decided now: clients[{rule}] depends on {hosts}, which cannot be \
+                     looked up; requests get a 503 until it can be"
+                ))
+            }
+            Lookup::NoRule => self.of_endpoint(settings, at),
+        }
+    }
+
+    /// Without a rule, its endpoint's policy holds.
+    fn of_endpoint<'a>(&self, settings: &'a Settings, at: Option<&'a Endpoint>) -> Whose<'a> {
+        let fits =
+            |one: &&Endpoint| matches!(one.listen, Listen::Tcp { .. }) == self.address.is_some();
+        let endpoints: Vec<&Endpoint> = match at {
+            Some(at) => Some(at).into_iter().filter(fits).collect(),
+            None => settings.endpoints.iter().filter(fits).collect(),
+        };
+        match endpoints.as_slice() {
+            [] => Whose::Refused("no endpoint is for such a client".to_owned()),
+            [first, rest @ ..] if rest.iter().all(|one| one.policy == first.policy) => {
+                let listen = first.listen.to_string();
+                let why = format!("no client rule matches, and the endpoint {listen} has it");
+                Whose::Policy(first.policy, why)
+            }
+            _ => Whose::Endpoints(endpoints),
+        }
+    }
+}
+
+fn addresses(host: &str) -> Vec<IpAddr> {
+    let found = (host, 0).to_socket_addrs();
+    found.map_or(Vec::new(), |all| all.map(|one| one.ip()).collect())
+}
