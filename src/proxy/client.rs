@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::holders::Held;
 use super::shared::Shared;
 use super::upstream::{UploadState, Upstream};
 use super::wire::ClientLink;
@@ -23,6 +24,8 @@ pub(super) struct Client {
     pub peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
+    /// Its share of what its client has.
+    pub held: Held,
     /// What is known of its request's body.
     pub upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
@@ -43,12 +46,18 @@ pub(super) enum Phase {
 
 impl Client {
     /// A connection that has sent nothing yet.
-    pub(super) fn new(shared: Arc<Shared>, peer: Peer, link: Arc<ClientLink>) -> Arc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        peer: Peer,
+        link: Arc<ClientLink>,
+        held: Held,
+    ) -> Arc<Self> {
         Arc::new(Self {
             shared,
             peer,
             peer_text: peer.to_string().into(),
             link,
+            held,
             upload: Arc::default(),
             upstream: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),

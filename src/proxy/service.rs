@@ -10,11 +10,13 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
+use super::browser;
 use super::client::Client;
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
+use super::holders;
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
 use crate::api::{Framing, Target};
@@ -69,6 +71,17 @@ pub(super) async fn answer(
         Ok(target) => target,
         Err(bad) => return Ok(flight.refused(bad.into(), true).map(Answer::own)),
     };
+    if let Err(wait) = flight.client().held.request() {
+        return Ok(flight
+            .refused(holders::too_often(wait), unread)
+            .map(Answer::own));
+    }
+    if seen.is_of_page()
+        && let Err(intruder) =
+            browser::check(request.headers(), &flight.client().shared.allowed_hosts)
+    {
+        return Ok(flight.refused(intruder.into(), unread).map(Answer::own));
+    }
     if flight.client().shared.log_requests {
         log_request(&target);
     }
@@ -109,7 +122,7 @@ pub(super) async fn answer(
     let headers = seen.rest(head.headers);
 
     let state = &flight.client().upload;
-    let upload = Upload::new(body, Arc::clone(state));
+    let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
     let mut kept = flight.client().upstream().take();
     let engine = &shared.socket_path;
     let mut response =

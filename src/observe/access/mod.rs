@@ -7,5 +7,5 @@ mod redact;
 
 pub use read::{Logged, LoggedVerdict};
 pub use reason::{EngineFault, Explanation, Part, Reason};
-pub use record::{Counters, Decision, End, NOT_ADMITTED, Peer, Record, UploadFault};
+pub use record::{Counters, Decision, End, FROM_PAGE, NOT_ADMITTED, Peer, Record, UploadFault};
 pub use redact::profile_line;

@@ -169,12 +169,7 @@ fn start(settings: &Settings, listening: impl FnOnce(&[&str])) -> Result<End, No
         .iter()
         .map(|endpoint| Listener::bind(&endpoint.listen, endpoint.mode))
         .collect::<Result<Vec<_>, _>>()?;
-    let shared = Arc::new(Shared::new(
-        settings,
-        learner,
-        room.connections,
-        room.strangers,
-    ));
+    let shared = Arc::new(Shared::new(settings, learner, &room));
     let (stage, stages) = watch::channel(Stage::Open);
     start_workers(&shared, &listeners, &stages)?;
     if let Some(why) = unprotected {

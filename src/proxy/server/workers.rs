@@ -18,6 +18,7 @@ use crate::observe::access::Peer;
 use crate::proxy::admission::LOOKUP_TIMEOUT;
 use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Stage};
+use crate::proxy::holders::{self, Held, Key};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::shared::Shared;
 use crate::proxy::strangers;
@@ -25,6 +26,8 @@ use crate::proxy::wire::{ClientLink, Detached, Socket};
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How often a connection that waits looks whether there is room for it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The same warning is said this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -87,7 +90,13 @@ struct Worker {
 struct Accepted {
     socket: Detached,
     peer: Peer,
+    seat: Seat,
+}
+
+/// What a connection takes of the room that there is.
+struct Seat {
     slot: OwnedSemaphorePermit,
+    held: Held,
 }
 
 /// What a worker knows.
@@ -115,9 +124,9 @@ impl Work {
 
     /// Serves what other workers accepted.
     async fn take_over(&self, mut queue: mpsc::UnboundedReceiver<Accepted>) {
-        while let Some(Accepted { socket, peer, slot }) = queue.recv().await {
+        while let Some(Accepted { socket, peer, seat }) = queue.recv().await {
             match socket.attach() {
-                Ok(socket) => self.serve(socket, peer, slot),
+                Ok(socket) => self.serve(socket, peer, seat),
                 Err(e) => {
                     self.workers[self.own].open.fetch_sub(1, Relaxed);
                     log::warn!("{peer}: the connection was lost: {e}");
@@ -157,6 +166,31 @@ impl Work {
                 }
                 continue;
             }
+            let held = self.shared.holders.hold(Key::of(&socket, peer));
+            let most = self.shared.client_connections;
+            if most.is_some_and(|most| held.connections() > most) {
+                let (excess, why) = (&self.shared.excess, holders::too_many());
+                match excess.place(&socket, peer) {
+                    Some(place) => drop(tokio::spawn(self.clone().send_away(socket, peer, place))),
+                    None => excess.tell(peer, &why),
+                }
+                continue;
+            }
+            if self.shared.is_to_wait(&held) {
+                let (connections, all) = (held.connections(), self.shared.connections);
+                warnings.warn(|| {
+                    format!(
+                        "{peer}: this client has {connections} connections, and MAX_CONNECTIONS \
+                         allows {all} for all clients: its new connections wait; to limit each \
+                         client, set CLIENT_CONNECTIONS"
+                    )
+                });
+                // Without a place to wait in, its connection ends.
+                if let Ok(place) = Arc::clone(&self.shared.waiting).try_acquire_owned() {
+                    tokio::spawn(self.clone().wait(socket, peer, held, place));
+                }
+                continue;
+            }
             let slots = Arc::clone(&self.shared.slots);
             let slot = match slots.clone().try_acquire_owned() {
                 Ok(slot) => slot,
@@ -170,8 +204,33 @@ impl Work {
                     }
                 }
             };
-            self.deal_out(socket, peer, slot);
+            self.deal_out(socket, peer, Seat { slot, held });
         }
+    }
+
+    /// Has a connection wait for a slot until others have theirs.
+    async fn wait(self, socket: Socket, peer: Peer, held: Held, place: OwnedSemaphorePermit) {
+        let mut stages = self.stages.clone();
+        let slot = loop {
+            if !self.shared.is_to_wait(&held)
+                && let Ok(slot) = Arc::clone(&self.shared.slots).try_acquire_owned()
+            {
+                break slot;
+            }
+            tokio::select! {
+                () = sleep(LOOK_EVERY) => {}
+                () = socket.reset() => return,
+                _ = stages.wait_for(|stage| *stage != Stage::Open) => return,
+            }
+        };
+        drop(place);
+        self.deal_out(socket, peer, Seat { slot, held });
+    }
+
+    /// Turns a connection away whose client has enough of them.
+    async fn send_away(self, socket: Socket, peer: Peer, _place: OwnedSemaphorePermit) {
+        let why = holders::too_many();
+        self.shared.excess.turn_away(socket, peer, &why).await;
     }
 
     /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
@@ -185,14 +244,15 @@ impl Work {
             admission.strangers.turn_away(socket, peer, &why).await;
         } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
             drop(place);
-            self.deal_out(socket, peer, slot);
+            let held = self.shared.holders.hold(Key::of(&socket, peer));
+            self.deal_out(socket, peer, Seat { slot, held });
         }
     }
 
     /// Keeps a connection, unless another worker has clearly fewer: kept ones arrive in bursts,
     /// which the kernel gives to whoever wakes first. (Without it, 32 kept connections on two
     /// workers reached 0.75 of the throughput.)
-    fn deal_out(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
+    fn deal_out(&self, socket: Socket, peer: Peer, seat: Seat) {
         let open = |worker: &&Worker| worker.open.load(Relaxed);
         let own = &self.workers[self.own];
         match self.workers.iter().min_by_key(open) {
@@ -201,7 +261,7 @@ impl Work {
                 match socket.detach() {
                     Ok(socket) => {
                         // A worker ends only with the process.
-                        let _ = idlest.handed_over.send(Accepted { socket, peer, slot });
+                        let _ = idlest.handed_over.send(Accepted { socket, peer, seat });
                     }
                     Err(e) => {
                         idlest.open.fetch_sub(1, Relaxed);
@@ -211,12 +271,13 @@ impl Work {
             }
             _ => {
                 own.open.fetch_add(1, Relaxed);
-                self.serve(socket, peer, slot);
+                self.serve(socket, peer, seat);
             }
         }
     }
 
-    fn serve(&self, socket: Socket, peer: Peer, slot: OwnedSemaphorePermit) {
+    fn serve(&self, socket: Socket, peer: Peer, seat: Seat) {
+        let Seat { slot, held } = seat;
         let (shared, stages) = (Arc::clone(&self.shared), self.stages.clone());
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
@@ -228,7 +289,7 @@ impl Work {
                     Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
                 }
                 _ => {
-                    let client = Client::new(shared, peer, ClientLink::new(socket));
+                    let client = Client::new(shared, peer, ClientLink::new(socket), held);
                     connection::serve(client, stages).await;
                 }
             }
