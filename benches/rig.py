@@ -50,8 +50,8 @@ def send(sock, block, size):
         sock.sendall(block)
 
 
-def connect(port):
-    sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+def connect(port, source="127.0.0.1"):
+    sock = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
     sock.settimeout(None)  # Python's own timeout costs a call for each read; the kernel's none
     for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
         sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", PATIENCE, 0))

@@ -12,7 +12,7 @@ use super::diagnostics::{Diagnostic, Unfit};
 use super::listen::{Listen, listeners};
 use super::paths::{engine_socket, optional_socket_file, socket_file};
 use super::values::{
-    LogLevel, go_bool, go_log_level, go_mode, ip, log_level, mode, number, seconds, text,
+    LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
 };
 use crate::clients::AllowFrom;
 
@@ -168,6 +168,18 @@ settings! {
         "SHUTDOWN_GRACE", "5",
             "Seconds that requests in progress get to finish at shutdown", restart: true
             => shutdown_grace: Duration = |text| seconds(text, 3600);
+        "UPLOAD_TIMEOUT", "600",
+            "Seconds to wait for more of a request body; 0: no limit", restart: true
+            => upload_timeout: Duration = |text| seconds(text, 86_400);
+        "CLIENT_CONNECTIONS", "0",
+            "Maximum number of connections of one client; 0: no limit", restart: true
+            => client_connections: usize = |text| number(text, 0, 1_000_000);
+        "CLIENT_RATE", "0",
+            "Maximum number of requests per second of one client; 0: no limit", restart: true
+            => client_rate: u32 = |text| number(text, 0, 1_000_000);
+        "ALLOWED_HOSTS", "",
+            "Comma-separated host names by which web pages may call dockgate", restart: true
+            => allowed_hosts: Vec<Box<str>> = hosts;
         "LOG_LEVEL", "info",
             "debug, info, notice, warning, err, crit, alert or emerg", restart: true
             => log_level: LogLevel = log_level;

@@ -64,6 +64,25 @@ pub(super) fn text(value: &str) -> Result<String, Unfit> {
     Ok(value.to_owned())
 }
 
+/// Host names, without ports.
+pub(super) fn hosts(value: &str) -> Result<Vec<Box<str>>, Unfit> {
+    let names = value
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            if name.bytes().all(is_plain) {
+                Ok(name.trim_end_matches('.').into())
+            } else {
+                let help = "use names without scheme and port, such as docker.example.com";
+                Err(Unfit::new("is not a list of host names", help))
+            }
+        })
+        .collect()
+}
+
 /// As Go's `strconv.ParseBool` reads it.
 pub(super) fn go_bool(value: &str) -> Result<bool, Unfit> {
     match value {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::holders::Held;
 use super::shared::Shared;
 use super::upstream::{UploadState, Upstream};
 use super::wire::ClientLink;
@@ -31,6 +32,8 @@ pub(super) struct Client {
     pub peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
+    /// Its share of what its client has.
+    pub held: Held,
     /// What is known of its request's body.
     pub upload: Arc<UploadState>,
     upstream: Mutex<Option<Upstream>>,
@@ -62,6 +65,7 @@ impl Client {
         peer: Peer,
         endpoint: usize,
         link: Arc<ClientLink>,
+        held: Held,
     ) -> Arc<Self> {
         Arc::new(Self {
             shared,
@@ -70,6 +74,7 @@ impl Client {
             endpoint,
             peer_text: peer.to_string().into(),
             link,
+            held,
             upload: Arc::default(),
             upstream: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),

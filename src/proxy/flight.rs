@@ -80,6 +80,7 @@ impl InFlight {
     /// The engine answered it with `status`; what follows is under way.
     pub(super) fn streams(&mut self, status: StatusCode) {
         self.record.status = Some(status);
+        self.client.upload.is_answered();
         self.client.enter(Phase::Streaming);
     }
 

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 use super::client::Client;
 use super::connection::{self, Now};
+use super::holders::Key;
+use super::server::Room;
 use super::shared::Shared;
 use super::wire::{ClientLink, Socket};
 use crate::config::Settings;
@@ -16,8 +18,14 @@ use crate::observe::access::Peer;
 
 /// Serves `client` until it is closed.
 pub async fn serve_one(settings: &Settings, client: UnixStream) {
-    let shared = Arc::new(Shared::new(settings, None, 1, 1));
-    let (_open, stages) = watch::channel(Now::default());
+    let room = Room {
+        connections: 1,
+        strangers: 1,
+        waiting: 1,
+    };
+    let shared = Arc::new(Shared::new(settings, None, &room));
+    let held = shared.holders.hold(Key::User(None));
+    let (_open, now) = watch::channel(Now::default());
     let link = ClientLink::new(Socket::Unix(client));
-    connection::serve(Client::new(shared, Peer::Unix(None), 0, link), stages).await;
+    connection::serve(Client::new(shared, Peer::Unix(None), 0, link, held), now).await;
 }

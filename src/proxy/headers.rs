@@ -7,11 +7,12 @@ use std::fmt;
 
 use http::header::Entry;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, ORIGIN, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Request, Response, Version};
 
+use super::browser::SEC_FETCH_SITE;
 use crate::api::{BadTarget, Framing, Message};
 use crate::observe::access::{Explanation, Reason};
 
@@ -80,6 +81,8 @@ pub(super) struct Seen {
     connection: bool,
     content_length: bool,
     content_type: bool,
+    /// A browser's, which a web page may have sent.
+    page: bool,
     hop_by_hop: bool,
     /// Some header stands there more than once.
     repeated: bool,
@@ -98,9 +101,15 @@ impl Seen {
             seen.connection |= name == CONNECTION;
             seen.content_length |= name == CONTENT_LENGTH;
             seen.content_type |= name == CONTENT_TYPE;
+            seen.page |= name == ORIGIN || name == SEC_FETCH_SITE;
             seen.hop_by_hop |= HOP_BY_HOP.contains(name);
         }
         seen
+    }
+
+    /// Whether a web page may have sent it.
+    pub(super) fn is_of_page(self) -> bool {
+        self.page
     }
 
     /// What RFC 9112 calls a malformed head, where hyper is lenient.

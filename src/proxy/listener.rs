@@ -16,7 +16,7 @@ use crate::config::{Listen, shown_path};
 use crate::observe::access::Peer;
 
 /// Connections that the kernel holds until they are accepted.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A bound socket, and its file if it has one.
 pub(super) struct Listener {

@@ -15,6 +15,7 @@
 
 mod admission;
 mod answer;
+mod browser;
 mod client;
 mod connection;
 mod flight;
@@ -23,6 +24,7 @@ pub mod fuzzing;
 mod headers;
 mod health;
 mod hijack;
+mod holders;
 mod listener;
 mod names;
 mod outgoing;

@@ -2,7 +2,7 @@
 
 use std::fmt::Arguments;
 
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ pub(super) fn error(why: &Explanation, close: bool) -> Response<String> {
     *response.status_mut() = why.status();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = why.retry_after() {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
     if close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

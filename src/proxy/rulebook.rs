@@ -23,9 +23,9 @@ const CLIENTS: &str = "clients";
 /// Which policy holds for which client.
 #[derive(Debug)]
 pub(super) struct Rulebook {
-    rules: Rules<Held>,
+    rules: Rules<Entry>,
     /// The policy of each endpoint, for clients that no rule is for.
-    endpoints: Vec<Held>,
+    endpoints: Vec<Entry>,
     names: Names,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) struct Rulebook {
 
 /// A policy, as requests need it.
 #[derive(Clone, Debug)]
-struct Held {
+struct Entry {
     /// None: every request is refused.
     policy: Option<Arc<Policy>>,
     /// How the log calls it, where there are several.
@@ -92,10 +92,10 @@ impl Rulebook {
         names: Names,
     ) -> Self {
         let several = policies.iter().nth(1).is_some() || !rules.is_empty();
-        let held = |id: PolicyId| {
+        let entry = |id: PolicyId| {
             let policy = policies.get(id);
             let unprotected = policy.and_then(|policy| policy.sources.unprotected);
-            Held {
+            Entry {
                 policy: policy.map(|policy| Arc::clone(&policy.compiled)),
                 name: several.then(|| policies.name(id).into()),
                 logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
@@ -104,8 +104,8 @@ impl Rulebook {
         };
         Self {
             alarms: policies.iter().filter_map(|(_, one)| one.alarm()).collect(),
-            rules: rules.map(|id| held(*id)),
-            endpoints: endpoints.iter().map(|one| held(one.policy)).collect(),
+            rules: rules.map(|id| entry(*id)),
+            endpoints: endpoints.iter().map(|one| entry(one.policy)).collect(),
             names,
         }
     }
@@ -117,7 +117,7 @@ impl Rulebook {
 
     /// The policy that holds for a client of an endpoint; or the names on which that depends. No
     /// policy, no access.
-    fn held(&self, client: &Identity, endpoint: usize) -> Result<Option<&Held>, Vec<&str>> {
+    fn entry_of(&self, client: &Identity, endpoint: usize) -> Result<Option<&Entry>, Vec<&str>> {
         match self.rules.lookup(client, &self.names) {
             Lookup::Decided { policy, .. } => Ok(Some(policy)),
             Lookup::NoRule => Ok(self.endpoints.get(endpoint)),
@@ -135,8 +135,8 @@ impl Rulebook {
         target: Target,
         message: Message,
     ) -> Result<Ruling, Box<Undecided>> {
-        let held = match self.held(&client.identity, client.endpoint) {
-            Ok(held) => held,
+        let entry = match self.entry_of(&client.identity, client.endpoint) {
+            Ok(entry) => entry,
             Err(hosts) => {
                 self.names.refresh(hosts.iter().copied());
                 return Err(Box::new(Undecided {
@@ -147,13 +147,13 @@ impl Rulebook {
             }
         };
         Ok(Ruling {
-            verdict: match held.and_then(|held| held.policy.as_ref()) {
+            verdict: match entry.and_then(|entry| entry.policy.as_ref()) {
                 Some(policy) => policy.decide(target, message),
                 None => Verdict::Deny(Denial::without_policy(target)),
             },
-            policy: held.and_then(|held| held.name.clone()),
-            logs_request: held.is_some_and(|held| held.logs_requests),
-            learns: held.is_some_and(|held| held.learns),
+            policy: entry.and_then(|entry| entry.name.clone()),
+            logs_request: entry.is_some_and(|entry| entry.logs_requests),
+            learns: entry.is_some_and(|entry| entry.learns),
         })
     }
 }

@@ -14,11 +14,13 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
+use super::browser;
 use super::client::Client;
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
+use super::holders;
 use super::rulebook::{self, Ruling};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
@@ -74,6 +76,17 @@ pub(super) async fn answer(
         Ok(target) => target,
         Err(bad) => return Ok(flight.refused(bad.into(), true).map(Answer::own)),
     };
+    if let Err(wait) = flight.client().held.request() {
+        return Ok(flight
+            .refused(holders::too_often(wait), unread)
+            .map(Answer::own));
+    }
+    if seen.is_of_page()
+        && let Err(intruder) =
+            browser::check(request.headers(), &flight.client().shared.allowed_hosts)
+    {
+        return Ok(flight.refused(intruder.into(), unread).map(Answer::own));
+    }
     let ping = target.path() == b"/_ping" && is_read(request.method());
     let message = seen.message(&request, framing);
     // The health check has to be answered soon, and any answer will do.
@@ -126,7 +139,7 @@ pub(super) async fn answer(
     let headers = seen.rest(head.headers);
 
     let state = &flight.client().upload;
-    let upload = Upload::new(body, Arc::clone(state));
+    let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
     let mut kept = flight.client().upstream().take();
     let engine = &shared.socket_path;
     let sending = upstream::send(&mut kept, engine, cleared, headers, upload, state);

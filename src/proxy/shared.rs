@@ -3,12 +3,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::admission::Admission;
+use super::holders::{Held, Holders};
 use super::rulebook::Rulebook;
+use super::server::Room;
+use super::strangers::Strangers;
 use crate::config::Settings;
 use crate::learn::Learner;
 
@@ -23,27 +27,50 @@ pub(super) struct Shared {
     pub learner: Option<Arc<Learner>>,
     /// The engine's socket.
     pub socket_path: PathBuf,
+    /// The host names by which web pages may call.
+    pub allowed_hosts: Vec<Box<str>>,
+    /// How long a request's body may pause because of its client.
+    pub upload_timeout: Option<Duration>,
     /// One for each connection that may be open.
     pub slots: Arc<Semaphore>,
+    /// How many there are of these.
+    pub connections: usize,
+    /// What each client has of them.
+    pub holders: Holders,
+    /// How many of them one client may have.
+    pub client_connections: Option<usize>,
+    /// Where clients are turned away that have as many.
+    pub excess: Strangers,
+    /// Where the connections wait of a client that has most of all.
+    pub waiting: Arc<Semaphore>,
 }
 
 impl Shared {
     /// What the settings say, with room for so many connections, and strangers besides.
-    pub(super) fn new(
-        settings: &Settings,
-        learner: Option<Arc<Learner>>,
-        connections: usize,
-        strangers: usize,
-    ) -> Self {
+    pub(super) fn new(settings: &Settings, learner: Option<Arc<Learner>>, room: &Room) -> Self {
+        let process = &settings.process;
         Self {
             rulebook: ArcSwap::from_pointee(Rulebook::new(settings)),
             admission: settings
                 .clients
                 .clone()
-                .map(|list| Admission::new(list, strangers)),
+                .map(|list| Admission::new(list, room.strangers)),
             learner,
             socket_path: settings.engine.clone(),
-            slots: Arc::new(Semaphore::new(connections)),
+            allowed_hosts: process.allowed_hosts.clone(),
+            upload_timeout: process.upload_timeout,
+            slots: Arc::new(Semaphore::new(room.connections)),
+            connections: room.connections,
+            holders: Holders::new(process.client_rate),
+            client_connections: process.client_connections,
+            excess: Strangers::new(room.strangers),
+            waiting: Arc::new(Semaphore::new(room.waiting)),
         }
+    }
+
+    /// Whether a connection waits until there is more room: while less than a tenth of it is left, for
+    /// a client that has more than any other. So one that opens all it can leaves some to the others.
+    pub(super) fn is_to_wait(&self, held: &Held) -> bool {
+        self.slots.available_permits() * 10 < self.connections && self.holders.is_largest(held)
     }
 }

@@ -154,7 +154,7 @@ impl Told {
                 let client = client.map_or("other addresses".to_owned(), |ip| ip.to_string());
                 log::warn!(
                     target: ACCESS,
-                    "clients at {client} are not allowed: {count} more connections in the last minute"
+                    "clients at {client} were turned away: {count} more connections in the last minute"
                 );
             }
         });

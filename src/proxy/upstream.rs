@@ -19,7 +19,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::headers::Headers;
 use super::outgoing::Outgoing;
@@ -251,7 +251,38 @@ struct Part {
     state: Arc<UploadState>,
     /// Of which of the connection's requests.
     request: u64,
+    stall: Stall,
 }
+
+/// Waits with an upload for its client, and not for ever.
+#[derive(Debug)]
+struct Stall {
+    /// No end, if there is none.
+    timeout: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the client is waited for.
+    waits: bool,
+}
+
+/// Why an upload cannot go on.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// Its client left, or what came is no body.
+    Broken(hyper::Error),
+    /// Its client sends nothing for too long.
+    Stalled,
+}
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UploadError::Broken(e) => e.fmt(f),
+            UploadError::Stalled => f.write_str("the client sends nothing"),
+        }
+    }
+}
+
+impl Error for UploadError {}
 
 /// What is known of an upload outside hyper.
 #[derive(Debug, Default)]
@@ -265,6 +296,8 @@ pub(super) struct UploadState {
     /// 0, or one more than an [`UploadFault`].
     fault: AtomicU8,
     ended: AtomicBool,
+    /// Whether the engine has answered: what the client sends behind that may take its time.
+    answered: AtomicBool,
 }
 
 impl UploadState {
@@ -273,6 +306,12 @@ impl UploadState {
         self.requests.fetch_add(1, Relaxed);
         self.head.forget();
         self.fault.store(0, Relaxed);
+        self.answered.store(false, Relaxed);
+    }
+
+    /// The engine's answer is under way.
+    pub(super) fn is_answered(&self) {
+        self.answered.store(true, Relaxed);
     }
 
     /// Which of the connection's requests it belongs to.
@@ -282,17 +321,22 @@ impl UploadState {
 
     /// What was wrong with it, if the client broke it off or broke its framing.
     pub(super) fn fault(&self) -> Option<UploadFault> {
-        let faults = [UploadFault::Early, UploadFault::Chunks].into_iter();
-        faults
-            .into_iter()
-            .find(|fault| self.fault.load(Relaxed) == *fault as u8 + 1)
+        let mut faults = UploadFault::ALL.into_iter();
+        faults.find(|fault| self.fault.load(Relaxed) == *fault as u8 + 1)
     }
 
-    fn broke(&self, e: &hyper::Error) {
-        let kind = e.source().and_then(|e| e.downcast_ref::<io::Error>());
-        let fault = match kind.map(io::Error::kind) {
-            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => UploadFault::Chunks,
-            _ => UploadFault::Early,
+    fn broke(&self, e: &UploadError) {
+        let fault = match e {
+            UploadError::Stalled => UploadFault::Stalled,
+            UploadError::Broken(e) => {
+                let kind = e.source().and_then(|e| e.downcast_ref::<io::Error>());
+                match kind.map(io::Error::kind) {
+                    Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+                        UploadFault::Chunks
+                    }
+                    _ => UploadFault::Early,
+                }
+            }
         };
         self.fault.store(fault as u8 + 1, Relaxed);
     }
@@ -309,8 +353,8 @@ impl Upload {
         Self(None)
     }
 
-    /// The body that comes from the client.
-    pub(super) fn new(body: Incoming, state: Arc<UploadState>) -> Self {
+    /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
+    pub(super) fn new(body: Incoming, state: Arc<UploadState>, timeout: Option<Duration>) -> Self {
         if body.is_end_stream() {
             Self(None)
         } else {
@@ -320,6 +364,11 @@ impl Upload {
                 body,
                 state,
                 request,
+                stall: Stall {
+                    timeout,
+                    timer: None,
+                    waits: false,
+                },
             }))
         }
     }
@@ -329,23 +378,57 @@ impl Upload {
     }
 }
 
+impl Stall {
+    /// The client has sent something. What the engine takes its time for from now on does not count.
+    fn ends(&mut self) {
+        self.waits = false;
+    }
+
+    /// Waits for the client, from the first call on.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(timeout) = self.timeout else {
+            return Poll::Pending;
+        };
+        let timer = match &mut self.timer {
+            Some(timer) => timer,
+            none => none.insert(Box::pin(sleep(timeout))),
+        };
+        if !self.waits {
+            self.waits = true;
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+        timer.as_mut().poll(cx)
+    }
+}
+
 impl Body for Upload {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let Some(Part {
             body,
             state,
             request,
+            stall,
         }) = &mut self.0
         else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let frame = match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                stall.ends();
+                frame.map(|frame| frame.map_err(UploadError::Broken))
+            }
+            Poll::Pending if state.answered.load(Relaxed) => return Poll::Pending,
+            Poll::Pending => {
+                ready!(stall.poll(cx));
+                Some(Err(UploadError::Stalled))
+            }
+        };
         // Nobody decided on trailers, and no engine asks for any.
         let frame = match frame {
             Some(Ok(frame)) if frame.is_trailers() => None,

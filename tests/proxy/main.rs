@@ -13,8 +13,10 @@ mod learned;
 mod support;
 
 mod answers;
+mod browsers;
 mod connections;
 mod denials;
+mod fairness;
 mod harness;
 mod headers;
 mod hijacks;

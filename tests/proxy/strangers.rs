@@ -6,8 +6,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
-
 use crate::support::dockgate::free_address;
 use crate::support::{BOUND, Dockgate, End, Engine, Wire};
 
@@ -38,14 +36,7 @@ fn start(engine: &Engine, more: &[(&str, &str)]) -> (Dockgate, SocketAddr) {
 /// A new client with this address.
 #[track_caller]
 pub(crate) fn from(source: Ipv4Addr, address: SocketAddr) -> Wire {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket
-        .bind(&SocketAddr::from((source, 0)).into())
-        .expect("an address of this host");
-    socket
-        .connect_timeout(&address.into(), BOUND)
-        .expect("it listens");
-    Wire::new(socket)
+    Wire::tcp_from(source, address)
 }
 
 #[track_caller]

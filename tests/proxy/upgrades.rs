@@ -95,7 +95,7 @@ fn exec_start_opens_a_tunnel_behind_its_body() {
 fn a_websocket_opens_a_tunnel() {
     let gate = Gate::open();
     let request = "GET /v1.41/containers/c/attach/ws?stream=1 HTTP/1.1\r\nHost: docker\r\n\
-                   Origin: http://localhost\r\nConnection: keep-alive, Upgrade\r\n\
+                   Origin: http://docker\r\nConnection: keep-alive, Upgrade\r\n\
                    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let switched = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -108,7 +108,7 @@ fn a_websocket_opens_a_tunnel() {
         request.head.one("sec-websocket-key"),
         Some("dGhlIHNhbXBsZSBub25jZQ==")
     );
-    assert_eq!(request.head.one("origin"), Some("http://localhost"));
+    assert_eq!(request.head.one("origin"), Some("http://docker"));
     engine.send(switched);
     let head = client.head();
     assert_eq!(head.status(), 101);

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -74,6 +74,20 @@ impl Wire {
     pub(crate) fn tcp(address: SocketAddr) -> Wire {
         Wire::connect(Domain::for_address(address), &address.into())
             .unwrap_or_else(|e| panic!("{address}: {e}"))
+    }
+
+    /// Connects over TCP from an address of this host.
+    #[track_caller]
+    pub(crate) fn tcp_from(source: Ipv4Addr, address: SocketAddr) -> Wire {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let source = SocketAddr::from((source, 0));
+        socket
+            .bind(&source.into())
+            .expect("an address of this host");
+        socket
+            .connect_timeout(&address.into(), BOUND)
+            .expect("it listens");
+        Wire::new(socket)
     }
 
     /// Connects to whatever the address is.

@@ -1,5 +1,6 @@
 //! More clients than there are descriptors or slots: who finds no room waits, at no cost.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,7 +54,11 @@ fn are_all_served_in_turn(gate: &Gate, fitting: usize, clients: usize) {
             let (count, leave) = (Arc::clone(&count), Arc::clone(&leave));
             let path = format!("/v1.41/containers/waits{n}/json");
             all.spawn(async move {
-                let mut talk = Talk::to(address).await.expect("a place in the backlog");
+                // Each at an address of its own: none of them has more than the others.
+                let [high, low] = u16::try_from(n).expect("fewer").to_be_bytes();
+                let source = Ipv4Addr::new(127, 77, high, low);
+                let talk = Talk::from(source, address).await;
+                let mut talk = talk.expect("a place in the backlog");
                 talk.send(get(&path)).await.expect("sent");
                 let (status, body) = talk.answer().await.expect("answered at last");
                 assert_eq!((status, body), (200, path.into_bytes()));

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -101,6 +101,13 @@ impl Talk<TcpStream> {
         let io = timeout(BOUND, TcpStream::connect(address)).await??;
         io.set_nodelay(true)?;
         Ok(Talk::new(io))
+    }
+
+    /// A new client from an address of this host.
+    pub(crate) async fn from(source: Ipv4Addr, address: SocketAddr) -> io::Result<Talk<TcpStream>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((source, 0).into())?;
+        Ok(Talk::new(timeout(BOUND, socket.connect(address)).await??))
     }
 
     /// Ends it with a reset.

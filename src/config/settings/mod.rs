@@ -64,6 +64,14 @@ pub struct Process {
     pub max_connections_set: bool,
     /// How long requests in progress may take to end at shutdown.
     pub shutdown_grace: Duration,
+    /// How long a request's body may pause because of its client, if that is limited.
+    pub upload_timeout: Option<Duration>,
+    /// How many connections one client may have, if that is limited.
+    pub client_connections: Option<usize>,
+    /// How many requests a second one client may send, if that is limited.
+    pub client_rate: Option<u32>,
+    /// The host names by which web pages may call it, besides those that are safe.
+    pub allowed_hosts: Vec<Box<str>>,
     /// The least severe lines to log.
     pub log_level: LogLevel,
     /// Whether each log line is a JSON object.
@@ -235,6 +243,10 @@ impl Process {
             max_connections: *values.max_connections.get()?,
             max_connections_set: values.max_connections.by.is_some(),
             shutdown_grace: *grace?,
+            upload_timeout: Some(*values.upload_timeout.get()?).filter(|time| !time.is_zero()),
+            client_connections: Some(*values.client_connections.get()?).filter(|most| *most > 0),
+            client_rate: Some(*values.client_rate.get()?).filter(|rate| *rate > 0),
+            allowed_hosts: values.allowed_hosts.get()?.clone(),
             log_level: *values.log_level.or_same(&values.sp_loglevel)?,
             log_json: *values.sp_logjson.get()?,
             health_listener: *values.sp_allowhealthcheck.get()?,
@@ -260,6 +272,8 @@ fn written(
         let by_flag = by != setting.name;
         match value.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
+            // As if it were written out.
+            Some("") if setting.dialect == Dialect::Sections && setting.default.is_empty() => {}
             Some("") if !by_flag => diagnostics.push(Diagnostic::warning(
                 &by,
                 match setting.dialect {

@@ -7,5 +7,7 @@ mod redact;
 
 pub use read::{Logged, LoggedVerdict};
 pub use reason::{EngineFault, Explanation, Part, Reason};
-pub use record::{Counters, DENIED_NOW, Decision, End, NOT_ADMITTED, Peer, Record, UploadFault};
+pub use record::{
+    Counters, DENIED_NOW, Decision, End, FROM_PAGE, NOT_ADMITTED, Peer, Record, UploadFault,
+};
 pub use redact::profile_line;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::record::{
-    ALLOWED, DENIED, FAILED, NOT_ADMITTED, POLICY, UNDECIDED, UNSENT, UploadFault, WOULD_DENY,
+    ALLOWED, DENIED, FAILED, FROM_PAGE, NOT_ADMITTED, POLICY, UNDECIDED, UNSENT, UploadFault,
+    WOULD_DENY,
 };
 use super::redact::{HIDDEN, pairs};
 
@@ -72,14 +73,21 @@ impl<'a> Logged<'a> {
             // What is refused to clients without a policy is wanted so.
             Some(_) if policy == "none" => LoggedVerdict::None,
             _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => LoggedVerdict::Passed,
-            Some(why) if status == "403" && !why.starts_with(NOT_ADMITTED) => LoggedVerdict::Denied,
+            Some(why)
+                if [NOT_ADMITTED, FROM_PAGE]
+                    .iter()
+                    .any(|one| why.starts_with(one)) =>
+            {
+                LoggedVerdict::None
+            }
+            Some(_) if status == "403" => LoggedVerdict::Denied,
             Some(_) => LoggedVerdict::None,
             None if is(&UNDECIDED) => LoggedVerdict::None,
             None => return None,
         };
         let fits = is_time && is_level && is_peer && is_status && is_number(sent) && is_duration;
         let received: u64 = received.parse().ok()?;
-        let mut faults = [UploadFault::Early, UploadFault::Chunks].into_iter();
+        let mut faults = UploadFault::ALL.into_iter();
         let broke_off = faults.any(|fault| decision.ends_with(&format!("({})", fault.message())));
         fits.then(|| Logged {
             method,
@@ -160,6 +168,7 @@ mod tests {
                 ),
                 (End::Upload(UploadFault::Early), true),
                 (End::Upload(UploadFault::Chunks), true),
+                (End::Upload(UploadFault::Stalled), true),
             ]
         };
         for (peer, sent) in peers

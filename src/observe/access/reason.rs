@@ -17,6 +17,13 @@ pub enum Reason {
     NotAdmitted,
     /// Which policy its client has depends on a name that cannot be looked up now.
     PolicyUnknown,
+    /// A web page sent it that has no business here.
+    FromPage,
+    /// Its client has as much as it may have, and can come again after so many seconds.
+    TooMany {
+        /// In seconds.
+        retry_after: u64,
+    },
     /// Its target has no single meaning that an engine would give it.
     Ambiguous,
     /// It is not HTTP/1.1, or breaks its rules.
@@ -57,8 +64,10 @@ impl Reason {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Reason::Denied(_) | Reason::NotAdmitted => StatusCode::FORBIDDEN,
             Reason::PolicyUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Denied(_) | Reason::NotAdmitted | Reason::FromPage => StatusCode::FORBIDDEN,
+            Reason::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Reason::Upload(UploadFault::Stalled) => StatusCode::REQUEST_TIMEOUT,
             Reason::Ambiguous | Reason::Malformed | Reason::Upload(_) => StatusCode::BAD_REQUEST,
             Reason::TooLarge(Part::Target) => StatusCode::URI_TOO_LONG,
             Reason::TooLarge(Part::Head) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -92,6 +101,14 @@ impl Explanation {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         self.reason.status()
+    }
+
+    /// In how many seconds the same request may be answered otherwise, if that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self.reason {
+            Reason::TooMany { retry_after } => Some(retry_after),
+            _ => None,
+        }
     }
 
     /// What to show.

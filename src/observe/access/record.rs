@@ -13,6 +13,8 @@ use super::reason::Explanation;
 use super::redact::{beginning, loggable};
 use crate::observe::log::ACCESS;
 
+/// How a refusal of a web page's request begins.
+pub const FROM_PAGE: &str = "a web page ";
 /// How the text of [`NotAdmitted`](super::Reason::NotAdmitted) begins.
 pub const NOT_ADMITTED: &str = "clients at ";
 /// How the name of a request's policy begins.
@@ -81,14 +83,26 @@ pub enum UploadFault {
     Early,
     /// Its chunks are none.
     Chunks,
+    /// The client sends nothing more.
+    Stalled,
 }
 
 impl UploadFault {
+    /// All of them.
+    pub const ALL: [UploadFault; 3] = [
+        UploadFault::Early,
+        UploadFault::Chunks,
+        UploadFault::Stalled,
+    ];
+
     /// As the client and the log get it.
     pub fn message(self) -> &'static str {
         match self {
             UploadFault::Early => "the request body ended early",
             UploadFault::Chunks => "the request body has an invalid chunked encoding",
+            UploadFault::Stalled => {
+                "the client sent nothing of the request body for UPLOAD_TIMEOUT"
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use super::*;
 use crate::config::Snapshot;
 use crate::proxy::connection::{self, Now};
+use crate::proxy::holders::Key;
+use crate::proxy::server::Room;
 use crate::proxy::shared::Shared;
 use crate::proxy::wire::{ClientLink, Socket};
 
@@ -28,8 +30,8 @@ fn settings(file: &str, engine: &str) -> Settings {
 }
 
 fn allows(book: &Rulebook, client: &Identity, endpoint: usize, path: &str) -> Option<bool> {
-    let held = book.held(client, endpoint).ok()?;
-    let policy = held.and_then(|held| held.policy.as_ref());
+    let entry = book.entry_of(client, endpoint).ok()?;
+    let policy = entry.and_then(|entry| entry.policy.as_ref());
     let target = || Target::from_line("GET", path).expect("a target");
     let verdict = policy.map(|policy| policy.decide(target(), Body::Empty));
     Some(matches!(verdict, Some(Verdict::Allow(_))))
@@ -80,7 +82,7 @@ fn a_name_that_is_not_known_decides_nothing() {
     let book = Rulebook::new(&settings(file, "/x"));
     let unknown = |client: &str| {
         let client = client.parse().expect("an address");
-        book.held(&client, 0).err()
+        book.entry_of(&client, 0).err()
     };
     assert_eq!(unknown("10.0.0.1"), None);
     assert_eq!(unknown("10.0.0.2"), Some(vec!["web", "db"]));
@@ -157,7 +159,15 @@ fn a_thousand_reloads_under_load() {
         settings(&file("CONTAINERS"), path),
         settings(&file("INFO"), path),
     ];
-    let shared = Arc::new(Shared::new(&all[0], None, 1, 1));
+    let shared = Arc::new(Shared::new(
+        &all[0],
+        None,
+        &Room {
+            connections: 1,
+            strangers: 1,
+            waiting: 1,
+        },
+    ));
     let (now, _) = watch::channel(Now::default());
     let runtime = || runtime::Builder::new_current_thread().enable_all().build();
     thread::scope(|scope| {
@@ -178,7 +188,9 @@ fn a_thousand_reloads_under_load() {
                 runtime.block_on(async {
                     let (mut client, own) = UnixStream::pair().expect("a pair");
                     let link = ClientLink::new(Socket::Unix(own));
-                    let served = Client::new(Arc::clone(&shared), Peer::Unix(None), 0, link);
+                    let held = shared.holders.hold(Key::User(None));
+                    let shared = Arc::clone(&shared);
+                    let served = Client::new(shared, Peer::Unix(None), 0, link, held);
                     tokio::spawn(connection::serve(served, now.subscribe()));
                     while !DONE.load(Relaxed) {
                         for (place, path) in PATHS.iter().enumerate() {

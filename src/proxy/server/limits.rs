@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::workers::cores;
 use crate::config::Settings;
+use crate::proxy::listener::BACKLOG;
 use crate::proxy::{health, strangers};
 
 /// Descriptors that are not a client's: standard streams, signals, the listeners, some air.
@@ -14,12 +15,17 @@ const RESERVE: u64 = 32;
 /// Those of a worker, besides its copies of the listeners: its runtime's, and a client that waits.
 const WORKER_RESERVE: u64 = 5;
 
+/// As many connections wait at most as the kernel would hold.
+const MOST_WAITING: usize = BACKLOG as usize;
+
 /// How many connections there may be.
-pub(super) struct Room {
+pub(in crate::proxy) struct Room {
     /// Of clients.
-    pub(super) connections: usize,
+    pub(in crate::proxy) connections: usize,
     /// Of those that are not let in.
-    pub(super) strangers: usize,
+    pub(in crate::proxy) strangers: usize,
+    /// Of those of a client that has most of all, which wait while there are few left.
+    pub(in crate::proxy) waiting: usize,
 }
 
 impl Room {
@@ -28,6 +34,7 @@ impl Room {
         let wanted = Room {
             connections: settings.process.max_connections,
             strangers: strangers::PLACES,
+            waiting: MOST_WAITING,
         };
         let limit = getrlimit(Resource::Nofile);
         let raised = Rlimit {
@@ -42,6 +49,11 @@ impl Room {
         let strangers = wanted.strangers.min(count(files / 16)).max(1);
         let a_worker = WORKER_RESERVE + settings.endpoints.len() as u64;
         let mut reserve = RESERVE + cores() as u64 * a_worker;
+        let waiting = count(files / 64).clamp(1, MOST_WAITING);
+        reserve += waiting as u64;
+        if settings.process.client_connections.is_some() {
+            reserve += (strangers + strangers::OWN_PLACES) as u64;
+        }
         if settings.clients.is_some() {
             reserve += (strangers + strangers::OWN_PLACES) as u64;
         }
@@ -62,9 +74,12 @@ impl Room {
                 log::info!("at most {fitting} connections: {why}");
             }
         }
+        let connections = wanted.connections.min(fitting);
+        let left = 2 * fitting.saturating_sub(connections);
         Room {
-            connections: wanted.connections.min(fitting),
+            connections,
             strangers,
+            waiting: (waiting + left).min(wanted.waiting),
         }
     }
 }

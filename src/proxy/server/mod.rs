@@ -11,5 +11,6 @@ mod signals;
 mod startup;
 mod workers;
 
+pub(super) use limits::Room;
 pub use shutdown::End;
 pub use startup::{NotStarted, serve, serve_and_tell};

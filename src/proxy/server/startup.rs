@@ -159,12 +159,7 @@ fn start(
     let unprotected = settings.policies.default().sources.unprotected;
     let learns = unprotected.map(Unprotected::from) == Some(Unprotected::Learn);
     let learner = learns.then(|| Arc::new(Learner::new()));
-    let shared = Arc::new(Shared::new(
-        settings,
-        learner.clone(),
-        room.connections,
-        room.strangers,
-    ));
+    let shared = Arc::new(Shared::new(settings, learner.clone(), &room));
     alarm(&shared);
     // Before there is anything that a signal would leave behind.
     let mut signals = {

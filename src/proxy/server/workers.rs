@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use crate::observe::access::Peer;
 use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Now, Stage};
+use crate::proxy::holders::{self, Held, Key};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::names::LOOKUP_TIMEOUT;
 use crate::proxy::shared::Shared;
@@ -25,6 +26,8 @@ use crate::proxy::wire::{ClientLink, Detached, Socket};
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How often a connection that waits looks whether there is room for it.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The same warning is said this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -87,8 +90,14 @@ struct Worker {
 struct Accepted {
     socket: Detached,
     peer: Peer,
+    seat: Seat,
+}
+
+/// Where a connection came in, and what it takes of the room that there is.
+struct Seat {
     endpoint: usize,
     slot: OwnedSemaphorePermit,
+    held: Held,
 }
 
 /// What a worker knows.
@@ -116,15 +125,9 @@ impl Work {
 
     /// Serves what other workers accepted.
     async fn take_over(&self, mut queue: mpsc::UnboundedReceiver<Accepted>) {
-        while let Some(accepted) = queue.recv().await {
-            let Accepted {
-                socket,
-                peer,
-                endpoint,
-                slot,
-            } = accepted;
+        while let Some(Accepted { socket, peer, seat }) = queue.recv().await {
             match socket.attach() {
-                Ok(socket) => self.serve(socket, peer, endpoint, slot),
+                Ok(socket) => self.serve(socket, peer, seat),
                 Err(e) => {
                     self.workers[self.own].open.fetch_sub(1, Relaxed);
                     log::warn!("{peer}: the connection was lost: {e}");
@@ -166,6 +169,31 @@ impl Work {
                 }
                 continue;
             }
+            let held = self.shared.holders.hold(Key::of(&socket, peer));
+            let most = self.shared.client_connections;
+            if most.is_some_and(|most| held.connections() > most) {
+                let (excess, why) = (&self.shared.excess, holders::too_many());
+                match excess.place(&socket, peer) {
+                    Some(place) => drop(tokio::spawn(self.clone().send_away(socket, peer, place))),
+                    None => excess.tell(peer, &why),
+                }
+                continue;
+            }
+            if self.shared.is_to_wait(&held) {
+                let (connections, all) = (held.connections(), self.shared.connections);
+                warnings.warn(|| {
+                    format!(
+                        "{peer}: this client has {connections} connections, and MAX_CONNECTIONS \
+                         allows {all} for all clients: its new connections wait; to limit each \
+                         client, set CLIENT_CONNECTIONS"
+                    )
+                });
+                // Without a place to wait in, its connection ends.
+                if let Ok(place) = Arc::clone(&self.shared.waiting).try_acquire_owned() {
+                    tokio::spawn(self.clone().wait(socket, peer, endpoint, held, place));
+                }
+                continue;
+            }
             let slots = Arc::clone(&self.shared.slots);
             let slot = match slots.clone().try_acquire_owned() {
                 Ok(slot) => slot,
@@ -179,8 +207,50 @@ impl Work {
                     }
                 }
             };
-            self.deal_out(socket, peer, endpoint, slot);
+            let seat = Seat {
+                endpoint,
+                slot,
+                held,
+            };
+            self.deal_out(socket, peer, seat);
         }
+    }
+
+    /// Has a connection wait for a slot until others have theirs.
+    async fn wait(
+        self,
+        socket: Socket,
+        peer: Peer,
+        endpoint: usize,
+        held: Held,
+        place: OwnedSemaphorePermit,
+    ) {
+        let mut now = self.now.clone();
+        let slot = loop {
+            if !self.shared.is_to_wait(&held)
+                && let Ok(slot) = Arc::clone(&self.shared.slots).try_acquire_owned()
+            {
+                break slot;
+            }
+            tokio::select! {
+                () = sleep(LOOK_EVERY) => {}
+                () = socket.reset() => return,
+                _ = now.wait_for(|now| now.stage != Stage::Open) => return,
+            }
+        };
+        drop(place);
+        let seat = Seat {
+            endpoint,
+            slot,
+            held,
+        };
+        self.deal_out(socket, peer, seat);
+    }
+
+    /// Turns a connection away whose client has enough of them.
+    async fn send_away(self, socket: Socket, peer: Peer, _place: OwnedSemaphorePermit) {
+        let why = holders::too_many();
+        self.shared.excess.turn_away(socket, peer, &why).await;
     }
 
     /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
@@ -194,14 +264,20 @@ impl Work {
             admission.strangers.turn_away(socket, peer, &why).await;
         } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
             drop(place);
-            self.deal_out(socket, peer, endpoint, slot);
+            let held = self.shared.holders.hold(Key::of(&socket, peer));
+            let seat = Seat {
+                endpoint,
+                slot,
+                held,
+            };
+            self.deal_out(socket, peer, seat);
         }
     }
 
     /// Keeps a connection, unless another worker has clearly fewer: kept ones arrive in bursts,
     /// which the kernel gives to whoever wakes first. (Without it, 32 kept connections on two
     /// workers reached 0.75 of the throughput.)
-    fn deal_out(&self, socket: Socket, peer: Peer, endpoint: usize, slot: OwnedSemaphorePermit) {
+    fn deal_out(&self, socket: Socket, peer: Peer, seat: Seat) {
         let open = |worker: &&Worker| worker.open.load(Relaxed);
         let own = &self.workers[self.own];
         match self.workers.iter().min_by_key(open) {
@@ -210,12 +286,7 @@ impl Work {
                 match socket.detach() {
                     Ok(socket) => {
                         // A worker ends only with the process.
-                        let _ = idlest.handed_over.send(Accepted {
-                            socket,
-                            peer,
-                            endpoint,
-                            slot,
-                        });
+                        let _ = idlest.handed_over.send(Accepted { socket, peer, seat });
                     }
                     Err(e) => {
                         idlest.open.fetch_sub(1, Relaxed);
@@ -225,12 +296,17 @@ impl Work {
             }
             _ => {
                 own.open.fetch_add(1, Relaxed);
-                self.serve(socket, peer, endpoint, slot);
+                self.serve(socket, peer, seat);
             }
         }
     }
 
-    fn serve(&self, socket: Socket, peer: Peer, endpoint: usize, slot: OwnedSemaphorePermit) {
+    fn serve(&self, socket: Socket, peer: Peer, seat: Seat) {
+        let Seat {
+            endpoint,
+            slot,
+            held,
+        } = seat;
         let (shared, now) = (Arc::clone(&self.shared), self.now.clone());
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
@@ -242,7 +318,8 @@ impl Work {
                     Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
                 }
                 _ => {
-                    let client = Client::new(shared, peer, endpoint, ClientLink::new(socket));
+                    let link = ClientLink::new(socket);
+                    let client = Client::new(shared, peer, endpoint, link, held);
                     connection::serve(client, now).await;
                 }
             }

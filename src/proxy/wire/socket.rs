@@ -83,6 +83,14 @@ impl Socket {
         }
     }
 
+    /// The user at the other end of a Unix socket.
+    pub(in crate::proxy) fn peer_user(&self) -> Option<u32> {
+        match self {
+            Socket::Tcp(_) => None,
+            Socket::Unix(s) => s.peer_cred().ok().map(|peer| peer.uid()),
+        }
+    }
+
     /// Waits until one of `interest` is ready.
     pub(in crate::proxy) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         either!(self, s => s.ready(interest).await)

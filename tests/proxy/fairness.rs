@@ -1,0 +1,135 @@
+//! What one client can take of what all share.
+
+use std::time::{Duration, Instant};
+
+use crate::support::gate::{EMPTY, OPEN};
+use crate::support::{End, Engine, Gate, Wire};
+
+const LIST: &str = "GET /v1.41/containers/json HTTP/1.1\r\nHost: docker\r\n\r\n";
+const BUILD: &str = "POST /v1.41/build HTTP/1.1\r\nHost: docker\r\nContent-Length: 8\r\n\r\n";
+const SECOND: Duration = Duration::from_secs(1);
+
+fn answering(settings: &[(&str, &str)]) -> Gate {
+    let engine = Engine::start();
+    engine.serve(|_| EMPTY.into());
+    Gate::before(engine, &[OPEN, settings].concat())
+}
+
+#[test]
+fn a_client_that_asks_too_often_is_told_when_to_come_again() {
+    let gate = answering(&[("CLIENT_RATE", "3")]);
+    let mut client = gate.sent(LIST.repeat(4));
+    for _ in 0..3 {
+        assert_eq!(client.response().status(), 200);
+    }
+    let answer = client.response();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.head.one("retry-after"), Some("1"));
+    assert!(answer.text().contains("CLIENT_RATE"), "{}", answer.text());
+    // Over another connection it is the same client.
+    let mut other = gate.sent(LIST);
+    assert_eq!(other.response().status(), 429);
+    gate.dockgate
+        .line(|line| line.contains(" 429 ") && line.contains("CLIENT_RATE"));
+    // The connection goes on, and after a second so do its requests.
+    std::thread::sleep(SECOND + SECOND / 2);
+    client.send(LIST);
+    assert_eq!(client.response().status(), 200);
+}
+
+#[test]
+fn a_client_has_no_more_connections_than_it_may() {
+    let gate = answering(&[("CLIENT_CONNECTIONS", "2")]);
+    let mut clients = [gate.sent(LIST), gate.sent(LIST)];
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200);
+    }
+    let mut third = gate.sent(LIST);
+    let answer = third.response();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.head.one("retry-after"), Some("1"));
+    assert!(
+        answer.text().contains("CLIENT_CONNECTIONS"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(third.ends(), End::Closed);
+    let [first, _second] = clients;
+    drop(first);
+    let begin = Instant::now();
+    while gate.sent(LIST).response().status() == 429 {
+        assert!(begin.elapsed() < 10 * SECOND, "the place is not given back");
+    }
+}
+
+#[test]
+fn one_client_that_opens_all_it_can_leaves_others_served() {
+    let gate = answering(&[("MAX_CONNECTIONS", "20")]);
+    let greedy: Vec<Wire> = (0..100).map(|_| gate.client()).collect();
+    for _ in 0..5 {
+        let mut other = Wire::tcp_from([127, 9, 9, 7].into(), gate.address);
+        other.send(LIST);
+        assert_eq!(other.response().status(), 200);
+    }
+    drop(greedy);
+    gate.dockgate
+        .line(|line| line.contains("CLIENT_CONNECTIONS"));
+}
+
+#[test]
+fn an_upload_whose_client_stalls_ends_with_a_408() {
+    let gate = Gate::open_with(&[("UPLOAD_TIMEOUT", "1")]);
+    for sent in ["", "once"] {
+        let begin = Instant::now();
+        let mut client = gate.sent([BUILD, sent].concat());
+        let mut engine = gate.engine.accept();
+        engine.head();
+        assert_eq!(engine.take(sent.len()), sent.as_bytes());
+        let answer = client.response();
+        assert_eq!(answer.status(), 408);
+        assert!(
+            answer.text().contains("UPLOAD_TIMEOUT"),
+            "{}",
+            answer.text()
+        );
+        assert!(begin.elapsed() > SECOND / 2);
+        assert_eq!(client.ends(), End::Closed);
+        gate.dockgate
+            .line(|line| line.contains(" POST /v1.41/build 408 in="));
+    }
+    gate.still_works();
+}
+
+#[test]
+fn neither_a_pause_of_the_engine_nor_an_answer_nor_a_tunnel_is_a_stalled_upload() {
+    let gate = Gate::open_with(&[("UPLOAD_TIMEOUT", "1")]);
+    // More than all buffers between the two hold.
+    let size = 16 << 20;
+    let head =
+        format!("POST /v1.41/build HTTP/1.1\r\nHost: docker\r\nContent-Length: {size}\r\n\r\n");
+    let mut uploading = gate.sent(head);
+    let mut engine = gate.engine.accept();
+    engine.head();
+    let mut writer = uploading.twin();
+    let sending = std::thread::spawn(move || writer.send(vec![b'x'; size]));
+    let (mut streamed, mut streaming, _) = gate.asked(LIST);
+    streaming.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let (mut attached, mut tunnel, _) = gate.asked(
+        "POST /v1.41/containers/c/attach HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    );
+    tunnel.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    assert_eq!(attached.head().status(), 101);
+    std::thread::sleep(3 * SECOND);
+    assert_eq!(engine.take(size).len(), size);
+    sending.join().expect("all is sent");
+    engine.send(EMPTY);
+    assert_eq!(uploading.response().status(), 200);
+    streaming.send("0\r\n\r\n");
+    assert_eq!(streamed.response().status(), 200);
+    tunnel.send("out");
+    assert_eq!(attached.take(3), b"out");
+    attached.send("in");
+    assert_eq!(tunnel.take(2), b"in");
+    drop((attached, tunnel));
+    gate.still_works();
+}
