@@ -117,7 +117,9 @@ impl Client {
     /// There is no request.
     pub(super) fn asks_nothing(&self) {
         *self.asked() = None;
-        if self.denied.swap(false, Relaxed) {
+        // Hardly ever, so that it is not written for each request.
+        if self.is_denied() {
+            self.denied.store(false, Relaxed);
             *self.denial() = None;
         }
     }

@@ -183,7 +183,7 @@ pub(super) async fn decide_in_time(
             Ok(ruling) => return Ok(ruling),
             Err(undecided) if Instant::now() >= deadline => {
                 let text = format!(
-                    "cannot tell which policy applies to {}: cannot resolve {}",
+                    "the policy for {} depends on {}, which cannot be resolved now",
                     who(client.peer),
                     undecided.hosts.join(" and ")
                 );

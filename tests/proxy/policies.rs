@@ -236,7 +236,7 @@ fn what_cannot_be_decided_never_falls_through() {
     let begin = Instant::now();
     let answer = many.get(Wire::tcp(many.tcp), LIST);
     assert_eq!(answer.status(), 503, "{}", answer.text());
-    let text = "cannot tell which policy applies to 127.0.0.1: cannot resolve nowhere.invalid";
+    let text = "the policy for 127.0.0.1 depends on nowhere.invalid, which cannot be resolved now";
     assert!(answer.text().contains(text), "{}", answer.text());
     assert!(
         begin.elapsed() >= Duration::from_secs(2),
@@ -244,7 +244,17 @@ fn what_cannot_be_decided_never_falls_through() {
         begin.elapsed()
     );
     many.dockgate
-        .line(|line| line.contains(" 503 ") && line.contains("denied: cannot tell"));
+        .line(|line| line.contains(" 503 ") && line.contains("denied: the policy for "));
+    // Nor does a health check wait for it.
+    let config = many.file.display().to_string();
+    let path = many.engine.path().display().to_string();
+    let mut checking = Dockgate::command(&[("CONFIG_FILE", &config), ("SOCKET_PATH", &path)]);
+    let begin = Instant::now();
+    let mut checking = checking.arg("healthcheck").spawn().expect("it starts");
+    let (mut accepted, _) = many.engine.request();
+    accepted.send(EMPTY);
+    assert!(checking.wait().expect("its status").success());
+    assert!(begin.elapsed() < Duration::from_secs(2));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! what comes.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::policies::Many;
+use crate::support::dockgate::free_address;
 use crate::support::gate::EMPTY;
 use crate::support::{BOUND, Dockgate, Engine, Wire};
 
@@ -114,6 +116,34 @@ fn what_needs_a_restart_is_named() {
     reload(&many, &more);
     many.dockgate
         .line(|line| line.contains("warning endpoints changed: restart dockgate to apply it"));
+}
+
+#[test]
+fn no_reload_ends_the_protection() {
+    let many = Many::start(LISTS);
+    reload(&many, &INFOS.replace("INFO: 1", "INFO: 1, DRY_RUN: 1"));
+    many.dockgate
+        .line(|line| line.contains("warning policies.one.DRY_RUN changed: restart dockgate"));
+    assert_eq!((status(&many, LIST), status(&many, INFO)), (403, 200));
+}
+
+/// A mounted file stays what it was, and has no name any more when another one takes its place. So
+/// does an open file.
+#[test]
+fn a_file_that_was_replaced_behind_its_mount_is_said() {
+    let engine = Engine::start();
+    let many = Many::start(LISTS);
+    let opened = fs::File::open(&many.file).expect("a file");
+    let path = format!("/proc/{}/fd/{}", std::process::id(), opened.as_raw_fd());
+    let socket = engine.path().display().to_string();
+    let other = many
+        .text(LISTS)
+        .replace(&many.tcp.to_string(), &free_address().to_string());
+    fs::write(&many.file, other).expect("written");
+    let mounted = Dockgate::start(&[("CONFIG_FILE", &path), ("SOCKET_PATH", &socket)]);
+    mounted.line(|line| line.contains("listening on"));
+    write(&many, INFOS);
+    mounted.line(|line| line.contains("was replaced outside, and its mount still shows the old"));
 }
 
 #[test]
