@@ -35,6 +35,7 @@ mod harness;
 mod learned;
 mod learning;
 mod podman;
+mod policies;
 mod registry;
 mod restarts;
 mod streams;
