@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -191,7 +192,7 @@ fn users_and_groups_of_a_unix_socket_have_their_policies() {
          clients:\n  - { user: 1000, policy: lists }\n  - { group: 2000, policy: infos }\n\
          \x20 - { user: 0, policy: versions }\n",
     );
-    let open = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(many.engine.directory(), open).expect("its directory");
     for (user, group, lists, infos, version) in [
         (1000, 1000, 200, 403, 403),

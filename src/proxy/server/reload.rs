@@ -1,8 +1,8 @@
 //! Another configuration, without a restart: at SIGHUP, and when its files have changed.
 //!
-//! All or nothing: what has a mistake changes nothing. Files count as changed when two looks in a row
-//! find the same: one that is being written can be valid, and grant more than the whole. A thread of
-//! its own looks and compiles, so that no request waits for it.
+//! All or nothing: what has a mistake changes nothing. What is acted on was found by two looks in a
+//! row: a file that is being written can be valid, and grant more than the whole. A thread of its own
+//! looks and compiles, so that no request waits for it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -20,6 +20,9 @@ use crate::proxy::shared::Shared;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The same, where somebody waits for it.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Somebody asks for a reload.
 pub(super) struct Asked;
@@ -66,13 +69,30 @@ impl Reloader {
         let run = move || {
             loop {
                 match asked.recv_timeout(LOOK_EVERY) {
-                    Ok(Asked) => self.reload(self.settings.look()),
+                    Ok(Asked) => {
+                        // Those that came meanwhile ask for the same.
+                        asked.try_iter().for_each(drop);
+                        self.reload(self.settled());
+                    }
                     Err(RecvTimeoutError::Timeout) => self.look(),
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         };
         thread.spawn(run).map(drop)
+    }
+
+    /// What the files say, once two looks find the same.
+    fn settled(&self) -> Option<Loaded> {
+        let mut last = self.settings.look();
+        loop {
+            thread::sleep(LOOK_AGAIN);
+            let look = self.settings.look();
+            if look == last {
+                return look;
+            }
+            last = look;
+        }
     }
 
     /// Reloads, if the files have changed and stay as they are.
