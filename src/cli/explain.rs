@@ -42,7 +42,7 @@ pub(super) fn command() -> Command {
              decides.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
-             1   denied\n  \
+             1   denied, or no policy can be named now\n  \
              2   refused by every policy\n  \
              78  bad configuration\n\n\
              Examples:\n  \
