@@ -47,7 +47,8 @@ fn policy(granted: impl Fn(&str) -> bool) -> std::sync::Arc<Policy> {
         .map(|section| (section.name, if granted(section.name) { "1" } else { "0" }));
     let environment: Snapshot = sections.chain([("POST", "1")]).collect();
     let settings = Settings::load(&environment);
-    settings.expect("a good configuration").policy.compiled
+    let settings = settings.expect("a good configuration");
+    settings.policies.into_default().compiled
 }
 
 criterion_group!(benches, decisions);

@@ -141,6 +141,194 @@ fn help_lists_every_command_and_variable() {
     assert_eq!(dockgate(&["--help"], &[("LOG_LEVEL", "loud")]).code, 0);
 }
 
+/// Which policy holds is said by the rule or the endpoint, and a verdict names the policy's place.
+#[test]
+fn several_policies_are_shown_and_chosen() {
+    let text = "policies:\n  web: {PRESET: traefik}\n  ci: {ALLOW_START: 1, DRY_RUN: 0}\n\
+                endpoints:\n- {listen: \"tcp://[::]:1\", policy: web}\n\
+                - {listen: \"tcp://[::]:2\", policy: ci}\n\
+                - {listen: \"unix:///x\", mode: \"0600\"}\n\
+                clients:\n- {from: 10.0.0.1, policy: ci}\n- {from: [10.0.0.2, no-such.invalid], policy: web}\n\
+                - {user: 7, policy: none}\n- {group: 8, policy: ci}\n";
+    let env = [("CONFIG_DATA", text), ("INFO", "1")];
+    let check = dockgate(&["check"], &env);
+    assert_eq!(check.code, 0, "{}", check.err);
+    for part in [
+        "policy default (the environment):\n",
+        "policy web (CONFIG_DATA:2):\n",
+        "policy ci (CONFIG_DATA:3):\n",
+        "ENDPOINT      MODE  POLICY\n\
+         tcp://[::]:1  -     web\n\
+         tcp://[::]:2  -     ci\n\
+         unix:///x     0600  default\n",
+        "\nuser 7                         none    CONFIG_DATA:11\n",
+    ] {
+        assert!(check.out.contains(part), "{part} is not in\n{}", check.out);
+    }
+    for (client, code, said) in [
+        (
+            "10.0.0.1",
+            0,
+            "policy ci: clients[0] in CONFIG_DATA:9: from 10.0.0.1",
+        ),
+        (
+            "::ffff:10.0.0.1",
+            0,
+            "policy ci: clients[0] in CONFIG_DATA:9: from 10.0.0.1",
+        ),
+        (
+            "10.0.0.2",
+            0,
+            "policy web: clients[1] in CONFIG_DATA:10: from 10.0.0.2,no-such.invalid",
+        ),
+        (
+            "10.0.0.3",
+            1,
+            "cannot be decided now: clients[1] depends on no-such.invalid",
+        ),
+        (
+            "unix:7",
+            0,
+            "policy none: clients[2] in CONFIG_DATA:11: user 7",
+        ),
+        (
+            "unix:9",
+            0,
+            "policy default: no client rule matches, and the endpoint unix:///x has it",
+        ),
+        (
+            "unix:9:8",
+            0,
+            "policy ci: clients[3] in CONFIG_DATA:12: group 8",
+        ),
+        ("unix:65534", 0, "policy default: "),
+        (
+            "traefik",
+            2,
+            "use an address such as 172.20.0.5, or unix:UID",
+        ),
+        (
+            "unix:x",
+            2,
+            "use an address such as 172.20.0.5, or unix:UID",
+        ),
+    ] {
+        let ran = dockgate(&["check", "--client", client], &env);
+        let text = ran.out + &ran.err;
+        assert!(
+            ran.code == code && text.contains(said),
+            "{client}: {} {text}",
+            ran.code
+        );
+    }
+    for (options, code, said) in [
+        (
+            &[][..],
+            1,
+            "denied: POST /containers/x/start is not allowed: set ALLOW_START=1",
+        ),
+        (
+            &["--policy", "ci"],
+            0,
+            "allowed by ALLOW_START (policies.ci in CONFIG_DATA:3)",
+        ),
+        (
+            &["--policy", "web"],
+            1,
+            "is not allowed by policies.web in CONFIG_DATA:2: set ALLOW_START: 1, or CONTAINERS: 1 and POST: 1",
+        ),
+        (
+            &["--policy", "none"],
+            1,
+            "this client has the policy none, which refuses all requests",
+        ),
+        (
+            &["--policy", "wbe"],
+            2,
+            "unknown policy wbe; the policies are default, web, ci, none",
+        ),
+        (
+            &["--client", "10.0.0.1"],
+            0,
+            "(policies.ci in CONFIG_DATA:3)",
+        ),
+        (&["--client", "10.0.0.3"], 1, "cannot be decided now"),
+        (&["--client", "unix:7"], 1, "policy none"),
+        (
+            &["--client", "unix:1"],
+            1,
+            "is not allowed: set ALLOW_START=1",
+        ),
+        (
+            &["--endpoint", "tcp://[::]:2"],
+            0,
+            "(policies.ci in CONFIG_DATA:3)",
+        ),
+        (
+            &["--endpoint", "tcp://[::]:3"],
+            2,
+            "unknown endpoint tcp://[::]:3; the endpoints are tcp://[::]:1, ",
+        ),
+        (
+            &["--endpoint", "tcp://[::]:1", "--client", "unix:1"],
+            1,
+            "no endpoint is for such a client",
+        ),
+        (
+            &["--policy", "ci", "--client", "unix:1"],
+            2,
+            "cannot be used with",
+        ),
+    ] {
+        let args = [&["explain"], options, &["POST", "/containers/x/start"]].concat();
+        let ran = dockgate(&args, &env);
+        let text = ran.out + &ran.err;
+        assert!(
+            ran.code == code && text.contains(said),
+            "{options:?}: {} {text}",
+            ran.code
+        );
+    }
+    // By the endpoint alone, if no rule is for it.
+    let env = [(
+        "CONFIG_DATA",
+        &*text.replace("10.0.0.2, no-such.invalid", "10.0.0.2"),
+    )];
+    let args = |at| {
+        [
+            "explain",
+            "--client",
+            "10.0.0.3",
+            "--endpoint",
+            at,
+            "POST",
+            "/containers/x/start",
+        ]
+    };
+    assert_eq!(dockgate(&args("tcp://[::]:1"), &env).code, 1);
+    assert_eq!(dockgate(&args("tcp://[::]:2"), &env).code, 0);
+    let open = dockgate(&["explain", "--client", "10.0.0.3", "GET", "/info"], &env);
+    assert!(
+        open.code == 2 && open.err.contains("use --endpoint"),
+        "{}",
+        open.err
+    );
+    // What protects nothing is loud, and named.
+    let env = [("CONFIG_DATA", &*text.replace("DRY_RUN: 0", "DRY_RUN: 1"))];
+    let alarm = "policies.ci in CONFIG_DATA:3: DRY_RUN=1: NOTHING IS BEING PROTECTED";
+    assert!(
+        dockgate(&["check"], &env)
+            .out
+            .contains(&format!("warning: {alarm}"))
+    );
+    let would = dockgate(&["explain", "--policy", "ci", "GET", "/info"], &env);
+    assert!(
+        would.code == 1 && would.out.starts_with("would deny: "),
+        "{}",
+        would.out
+    );
+}
+
 const COMMANDS: [&str; 7] = [
     "serve",
     "check",

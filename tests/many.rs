@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use dockgate::api::sections::{ACTIONS, SECTIONS};
+use dockgate::api::sections::{ACTIONS, Route, SECTIONS};
 use dockgate::api::{Method, Target};
 use dockgate::clients::{Identity, Lookup};
 use dockgate::config::{
@@ -602,7 +602,7 @@ fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
 /// One request of each route, and some that no section has.
 fn requests() -> Vec<Target> {
     let routes = ACTIONS.iter().flat_map(|action| action.routes);
-    let own = routes.filter_map(|route| route.sample());
+    let own = routes.filter_map(Route::sample);
     let others = SECTIONS.iter().flat_map(|section| section.paths);
     let others = others.flat_map(|path| {
         [Method::Get, Method::Post].map(|method| Target::from_line(method.as_str(), path).ok())
@@ -701,7 +701,7 @@ fn a_denial_s_remedy_can_be_followed_in_the_file() {
         );
         let settings = good(&[], &text);
         for action in ACTIONS.iter().step_by(7) {
-            for target in action.routes.iter().filter_map(|route| route.sample()) {
+            for target in action.routes.iter().filter_map(Route::sample) {
                 let decided = |settings: &Settings| match policy(settings, "ci")
                     .decide(target.clone(), Body::Empty)
                 {

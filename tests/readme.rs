@@ -271,6 +271,18 @@ fn the_first_examples_are_a_hardened_preset() {
     }
 }
 
+/// The example of several policies can be copied from either place.
+#[test]
+fn the_example_of_several_policies_is_in_the_readme() {
+    let readme = fs::read_to_string(README).expect("a README");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/dockgate.yml");
+    let example = fs::read_to_string(path).expect("an example");
+    let example: String = (example.split_inclusive('\n'))
+        .skip_while(|line| line.starts_with('#'))
+        .collect();
+    assert!(readme.contains(&format!("```yaml\n{example}```\n")));
+}
+
 /// Pieces of messages that the README quotes in its text, where no example can show them.
 const QUOTED: &[&str] = &[
     "the first path segment is not an API version like v1.41",

@@ -74,6 +74,7 @@ const FILES: &[&str] = &[
     "docker-compose.example.yml",
     "Dockerfile",
     "examples/compose",
+    "examples/dockgate.yml",
     "presets",
     "profiles",
     "scripts",

@@ -61,7 +61,7 @@ fuzz_target!(|data: &[u8]| {
         target.whole_path().to_owned(),
         target.path_and_query().to_string(),
     );
-    let Verdict::Allow(permit) = settings.policy.decide(target, Body::Other) else {
+    let Verdict::Allow(permit) = settings.policies.default().decide(target, Body::Other) else {
         return;
     };
     // With nothing set, the defaults of the section variables count.

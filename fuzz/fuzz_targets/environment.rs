@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dockgate::api::Target;
-use dockgate::config::{Endpoint, Listen, LogLevel, Settings, Severity};
+use dockgate::config::{Endpoint, Listen, LogLevel, PolicyId, Settings, Severity};
 use dockgate::policy::{Body, Verdict, printable};
 use libfuzzer_sys::fuzz_target;
 use support::router::{Asked, ROWS, VARIABLES};
@@ -29,8 +29,8 @@ fuzz_target!(|data: &[u8]| {
             Some((&pair[..equals], &pair[equals + 1..]))
         })
         .collect();
-    // The other dialects have a target of their own.
-    let others = [&b"SP_"[..], b"PROFILE", b"LOG_REQUESTS"];
+    // The other dialects and files have targets of their own.
+    let others = [&b"SP_"[..], b"PROFILE", b"LOG_REQUESTS", b"CONFIG_"];
     if block
         .keys()
         .any(|name| others.iter().any(|other| name.starts_with(other)))
@@ -66,13 +66,17 @@ fuzz_target!(|data: &[u8]| {
     let endpoints = read.listen.into_iter().map(|listen| Endpoint {
         listen,
         mode: read.listen_mode,
+        policy: PolicyId::DEFAULT,
     });
     assert_eq!(settings.endpoints, endpoints.collect::<Vec<_>>());
     assert_eq!(settings.engine, read.socket_path);
     assert_eq!(settings.process.max_connections, read.max_connections);
     assert_eq!(settings.process.shutdown_grace, read.shutdown_grace);
     assert_eq!(settings.process.log_level, read.log_level);
-    let _ = (settings.summary(), settings.policies.default().root_on_host());
+    let _ = (
+        settings.summary(),
+        settings.policies.default().root_on_host(),
+    );
     grants_agree(&block, &settings);
 });
 
@@ -208,7 +212,11 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
         })
     };
     for (name, _) in VARIABLES {
-        assert_eq!(settings.policies.default().sources.grants.on(name), on(name), "{name}");
+        assert_eq!(
+            settings.policies.default().sources.grants.on(name),
+            on(name),
+            "{name}"
+        );
     }
     for row in ROWS.iter().filter(|row| row.section != "NONE") {
         let path = row.path.replace("{id}", "c1").replace("{name}", "c1");
@@ -219,7 +227,7 @@ fn grants_agree(block: &Block<'_>, settings: &Settings) {
             query: "",
             length: Some(0),
         };
-        let verdict = settings.policy.decide(target, Body::Empty);
+        let verdict = settings.policies.default().decide(target, Body::Empty);
         let allowed = matches!(verdict, Verdict::Allow(_));
         assert_eq!(allowed, asked.is_granted(on), "{row:?}: {verdict}");
     }

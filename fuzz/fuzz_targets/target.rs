@@ -92,7 +92,11 @@ fn what_is_allowed_is_granted(
         length,
     };
     let body = Body::of(length, false);
-    let verdict = policy.settings.policy.decide(target.clone(), body);
+    let verdict = policy
+        .settings
+        .policies
+        .default()
+        .decide(target.clone(), body);
     match &verdict {
         Verdict::Allow(permit) => {
             assert_eq!(permit.target().path_and_query(), target.path_and_query());

@@ -15,7 +15,7 @@ use crate::policy::printable;
 pub(super) fn command() -> Command {
     Command::new("check")
         .about("Check the configuration and show the effective policies")
-        .arg(whose::option().help("Show which policy holds for this client, and why"))
+        .arg(whose::option().help("Show the policy for an address or unix:UID[:GID,...]"))
         .after_help(
             "Exit codes:\n  \
              0   good configuration\n  \
@@ -23,8 +23,8 @@ pub(super) fn command() -> Command {
              78  bad configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 ALLOW_START=1 dockgate check\n  \
-             CONFIG_FILE=/etc/dockgate.yml dockgate check --client 172.20.0.5\n  \
-             docker exec dockgate /dockgate check",
+             docker exec dockgate /dockgate check\n  \
+             docker exec dockgate /dockgate check --client 172.20.0.5",
         )
 }
 

@@ -31,25 +31,25 @@ pub(super) fn command() -> Command {
                 .value_name("NAME")
                 .help("The policy of this name")
                 .conflicts_with_all(["client", "endpoint"]),
-            whose::option().help("The policy that holds for this client"),
+            whose::option().help("The policy for an address or unix:UID[:GID,...]"),
             Arg::new("endpoint")
                 .long("endpoint")
                 .value_name("LISTEN")
                 .help("The policy of this endpoint, or of --client at it"),
         ])
         .after_help(
-            "The request counts as one without a body. Without an option it is decided by the \
-             policy\ndefault. CLIENT is an address, unix:UID, or unix:UID:GID,GID.\n\n\
+            "The request counts as one without a body. Without an option, the policy default\n\
+             decides.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
-             1   denied\n  \
+             1   denied, or no policy can be named now\n  \
              2   refused by every policy\n  \
              78  bad configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
              CONTAINERS=1 dockgate explain POST /containers/web/start\n  \
              dockgate explain GET http://dockgate:2375/info\n  \
-             dockgate explain --client 172.20.0.5 GET /info",
+             dockgate explain --client 172.20.0.5 GET /_ping",
         )
 }
 

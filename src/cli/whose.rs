@@ -58,7 +58,6 @@ pub(super) fn option() -> Arg {
     Arg::new("client")
         .long("client")
         .value_name("CLIENT")
-        .help("An address, unix:UID, or unix:UID:GID,GID")
         .value_parser(|text: &str| text.parse::<Client>())
 }
 

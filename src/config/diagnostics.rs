@@ -51,7 +51,7 @@ impl Diagnostic {
     }
 
     /// The same, where dockgate starts in spite of it.
-    pub(super) fn as_warning(self) -> Diagnostic {
+    pub(super) fn into_warning(self) -> Diagnostic {
         Diagnostic {
             severity: Severity::Warning,
             ..self

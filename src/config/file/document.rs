@@ -246,7 +246,7 @@ impl<'a> Part<'a> {
     }
 
     fn policies(&mut self, node: Node) {
-        let help = "write each policy as NAME: and its variables";
+        let help = "use NAME: and the variables of the policy";
         for entry in self.map(node, "policies", help).unwrap_or_default() {
             self.policy(entry);
         }
@@ -268,13 +268,13 @@ impl<'a> Part<'a> {
             variables: Vec::new(),
             by_label: false,
         };
-        let help = "write its variables as NAME: VALUE, or {} for a policy that grants nothing";
+        let help = "use NAME: VALUE for each variable, or {} for a policy that grants nothing";
         for Entry { key, line, value } in self.map(value, &path, help).unwrap_or_default() {
             let within = self::path(&path, &key);
             if key == BY_LABEL {
                 policy.by_label = self.switch(value, &within).unwrap_or_default();
             } else if self.may_set(&path, &key, line) {
-                let help = "write one value, with commas between the items of a list";
+                let help = "use a single value, with commas between the items of a list";
                 if let Some(Written { text, .. }) = self.scalar(value, &within, help) {
                     policy.variables.push(VariableSpec {
                         name: key,
@@ -344,7 +344,7 @@ impl<'a> Part<'a> {
         };
         for (number, item) in items.into_iter().enumerate() {
             let (line, what) = (item.line, format!("{key}[{number}]"));
-            let help = "write the entry as KEY: VALUE pairs";
+            let help = "use KEY: VALUE pairs";
             if let Some(entries) = self.map(item, &what, help) {
                 read(self, line, &what, entries);
             }

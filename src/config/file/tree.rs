@@ -283,7 +283,7 @@ impl Builder {
     fn expand(&mut self, line: usize, anchor: usize) -> Result<(), Problem> {
         let Some(built) = self.anchors.get(&anchor).map(Rc::clone) else {
             let what = "an alias cannot stand inside the value that it repeats";
-            return Err(Problem::new(line, what, "write the value out"));
+            return Err(Problem::new(line, what, "repeat the value itself"));
         };
         self.nest(line, built.depth)?;
         self.count(line, built.nodes)?;
@@ -346,7 +346,7 @@ fn named(key: Node, seen: &mut HashMap<String, usize>) -> Result<String, Option<
     let name = match key.value {
         Value::Refused => return Err(None),
         Value::Scalar { plain: true, text } if text == "<<" => {
-            let help = "write the keys out, or use an alias for the whole value";
+            let help = "repeat the keys, or use an alias for the whole value";
             let problem = Problem::new(line, "merge key << is not supported", help);
             return Err(Some(problem));
         }

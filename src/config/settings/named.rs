@@ -149,7 +149,7 @@ pub(super) fn compare(
         let what = format!("policies.{}", spec.name);
         let problem = format!("{what} is not used: no endpoint and no client rule names it");
         let help = "name it in endpoints or clients, or remove it";
-        diagnostics.push(spec.place.mistake(&what, problem, help).as_warning());
+        diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
     }
     diagnostics.extend(told_apart(document, policies, &used));
     diagnostics
@@ -176,5 +176,5 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
          containers ({by}), and forge with the capability NET_RAW"
     );
     let help = "give each client a Unix socket of its own";
-    (!by.is_empty()).then(|| first.place.mistake("clients", problem, help).as_warning())
+    (!by.is_empty()).then(|| first.place.mistake("clients", problem, help).into_warning())
 }

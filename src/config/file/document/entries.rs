@@ -170,7 +170,7 @@ impl Part<'_> {
 /// Why an item of `from` matches nobody, and what to do.
 fn from_problem(item: &str) -> Option<(&'static str, &'static str)> {
     if item.contains(',') {
-        return Some(("has a comma", "write each as an item of a list: [A, B]"));
+        return Some(("has a comma", "use a list: [A, B]"));
     }
     if AllowFrom::new(item).nobody.is_empty() {
         return None;

@@ -195,7 +195,7 @@ fn a_file_that_says_nothing_is_a_mistake() {
         (
             "policies: [a]\nendpoints: {listen: a}\nclients: all",
             &[
-                &format!("1: policies {MAP}; write each policy as NAME: and its variables"),
+                &format!("1: policies {MAP}; use NAME: and the variables of the policy"),
                 "2: endpoints must be a list; begin each entry with a hyphen",
                 "3: clients must be a list; begin each entry with a hyphen",
             ],
@@ -210,8 +210,8 @@ fn a_file_that_says_nothing_is_a_mistake() {
         (
             "endpoints: [unix:///x]\nclients:\n- [a]",
             &[
-                &format!("1: endpoints[0] {MAP}; write the entry as KEY: VALUE pairs"),
-                &format!("3: clients[0] {MAP}; write the entry as KEY: VALUE pairs"),
+                &format!("1: endpoints[0] {MAP}; use KEY: VALUE pairs"),
+                &format!("3: clients[0] {MAP}; use KEY: VALUE pairs"),
             ],
         ),
     ]);
@@ -296,11 +296,11 @@ fn policies_are_named_and_hold_variables() {
         (
             "policies:\n  a:\n  b: 1\n  c: [PING]",
             &[
-                "2: policies.a must be a map of keys; write its variables as NAME: VALUE, or {} \
+                "2: policies.a must be a map of keys; use NAME: VALUE for each variable, or {} \
                  for a policy that grants nothing",
-                "3: policies.b must be a map of keys; write its variables as NAME: VALUE, or {} \
+                "3: policies.b must be a map of keys; use NAME: VALUE for each variable, or {} \
                  for a policy that grants nothing",
-                "4: policies.c must be a map of keys; write its variables as NAME: VALUE, or {} \
+                "4: policies.c must be a map of keys; use NAME: VALUE for each variable, or {} \
                  for a policy that grants nothing",
             ],
         ),
@@ -316,14 +316,14 @@ fn policies_are_named_and_hold_variables() {
             "policies:\n  a:\n    PING:\n    EVENTS: [1]\n    INFO: {a: 1}\n    POST: \"\\0\"\n    \
              EXEC: ~",
             &[
-                "3: policies.a.PING has no value; write one value, with commas between the items \
+                "3: policies.a.PING has no value; use a single value, with commas between the items \
                  of a list",
-                "4: policies.a.EVENTS must be a single value; write one value, with commas \
+                "4: policies.a.EVENTS must be a single value; use a single value, with commas \
                  between the items of a list",
-                "5: policies.a.INFO must be a single value; write one value, with commas between \
+                "5: policies.a.INFO must be a single value; use a single value, with commas between \
                  the items of a list",
                 "6: policies.a.POST contains a NUL; remove it",
-                "7: policies.a.EXEC has no value; write one value, with commas between the items \
+                "7: policies.a.EXEC has no value; use a single value, with commas between the items \
                  of a list",
             ],
         ),
@@ -437,7 +437,7 @@ fn client_rules_have_one_kind_of_client_and_a_policy() {
                     "7: clients[1].from: 10.0.0.0/33 is not an address, a network or a host name; \
                      {INSTANCE}"
                 ),
-                "8: clients[1].from: a,b has a comma; write each as an item of a list: [A, B]",
+                "8: clients[1].from: a,b has a comma; use a list: [A, B]",
                 "9: clients[1].from: \" a\" has a blank at its end; remove it",
                 "10: clients[1].from: fe80::1%eth0 has a zone, and addresses are compared \
                  without it; remove % and what follows it",

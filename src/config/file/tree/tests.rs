@@ -109,7 +109,7 @@ fn what_does_not_mean_what_it_looks_like_is_refused() {
         ),
         (
             "a: &x\n  b: 1\nc:\n  <<: *x",
-            "4: merge key << is not supported; write the keys out, or use an alias for the \
+            "4: merge key << is not supported; repeat the keys, or use an alias for the \
              whole value",
         ),
         ("a: !!str 1", &format!("1: tag !!str {TAG}")),
@@ -126,7 +126,7 @@ fn what_does_not_mean_what_it_looks_like_is_refused() {
         ),
         (
             "a: &x [1, *x]",
-            "1: an alias cannot stand inside the value that it repeats; write the value out",
+            "1: an alias cannot stand inside the value that it repeats; repeat the value itself",
         ),
     ] {
         assert_eq!(problems(text.as_bytes()), [told], "{text}");
