@@ -718,6 +718,17 @@ fn explain_takes_a_whole_address() {
 }
 
 #[test]
+fn only_one_double_dash_may_lead_the_command() {
+    for (args, code) in [
+        (&["--", "check"][..], 0),
+        (&["--", "--", "check"], 2),
+        (&["--", "--"], 2),
+    ] {
+        assert_eq!(dockgate(args, &[]).code, code, "{args:?}");
+    }
+}
+
+#[test]
 fn a_flag_in_the_wrong_letter_case_is_wrong_usage() {
     let ran = dockgate(&["-allowget=/version", "check"], &[]);
     let told = "dockgate: error: unknown flag -allowget: flags are case-sensitive; use -allowGET\n";

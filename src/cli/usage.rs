@@ -69,10 +69,16 @@ pub(super) fn parse(
     let rest = environment
         .take_flags(args)
         .map_err(|error| program.error(ErrorKind::UnknownArgument, error))?;
-    let words = rest.iter().skip_while(|word| *word == "--");
+    let words = match &*rest {
+        [first, second, ..] if first == "--" && second == "--" => {
+            return Err(program.error(ErrorKind::UnknownArgument, "unexpected argument '--' found"));
+        }
+        [first, words @ ..] if first == "--" => words,
+        words => words,
+    };
     let words = [OsStr::new("dockgate")]
         .into_iter()
-        .chain(words.map(OsString::as_os_str));
+        .chain(words.iter().map(OsString::as_os_str));
     let parsed = program.try_get_matches_from_mut(words);
     parsed.map_err(|error| match rest.iter().find_map(|word| misspelt(word)) {
         Some((word, flag)) if error.kind() == ErrorKind::UnknownArgument => {

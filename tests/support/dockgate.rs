@@ -200,7 +200,7 @@ impl Output {
 /// that no port which is free now can be some connection's source port a moment later.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
+    for _ in 0..=u16::MAX {
         let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let process = u8::try_from(std::process::id() % 250).expect("below 250") + 1;
         let address = SocketAddr::from((Ipv4Addr::new(127, process, high, low), 2375));
@@ -208,4 +208,5 @@ pub(crate) fn free_address() -> SocketAddr {
             return address;
         }
     }
+    panic!("port 2375 is taken on all addresses of this host");
 }
