@@ -1,4 +1,4 @@
-//! Where to listen: `tcp://ADDRESS:PORT` and `unix:///PATH`.
+//! Where to listen: `tcp://IP:PORT` and `unix:///PATH`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::policy::printable;
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// `tcp://ADDRESS:PORT`
+    /// `tcp://IP:PORT`
     Tcp {
         /// The address.
         addr: SocketAddr,
@@ -23,7 +23,7 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-const LISTEN_FORMS: &str = "use tcp://ADDRESS:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
+const LISTEN_FORMS: &str = "use tcp://IP:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
                             or unix:///PATH, separated by commas";
 
 pub(super) fn listeners(value: &str) -> Result<Vec<Listen>, Unfit> {
@@ -58,7 +58,10 @@ impl FromStr for Listen {
                 fallback_v4: false,
             }),
             None => {
-                let problem = format!("contains {}, which is not an address", printable(item));
+                let problem = format!(
+                    "contains {}, which is not a listen address",
+                    printable(item)
+                );
                 Err(Unfit::new(problem, LISTEN_FORMS))
             }
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::clients::AllowFrom;
 use super::diagnostics::{Diagnostic, Unfit};
 use super::listen::{Listen, listeners};
-use super::paths::{engine_socket, optional_socket_file, socket_file};
+use super::paths::{engine_path, engine_socket, optional_socket_file};
 use super::values::{
     LogLevel, go_bool, go_log_level, go_mode, ip, log_level, mode, number, seconds, text,
 };
@@ -148,7 +148,7 @@ settings! {
         "POST", "0",
             "Methods other than GET and HEAD, in the granted sections";
         "LISTEN", "tcp://[::]:2375",
-            "Comma-separated list of tcp://ADDRESS:PORT and unix:///PATH", restart: true
+            "Comma-separated list of tcp://IP:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;
         "LISTEN_MODE", "0660",
             "File mode of the Unix sockets in LISTEN, in octal", restart: true
@@ -198,7 +198,7 @@ settings! {
         "SP_SOCKETPATH", "/var/run/docker.sock",
             "The engine's Unix socket, same as SOCKET_PATH", flag: Some("socketpath"),
             same_as: Some("SOCKET_PATH"), is_path: true
-            => sp_socketpath: PathBuf = socket_file;
+            => sp_socketpath: PathBuf = engine_path;
         "SP_LOGLEVEL", "INFO",
             "DEBUG, INFO, WARN or ERROR", flag: Some("loglevel"), same_as: Some("LOG_LEVEL")
             => sp_loglevel: LogLevel = go_log_level;

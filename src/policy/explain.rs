@@ -88,9 +88,9 @@ fn one(obstacle: &Obstacle) -> String {
             };
             format!("no {what} matches {unmatched}")
         }
-        Obstacle::UnknownMethod => "the Docker API has no such method; it uses GET, HEAD, POST, \
-                                    PUT, DELETE, PATCH and OPTIONS"
-            .to_owned(),
+        Obstacle::UnknownMethod => {
+            "unknown method; use GET, HEAD, POST, PUT, DELETE, PATCH or OPTIONS".to_owned()
+        }
     }
 }
 

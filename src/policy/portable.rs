@@ -77,7 +77,7 @@ impl Visitor for Portable<'_> {
             }
             Ast::Assertion(assertion) => match assertion.kind {
                 StartLine | EndLine | StartText | EndText | WordBoundary | NotWordBoundary => None,
-                _ => return Err("assertions are ^, $, \\A, \\z, \\b and \\B, and no others"),
+                _ => return Err("the only assertions are ^, $, \\A, \\z, \\b and \\B"),
             },
             Ast::Literal(literal) => return character(literal),
             Ast::Repetition(repetition) => return self.repeat(repetition),
@@ -90,7 +90,7 @@ impl Visitor for Portable<'_> {
         ];
         match flags {
             Some(flags) if flags.items.iter().any(|item| foreign.contains(&item.kind)) => {
-                Err("flags are i, m, s and U, and no others")
+                Err("the only flags are i, m, s and U")
             }
             _ => Ok(()),
         }
@@ -133,7 +133,7 @@ impl Visitor for Portable<'_> {
 impl Portable<'_> {
     fn repeat(&mut self, repetition: &Repetition) -> Result<(), &'static str> {
         if let Ast::Repetition(_) = *repetition.ast {
-            return Err("put (?:...) around what is repeated twice");
+            return Err("put (?:...) around the inner repetition");
         }
         let times = match &repetition.op.kind {
             RepetitionKind::Range(range) => {
@@ -157,7 +157,7 @@ impl Portable<'_> {
             left = left.checked_div(*times).unwrap_or(MOST_REPEATED);
             too_many
         }) {
-            return Err("nothing may be repeated more than 1000 times");
+            return Err("repetitions must not exceed 1000");
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ fn character(literal: &Literal) -> Result<(), &'static str> {
             Ok(())
         }
         LiteralKind::HexFixed(_) | LiteralKind::HexBrace(_) => {
-            Err("use \\x{...} for a character's number")
+            Err("use \\x{...} for a character code")
         }
         _ => Ok(()),
     }
@@ -198,7 +198,7 @@ fn name(kind: &GroupKind) -> Result<(), &'static str> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     match kind {
         GroupKind::CaptureName { name, .. } if !name.name.bytes().all(letter) => {
-            Err("a group's name has letters, digits and _")
+            Err("a group name may contain only letters, digits and _")
         }
         _ => Ok(()),
     }

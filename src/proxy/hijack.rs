@@ -107,7 +107,7 @@ impl Hijack {
         let up = pump(client, engine, early.to_vec(), &peer.counters().received);
         let down = async {
             answer.await.map_err(|e| match e.is_user() {
-                true => "cut before its end",
+                true => "ended early",
                 false => "the client disconnected",
             })
         };

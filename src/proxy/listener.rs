@@ -118,9 +118,14 @@ impl fmt::Display for NotBound {
 
 fn hint(e: &io::Error) -> &'static str {
     match e.kind() {
-        io::ErrorKind::AddrInUse => "; the port is already in use: set LISTEN to another one",
-        io::ErrorKind::AddrNotAvailable => "; this host does not have that address",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need root",
+        io::ErrorKind::AddrInUse => {
+            "; the port is already in use: choose another port, or stop the program that \
+             listens on it"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this host does not have that address: use one of its own, or 0.0.0.0"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root: use a higher port",
         _ => "",
     }
 }

@@ -18,7 +18,7 @@ use crate::policy::{Body, printable};
 pub(super) fn command() -> Command {
     let files = Arg::new("files")
         .value_name("FILE")
-        .help("A log of dockgate's; - is stdin")
+        .help("A dockgate log; - reads stdin")
         .required(true)
         .num_args(1..)
         .value_hint(ValueHint::FilePath);

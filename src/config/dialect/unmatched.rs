@@ -181,14 +181,17 @@ const MENDS: &[(&str, Mend)] = &[
             .map(|(at, _)| pattern[..at].trim_end_matches('\\').to_owned())
             .collect()
     }),
-    (r"the ? of a query is written \?", |pattern, subject| {
-        let marks = pattern
-            .match_indices('?')
-            .filter(|_| subject == Subject::Target);
-        marks
-            .map(|(at, _)| format!(r"{}\{}", &pattern[..at], &pattern[at..]))
-            .collect()
-    }),
+    (
+        r"the ? before a query must be escaped as \?",
+        |pattern, subject| {
+            let marks = pattern
+                .match_indices('?')
+                .filter(|_| subject == Subject::Target);
+            marks
+                .map(|(at, _)| format!(r"{}\{}", &pattern[..at], &pattern[at..]))
+                .collect()
+        },
+    ),
     ("* repeats the preceding character", |pattern, _| {
         changed(pattern, &pattern.replace("/*", "/.*"))
     }),
@@ -373,7 +376,7 @@ mod tests {
         assert_eq!(
             profile(text),
             [
-                r"line 2 matches no GET route of the Docker API: the ? of a query is written \?; use /containers/json\?all=1",
+                r"line 2 matches no GET route of the Docker API: the ? before a query must be escaped as \?; use /containers/json\?all=1",
                 "line 3 matches no GET|HEAD route of the Docker API: the trailing comment is part of the pattern; use /info",
                 "line 4 matches no POST route of the Docker API: $NAME was not substituted; use its value",
                 "line 5 matches no GET route of the Docker API: it must match the whole path; use /containers/.*",

@@ -141,14 +141,14 @@ macro_rules! refused {
 
 refused! {
     no_scheme: "LISTEN" "127.0.0.1:2375" =>
-        "=127.0.0.1:2375 contains 127.0.0.1:2375, which is not an address";
+        "=127.0.0.1:2375 contains 127.0.0.1:2375, which is not a listen address";
     host_name: "LISTEN" "tcp://localhost:2375" =>
-        "=tcp://localhost:2375 contains tcp://localhost:2375, which is not an address";
-    no_port: "LISTEN" "tcp://0.0.0.0" => "=tcp://0.0.0.0 contains tcp://0.0.0.0, which is not an address";
+        "=tcp://localhost:2375 contains tcp://localhost:2375, which is not a listen address";
+    no_port: "LISTEN" "tcp://0.0.0.0" => "=tcp://0.0.0.0 contains tcp://0.0.0.0, which is not a listen address";
     large_port: "LISTEN" "tcp://[::]:65536" =>
-        "=tcp://[::]:65536 contains tcp://[::]:65536, which is not an address";
+        "=tcp://[::]:65536 contains tcp://[::]:65536, which is not a listen address";
     other_scheme: "LISTEN" "https://[::]:1" =>
-        "=https://[::]:1 contains https://[::]:1, which is not an address";
+        "=https://[::]:1 contains https://[::]:1, which is not a listen address";
     empty_item: "LISTEN" "tcp://[::]:1," => "=tcp://[::]:1, contains an empty item";
     twice: "LISTEN" "unix:///a,unix:///a" => "=unix:///a,unix:///a lists unix:///a twice";
     relative_socket: "LISTEN" "unix://a" => "=unix://a is not an absolute path to a Unix socket";

@@ -177,7 +177,7 @@ impl Record {
         let unsent = if to_be_sent && !self.sent { UNSENT } else { "" };
         let remark = match &self.end {
             End::Whole => return [unsent, decided, why, "", "", ""],
-            End::Cut => "cut before its end",
+            End::Cut => "ended early",
             End::Tunnel(how) => how,
             End::Upload(fault) => fault.message(),
             End::Engine(_) if self.sent => "the engine got the request",
@@ -295,13 +295,13 @@ pub(super) mod tests {
                 allowed(),
                 End::Cut,
                 true,
-                "allowed by VERSION (cut before its end)",
+                "allowed by VERSION (ended early)",
             ),
             (
                 allowed(),
                 End::Cut,
                 false,
-                "unsent: allowed by VERSION (cut before its end)",
+                "unsent: allowed by VERSION (ended early)",
             ),
             (
                 allowed(),
@@ -352,7 +352,7 @@ pub(super) mod tests {
                 false,
                 "denied: odd",
             ),
-            (None, End::Cut, false, "undecided (cut before its end)"),
+            (None, End::Cut, false, "undecided (ended early)"),
         ] {
             let line = line(here(), "/version", 0, |record| {
                 record.decision = decision;

@@ -49,8 +49,9 @@ impl Profile {
         }
         let Some(name) = text(PROFILE).filter(|name| !name.is_empty()) else {
             if snapshot.get(PROFILE).is_some() || log_requests.is_some() {
-                let problem = "LOG_REQUESTS and PROFILE go together, and PROFILE names no profile";
-                let help = "name one; unprotected allows all requests";
+                let problem =
+                    "LOG_REQUESTS and PROFILE belong together, and PROFILE is empty or unset";
+                let help = "set PROFILE to a profile; unprotected allows all requests";
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
             return profile;
@@ -199,8 +200,8 @@ impl Source for Profile {
 
     fn contributes(&self) -> Vec<String> {
         let origin = if self.built_in {
-            ", built in: the rights that knrdl/docker-socket-protector gives under this name, \
-             without GET /containers/{id}/attach/ws"
+            ", built in: the same rights as in knrdl/docker-socket-protector, except \
+             GET /containers/{id}/attach/ws"
         } else {
             ""
         };

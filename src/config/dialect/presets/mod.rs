@@ -167,10 +167,13 @@ impl Presets {
                 Some(preset) if chosen.iter().any(|one| one.name == preset.name) => {}
                 Some(preset) => chosen.push(preset),
                 None => {
-                    let problem = format!(
-                        "{PRESET} contains {}, which is not a preset",
-                        printable(name)
-                    );
+                    let problem = match name {
+                        "" => format!("{PRESET} contains an empty item"),
+                        _ => format!(
+                            "{PRESET} contains {}, which is not a preset",
+                            printable(name)
+                        ),
+                    };
                     diagnostics.push(Diagnostic::error(PRESET, problem, Preset::meant_by(name)));
                 }
             }
