@@ -62,11 +62,12 @@ fn show(preset: &Preset) -> String {
             Piece::Action(action) => action.limits(),
             Piece::Section(_) => String::new(),
         };
-        [
-            format!("  {}", piece.name()),
-            Route::list(piece.routes()),
-            limits,
-        ]
+        let routes = Route::list(piece.routes());
+        let rule = match limits.as_str() {
+            "" => routes,
+            limits => format!("{routes} {limits}"),
+        };
+        [format!("  {}", piece.name()), rule]
     });
     text.push_str(&aligned(&rows.collect::<Vec<_>>()));
     for option in preset.options {
@@ -75,7 +76,7 @@ fn show(preset: &Preset) -> String {
         line(
             &mut text,
             format_args!(
-                "\nNot included: {}. To allow it, add\n  {variables}",
+                "\nNot included: {}. To allow this, add\n  {variables}",
                 option.doc
             ),
         );
