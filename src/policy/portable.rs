@@ -1,10 +1,11 @@
 //! Which patterns mean the same here and to Go's regexp package, for which allowlists are written.
 //!
-//! The two syntaxes are cousins, and where they disagree a pattern could allow more here than its
-//! author was shown: `a{1, 3}` is a repetition here and five plain characters there. So a pattern
-//! is taken only if both read it, and in the same way, as far as a path can show: that `\s` has a
-//! vertical tab here makes no difference, because no path may hold one. What Go makes of some 1500
-//! patterns is recorded in `tests/conformance/go-regexes.jsonl`, and a test compares.
+//! The two syntaxes are close relatives, and where they disagree, a pattern could allow more here
+//! than its author expects: `a{1, 3}` is a repetition here and plain characters there. So a pattern
+//! is accepted only if both read it in the same way, as far as a path can show the difference: that
+//! `\s` includes a vertical tab here does not matter, because no path can contain one.
+//! `tests/conformance/go-regexes.jsonl` records how Go reads some 1500 patterns, and a test
+//! compares.
 
 use std::fmt;
 
@@ -14,15 +15,15 @@ use regex_syntax::ast::{
     parse, visit,
 };
 
-/// The most repetitions that Go takes, those around them counted.
+/// Go's limit on repetitions, nested ones multiplied.
 const MOST_REPEATED: u32 = 1000;
 
-/// Why a pattern is not taken.
+/// Why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadPattern {
-    /// It is no regular expression; the parser says why.
+    /// It is not a regular expression; the parser says why.
     Syntax(String),
-    /// Go's regexp package reads it in another way; this is what to write.
+    /// Go's regexp package reads it differently; this is what to use instead.
     NotPortable(&'static str),
     /// It takes too much memory.
     TooLarge,
@@ -40,7 +41,7 @@ impl fmt::Display for BadPattern {
 
 impl std::error::Error for BadPattern {}
 
-/// Refuses a pattern that Go's regexp package reads in another way, or not at all.
+/// Refuses a pattern that Go's regexp package reads differently or not at all.
 pub(super) fn check(pattern: &str) -> Result<(), BadPattern> {
     let ast = parse::Parser::new().parse(pattern);
     let ast = ast.map_err(|error| BadPattern::Syntax(error.kind().to_string()))?;
@@ -53,7 +54,7 @@ pub(super) fn check(pattern: &str) -> Result<(), BadPattern> {
 
 struct Portable<'a> {
     pattern: &'a str,
-    /// How often each of the repetitions around repeats.
+    /// The counts of the enclosing repetitions.
     repeated: Vec<u32>,
 }
 
@@ -150,7 +151,7 @@ impl Portable<'_> {
             _ => 1,
         };
         self.repeated.push(times);
-        // As Go counts: nothing stands for what is not there at all.
+        // As Go counts.
         let (mut left, mut around) = (MOST_REPEATED, self.repeated.iter());
         if around.any(|times| {
             let too_many = *times > left;
@@ -163,7 +164,7 @@ impl Portable<'_> {
     }
 }
 
-/// Whether a repetition is written in the one way that Go takes for one.
+/// Whether a repetition is written in the one form that Go accepts.
 fn is_written(text: &str, range: &RepetitionRange) -> bool {
     let expected = match range {
         RepetitionRange::Exactly(times) => format!("{{{times}}}"),
@@ -178,10 +179,10 @@ fn is_verbatim(item: &ClassSetItem, c: char) -> bool {
     matches!(item, ClassSetItem::Literal(it) if it.c == c && it.kind == LiteralKind::Verbatim)
 }
 
-/// Refuses a character that Go reads in another way, or not at all.
+/// Refuses a character that Go reads differently or not at all.
 fn character(literal: &Literal) -> Result<(), &'static str> {
     match literal.kind {
-        // To Go the Kelvin sign is a k, and the long s an s, where case does not matter.
+        // Case-insensitively, Go treats the Kelvin sign as k and the long s as s.
         _ if matches!(literal.c, '\u{212a}' | '\u{17f}') => Err("use an ASCII k or s"),
         LiteralKind::HexFixed(HexLiteralKind::X) | LiteralKind::HexBrace(HexLiteralKind::X) => {
             Ok(())
@@ -193,7 +194,7 @@ fn character(literal: &Literal) -> Result<(), &'static str> {
     }
 }
 
-/// Refuses a group's name that Go does not take.
+/// Refuses a group name that Go does not accept.
 fn name(kind: &GroupKind) -> Result<(), &'static str> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     match kind {
