@@ -16,7 +16,7 @@ pub enum Listen {
     Tcp {
         /// The address.
         addr: SocketAddr,
-        /// Whether 0.0.0.0 will do where IPv6 is absent: for the default only.
+        /// Whether to fall back to 0.0.0.0 if IPv6 is not available: for the default only.
         fallback_v4: bool,
     },
     /// `unix:///PATH`
@@ -78,7 +78,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// The default address: it falls back to IPv4, or is that from the start.
+    /// The default address, which falls back to IPv4 or is IPv4 from the start.
     pub(super) fn by_default(&self, disable_ipv6: bool) -> Listen {
         let mut listen = self.clone();
         if let Listen::Tcp { addr, fallback_v4 } = &mut listen {
@@ -90,7 +90,7 @@ impl Listen {
         listen
     }
 
-    /// Where a client on this machine reaches it: of a wildcard, the loopback addresses.
+    /// Where a local client reaches it: for a wildcard, the loopback addresses.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
         match self {
             Listen::Tcp { addr, .. } => match addr.ip() {

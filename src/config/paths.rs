@@ -1,12 +1,12 @@
-//! Paths: as people see them, and as settings have them.
+//! Paths: how they are shown, and how settings read them.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Diagnostic, Unfit};
 
-/// A path on one line: as it is if that is plain, else quoted and escaped, so that a blank at its end
-/// is seen.
+/// A path on one line: unchanged if it is plain; otherwise quoted and escaped, so that a trailing
+/// blank is visible.
 pub fn shown_path(path: &Path) -> Cow<'_, str> {
     match path.to_str() {
         Some(text) if is_plain(text) => text.into(),
@@ -14,7 +14,7 @@ pub fn shown_path(path: &Path) -> Cow<'_, str> {
     }
 }
 
-/// No quotes are needed around it.
+/// Whether it needs no quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -37,7 +37,8 @@ pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
     socket_path(path, "use a path like /run/dockgate/docker.sock")
 }
 
-/// A Unix socket's path: absolute, and short enough for the kernel. `help` says what to use instead.
+/// A Unix socket's path: absolute, and short enough for the kernel. `help` says what to use
+/// instead.
 fn socket_path(path: &str, help: &'static str) -> Result<PathBuf, Unfit> {
     const LONGEST: usize = 107;
     if path.len() > LONGEST {
@@ -56,7 +57,7 @@ pub(super) fn optional_socket_file(path: &str) -> Result<Option<PathBuf>, Unfit>
     (!path.is_empty()).then(|| socket_file(path)).transpose()
 }
 
-/// A warning, if a path ends with what can hardly be part of it.
+/// A warning, if a path ends with something that is hardly part of it.
 pub(super) fn oddity(name: &str, path: &str) -> Option<Diagnostic> {
     let (what, help) = what_is_odd(path)?;
     let problem = format!("{name}={} {what}", shown_path(Path::new(path)));

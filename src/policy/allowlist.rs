@@ -183,8 +183,9 @@ impl Allowlist {
     }
 }
 
-/// Whether the path is spelled in the one way that a profile line can match: it escapes what must
-/// be escaped and what is otherwise reserved, except for slashes, and nothing more.
+/// Whether a profile line can match the path: no escape is missing, and none is unnecessary.
+/// Unreserved characters and slashes must be plain; what is neither unreserved nor reserved must be
+/// escaped.
 pub fn is_literal(target: &Target) -> bool {
     let mut path = target.path_and_query().path().bytes();
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -151,7 +151,7 @@ impl Portable<'_> {
             _ => 1,
         };
         self.repeated.push(times);
-        // As Go counts.
+        // As Go counts: a repetition of zero times resets the limit.
         let (mut left, mut around) = (MOST_REPEATED, self.repeated.iter());
         if around.any(|times| {
             let too_many = *times > left;
