@@ -1,4 +1,4 @@
-//! `dockgate serve`, and `dockgate` alone: guards the engine.
+//! `dockgate serve`, and `dockgate` alone: runs the proxy.
 
 use clap::{ArgMatches, Command};
 

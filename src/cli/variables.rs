@@ -69,7 +69,7 @@ fn sections() -> Rows {
     let rows = SECTIONS.iter().map(|section| {
         let path = section.paths.join(" ");
         let name = format!("{}={}", section.name, u8::from(section.default));
-        // Nearly all are called as their path is.
+        // Nearly all are named after their path.
         if path == format!("/{}", section.name.to_lowercase()) {
             row(&name, section.doc)
         } else {
