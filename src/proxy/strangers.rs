@@ -162,7 +162,7 @@ impl Told {
         true
     }
 
-    /// Counts a client; returns its key if it is new.
+    /// Counts a client. Returns its key in the counts if it is new there.
     fn count(&self, peer: Peer) -> Option<Option<IpAddr>> {
         let Peer::Tcp(address) = peer else {
             return None;
