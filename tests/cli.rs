@@ -325,7 +325,7 @@ fn check_shows_the_effective_policy() {
         "CONTAINERS does not allow * /containers/{id}/attach/ws without POST=1",
         "3 of 188 action variables are set",
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, HEAD \
-         /containers/{id}/archive); to deny that: DENY_ARCHIVE=1",
+         /containers/{id}/archive); to prevent this, set DENY_ARCHIVE=1",
         "listens on tcp://[::]:2375",
         "forwards to the engine at /var/run/docker.sock",
         "warning: POST=yes is read as 0; use POST=1",

@@ -70,7 +70,7 @@ impl ConfiguredPolicy {
         };
         let (routes, denies) = (routes.join(", "), denies.join(" "));
         Some(format!(
-            "{what} the contents of files readable ({routes}); to deny that: {denies}"
+            "{what} the contents of files readable ({routes}); to prevent this, set {denies}"
         ))
     }
 
@@ -340,7 +340,7 @@ mod tests {
                 .unwrap_or_else(|| panic!("{note}"));
             assert!(rest.starts_with(" the contents of files readable (GET /containers/{id}/"));
             assert!(
-                rest.contains("; to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
+                rest.contains("; to prevent this, set DENY_ARCHIVE=1 DENY_EXPORT=1"),
                 "{note}"
             );
         }
@@ -350,7 +350,7 @@ mod tests {
                 .files_readable()
                 .unwrap(),
             "profile line 1 leaves the contents of files readable (GET /containers/{id}/archive, \
-             HEAD /containers/{id}/archive); to deny that: DENY_ARCHIVE=1"
+             HEAD /containers/{id}/archive); to prevent this, set DENY_ARCHIVE=1"
         );
         for env in [
             &[("SP_ALLOW_GET", "/containers/[^/]+/json")][..],

@@ -180,7 +180,7 @@ settings! {
     }
     OF_WOLLOMATIC {
         "SP_ALLOWFROM", "127.0.0.1/32",
-            "Clients allowed by TCP: networks, addresses, host names", flag: Some("allowfrom")
+            "TCP clients to allow: networks, addresses, host names", flag: Some("allowfrom")
             => sp_allowfrom: AllowFrom = |text| Ok(AllowFrom::new(text));
         "SP_LISTENIP", "127.0.0.1",
             "The address to listen on", flag: Some("listenip"), same_as: Some("LISTEN")

@@ -136,7 +136,11 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             78,
             "(os error 2); mount it into /profiles or use its absolute path; built-in profiles: diun, ",
         ),
-        (&[("PROFILE", folder.as_str())], 78, "Is a directory"),
+        (
+            &[("PROFILE", folder.as_str())],
+            78,
+            "Is a directory (os error 21); use a file of METHOD /URL lines that this user can read",
+        ),
         (
             &[("PROFILE", "unprotected")],
             78,

@@ -322,12 +322,12 @@ fn reading_files_without_post_is_noted_with_what_closes_it() {
         note(&[("CONTAINERS", "1"), ("IMAGES", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, \
          HEAD /containers/{id}/archive, GET /containers/{id}/export, GET /images/get, \
-         GET /images/{name...}/get); to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
+         GET /images/{name...}/get); to prevent this, set DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
     );
     assert_eq!(
         note(&[("CONTAINERS", "1"), ("DENY_ARCHIVE", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/export); \
-         to deny that: DENY_EXPORT=1"
+         to prevent this, set DENY_EXPORT=1"
     );
     let closed = [
         ("CONTAINERS", "1"),

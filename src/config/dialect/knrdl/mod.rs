@@ -91,11 +91,14 @@ impl Profile {
             }
             Err(Unread { problem, is_absent }) => {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
-                let mut help = "mount it into /profiles or use its absolute path".to_owned();
-                if let Some(near) = near(name, names.iter().copied()).filter(|_| is_absent) {
-                    help = format!("did you mean {near}? Otherwise {help}");
+                let mut help = "use a file of METHOD /URL lines that this user can read".to_owned();
+                if is_absent {
+                    help = "mount it into /profiles or use its absolute path".to_owned();
+                    if let Some(near) = near(name, names.iter().copied()) {
+                        help = format!("did you mean {near}? Otherwise {help}");
+                    }
+                    help += &format!("; built-in profiles: {}", names.join(", "));
                 }
-                help += &format!("; built-in profiles: {}", names.join(", "));
                 let problem = format!("PROFILE={shown}: {problem}");
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
