@@ -1,9 +1,9 @@
 //! dockgate stands between programs and the Docker Engine's Unix socket and forwards only the
 //! requests that its environment variables allow.
 //!
-//! The map of the house, in the order in which a request meets it:
+//! The modules, from the bottom up:
 //!
-//! | module | what it knows |
+//! | module | what it contains |
 //! |---|---|
 //! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
@@ -12,7 +12,7 @@
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
 //! | [`observe`] | what is logged, and how the log never blocks |
-//! | [`cli`] | the commands, a file each |
+//! | [`cli`] | the commands, one file each |
 //!
 //! Layer rule: `api ← policy ← proxy`; `config` sees `api`, `policy` and `clients`; only
 //! `cli` sees `proxy`.

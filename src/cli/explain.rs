@@ -20,7 +20,7 @@ pub(super) fn command() -> Command {
         .hide_possible_values(true);
     let path = Arg::new("path")
         .value_name("PATH")
-        .help("The path with its query, or a whole URL")
+        .help("The path and query, or a full URL")
         .required(true);
     Command::new("explain")
         .about("Show whether a request is allowed, and what would allow it")
@@ -44,7 +44,7 @@ pub(super) fn command() -> Command {
              0   allowed\n  \
              1   denied, or no policy can be named now\n  \
              2   refused by every policy\n  \
-             78  bad configuration\n\n\
+             78  invalid configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
              CONTAINERS=1 dockgate explain POST /containers/web/start\n  \

@@ -1,5 +1,5 @@
-//! Which clients are let in: a list of networks, addresses and host names. Only names take time, and
-//! that is never taken where connections are accepted.
+//! Which clients are admitted: a list of networks, addresses and host names. Only names take time,
+//! and lookups never delay accepting connections.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// Lets in the clients of `list`; of others so many are there at the same time.
+    /// Admits the clients of `list`; at most this many others are connected at a time.
     pub(super) fn new(list: AllowFrom, strangers: usize) -> Self {
         Self {
             names: Names::new("SP_ALLOWFROM", list.hosts.iter().map(String::as_str)),
@@ -27,7 +27,7 @@ impl Admission {
         }
     }
 
-    /// Whether a client is let in without a lookup. Who can open a Unix socket always is.
+    /// Whether a client is admitted without a lookup. Clients of a Unix socket always are.
     pub(super) fn lists(&self, peer: Peer) -> bool {
         match peer {
             Peer::Tcp(client) => self.list.has(client.ip()),
@@ -35,14 +35,14 @@ impl Admission {
         }
     }
 
-    /// Whether a client is listed, or was let in by name when that was asked last. It is no stranger,
-    /// and is asked for again.
+    /// Whether a client is listed, or was admitted by the last lookup of a name. It does not count
+    /// as a stranger, and is looked up again.
     pub(super) fn knows(&self, peer: Peer) -> bool {
         self.lists(peer) || matches!(peer, Peer::Tcp(client) if self.names.had(client.ip()))
     }
 
-    /// Whether a client is let in, as far as that is found out in such a time. A name whose server is
-    /// slow holds up no client of another.
+    /// Whether a client is admitted, as far as can be determined in this time. A slow name server
+    /// does not delay the clients of other names.
     pub(super) async fn admits(&self, peer: Peer, time: Duration) -> bool {
         let client = match peer {
             Peer::Tcp(client) if !self.lists(peer) => client.ip(),
@@ -59,7 +59,7 @@ impl Admission {
         }
     }
 
-    /// Why it is not.
+    /// Why it is not admitted.
     pub(super) fn refusal(&self, peer: Peer) -> Explanation {
         let client = match peer {
             Peer::Tcp(client) => client.ip().to_string(),

@@ -50,11 +50,11 @@ pub(super) struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// There is none.
+    /// No request.
     Idle,
-    /// It is decided on, or waits for the engine.
+    /// Being decided on, or waiting for the engine.
     Waiting,
-    /// Its answer, or its tunnel, is under way.
+    /// Its answer or its tunnel is in progress.
     Streaming,
 }
 
@@ -145,7 +145,7 @@ impl Client {
         counters.received.load(Relaxed) + counters.sent.load(Relaxed) + self.link.written()
     }
 
-    /// Its request stands here now.
+    /// Sets the phase of its request.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }

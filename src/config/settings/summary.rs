@@ -20,7 +20,7 @@ impl Settings {
             lines.push(format!("clients {line}"));
         }
         if let Some(list) = &self.clients {
-            lines.push(format!("clients by TCP: {}", printable(&list.text)));
+            lines.push(format!("TCP clients: {}", printable(&list.text)));
         }
         lines.push(format!("engine: {}", shown_path(&self.engine)));
         lines
