@@ -3,22 +3,29 @@
 use std::{fs, path::Path};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 7] = [
+const MAY_SEE: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("policy", &["api"]),
+    ("body", &["api", "policy"]),
     ("config", &["api", "policy"]),
     ("observe", &["config"]),
     ("learn", &["api", "policy", "config"]),
-    ("proxy", &["api", "policy", "config", "observe", "learn"]),
+    (
+        "proxy",
+        &["api", "policy", "body", "config", "observe", "learn"],
+    ),
     (
         "cli",
-        &["api", "policy", "config", "observe", "learn", "proxy"],
+        &[
+            "api", "policy", "body", "config", "observe", "learn", "proxy",
+        ],
     ),
 ];
 
 /// What the pure layers may name of other crates.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("api", &["http"]),
+    ("body", &["memchr", "serde"]),
     ("learn", &[]),
     ("policy", &["regex", "regex_automata", "regex_syntax"]),
     ("config", &["envy", "once_cell", "serde", "strsim"]),
