@@ -19,6 +19,7 @@
 
 mod path;
 mod read;
+mod refusal;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ mod write;
 use std::borrow::Cow;
 
 pub use path::Path;
-pub use read::{DEPTH, Limits, Refusal, read};
+pub use read::{DEPTH, Limits, read};
+pub use refusal::Refusal;
 pub use shape::{Kind, Shape, Untyped, fold};
 
 /// One value of a body.
@@ -145,18 +147,6 @@ impl Value {
         match self {
             Value::Object(object) => Some(object),
             _ => None,
-        }
-    }
-
-    /// What a message calls it.
-    fn what(&self) -> &'static str {
-        match self {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
-            Value::Text(_) => "a string",
-            Value::List(_) => "a list",
-            Value::Object(_) => "an object",
         }
     }
 }

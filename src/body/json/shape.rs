@@ -3,9 +3,7 @@
 //! Go takes a field by any spelling that is equal under Unicode's simple case folding. The names of
 //! all fields are ASCII, so besides the 26 letters only U+017F (an s) and U+212A (a k) matter.
 
-use std::borrow::Cow;
-
-use super::{Object, Path, Refusal, Value};
+use super::{Path, Value};
 
 /// What the engine decodes a value into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn expected(self) -> &'static str {
+    pub(super) fn expected(self) -> &'static str {
         match self {
             Kind::Any => "a value",
             Kind::Bool => "a boolean",
@@ -44,7 +42,7 @@ impl Kind {
     }
 
     /// What Go makes of null in a list or a map, where there is no field to be left unset.
-    fn of_null(self) -> Value {
+    pub(super) fn of_null(self) -> Value {
         match self {
             Kind::Bool => Value::Bool(false),
             Kind::Integer | Kind::Number => 0.into(),
@@ -98,169 +96,6 @@ pub fn fold(key: &str, folded: &mut String) {
         '\u{212a}' => 'k',
         other => other.to_ascii_lowercase(),
     }));
-}
-
-/// Gives the tree the spelling and the types of its shape.
-pub(super) fn conform<S: Shape>(value: &mut Value, shape: S) -> Result<(), Refusal> {
-    if *value == Value::Null && shape.kind() == Kind::Object {
-        *value = Object::default().into();
-    }
-    Conform(String::new()).value(value, Some(shape), &Path::ROOT)
-}
-
-/// With a buffer for the folded keys.
-struct Conform(String);
-
-impl Conform {
-    fn value<S: Shape>(
-        &mut self,
-        value: &mut Value,
-        shape: Option<S>,
-        path: &Path<'_>,
-    ) -> Result<(), Refusal> {
-        let kind = shape.map_or(Kind::Any, S::kind);
-        match (kind, &mut *value) {
-            (_, Value::Null)
-            | (Kind::Any | Kind::Bool, Value::Bool(_))
-            | (Kind::Any | Kind::Number, Value::Number(_))
-            | (Kind::Any | Kind::Text, Value::Text(_)) => Ok(()),
-            (Kind::Integer, Value::Number(number))
-                if number.as_i64().is_some() || number.as_u64().is_some() =>
-            {
-                Ok(())
-            }
-            (Kind::Integer, Value::Number(_)) => Err(Refusal::Wrong {
-                at: path.to_string(),
-                expected: kind.expected(),
-                found: "a number with a fraction, an exponent or more than 64 bits",
-            }),
-            (Kind::Any, Value::List(list)) => self.list(list, None::<S>, path),
-            (Kind::List, Value::List(list)) => self.list(list, shape.map(S::element), path),
-            (Kind::Words, Value::List(list)) => words(list, path),
-            (Kind::Words, Value::Text(text)) => {
-                *value = Value::List(vec![std::mem::take(text).into()]);
-                Ok(())
-            }
-            (Kind::Any, Value::Object(object)) => self.map(object, None::<S>, path),
-            (Kind::Map, Value::Object(object)) => self.map(object, shape.map(S::element), path),
-            (Kind::Object, Value::Object(object)) => self.fields(object, shape, path),
-            (_, other) => Err(wrong(path, kind, other)),
-        }
-    }
-
-    fn list<S: Shape>(
-        &mut self,
-        list: &mut [Value],
-        item: Option<S>,
-        path: &Path<'_>,
-    ) -> Result<(), Refusal> {
-        for (index, value) in list.iter_mut().enumerate() {
-            self.element(value, item, &path.index(index))?;
-        }
-        Ok(())
-    }
-
-    fn map<S: Shape>(
-        &mut self,
-        object: &mut Object,
-        item: Option<S>,
-        path: &Path<'_>,
-    ) -> Result<(), Refusal> {
-        let mut hashes = Vec::with_capacity(object.len());
-        for (key, value) in object.iter_mut() {
-            hashes.push(hash(key));
-            self.element(value, item, &path.key(key))?;
-        }
-        match any_twice(hashes) {
-            true => once(object.iter().map(|(key, _)| (key.to_owned(), key)), path),
-            false => Ok(()),
-        }
-    }
-
-    fn element<S: Shape>(
-        &mut self,
-        value: &mut Value,
-        shape: Option<S>,
-        path: &Path<'_>,
-    ) -> Result<(), Refusal> {
-        if *value == Value::Null {
-            *value = shape.map_or(Value::Null, |shape| shape.kind().of_null());
-        }
-        self.value(value, shape, path)
-    }
-
-    fn fields<S: Shape>(
-        &mut self,
-        object: &mut Object,
-        shape: Option<S>,
-        path: &Path<'_>,
-    ) -> Result<(), Refusal> {
-        let mut hashes = Vec::with_capacity(object.len());
-        for (key, value) in &mut object.0 {
-            self.0.clear();
-            fold(key, &mut self.0);
-            hashes.push(hash(&self.0));
-            let field = shape.and_then(|shape| shape.field(&self.0));
-            if let Some((name, _)) = field {
-                *key = Cow::Borrowed(name);
-            }
-            self.value(value, field.map(|(_, shape)| shape), &path.key(key))?;
-        }
-        let folded = |key: &str| {
-            let mut folded = String::new();
-            fold(key, &mut folded);
-            folded
-        };
-        match any_twice(hashes) {
-            true => once(object.iter().map(|(key, _)| (folded(key), key)), path),
-            false => Ok(()),
-        }
-    }
-}
-
-/// A list of strings.
-fn words(list: &mut [Value], path: &Path<'_>) -> Result<(), Refusal> {
-    for (index, item) in list.iter_mut().enumerate() {
-        match item {
-            Value::Text(_) => {}
-            Value::Null => *item = Kind::Text.of_null(),
-            other => return Err(wrong(&path.index(index), Kind::Text, other)),
-        }
-    }
-    Ok(())
-}
-
-/// FNV-1a. Names are compared only if two hashes are equal, which made reading a third faster.
-fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-fn any_twice<T: Ord>(mut all: Vec<T>) -> bool {
-    all.sort_unstable();
-    all.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-/// Refuses a name that is there twice. Each comes with its key.
-fn once<'a>(
-    names: impl Iterator<Item = (String, &'a str)>,
-    path: &Path<'_>,
-) -> Result<(), Refusal> {
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(Refusal::Twice(path.key(pair[0].1).to_string())),
-        None => Ok(()),
-    }
-}
-
-fn wrong(path: &Path<'_>, expected: Kind, found: &Value) -> Refusal {
-    Refusal::Wrong {
-        at: path.to_string(),
-        expected: expected.expected(),
-        found: found.what(),
-    }
 }
 
 impl Value {

@@ -125,6 +125,7 @@ fn what_is_written_is_what_the_engine_has_to_read() {
 fn what_can_be_read_in_two_ways_is_refused() {
     let deep = |depth| format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     body(&deep(63));
+    let objects = "{\"x\":".repeat(64) + "{}" + &"}".repeat(64);
     for (sent, why) in [
         ("", "the body is empty"),
         (" \r\n\t", "the body is empty"),
@@ -133,6 +134,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
         ("{} x", "the body is not valid JSON: trailing characters"),
         ("{}]", "the body is not valid JSON: trailing characters"),
         ("{}\0", "the body is not valid JSON: trailing characters"),
+        (&*objects, "the body is nested more than 64 levels deep"),
         (&*deep(64), "the body is nested more than 64 levels deep"),
         (
             &*deep(100_000),
@@ -297,12 +299,12 @@ fn places_with_lists_and_maps_are_visited_with_their_paths() {
     ] {
         let mut visited = Vec::new();
         tree.each(places, &mut |path, value| {
-            visited.push(format!("{path}={value}"))
+            visited.push(format!("{path}={value}"));
         });
         assert_eq!(visited.join(" "), found, "{places}");
         let mut again = Vec::new();
         tree.each_mut(places, &mut |path, value| {
-            again.push(format!("{path}={value}"))
+            again.push(format!("{path}={value}"));
         });
         assert_eq!(again, visited);
     }
