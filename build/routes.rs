@@ -53,7 +53,7 @@ impl Check<'_> {
     }
 }
 
-fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
+pub(super) fn parse_route(text: &str, any_method: bool) -> Result<String, String> {
     let methods = ["Get", "Head", "Post", "Put", "Delete", "Patch", "Options"];
     let (method, path) = text
         .split_once(" /")
