@@ -5,7 +5,8 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
+//! | [`api`] | facts about the Docker API: sections, actions, routes, fields, request targets; no policy |
+//! | [`body`] | what the body of a request asks for; pure |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
 //! | [`config`] | environment to typed settings and rules; decides nothing |
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
@@ -19,6 +20,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod api;
+pub mod body;
 pub mod cli;
 pub mod config;
 pub mod learn;

@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 7] = [
+const MAY_SEE: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("policy", &["api"]),
+    ("body", &["api"]),
     ("config", &["api", "policy"]),
     ("observe", &["config"]),
     ("learn", &["api", "policy", "config"]),
@@ -17,8 +18,9 @@ const MAY_SEE: [(&str, &[&str]); 7] = [
 ];
 
 /// What the pure layers may name of other crates.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("api", &["http"]),
+    ("body", &["serde_json"]),
     ("learn", &[]),
     ("policy", &["regex", "regex_automata", "regex_syntax"]),
     ("config", &["envy", "once_cell", "serde", "strsim"]),

@@ -1,0 +1,3 @@
+//! Bodies: what they ask for. Pure: values in, facts out; nothing here reads from a connection.
+
+pub mod reach;
