@@ -3,7 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dockgate::api::fields::{BODIES, Body, Field, INSPECT, Judged, Kind, Reach};
+use dockgate::{
+    api::fields::{BODIES, Body, Field, INSPECT, Judged, Kind, Object, Reach},
+    body::reach::{Claim, Engine, asked},
+};
+use serde_json::{Value, json};
 
 #[path = "../build/main.rs"]
 #[expect(dead_code, reason = "its `main` is for cargo")]
@@ -207,6 +211,131 @@ fn powers_have_reach() {
     }
     let (_, mounts) = &fields["hostconfig.mounts"];
     assert_eq!(mounts.judged, Judged::Mounts);
+}
+
+/// Every field of every body, alone and with a value that no list calls harmless: exactly those with
+/// reach make a claim with reach, in whatever case their names are written.
+#[test]
+fn each_field_reaches_what_the_table_says() {
+    let mut fields = 0;
+    for body in BODIES {
+        let whole = |value: Value| value;
+        try_field(body, &body.root, &body.root.kind, &whole, &mut fields);
+    }
+    assert!(fields > 850, "{fields}");
+}
+
+/// Tries the fields inside a value of this kind, which stands in a body as `wrap` says.
+fn try_field(
+    body: &Body,
+    field: &Field,
+    kind: &'static Kind,
+    wrap: &dyn Fn(Value) -> Value,
+    fields: &mut usize,
+) {
+    match kind {
+        Kind::List(kind) => {
+            try_field(body, field, kind, &|value| wrap(json!([value])), fields);
+        }
+        // A key that is not harmless has reach of its own.
+        Kind::Map(kind) => {
+            let key = if field.judged == Judged::Endpoints {
+                "bridge"
+            } else {
+                "zz"
+            };
+            try_field(
+                body,
+                field,
+                kind,
+                &|value| wrap(json!({ key: value })),
+                fields,
+            );
+        }
+        Kind::Object(object) => {
+            let legacy = object.legacy.iter().flat_map(|object| object.fields);
+            for own in object.fields.iter().chain(legacy) {
+                *fields += 1;
+                try_one(body, object, own, wrap);
+                if own.reach.is_none() || own.judged == Judged::Endpoints {
+                    let wrap = |value: Value| wrap(one(object, own.name, value));
+                    try_field(body, own, &own.kind, &wrap, fields);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn try_one(body: &Body, object: &Object, field: &Field, wrap: &dyn Fn(Value) -> Value) {
+    let value = wrap(one(
+        object,
+        field.name,
+        odd(&field.kind, field.reach.is_none()),
+    ));
+    let claims = asked(body, &value, &Engine::default());
+    let found = claims
+        .iter()
+        .fold(Reach::NONE, |all, claim| all.with(claim.reach));
+    let expected = match field.judged {
+        // A mount that says nothing.
+        Judged::Mounts => Reach::HOST_FILES,
+        Judged::Value => field.reach,
+        // `zz` is one of several that the judgement knows: a user's network, a volume.
+        _ if !field.reach.within(found).is_none() => found,
+        _ => field.reach,
+    };
+    assert_eq!(found, expected, "{value}");
+    let folded: String = field
+        .name
+        .to_lowercase()
+        .replace('s', "\u{17f}")
+        .replace('k', "\u{212a}");
+    let folded = wrap(one(
+        object,
+        &folded,
+        odd(&field.kind, field.reach.is_none()),
+    ));
+    let again = asked(body, &folded, &Engine::default());
+    let plain = |claims: &[Claim]| -> Vec<_> {
+        let parts = claims.iter();
+        parts
+            .map(|one| (one.path.clone(), one.reach, one.what.clone()))
+            .collect()
+    };
+    assert_eq!(plain(&again), plain(&claims), "{folded}");
+}
+
+/// An object with one field, and what it would have reach without.
+fn one(object: &Object, name: &str, value: Value) -> Value {
+    let mut fields = serde_json::Map::new();
+    if object.name == "Mount" && !name.eq_ignore_ascii_case("type") {
+        fields.insert("Type".to_owned(), json!("tmpfs"));
+    }
+    fields.insert(name.to_owned(), value);
+    Value::Object(fields)
+}
+
+/// A value of a kind that is not empty, and harmless nowhere; or with nothing in its objects, where
+/// their own fields are tried.
+fn odd(kind: &Kind, bare: bool) -> Value {
+    match kind {
+        Kind::String => json!("zz"),
+        Kind::Bool => json!(true),
+        Kind::Int => json!(7),
+        Kind::Float => json!(7.5),
+        Kind::Words => json!(["zz"]),
+        Kind::Raw => json!({"zz": 7}),
+        Kind::List(kind) => json!([odd(kind, bare)]),
+        Kind::Map(kind) => json!({"zz": odd(kind, bare)}),
+        Kind::Object(object) => {
+            let first = object.fields.first().filter(|_| !bare);
+            first.map_or(
+                json!({}),
+                |field| json!({ field.name: odd(&field.kind, bare) }),
+            )
+        }
+    }
 }
 
 const GOOD: &str = r#"inspect = "Shown"
