@@ -21,12 +21,17 @@ pub struct Body {
 }
 
 impl Body {
-    /// The body that the engine reads from a request, if it reads one at all.
+    /// The body that the engine reads from a request, if it reads one at all. What Podman has below
+    /// `/libpod` is not among them: its bodies are of another shape.
     pub fn of(method: Method, target: &Target) -> Option<&'static Body> {
-        let path = target.path();
+        let paths = [Some(target.path()), target.behind_other_version()];
+        let fits = |body: &&Body| {
+            let mut paths = paths.iter().flatten();
+            paths.any(|path| body.route.spans(method, path))
+        };
         // `POST /containers/create/start` starts a container of that name: of two routes that fit,
         // the engine's router takes the longer one.
-        let fitting = BODIES.iter().filter(|body| body.route.spans(method, path));
+        let fitting = BODIES.iter().filter(fits);
         fitting.max_by_key(|body| body.route.steps.len())
     }
 }
@@ -406,6 +411,10 @@ mod tests {
             ),
             ("/containers/a/b/exec", Some("POST /containers/{id}/exec")),
             ("/exec/x/start", Some("POST /exec/{id}/start")),
+            (
+                "/v1.41-x/containers/create",
+                Some("POST /containers/create"),
+            ),
             ("/containers/x/kill", None),
             ("/plugins/a/b:c/set", Some("POST /plugins/{name...}/set")),
         ] {

@@ -136,10 +136,17 @@ reaches! {
         r#"{"MacAddress":"02:42:ac:11:00:02"}"# => "MacAddress networks of others";
         r#"{"Config":{"Privileged":true},"Unknown":1}"# => "";
 
+    // What the docker CLI 28.2.2 sends for a plain run with two volumes, which are looked up.
+    a_run_of_the_docker_cli_reaches_its_volumes on "POST /containers/create":
+        r#"{"Hostname":"","Domainname":"","User":"","AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"ExposedPorts":{"80/tcp":{}},"Tty":true,"OpenStdin":true,"StdinOnce":true,"Env":null,"Cmd":null,"Image":"busybox","Volumes":{"/anon":{}},"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":{},"HostConfig":{"Binds":["cache:/c"],"ContainerIDFile":"","LogConfig":{"Type":"","Config":{"max-size":"1m"}},"NetworkMode":"default","PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"80"}]},"RestartPolicy":{"Name":"no","MaximumRetryCount":0},"AutoRemove":true,"VolumeDriver":"","VolumesFrom":null,"ConsoleSize":[0,0],"CapAdd":["CAP_CHOWN"],"CapDrop":["ALL"],"CgroupnsMode":"","Dns":[],"DnsOptions":[],"DnsSearch":[],"ExtraHosts":["h:host-gateway"],"GroupAdd":null,"IpcMode":"","Cgroup":"","Links":null,"OomScoreAdj":0,"PidMode":"","Privileged":false,"PublishAllPorts":false,"ReadonlyRootfs":false,"SecurityOpt":["no-new-privileges"],"Tmpfs":{"/t":""},"UTSMode":"","UsernsMode":"","ShmSize":0,"Isolation":"","CpuShares":0,"Memory":67108864,"NanoCpus":1000000000,"CgroupParent":"","BlkioWeight":0,"BlkioWeightDevice":[],"BlkioDeviceReadBps":[],"BlkioDeviceWriteBps":[],"BlkioDeviceReadIOps":[],"BlkioDeviceWriteIOps":[],"CpuPeriod":0,"CpuQuota":0,"CpuRealtimePeriod":0,"CpuRealtimeRuntime":0,"CpusetCpus":"","CpusetMems":"","Devices":[],"DeviceCgroupRules":null,"DeviceRequests":null,"MemoryReservation":0,"MemorySwap":0,"MemorySwappiness":-1,"OomKillDisable":false,"PidsLimit":0,"Ulimits":[],"CpuCount":0,"CpuPercent":0,"IOMaximumIOps":0,"IOMaximumBandwidth":0,"Mounts":[{"Type":"volume","Source":"v2","Target":"/v2"}],"MaskedPaths":null,"ReadonlyPaths":null,"Init":true},"NetworkingConfig":{"EndpointsConfig":{"default":{"IPAMConfig":null,"Links":null,"Aliases":null,"MacAddress":"","DriverOpts":null,"GwPriority":0,"NetworkID":"","EndpointID":"","Gateway":"","IPAddress":"","IPPrefixLen":0,"IPv6Gateway":"","GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"DNSNames":null}}}}"# => "HostConfig.Binds[0] the host's files; HostConfig.Mounts[0] the host's files";
+
     an_exec_reaches_the_host on "POST /containers/{id}/exec":
         r#"{"Privileged":true,"Cmd":["sh"]}"# => "Privileged the host's devices, the kernel";
-        r#"{"Cmd":["sh"],"User":"0","Env":["A=b"],"WorkingDir":"/","Tty":true,"Detach":true,"ConsoleSize":[1,2]}"# => "";
+        r#"{"Cmd":["sh"],"User":"0","Env":["A=b"],"WorkingDir":"/","Tty":true,"Detach":true,"ConsoleSize":[1,2],"containerId":"x","Container":"x"}"# => "";
         r#"{"Cmd":["sh"],"Next":1}"# => "Next the host's files, the host's devices, the kernel, namespaces of others, networks of others, other containers, the host's resources, what runs later";
+
+    starting_an_exec_reaches_nothing on "POST /exec/{id}/start":
+        r#"{"Detach":false,"Tty":true,"ConsoleSize":[1,2],"hijack":true,"stdin":true}"# => "";
 
     an_update_reaches_the_host on "POST /containers/{id}/update":
         r#"{"Memory":1,"CpusetCpus":"0","PidsLimit":5,"RestartPolicy":{"Name":"always"}}"# => "";
