@@ -5,9 +5,9 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
+//! | [`api`] | facts about the Docker API: sections, actions, routes, fields, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
-//! | [`body`] | what the engine would read in a body; pure |
+//! | [`body`] | what the engine would read in a body, and what that reaches outside its container; pure |
 //! | [`config`] | environment to typed settings and rules; decides nothing |
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |

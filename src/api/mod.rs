@@ -1,7 +1,8 @@
 //! Facts about the Docker API, and nothing about policy: the sections and actions of
-//! `sections.toml`, the methods that the engine knows, what its router makes of a target, what a
-//! message says besides, and what engines read in a query.
+//! `sections.toml`, the fields of `fields.toml`, the methods that the engine knows, what its router
+//! makes of a target, what a message says besides, and what engines read in a query.
 
+pub mod fields;
 pub mod message;
 mod method;
 pub mod query;
