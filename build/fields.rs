@@ -69,14 +69,14 @@ type Names = Spanned<Vec<Spanned<String>>>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    inspect: Spanned<String>,
+    inspect: Field,
     open: Vec<Spanned<String>>,
     body: BTreeMap<Spanned<String>, Field>,
     #[serde(default)]
     embed: BTreeMap<Spanned<String>, Names>,
     #[serde(default)]
     legacy: BTreeMap<Spanned<String>, Names>,
-    object: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Field>>,
+    object: BTreeMap<Spanned<String>, Fields>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +99,17 @@ struct Field {
 enum Harmless {
     Int(i64),
     Text(String),
+}
+
+type Fields = BTreeMap<Spanned<String>, Field>;
+
+impl File {
+    /// The objects whose fields count as this one's own.
+    fn embedded(&self, object: &Spanned<String>) -> impl Iterator<Item = &Fields> {
+        let names = self.embed.get(object).map(Spanned::get_ref);
+        let names = names.into_iter().flatten();
+        names.filter_map(|name| self.object.get(name))
+    }
 }
 
 /// The table as Rust source, or every mistake as `fields.toml:LINE: what is wrong`.
@@ -127,7 +138,7 @@ impl Check<'_> {
                 self.mistake(name, &format!("{:?} is no object's name", name.get_ref()));
             }
         }
-        let listed = file.open.iter().chain([&file.inspect]);
+        let listed = file.open.iter();
         let listed: Vec<_> = listed
             .chain(file.embed.keys().chain(file.legacy.keys()))
             .chain(file.embed.values().flat_map(Spanned::get_ref))
@@ -143,10 +154,7 @@ impl Check<'_> {
     fn objects(&mut self, file: &File) -> String {
         let mut rust = String::new();
         for (name, own) in &file.object {
-            let embedded = file.embed.get(name).map(Spanned::get_ref);
-            let embedded = embedded.into_iter().flatten();
-            let embedded = embedded.filter_map(|name| file.object.get(name));
-            let all = [own].into_iter().chain(embedded).flatten();
+            let all = [own].into_iter().chain(file.embedded(name)).flatten();
             let mut seen: BTreeMap<String, &str> = BTreeMap::new();
             let mut fields: Vec<(&str, String)> = Vec::new();
             for (field, what) in all {
@@ -165,6 +173,18 @@ impl Check<'_> {
             let fields: String = fields.into_iter().map(|(_, source)| source).collect();
             let legacy = file.legacy.get(name).map(Spanned::get_ref);
             let legacy = legacy.into_iter().flatten();
+            for other in legacy.clone() {
+                let own = file.object.get(other).into_iter();
+                for (field, _) in own.chain(file.embedded(other)).flatten() {
+                    // It would never be judged.
+                    if let Some(here) =
+                        seen.insert(field.get_ref().to_ascii_lowercase(), field.get_ref())
+                    {
+                        let (field, object) = (field.get_ref(), other.get_ref());
+                        self.mistake(other, &format!("{field} of {object} is {here} here"));
+                    }
+                }
+            }
             let legacy: String = legacy
                 .map(|name| format!("&{},", constant(name.get_ref())))
                 .collect();
@@ -175,10 +195,11 @@ impl Check<'_> {
                 constant(text)
             );
         }
-        let inspect = constant(file.inspect.get_ref());
+        let inspect = self.field("", &file.inspect, file);
+        let inspect = inspect.trim_end_matches(',');
         rust + &format!(
-            "/// The inspect of a container, of which it is judged.\n\
-             pub static INSPECT: &Object = &{inspect};\n"
+            "/// The inspect of a container, by which it is judged. It has no name of its own.\n\
+             pub static INSPECT: Field = {inspect};\n"
         )
     }
 
@@ -240,10 +261,11 @@ impl Check<'_> {
                 self.mistake(version, "retired, or never documented: say one of them");
             }
         }
+        let folded = name.to_ascii_lowercase();
         let (held, undocumented) = (field.held, field.undocumented);
         let retired = field.retired.as_ref().map(Spanned::get_ref);
         format!(
-            "Field {{ name: {name:?}, kind: {kind}, reach: {reach}, judged: Judged::{judged}, \
+            "Field {{ name: {name:?}, folded: {folded:?}, kind: {kind}, reach: {reach}, judged: Judged::{judged}, \
              harmless: &[{harmless}], held: {held}, retired: {retired:?}, \
              undocumented: {undocumented} }},"
         )
@@ -323,9 +345,9 @@ impl Check<'_> {
 
     /// An object that no body holds would be a field that nothing judges.
     fn used(&mut self, file: &File) {
-        let mut used = BTreeSet::from([file.inspect.get_ref().clone()]);
+        let mut used = BTreeSet::new();
         let fields = file.object.values().flat_map(BTreeMap::values);
-        for field in fields.chain(file.body.values()) {
+        for field in fields.chain(file.body.values()).chain([&file.inspect]) {
             let kind = field.kind.get_ref();
             used.insert(kind.rsplit(' ').next().unwrap_or(kind).to_owned());
         }

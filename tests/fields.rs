@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockgate::api::fields::{BODIES, Body, Field, INSPECT, Judged, Kind, Object, Reach};
-use dockgate::body::reach::{Claim, Engine, asked};
+use dockgate::body::asked;
+use dockgate::body::json::Limits;
+use dockgate::body::reach::{Claim, Engine};
 use serde_json::{Value, json};
 
 #[path = "../build/main.rs"]
@@ -134,7 +136,10 @@ fn what_is_not_documented_says_since_when() {
 /// The fields that say what a container holds, and no others.
 #[test]
 fn containers_are_judged_by_these_fields() {
-    let host_config = INSPECT.field("HostConfig").expect("a field");
+    let Kind::Object(inspect) = &INSPECT.kind else {
+        panic!("{INSPECT:?}");
+    };
+    let host_config = inspect.field("hostconfig").expect("a field");
     let Kind::Object(host_config) = &host_config.kind else {
         panic!("{host_config:?}");
     };
@@ -165,7 +170,7 @@ fn containers_are_judged_by_these_fields() {
             .collect::<BTreeSet<_>>()
     };
     assert_eq!(sorted(&held), sorted(&expected));
-    assert!(INSPECT.field("Mounts").is_some_and(|mounts| mounts.held));
+    assert!(inspect.field("mounts").is_some_and(|mounts| mounts.held));
 }
 
 /// What makes a container more than a container has reach beyond resources.
@@ -225,7 +230,7 @@ fn each_field_reaches_what_the_table_says() {
 
 /// Tries the fields inside a value of this kind, which stands in a body as `wrap` says.
 fn try_field(
-    body: &Body,
+    body: &'static Body,
     field: &Field,
     kind: &'static Kind,
     wrap: &dyn Fn(Value) -> Value,
@@ -265,13 +270,13 @@ fn try_field(
     }
 }
 
-fn try_one(body: &Body, object: &Object, field: &Field, wrap: &dyn Fn(Value) -> Value) {
+fn try_one(body: &'static Body, object: &Object, field: &Field, wrap: &dyn Fn(Value) -> Value) {
     let value = wrap(one(
         object,
         field.name,
         odd(&field.kind, field.reach.is_none()),
     ));
-    let claims = asked(body, &value, &Engine::default());
+    let claims = claims_of(body, &value);
     let found = claims
         .iter()
         .fold(Reach::NONE, |all, claim| all.with(claim.reach));
@@ -294,7 +299,7 @@ fn try_one(body: &Body, object: &Object, field: &Field, wrap: &dyn Fn(Value) -> 
         &folded,
         odd(&field.kind, field.reach.is_none()),
     ));
-    let again = asked(body, &folded, &Engine::default());
+    let again = claims_of(body, &folded);
     let plain = |claims: &[Claim]| -> Vec<_> {
         let parts = claims.iter();
         parts
@@ -302,6 +307,12 @@ fn try_one(body: &Body, object: &Object, field: &Field, wrap: &dyn Fn(Value) -> 
             .collect()
     };
     assert_eq!(plain(&again), plain(&claims), "{folded}");
+}
+
+fn claims_of(body: &'static Body, value: &Value) -> Vec<Claim> {
+    let bytes = value.to_string().into_bytes();
+    let asked = asked(body, &bytes, Limits::default(), &Engine::default());
+    asked.expect("a body that is read").claims
 }
 
 /// An object with one field, and what it would have reach without.
@@ -336,7 +347,7 @@ fn odd(kind: &Kind, bare: bool) -> Value {
     }
 }
 
-const GOOD: &str = r#"inspect = "Shown"
+const GOOD: &str = r#"inspect = { kind = "Shown", reach = "inside" }
 open = ["Create"]
 
 [body]
@@ -378,14 +389,14 @@ HostConfig = { kind = "HostConfig", reach = "inside", held = true }
 fn the_good_table_is_taken() {
     let rust = build::fields(GOOD).expect("no mistakes");
     for part in [
-        r#"pub static HOST_CONFIG: Object = Object { name: "HostConfig", open: false, legacy: &[], fields: &[Field { name: "CapAdd", kind: Kind::Words,"#,
-        r#"Field { name: "Memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], held: false, retired: None, undocumented: false },"#,
+        r#"pub static HOST_CONFIG: Object = Object { name: "HostConfig", open: false, legacy: &[], fields: &[Field { name: "CapAdd", folded: "capadd", kind: Kind::Words,"#,
+        r#"Field { name: "Memory", folded: "memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], held: false, retired: None, undocumented: false },"#,
         r#"reach: Reach::NONE.with(Reach::KERNEL).with(Reach::DEVICES), judged: Judged::Value, harmless: &[], held: true,"#,
         r#"judged: Judged::Sysctls, harmless: &[Harmless::Start("net."),]"#,
         r#"harmless: &[Harmless::Int(-1),], held: false, retired: Some("1.42")"#,
         r#"name: "Create", open: true, legacy: &[&HOST_CONFIG,]"#,
         r#"Kind::List(&Kind::Object(&MOUNT))"#,
-        "pub static INSPECT: &Object = &SHOWN;",
+        r#"pub static INSPECT: Field = Field { name: "", folded: "", kind: Kind::Object(&SHOWN),"#,
         r#"Body { route: Route { text: "POST /plugins/{name...}/set","#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
@@ -427,6 +438,7 @@ refused! {
     odd_harmless: "[\"KILL\"]" => "[1.5]", 21, "";
     bad_version: "\"1.42\"" => "\"1.42.\"", 23, "is written 1.24";
     retired_and_undocumented: "retired = \"1.42\"" => "retired = \"1.42\", undocumented = true", 23, "say one of them";
+    legacy_of_the_same_name: "Cmd =" => "memory =", 12, "Memory of HostConfig is memory here";
     same_field_in_another_case: "Memory =" => "privileged =", 27, "privileged is Privileged in another case";
     bad_field: "Memory =" => "\"Mem ory\" =", 27, "is no field's name";
     bad_object: "object.Health" => "object.health", 32, "is no object's name";
@@ -434,7 +446,7 @@ refused! {
     embeds_nothing: "[\"Resources\"]" => "[\"Resource\"]", 9, "there is no object";
     legacy_of_nothing: "Create = [\"HostConfig\"]" => "Create = [\"Host\"]", 12, "there is no object";
     unknown_open: "open = [\"Create\"]" => "open = [\"Creates\"]", 2, "there is no object";
-    unknown_inspect: "inspect = \"Shown\"" => "inspect = \"Showns\"", 1, "there is no object";
+    unknown_inspect: "\"Shown\"" => "\"Showns\"", 1, "is no kind";
     unused_object: "Health = { kind = \"Health\", reach = \"harmless\" }\n" => "", 31, "nothing holds a Health";
     bad_route: "POST /containers/create" => "POST containers/create", 5, "must be METHOD /path";
     bad_method: "POST /containers/create" => "* /containers/create", 5, "is unknown or not allowed here";

@@ -4,12 +4,12 @@
 //! A claim is no verdict. Values that a limit could be about are claimed even if they are harmless
 //! (with no reach at all), so that a list of allowed drivers sees the driver that everybody may use.
 //!
-//! Fails closed: a value of another kind than the table's, a spelling that the engine would refuse,
-//! and a field that the table does not know in a closed object all have reach. A claim that names
-//! another object ([`Claim::refers`]) has the reach of the worst such object; only looking it up
-//! can take that back.
+//! What is judged is a tree that was read with the shape of the same table, a [`Place`](super::Place):
+//! its fields have the engine's spelling and their kinds. Fails closed: what the reader would not
+//! have left so, and a field that the table does not know in a closed object, all have reach. A
+//! claim that names another object ([`Claim::refers`]) has the reach of the worst such object; only
+//! looking it up can take that back.
 
-mod json;
 mod judge;
 mod mounts;
 #[cfg(test)]
@@ -17,15 +17,20 @@ mod tests;
 
 use std::fmt;
 
-use crate::api::fields::{Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach};
-pub use json::Json;
+use super::json::{Path, Value};
+use crate::api::fields::{
+    Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach, fold,
+};
+
+/// More claims than these are not made: a list of a body's size could take all memory.
+const CLAIMS: usize = 10_000;
 
 /// One thing that a body asks for, or that a container holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Where it stands: `HostConfig.Binds[0]`, `HostConfig.Sysctls[net.core.somaxconn]`.
+    /// Where it stands: `HostConfig.Binds[0]`, `HostConfig.Sysctls["net.core.somaxconn"]`.
     pub path: String,
-    /// The value there, as JSON.
+    /// The value there, as JSON; only its beginning if it is long.
     pub value: String,
     /// What it gets at. Nothing, if the value is harmless.
     pub reach: Reach,
@@ -166,41 +171,68 @@ pub struct Engine<'a> {
     pub host_cgroups: bool,
 }
 
-/// What a request's body asks for.
-pub fn asked<J: Json>(body: &Body, value: &J, engine: &Engine<'_>) -> Vec<Claim> {
-    let mut walk = Walk {
-        engine,
-        held: false,
-        claims: Vec::new(),
-    };
-    walk.field(&body.root, value, "");
-    walk.claims
+/// A body asks for more than this can judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+impl fmt::Display for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body asks for more than {CLAIMS} things")
+    }
 }
 
-/// What a container holds, by its inspect, or nothing if this is no inspect.
-pub fn held<J: Json>(inspect: &J, engine: &Engine<'_>) -> Option<Vec<Claim>> {
-    json::get(inspect, "HostConfig").filter(|config| config.entries().is_some())?;
-    json::get(inspect, "Mounts").filter(|mounts| mounts.is_null() || mounts.items().is_some())?;
-    let mut walk = Walk {
-        engine,
-        held: true,
-        claims: Vec::new(),
-    };
-    walk.object(INSPECT, inspect, "", &[]);
-    Some(walk.claims)
+impl std::error::Error for TooMany {}
+
+/// What a request's body asks for.
+pub fn asked(body: &Body, tree: &Value, engine: &Engine<'_>) -> Result<Vec<Claim>, TooMany> {
+    let mut walk = Walk::new(engine, false);
+    walk.field(&body.root, tree, &Path::ROOT);
+    walk.done()
+}
+
+/// What a container holds, by its inspect, or nothing if this is no inspect that can be judged.
+pub fn held(inspect: &Value, engine: &Engine<'_>) -> Option<Vec<Claim>> {
+    let fields = inspect.as_object()?;
+    fields.get("HostConfig")?.as_object()?;
+    let mounts = fields.get("Mounts")?;
+    let mut walk = Walk::new(engine, true);
+    walk.field(&INSPECT, inspect, &Path::ROOT);
+    let known = *mounts == Value::Null || mounts.as_list().is_some();
+    walk.done().ok().filter(|_| known)
 }
 
 struct Walk<'a> {
     engine: &'a Engine<'a>,
     /// Whether an existing container is judged, not a request.
     held: bool,
+    /// A buffer for the name that is looked up.
+    folded: String,
     claims: Vec<Claim>,
 }
 
-impl Walk<'_> {
-    fn claim<J: Json>(&mut self, path: &str, value: &J, reach: Reach, what: What) {
+impl<'a> Walk<'a> {
+    fn new(engine: &'a Engine<'a>, held: bool) -> Walk<'a> {
+        Walk {
+            engine,
+            held,
+            folded: String::new(),
+            claims: Vec::new(),
+        }
+    }
+
+    fn done(self) -> Result<Vec<Claim>, TooMany> {
+        match self.claims.len() > CLAIMS {
+            true => Err(TooMany),
+            false => Ok(self.claims),
+        }
+    }
+
+    fn claim(&mut self, path: &Path<'_>, value: &Value, reach: Reach, what: What) {
+        if self.claims.len() > CLAIMS {
+            return;
+        }
         self.claims.push(Claim {
-            path: path.to_owned(),
+            path: path.to_string(),
             value: value.shown(),
             reach,
             what,
@@ -208,34 +240,38 @@ impl Walk<'_> {
     }
 
     /// Each field of an object, except those that the caller has judged.
-    fn object<J: Json>(&mut self, object: &Object, value: &J, path: &str, except: &[&str]) {
-        let Some(entries) = value.entries() else {
+    fn object(&mut self, object: &Object, value: &Value, path: &Path<'_>, except: &[&str]) {
+        let Some(entries) = value.as_object() else {
             return self.misread(value, path);
         };
-        for (key, value) in entries {
-            let own = object.field(key).or_else(|| object.legacy_field(key));
-            match own {
+        for (key, value) in entries.iter() {
+            let path = path.key(key);
+            self.folded.clear();
+            fold(key, &mut self.folded);
+            let own = object.field(&self.folded);
+            match own.or_else(|| object.legacy_field(&self.folded)) {
+                Some(field) if field.name != key => self.misread(value, &path),
                 Some(field) if except.contains(&field.name) || self.held && !field.held => {}
-                Some(field) => self.field(field, value, &join(path, field.name)),
+                Some(field) => self.field(field, value, &path),
                 None if self.held || value.is_empty() => {}
                 None => {
                     let reach = if object.open { Reach::NONE } else { Reach::ALL };
-                    self.claim(&join(path, key), value, reach, What::Unknown);
+                    self.claim(&path, value, reach, What::Unknown);
                 }
             }
         }
     }
 
-    /// A value of another kind than the engine reads there: it would refuse it, this does too.
-    fn misread<J: Json>(&mut self, value: &J, path: &str) {
-        if !value.is_null() {
+    /// A value of another kind than the reader leaves there, or in another spelling.
+    fn misread(&mut self, value: &Value, path: &Path<'_>) {
+        if *value != Value::Null {
             self.claim(path, value, Reach::ALL, What::Field);
         }
     }
 
-    fn field<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
+    fn field(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
         match (field.judged, &field.kind) {
-            _ if value.is_null() => {}
+            _ if *value == Value::Null => {}
             (Judged::Value, kind) if field.reach.is_none() => self.inside(kind, value, path),
             (Judged::Value, kind) => self.value(field, kind, value, path),
             (Judged::Mounts, kind) => self.mounts(kind, value, path),
@@ -246,51 +282,53 @@ impl Walk<'_> {
             (Judged::VolumeOptions, _) => self.volume_options(field, value, path),
             (Judged::Sysctls, _) => self.sysctls(field, value, path),
             (Judged::Devices, _) => self.each(value, path, |walk, item, path| {
-                let device = json::text_of(item, "PathOnHost");
-                walk.claim(path, item, field.reach, What::Device(device));
+                let device = text_of(item, "PathOnHost");
+                walk.claim(path, item, field.reach, What::Device(device.to_owned()));
             }),
             (Judged::DeviceRequests, _) => self.each(value, path, |walk, item, path| {
                 walk.device_request(field, item, path);
             }),
             (Judged::Secrets, _) => self.each(value, path, |walk, item, path| {
-                let secret = json::either(item, "SecretID", "SecretName");
+                let secret = either(item, "SecretID", "SecretName");
                 walk.claim(path, item, field.reach, What::Secret(secret));
             }),
             (Judged::Configs, _) => self.each(value, path, |walk, item, path| {
-                let config = json::either(item, "ConfigID", "ConfigName");
+                let config = either(item, "ConfigID", "ConfigName");
                 walk.claim(path, item, field.reach, What::Config(config));
             }),
-            (_, Kind::List(_)) => self.each(value, path, |walk, item, path| {
+            (_, Kind::List(_) | Kind::Words) => self.each(value, path, |walk, item, path| {
                 walk.text(field, item, path);
             }),
-            (_, Kind::Words) if value.items().is_some() => {
-                self.each(value, path, |walk, item, path| walk.text(field, item, path));
-            }
             _ => self.text(field, value, path),
         }
     }
 
     /// Each item of a list.
-    fn each<J: Json>(&mut self, value: &J, path: &str, judge: impl Fn(&mut Self, &J, &str)) {
-        let Some(items) = value.items() else {
+    fn each(
+        &mut self,
+        value: &Value,
+        path: &Path<'_>,
+        judge: impl Fn(&mut Self, &Value, &Path<'_>),
+    ) {
+        let Some(items) = value.as_list() else {
             return self.misread(value, path);
         };
         for (at, item) in items.iter().enumerate() {
-            judge(self, item, &format!("{path}[{at}]"));
+            judge(self, item, &path.index(at));
         }
     }
 
     /// A field without reach of its own: the objects in it.
-    fn inside<J: Json>(&mut self, kind: &Kind, value: &J, path: &str) {
+    fn inside(&mut self, kind: &Kind, value: &Value, path: &Path<'_>) {
         match kind {
             Kind::Object(object) => self.object(object, value, path, &[]),
             Kind::List(kind) => self.each(value, path, |walk, item, path| {
                 walk.inside(kind, item, path);
             }),
-            Kind::Map(kind) => match value.entries() {
+            Kind::Map(kind) => match value.as_object() {
                 Some(entries) => {
-                    for (key, value) in entries {
-                        self.inside(kind, value, &format!("{path}[{key}]"));
+                    for (key, value) in entries.iter() {
+                        self.inside(kind, value, &path.key(key));
                     }
                 }
                 None => self.misread(value, path),
@@ -300,33 +338,29 @@ impl Walk<'_> {
     }
 
     /// A field with reach, unless its value, item or key is empty or harmless.
-    fn value<J: Json>(&mut self, field: &Field, kind: &Kind, value: &J, path: &str) {
-        match (kind, value.entries(), value.items()) {
+    fn value(&mut self, field: &Field, kind: &Kind, value: &Value, path: &Path<'_>) {
+        match (kind, value) {
             _ if value.is_empty() => {}
-            (Kind::Map(_), Some(entries), _) => {
-                for (key, value) in entries {
+            (Kind::Map(_), Value::Object(entries)) => {
+                for (key, value) in entries.iter() {
                     if !field.is_harmless(key) {
-                        self.claim(&format!("{path}[{key}]"), value, field.reach, What::Field);
+                        self.claim(&path.key(key), value, field.reach, What::Field);
                     }
                 }
             }
-            (Kind::List(kind), _, Some(items)) => {
-                for (at, item) in items.iter().enumerate() {
-                    self.value(field, kind, item, &format!("{path}[{at}]"));
-                }
-            }
-            (Kind::Words, _, Some(items)) => {
-                for (at, item) in items.iter().enumerate() {
-                    self.value(field, &Kind::String, item, &format!("{path}[{at}]"));
-                }
-            }
+            (Kind::List(kind), Value::List(_)) => self.each(value, path, |walk, item, path| {
+                walk.value(field, kind, item, path);
+            }),
+            (Kind::Words, Value::List(_)) => self.each(value, path, |walk, item, path| {
+                walk.value(field, &Kind::String, item, path);
+            }),
             _ => {
-                let text = value.text().is_some_and(|text| field.is_harmless(text));
+                let text = value.as_str().is_some_and(|text| field.is_harmless(text));
                 let number = |int: i64| {
                     let mut harmless = field.harmless.iter();
                     harmless.any(|own| matches!(own, Harmless::Int(own) if *own == int))
                 };
-                if !text && !value.int().is_some_and(number) {
+                if !text && !value.as_i64().is_some_and(number) {
                     self.claim(path, value, field.reach, What::Field);
                 }
             }
@@ -334,10 +368,19 @@ impl Walk<'_> {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+/// A field's string, or an empty one.
+fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.at(name).as_str().unwrap_or_default()
+}
+
+/// The first of two strings that says something.
+fn either(value: &Value, first: &str, second: &str) -> String {
+    let texts = [first, second].map(|name| text_of(value, name));
+    let found = texts.into_iter().find(|text| !text.is_empty());
+    found.unwrap_or_default().to_owned()
+}
+
+/// Whether a field is `true`.
+fn is_true(value: &Value, name: &str) -> bool {
+    value.at(name).as_bool() == Some(true)
 }

@@ -6,6 +6,7 @@
 #[path = "goscan.rs"]
 mod goscan;
 
+use dockgate::api::fields::fold;
 use dockgate::body::json::{self, Kind, Shape};
 use goscan::{Json, Parsed, mended, parse};
 use serde_json::{Value, json};
@@ -116,7 +117,7 @@ impl Shape for &'static Type {
             Pointer(to) => to.field(folded),
             Struct(fields) => fields.iter().copied().find(|(name, _)| {
                 let mut name_folded = String::new();
-                json::fold(name, &mut name_folded);
+                fold(name, &mut name_folded);
                 name_folded == folded
             }),
             _ => None,

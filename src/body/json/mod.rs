@@ -30,7 +30,7 @@ use std::borrow::Cow;
 pub use path::Path;
 pub use read::{DEPTH, Limits, read};
 pub use refusal::Refusal;
-pub use shape::{Kind, Shape, Untyped, fold};
+pub use shape::{Kind, Shape, Untyped};
 
 /// One value of a body.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -112,12 +112,17 @@ impl Value {
         }
     }
 
+    /// The list; null is none.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
     /// What a list holds; null holds nothing.
     pub fn items(&self) -> &[Value] {
-        match self {
-            Value::List(list) => list,
-            _ => &[],
-        }
+        self.as_list().unwrap_or_default()
     }
 
     /// The list, to be edited; null becomes an empty one.

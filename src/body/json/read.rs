@@ -11,7 +11,8 @@ use std::fmt::{self, Formatter};
 use memchr::memchr2;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Key, Kind, Number, Object, Path, Refusal, Shape, Value, fold};
+use super::{Key, Kind, Number, Object, Path, Refusal, Shape, Value};
+use crate::api::fields::fold;
 
 /// How deep lists and objects may stand in one another.
 pub const DEPTH: usize = 64;

@@ -1,9 +1,7 @@
 //! What the engine expects where: one spelling for each field, no field twice, no other type.
-//!
-//! Go takes a field by any spelling that is equal under Unicode's simple case folding. The names of
-//! all fields are ASCII, so besides the 26 letters only U+017F (an s) and U+212A (a k) matter.
 
 use super::{Path, Value};
+use crate::api::fields::fold;
 
 /// What the engine decodes a value into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,21 +79,6 @@ impl Shape for Untyped {
     fn element(self) -> Untyped {
         self
     }
-}
-
-/// Appends what Go takes keys to be the same by.
-pub fn fold(key: &str, folded: &mut String) {
-    if key.is_ascii() {
-        let start = folded.len();
-        folded.push_str(key);
-        folded[start..].make_ascii_lowercase();
-        return;
-    }
-    folded.extend(key.chars().map(|letter| match letter {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        other => other.to_ascii_lowercase(),
-    }));
 }
 
 impl Value {

@@ -3,15 +3,15 @@
 
 use std::net::IpAddr;
 
-use super::json::{get, text_of};
 use super::mounts::{is_read_only, read_only_bind};
-use super::{Json, Walk, What};
+use super::{Walk, What, text_of};
 use crate::api::fields::{Field, Harmless, Judged, Kind, Namespace, Reach};
+use crate::body::json::{Path, Value};
 
 impl Walk<'_> {
     /// A value that is one string.
-    pub(super) fn text<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
-        let Some(text) = value.text() else {
+    pub(super) fn text(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
+        let Some(text) = value.as_str() else {
             return self.misread(value, path);
         };
         if text.is_empty() {
@@ -77,7 +77,7 @@ impl Walk<'_> {
     }
 
     /// A namespace: `host`, `container:NAME`, or one of its own. A network is one too.
-    fn mode<J: Json>(&mut self, field: &Field, kind: Namespace, value: &J, text: &str, path: &str) {
+    fn mode(&mut self, field: &Field, kind: Namespace, value: &Value, text: &str, path: &Path<'_>) {
         let of = text.to_owned();
         let engines_own = kind == Namespace::Cgroup && text == "host" && self.engine.host_cgroups;
         // Podman takes `ns:/proc/1/ns/net` and more with a colon.
@@ -106,11 +106,11 @@ impl Walk<'_> {
     }
 
     /// A list that the engine fills in. It has to hold what the engine's own one holds.
-    pub(super) fn keeps<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
-        let Some(items) = value.items() else {
+    pub(super) fn keeps(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
+        let Some(items) = value.as_list() else {
             return self.misread(value, path);
         };
-        let held = |path: &str| items.iter().any(|item| item.text() == Some(path));
+        let held = |path: &str| items.iter().any(|item| item.as_str() == Some(path));
         let mut own = field.harmless.iter();
         if !own.all(|own| matches!(own, Harmless::Text(path) if held(path))) {
             let what = What::Security("systempaths=unconfined".to_owned());
@@ -119,25 +119,25 @@ impl Walk<'_> {
     }
 
     /// Kernel parameters: the keys count.
-    pub(super) fn sysctls<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
-        let Some(entries) = value.entries() else {
+    pub(super) fn sysctls(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
+        let Some(entries) = value.as_object() else {
             return self.misread(value, path);
         };
-        for (key, value) in entries {
+        for (key, value) in entries.iter() {
             let harmless = field.is_harmless(key);
             let reach = if harmless { Reach::NONE } else { field.reach };
             let what = What::Sysctl(key.to_owned());
-            self.claim(&format!("{path}[{key}]"), value, reach, what);
+            self.claim(&path.key(key), value, reach, what);
         }
     }
 
     /// Networks to join: the keys count, and each endpoint's own fields.
-    pub(super) fn endpoints<J: Json>(&mut self, field: &Field, kind: &Kind, value: &J, path: &str) {
-        let (Some(entries), Kind::Map(kind)) = (value.entries(), kind) else {
+    pub(super) fn endpoints(&mut self, field: &Field, kind: &Kind, value: &Value, path: &Path<'_>) {
+        let (Some(entries), Kind::Map(kind)) = (value.as_object(), kind) else {
             return self.misread(value, path);
         };
-        for (key, endpoint) in entries {
-            let path = format!("{path}[{key}]");
+        for (key, endpoint) in entries.iter() {
+            let path = path.key(key);
             if key == "host" {
                 let reach = field.reach.with(Reach::NAMESPACES);
                 self.claim(&path, endpoint, reach, host_network());
@@ -151,44 +151,47 @@ impl Walk<'_> {
     }
 
     /// Host ports: of a container's `PortBindings`, of a service's `Ports`, or all that are exposed.
-    pub(super) fn publish<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
-        if let Some(entries) = value.entries() {
-            for (key, bindings) in entries {
-                let path = format!("{path}[{key}]");
-                match bindings.items() {
-                    Some(bindings) if !bindings.is_empty() => {
-                        for (at, binding) in bindings.iter().enumerate() {
-                            self.port(field, binding, &format!("{path}[{at}]"));
-                        }
+    pub(super) fn publish(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
+        match value {
+            Value::Object(entries) => {
+                for (key, bindings) in entries.iter() {
+                    let path = path.key(key);
+                    match bindings.items() {
+                        // Some engines choose a port for a list without one.
+                        [] => self.port(field, bindings, &path),
+                        _ => self.ports(field, bindings, &path),
                     }
-                    // Some engines choose a port for a list without one.
-                    _ => self.port(field, bindings, &path),
                 }
             }
-        } else if value.items().is_some() {
-            self.each(value, path, |walk, item, path| walk.port(field, item, path));
-        } else if !value.is_empty() {
-            self.port(field, value, path);
+            Value::List(_) => self.ports(field, value, path),
+            _ if value.is_empty() => {}
+            _ => self.port(field, value, path),
         }
     }
 
-    fn port<J: Json>(&mut self, field: &Field, binding: &J, path: &str) {
-        let ip = text_of(binding, "HostIp");
-        let number = get(binding, "PublishedPort").and_then(Json::int);
-        let port = match number {
-            Some(0) | None => text_of(binding, "HostPort"),
-            Some(number) => number.to_string(),
+    fn ports(&mut self, field: &Field, bindings: &Value, path: &Path<'_>) {
+        self.each(bindings, path, |walk, item, path| {
+            walk.port(field, item, path)
+        });
+    }
+
+    fn port(&mut self, field: &Field, binding: &Value, path: &Path<'_>) {
+        let ip = text_of(binding, "HostIp").to_owned();
+        let number = binding.at("PublishedPort");
+        let port = match number.as_number() {
+            Some(digits) if !digits.is_zero() => digits.as_str().to_owned(),
+            _ => text_of(binding, "HostPort").to_owned(),
         };
         self.claim(path, binding, field.reach, What::Publish { ip, port });
     }
 
     /// Devices that a driver chooses: `--gpus`, CDI.
-    pub(super) fn device_request<J: Json>(&mut self, field: &Field, item: &J, path: &str) {
-        let driver = text_of(item, "Driver");
-        let ids = get(item, "DeviceIDs").and_then(Json::items);
-        let ids = ids.unwrap_or_default().iter().filter_map(Json::text);
+    pub(super) fn device_request(&mut self, field: &Field, item: &Value, path: &Path<'_>) {
+        let driver = text_of(item, "Driver").to_owned();
+        let ids = item.at("DeviceIDs").items();
+        let ids = ids.iter().filter_map(Value::as_str);
         let mut devices: Vec<String> = ids.map(str::to_owned).collect();
-        match get(item, "Count").and_then(Json::int) {
+        match item.at("Count").as_i64() {
             Some(-1) => devices.push("all".to_owned()),
             Some(count) if count != 0 => devices.push(count.to_string()),
             _ => {}
@@ -199,30 +202,26 @@ impl Walk<'_> {
             field.reach,
             What::DeviceRequest { driver, devices },
         );
-        if let Some(options) = get(item, "Options").filter(|options| !options.is_empty()) {
-            self.claim(
-                &format!("{path}.Options"),
-                options,
-                field.reach,
-                What::Field,
-            );
+        let options = item.at("Options");
+        if !options.is_empty() {
+            self.claim(&path.key("Options"), options, field.reach, What::Field);
         }
     }
 
     /// What an inspect says is mounted.
-    pub(super) fn mount_points<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
+    pub(super) fn mount_points(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
         self.each(value, path, |walk, item, path| {
-            let read_only = get(item, "RW").is_some_and(Json::is_empty);
+            let read_only = item.at("RW").as_bool() == Some(false);
             let (kind, driver) = (text_of(item, "Type"), text_of(item, "Driver"));
             let all = Reach::HOST_FILES.with(field.reach);
-            let (what, reach) = match kind.as_str() {
+            let (what, reach) = match kind {
                 "tmpfs" | "image" => return,
-                "bind" => (read_only_bind(&text_of(item, "Source"), read_only), all),
+                "bind" => (read_only_bind(text_of(item, "Source"), read_only), all),
                 "volume" if driver == "local" => {
-                    let name = text_of(item, "Name");
+                    let name = text_of(item, "Name").to_owned();
                     (What::Volume { name, read_only }, all)
                 }
-                "volume" => (What::VolumeDriver(driver), all),
+                "volume" => (What::VolumeDriver(driver.to_owned()), all),
                 _ => (What::Field, Reach::ALL),
             };
             walk.claim(path, item, reach, what);

@@ -1,9 +1,9 @@
 //! Mounts: `Binds` as the engine takes them apart, `Mounts` by their types, and the options of a
 //! local volume, which are those of `mount(2)`.
 
-use super::json::{get, is_true, text_of};
-use super::{Json, Walk, What};
+use super::{Walk, What, is_true, text_of};
 use crate::api::fields::{Field, Kind, Object, Reach};
+use crate::body::json::{Path, Value};
 
 /// Options of a mount that let it reach nothing more than its device does.
 const PLAIN_OPTIONS: [&str; 12] = [
@@ -13,7 +13,7 @@ const PLAIN_OPTIONS: [&str; 12] = [
 
 impl Walk<'_> {
     /// `TARGET`, `SOURCE:TARGET` or `SOURCE:TARGET:OPTIONS`.
-    pub(super) fn bind<J: Json>(&mut self, field: &Field, value: &J, text: &str, path: &str) {
+    pub(super) fn bind(&mut self, field: &Field, value: &Value, text: &str, path: &Path<'_>) {
         let parts: Vec<&str> = text.splitn(4, ':').collect();
         let (source, options) = match *parts {
             // An anonymous volume.
@@ -36,7 +36,7 @@ impl Walk<'_> {
     }
 
     /// `Mounts`, each by its type.
-    pub(super) fn mounts<J: Json>(&mut self, kind: &Kind, value: &J, path: &str) {
+    pub(super) fn mounts(&mut self, kind: &Kind, value: &Value, path: &Path<'_>) {
         let Kind::List(Kind::Object(object)) = kind else {
             return self.misread(value, path);
         };
@@ -45,23 +45,23 @@ impl Walk<'_> {
         });
     }
 
-    fn mount<J: Json>(&mut self, object: &Object, item: &J, path: &str) {
-        if let Some(source) = get(item, "Source").filter(|source| source.text().is_none()) {
-            self.misread(source, &format!("{path}.Source"));
+    fn mount(&mut self, object: &Object, item: &Value, path: &Path<'_>) {
+        let source = item.at("Source");
+        if source.as_str().is_none() {
+            self.misread(source, &path.key("Source"));
         }
         let source = text_of(item, "Source");
-        let submounts = get(item, "BindOptions");
-        let submounts = submounts.is_some_and(|options| is_true(options, "ReadOnlyNonRecursive"));
+        let submounts = is_true(item, "BindOptions.ReadOnlyNonRecursive");
         let read_only = is_true(item, "ReadOnly");
         let kind = text_of(item, "Type");
-        let (what, reach) = match (kind.as_str(), source.is_empty()) {
+        let (what, reach) = match (kind, source.is_empty()) {
             ("tmpfs", true) | ("volume", true) => (None, Reach::NONE),
-            ("volume", false) => (Some(named(&source, read_only)), Reach::HOST_FILES),
+            ("volume", false) => (Some(named(source, read_only)), Reach::HOST_FILES),
             ("bind", _) => {
-                let what = read_only_bind(&source, read_only && !submounts);
+                let what = read_only_bind(source, read_only && !submounts);
                 (Some(what), Reach::HOST_FILES)
             }
-            ("image", false) => (Some(What::Image(source)), Reach::SUPPLY),
+            ("image", false) => (Some(What::Image(source.to_owned())), Reach::SUPPLY),
             _ => (Some(What::Field), Reach::HOST_FILES),
         };
         if let Some(what) = what {
@@ -71,17 +71,17 @@ impl Walk<'_> {
     }
 
     /// The options of a volume. Those of the local driver are `type`, `o` and `device` of a mount.
-    pub(super) fn volume_options<J: Json>(&mut self, field: &Field, value: &J, path: &str) {
-        let Some(entries) = value.entries() else {
+    pub(super) fn volume_options(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
+        let Some(entries) = value.as_object() else {
             return self.misread(value, path);
         };
-        let mut rest: Vec<(&str, &J)> = entries.collect();
+        let mut rest: Vec<(&str, &Value)> = entries.iter().collect();
         // Keys are exact here: to the engine `O` is another key, which it does not know.
         let of = |key: &str| {
             let mut found = rest.iter().filter(|(own, _)| *own == key);
             found
                 .next()
-                .and_then(|(_, value)| value.text())
+                .and_then(|(_, value)| value.as_str())
                 .unwrap_or_default()
         };
         if let Some(paths) = mounted(of("type"), of("o"), of("device")) {
@@ -98,7 +98,7 @@ impl Walk<'_> {
                 field.reach
             };
             let what = What::VolumeOption(key.to_owned());
-            self.claim(&format!("{path}[{key}]"), value, reach, what);
+            self.claim(&path.key(key), value, reach, what);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Each field with reach, and each value without, one a line: engine-notes 13 and 16.
 
-use serde_json::{Value, json};
-
 use super::*;
 use crate::api::fields::BODIES;
+use crate::body::Place;
+use crate::body::json::{Limits, Refusal, Untyped, read};
 
 fn body(route: &str) -> &'static Body {
     let found = BODIES.iter().find(|body| body.route.text == route);
@@ -11,8 +11,13 @@ fn body(route: &str) -> &'static Body {
 }
 
 fn claims(route: &str, text: &str) -> Vec<Claim> {
-    let value: Value = serde_json::from_str(text).expect(text);
-    asked(body(route), &value, &Engine::default())
+    try_claims(route, text).expect(text)
+}
+
+fn try_claims(route: &str, text: &str) -> Result<Vec<Claim>, Refusal> {
+    let body = body(route);
+    let tree = read(text.as_bytes(), Limits::default(), Place::of(body))?;
+    Ok(asked(body, &tree, &Engine::default()).expect(text))
 }
 
 /// What DENY_ROOT would refuse, as `path reach`.
@@ -20,9 +25,11 @@ fn reaching(claims: &[Claim]) -> Vec<String> {
     let reaching = claims
         .iter()
         .filter(|claim| !claim.reach.within(Reach::CONTROL).is_none());
-    reaching
+    let mut reaching: Vec<_> = reaching
         .map(|claim| format!("{} {}", claim.path, claim.reach))
-        .collect()
+        .collect();
+    reaching.sort();
+    reaching
 }
 
 /// A HostConfig as the body of a create.
@@ -38,7 +45,10 @@ macro_rules! reaches {
             for (text, expected) in [$(($text, $expected)),*] {
                 let text = if $route == "HostConfig" { host_config(text) } else { text.to_owned() };
                 let route = if $route == "HostConfig" { "POST /containers/create" } else { $route };
-                let found = reaching(&claims(route, &text)).join("; ");
+                let found = match try_claims(route, &text) {
+                    Ok(claims) => reaching(&claims).join("; "),
+                    Err(refusal) => refusal.to_string(),
+                };
                 if found != expected {
                     wrong.push(format!("{text}\n  {found}\n  instead of\n  {expected}"));
                 }
@@ -59,7 +69,7 @@ reaches! {
         r#""Binds":["../x:/h"]"# => "HostConfig.Binds[0] the host's files";
         r#""Binds":["/a:/b:ro:z"]"# => "HostConfig.Binds[0] the host's files";
         r#""Binds":["C:\\x:/h"]"# => "HostConfig.Binds[0] the host's files";
-        r#""Binds":[7]"# => "HostConfig.Binds[0] the host's files, the host's devices, the kernel, namespaces of others, networks of others, other containers, the host's resources, what runs later";
+        r#""Binds":[7]"# => "HostConfig.Binds[0] must be a string, not a number";
         r#""Mounts":[{"Type":"bind","Source":"/","Target":"/h"}]"# => "HostConfig.Mounts[0] the host's files";
         r#""Mounts":[{"Type":"bind","Source":"/a","Target":"/h","BindOptions":{"Propagation":"rshared"}}]"# => "HostConfig.Mounts[0] the host's files; HostConfig.Mounts[0].BindOptions.Propagation the host's files";
         r#""Mounts":[{"Type":"volume","Target":"/h","VolumeOptions":{"DriverConfig":{"Name":"local","Options":{"type":"none","o":"bind","device":"/"}}}}]"# => "HostConfig.Mounts[0].VolumeOptions.DriverConfig.Options the host's files, the host's devices, networks of others";
@@ -82,7 +92,7 @@ reaches! {
         r#""CapAdd":["CAP_NET_ADMIN","ALL","all"]"# => "HostConfig.CapAdd[0] the kernel; HostConfig.CapAdd[1] the kernel; HostConfig.CapAdd[2] the kernel";
         r#""CapAdd":["ſYS_ADMIN"]"# => "HostConfig.CapAdd[0] the kernel";
         r#""CapAdd":["CAP_CAP_CHOWN"]"# => "HostConfig.CapAdd[0] the kernel";
-        r#""CapAdd":"SYS_ADMIN""# => "HostConfig.CapAdd the kernel";
+        r#""CapAdd":"SYS_ADMIN""# => "HostConfig.CapAdd[0] the kernel";
         r#""Capabilities":["CAP_SYS_ADMIN"]"# => "HostConfig.Capabilities[0] the kernel";
         r#""PidMode":"host""# => "HostConfig.PidMode namespaces of others";
         r#""PidMode":"container:x""# => "HostConfig.PidMode namespaces of others, other containers";
@@ -110,11 +120,11 @@ reaches! {
         r#""ReadonlyPaths":[]"# => "HostConfig.ReadonlyPaths the kernel";
         r#""ReadonlyPaths":["/proc/bus","/proc/fs","/proc/irq","/proc/sys"]"# => "HostConfig.ReadonlyPaths the kernel";
         r#""Runtime":"io.containerd.runc.v2""# => "HostConfig.Runtime the kernel";
-        r#""Annotations":{"org.systemd.property.x":"y"}"# => "HostConfig.Annotations[org.systemd.property.x] the kernel";
-        r#""Sysctls":{"kernel.core_pattern":"|/x","net.ipv4.ip_forward":"1"}"# => "HostConfig.Sysctls[kernel.core_pattern] the kernel";
-        r#""Sysctls":{"vm.max_map_count":"1","net.ipv4./../x":"1","net/ipv4/x":"1"}"# => "HostConfig.Sysctls[net.ipv4./../x] the kernel; HostConfig.Sysctls[net/ipv4/x] the kernel; HostConfig.Sysctls[vm.max_map_count] the kernel";
-        r#""LogConfig":{"Type":"syslog","Config":{"syslog-address":"unix:///x"}}"# => "HostConfig.LogConfig.Config[syslog-address] the host's files, networks of others; HostConfig.LogConfig.Type the host's files, networks of others, what runs later";
-        r#""LogConfig":{"Config":{"gelf-address":"udp://x"}}"# => "HostConfig.LogConfig.Config[gelf-address] the host's files, networks of others";
+        r#""Annotations":{"org.systemd.property.x":"y"}"# => "HostConfig.Annotations[\"org.systemd.property.x\"] the kernel";
+        r#""Sysctls":{"kernel.core_pattern":"|/x","net.ipv4.ip_forward":"1"}"# => "HostConfig.Sysctls[\"kernel.core_pattern\"] the kernel";
+        r#""Sysctls":{"vm.max_map_count":"1","net.ipv4./../x":"1","net/ipv4/x":"1"}"# => "HostConfig.Sysctls[\"net.ipv4./../x\"] the kernel; HostConfig.Sysctls[\"net/ipv4/x\"] the kernel; HostConfig.Sysctls[\"vm.max_map_count\"] the kernel";
+        r#""LogConfig":{"Type":"syslog","Config":{"syslog-address":"unix:///x"}}"# => "HostConfig.LogConfig.Config[\"syslog-address\"] the host's files, networks of others; HostConfig.LogConfig.Type the host's files, networks of others, what runs later";
+        r#""LogConfig":{"Config":{"gelf-address":"udp://x"}}"# => "HostConfig.LogConfig.Config[\"gelf-address\"] the host's files, networks of others";
         r#""Links":["/db:db"]"# => "HostConfig.Links[0] other containers";
         r#""InitPath":"/x""# => "HostConfig.InitPath the host's files";
         r#""LxcConf":[{"Key":"a","Value":"b"}]"# => "HostConfig.LxcConf the host's files, the host's devices, the kernel, namespaces of others, networks of others";
@@ -127,12 +137,12 @@ reaches! {
         r#"{"privileged":true,"HostConfig":null}"# => "Privileged the host's devices, the kernel";
         r#"{"Binds":["/:/h"],"HostConfig":{}}"# => "Binds[0] the host's files";
         r#"{"PidMode":"host"}"# => "PidMode namespaces of others";
-        r#"{"HostConfig":"x"}"# => "HostConfig the host's files, the host's devices, the kernel, namespaces of others, networks of others, other containers, the host's resources, what runs later";
-        r#"{"NetworkingConfig":{"EndpointsConfig":{"host":{}}}}"# => "NetworkingConfig.EndpointsConfig[host] namespaces of others, networks of others";
-        r#"{"NetworkingConfig":{"EndpointsConfig":{"backend":null}}}"# => "NetworkingConfig.EndpointsConfig[backend] networks of others";
-        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"NetworkID":"abc"}}}}"# => "NetworkingConfig.EndpointsConfig[bridge].NetworkID networks of others";
-        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"x"}}}}}"# => "NetworkingConfig.EndpointsConfig[bridge].DriverOpts[com.docker.network.endpoint.sysctls] the kernel, networks of others";
-        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"172.17.0.2"},"MacAddress":"02:42:ac:11:00:02","Links":["db"]}}}}"# => "NetworkingConfig.EndpointsConfig[bridge].IPAMConfig.IPv4Address networks of others; NetworkingConfig.EndpointsConfig[bridge].Links[0] other containers; NetworkingConfig.EndpointsConfig[bridge].MacAddress networks of others";
+        r#"{"HostConfig":"x"}"# => "HostConfig must be an object, not a string";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"host":{}}}}"# => "NetworkingConfig.EndpointsConfig.host namespaces of others, networks of others";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"backend":null}}}"# => "NetworkingConfig.EndpointsConfig.backend networks of others";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"NetworkID":"abc"}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.NetworkID networks of others";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"x"}}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.DriverOpts[\"com.docker.network.endpoint.sysctls\"] the kernel, networks of others";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"172.17.0.2"},"MacAddress":"02:42:ac:11:00:02","Links":["db"]}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.IPAMConfig.IPv4Address networks of others; NetworkingConfig.EndpointsConfig.bridge.Links[0] other containers; NetworkingConfig.EndpointsConfig.bridge.MacAddress networks of others";
         r#"{"MacAddress":"02:42:ac:11:00:02"}"# => "MacAddress networks of others";
         r#"{"Config":{"Privileged":true},"Unknown":1}"# => "";
 
@@ -167,8 +177,8 @@ reaches! {
         r#"{"DriverOpts":{"size":"1g"}}"# => "";
         r#"{"Driver":"sshfs"}"# => "Driver the host's files";
         r#"{"DriverOpts":{"type":"none","o":"bind","device":"/etc"}}"# => "DriverOpts the host's files, the host's devices, networks of others";
-        r#"{"DriverOpts":{"type":"ext4","device":"/dev/sda1"}}"# => "DriverOpts[device] the host's files, the host's devices, networks of others; DriverOpts[type] the host's files, the host's devices, networks of others";
-        r#"{"DriverOpts":{"type":"nfs","o":"addr=10.0.0.1","device":":/x"}}"# => "DriverOpts[device] the host's files, the host's devices, networks of others; DriverOpts[o] the host's files, the host's devices, networks of others; DriverOpts[type] the host's files, the host's devices, networks of others";
+        r#"{"DriverOpts":{"type":"ext4","device":"/dev/sda1"}}"# => "DriverOpts.device the host's files, the host's devices, networks of others; DriverOpts.type the host's files, the host's devices, networks of others";
+        r#"{"DriverOpts":{"type":"nfs","o":"addr=10.0.0.1","device":":/x"}}"# => "DriverOpts.device the host's files, the host's devices, networks of others; DriverOpts.o the host's files, the host's devices, networks of others; DriverOpts.type the host's files, the host's devices, networks of others";
         r#"{"DriverOpts":{"type":"overlay","o":"lowerdir=/etc:/a,upperdir=/b,workdir=/c","device":"overlay"}}"# => "DriverOpts the host's files, the host's devices, networks of others; DriverOpts the host's files, the host's devices, networks of others; DriverOpts the host's files, the host's devices, networks of others; DriverOpts the host's files, the host's devices, networks of others";
         r#"{"ClusterVolumeSpec":{"Group":"x"}}"# => "ClusterVolumeSpec the host's files, the host's devices";
         r#"{"Unknown":"x"}"# => "Unknown the host's files, the host's devices, the kernel, namespaces of others, networks of others, other containers, the host's resources, what runs later";
@@ -176,18 +186,18 @@ reaches! {
     a_network_reaches_the_host on "POST /networks/create":
         r#"{"Name":"n","Driver":"bridge","CheckDuplicate":true,"Internal":true,"Attachable":true,"EnableIPv6":true,"Labels":{"a":"b"},"Options":{"com.docker.network.driver.mtu":"1400"},"IPAM":{"Driver":"default","Config":[{"Subnet":"172.28.0.0/16","Gateway":"172.28.0.1","IPRange":"172.28.5.0/24"},{"Subnet":"fd00:1::/64"}]},"_extra":1}"# => "";
         r#"{"Name":"n","Driver":"overlay","Scope":"swarm","Options":{"encrypted":""}}"# => "";
-        r#"{"Driver":"macvlan","Options":{"parent":"eth0"}}"# => "Driver the host's devices, networks of others; Options[parent] the host's devices, networks of others";
-        r#"{"Options":{"com.docker.network.bridge.name":"docker0"}}"# => "Options[com.docker.network.bridge.name] the host's devices, networks of others";
-        r#"{"Options":{"com.docker.network.bridge.gateway_mode_ipv4":"routed","com.docker.network.bridge.trusted_host_interfaces":"eth0"}}"# => "Options[com.docker.network.bridge.gateway_mode_ipv4] the host's devices, networks of others; Options[com.docker.network.bridge.trusted_host_interfaces] the host's devices, networks of others";
+        r#"{"Driver":"macvlan","Options":{"parent":"eth0"}}"# => "Driver the host's devices, networks of others; Options.parent the host's devices, networks of others";
+        r#"{"Options":{"com.docker.network.bridge.name":"docker0"}}"# => "Options[\"com.docker.network.bridge.name\"] the host's devices, networks of others";
+        r#"{"Options":{"com.docker.network.bridge.gateway_mode_ipv4":"routed","com.docker.network.bridge.trusted_host_interfaces":"eth0"}}"# => "Options[\"com.docker.network.bridge.gateway_mode_ipv4\"] the host's devices, networks of others; Options[\"com.docker.network.bridge.trusted_host_interfaces\"] the host's devices, networks of others";
         r#"{"ConfigFrom":{"Network":"x"}}"# => "ConfigFrom.Network the host's devices, networks of others";
-        r#"{"IPAM":{"Driver":"dhcp","Options":{"a":"b"}}}"# => "IPAM.Driver networks of others, what runs later; IPAM.Options[a] networks of others";
+        r#"{"IPAM":{"Driver":"dhcp","Options":{"a":"b"}}}"# => "IPAM.Driver networks of others, what runs later; IPAM.Options.a networks of others";
         r#"{"IPAM":{"Config":[{"Subnet":"8.8.8.0/24"},{"Subnet":"10.0.0.0/4"},{"Subnet":"x"},{"Gateway":"169.254.169.254"}]}}"# => "IPAM.Config[0].Subnet networks of others; IPAM.Config[1].Subnet networks of others; IPAM.Config[2].Subnet networks of others; IPAM.Config[3].Gateway networks of others";
         r#"{"Ingress":true}"# => "Ingress networks of others";
-        r#"{"ConfigOnly":true,"Options":{"parent":"eth0"}}"# => "Options[parent] the host's devices, networks of others";
+        r#"{"ConfigOnly":true,"Options":{"parent":"eth0"}}"# => "Options.parent the host's devices, networks of others";
 
     a_connection_reaches_others on "POST /networks/{id}/connect":
         r#"{"Container":"web"}"# => "Container other containers";
-        r#"{"Container":"web","EndpointConfig":{"DriverOpts":{"a":"b"},"Aliases":["x"],"GwPriority":1}}"# => "Container other containers; EndpointConfig.DriverOpts[a] the kernel, networks of others";
+        r#"{"Container":"web","EndpointConfig":{"DriverOpts":{"a":"b"},"Aliases":["x"],"GwPriority":1}}"# => "Container other containers; EndpointConfig.DriverOpts.a the kernel, networks of others";
 
     a_disconnection_reaches_nothing on "POST /networks/{id}/disconnect":
         r#"{"Container":"web","Force":true}"# => "";
@@ -198,13 +208,13 @@ reaches! {
         r#"{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"volume","Target":"/h","VolumeOptions":{"DriverConfig":{"Options":{"type":"none","o":"bind","device":"/"}}}}]}}}"# => "TaskTemplate.ContainerSpec.Mounts[0].VolumeOptions.DriverConfig.Options the host's files, the host's devices, networks of others";
         r#"{"TaskTemplate":{"ContainerSpec":{"Privileges":{"SELinuxContext":{"Disable":true},"Seccomp":{"Mode":"unconfined"},"AppArmor":{"Mode":"disabled"},"CredentialSpec":{"File":"x"}}}}}"# => "TaskTemplate.ContainerSpec.Privileges.AppArmor.Mode the kernel; TaskTemplate.ContainerSpec.Privileges.CredentialSpec the host's files; TaskTemplate.ContainerSpec.Privileges.SELinuxContext the kernel; TaskTemplate.ContainerSpec.Privileges.Seccomp.Mode the kernel";
         r#"{"TaskTemplate":{"ContainerSpec":{"Privileges":{"Seccomp":{"Mode":"custom","Profile":"e30="}}}}}"# => "TaskTemplate.ContainerSpec.Privileges.Seccomp.Mode the kernel; TaskTemplate.ContainerSpec.Privileges.Seccomp.Profile the kernel";
-        r#"{"TaskTemplate":{"ContainerSpec":{"CapabilityAdd":["CAP_SYS_ADMIN"],"Sysctls":{"kernel.x":"1"}}}}"# => "TaskTemplate.ContainerSpec.CapabilityAdd[0] the kernel; TaskTemplate.ContainerSpec.Sysctls[kernel.x] the kernel";
+        r#"{"TaskTemplate":{"ContainerSpec":{"CapabilityAdd":["CAP_SYS_ADMIN"],"Sysctls":{"kernel.x":"1"}}}}"# => "TaskTemplate.ContainerSpec.CapabilityAdd[0] the kernel; TaskTemplate.ContainerSpec.Sysctls[\"kernel.x\"] the kernel";
         r#"{"TaskTemplate":{"ContainerSpec":{"Secrets":[{"SecretID":"a","SecretName":"b"}],"Configs":[{"ConfigName":"c"}]}}}"# => "TaskTemplate.ContainerSpec.Configs[0] other containers; TaskTemplate.ContainerSpec.Secrets[0] other containers";
         r#"{"TaskTemplate":{"Networks":[{"Target":"host"}]}}"# => "TaskTemplate.Networks[0].Target namespaces of others, networks of others";
         r#"{"Networks":[{"Target":"host"}]}"# => "Networks[0].Target namespaces of others, networks of others";
         r#"{"TaskTemplate":{"Runtime":"plugin","PluginSpec":{"remote":"x","privileges":[{"name":"mount"}]}}}"# => "TaskTemplate.PluginSpec the host's files, the host's devices, the kernel, what runs later; TaskTemplate.Runtime the host's files, the host's devices, the kernel, what runs later";
         r#"{"TaskTemplate":{"NetworkAttachmentSpec":{"ContainerID":"x"}}}"# => "TaskTemplate.NetworkAttachmentSpec.ContainerID other containers";
-        r#"{"TaskTemplate":{"LogDriver":{"Name":"gelf","Options":{"gelf-address":"udp://x"}}}}"# => "TaskTemplate.LogDriver.Name the host's files, networks of others, what runs later; TaskTemplate.LogDriver.Options[gelf-address] the host's files, networks of others";
+        r#"{"TaskTemplate":{"LogDriver":{"Name":"gelf","Options":{"gelf-address":"udp://x"}}}}"# => "TaskTemplate.LogDriver.Name the host's files, networks of others, what runs later; TaskTemplate.LogDriver.Options[\"gelf-address\"] the host's files, networks of others";
         r#"{"TaskTemplate":{"Resources":{"Reservations":{"GenericResources":[{"NamedResourceSpec":{"Kind":"GPU","Value":"x"}}]}}}}"# => "TaskTemplate.Resources.Reservations.GenericResources[0] the host's devices";
         r#"{"TaskTemplate":{"ContainerSpec":{"Privileged":true}}}"# => "TaskTemplate.ContainerSpec.Privileged the host's files, the host's devices, the kernel, namespaces of others, networks of others, other containers, the host's resources, what runs later";
 
@@ -468,15 +478,13 @@ fn the_engines_own_values_give_nothing() {
         log_driver: "journald",
         host_cgroups: true,
     };
-    let value = json!({"HostConfig": {
-        "Runtime": "nvidia", "LogConfig": {"Type": "journald"}, "CgroupnsMode": "host"
-    }});
+    let text =
+        host_config(r#""Runtime":"nvidia","LogConfig":{"Type":"journald"},"CgroupnsMode":"host""#);
     let create = body("POST /containers/create");
-    assert_eq!(reaching(&asked(create, &value, &engine)), [""; 0]);
-    assert_eq!(
-        reaching(&asked(create, &value, &Engine::default())).len(),
-        3
-    );
+    let tree = read(text.as_bytes(), Limits::default(), Place::of(create)).expect("a tree");
+    let reached = |engine| reaching(&asked(create, &tree, engine).expect("few claims"));
+    assert_eq!(reached(&engine), [""; 0]);
+    assert_eq!(reached(&Engine::default()).len(), 3);
 }
 
 #[test]
@@ -557,19 +565,56 @@ fn containers_are_judged_as_their_creates_were() {
 fn held_of(name: &str) -> Vec<Claim> {
     let path = format!("{}/tests/inspects/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect(&path);
-    let inspect: Value = serde_json::from_str(&text).expect(&path);
-    held(&inspect, &Engine::default()).expect("an inspect")
+    let inspect = read(text.as_bytes(), Limits::default(), Place::of_inspect());
+    held(&inspect.expect(&path), &Engine::default()).expect("an inspect")
 }
 
 #[test]
 fn what_is_no_inspect_is_not_judged() {
-    for value in [
-        json!({}),
-        json!({"HostConfig": {}}),
-        json!({"HostConfig": null, "Mounts": []}),
-        json!({"HostConfig": {}, "Mounts": {}}),
-        json!([]),
+    for text in [
+        "{}",
+        r#"{"HostConfig":{}}"#,
+        r#"{"HostConfig":null,"Mounts":[]}"#,
+        r#"{"HostConfig":{},"Mounts":{}}"#,
+        "[]",
     ] {
-        assert!(held(&value, &Engine::default()).is_none(), "{value}");
+        let tree = read(text.as_bytes(), Limits::default(), Untyped).expect(text);
+        assert!(held(&tree, &Engine::default()).is_none(), "{text}");
     }
+}
+
+/// As no reader with the table's shape leaves it: in another spelling, of another kind.
+#[test]
+fn a_tree_of_another_shape_has_all_reach() {
+    let create = body("POST /containers/create");
+    for text in [
+        r#"{"hostconfig":{}}"#,
+        r#"{"HostConfig":{"binds":[]}}"#,
+        r#"{"HostConfig":{"Binds":"/:/h"}}"#,
+        r#"{"HostConfig":{"Binds":[7]}}"#,
+        r#"{"HostConfig":{"Mounts":[{"type":"tmpfs"}]}}"#,
+        r#"{"HostConfig":{"Sysctls":[]}}"#,
+        r#"{"HostConfig":[]}"#,
+    ] {
+        let tree = read(text.as_bytes(), Limits::default(), Untyped).expect(text);
+        let claims = asked(create, &tree, &Engine::default()).expect(text);
+        let all = claims.iter().any(|claim| claim.reach == Reach::ALL);
+        assert!(all, "{text}: {claims:?}");
+    }
+}
+
+/// A body of 4 MiB that asks for as much as it can.
+#[test]
+fn claims_are_bounded() {
+    let create = body("POST /volumes/create");
+    let layers = |count: usize| {
+        let options = format!("lowerdir=/{}", ":/".repeat(count - 1));
+        let text = format!(r#"{{"DriverOpts":{{"type":"overlay","o":"{options}"}}}}"#);
+        let tree = read(text.as_bytes(), Limits::default(), Place::of(create)).expect("a tree");
+        asked(create, &tree, &Engine::default())
+    };
+    let most = layers(CLAIMS).expect("as many as may be");
+    assert!(most.len() == CLAIMS && most.iter().all(|claim| claim.value.len() < 210));
+    assert_eq!(layers(CLAIMS + 1), Err(TooMany));
+    assert_eq!(layers(1_000_000), Err(TooMany));
 }
