@@ -108,7 +108,7 @@ fn quote(text: &str, out: &mut impl Write) -> fmt::Result {
 /// How long the beginning of a text is that stands for itself, and what follows it; nothing if that
 /// is all of it. A long text has more than one, so that showing its beginning takes no time.
 fn run(text: &str) -> Option<(usize, Option<u8>)> {
-    const MOST: usize = 4096;
+    const MOST: usize = 256;
     let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     match text.bytes().take(MOST).position(special) {
         Some(at) => Some((at, Some(text.as_bytes()[at]))),

@@ -171,7 +171,7 @@ impl Walk<'_> {
 
     fn ports(&mut self, field: &Field, bindings: &Value, path: &Path<'_>) {
         self.each(bindings, path, |walk, item, path| {
-            walk.port(field, item, path)
+            walk.port(field, item, path);
         });
     }
 

@@ -106,6 +106,10 @@ impl Walk<'_> {
 /// The paths of the host that a local volume mounts, and whether each is only read, if it mounts
 /// nothing else: a bind, or an overlay of such. The kernel gets them as they stand.
 fn mounted(kind: &str, options: &str, device: &str) -> Option<Vec<(String, bool)>> {
+    // The kernel reads one page, and forgets what is behind it.
+    if options.len() >= 4096 {
+        return None;
+    }
     let tokens: Vec<&str> = options
         .split(',')
         .filter(|token| !token.is_empty())
