@@ -5,8 +5,9 @@
 //!
 //! | module | what it contains |
 //! |---|---|
-//! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
+//! | [`api`] | facts about the Docker API: sections, actions, routes, fields, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
+//! | [`body`] | what the engine would read in a body, and what that reaches outside its container; pure |
 //! | [`config`] | environment to typed settings and rules; decides nothing |
 //! | [`clients`] | who a client is, and which rule is for it; pure |
 //! | [`learn`] | what clients asked for, and the smallest grants for it |
@@ -14,12 +15,13 @@
 //! | [`observe`] | what is logged, and how the log never blocks |
 //! | [`cli`] | the commands, one file each |
 //!
-//! Layer rule: `api ← policy ← proxy`; `config` sees `api`, `policy` and `clients`; only
-//! `cli` sees `proxy`.
+//! Layer rule: `api ← policy ← body ← proxy`; `config` sees `api`, `policy` and `clients`, `learn`
+//! `api`, `policy` and `config`; only `cli` sees `proxy`.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod api;
+pub mod body;
 pub mod cli;
 pub mod clients;
 pub mod config;

@@ -10,28 +10,32 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 8] = [
+const MAY_SEE: [(&str, &[&str]); 9] = [
     ("api", &[]),
     ("policy", &["api"]),
+    ("body", &["api", "policy"]),
     ("clients", &[]),
     ("config", &["api", "policy", "clients"]),
     ("observe", &["policy"]),
     ("learn", &["api", "policy", "config"]),
     (
         "proxy",
-        &["api", "policy", "clients", "config", "observe", "learn"],
+        &[
+            "api", "policy", "body", "clients", "config", "observe", "learn",
+        ],
     ),
     (
         "cli",
         &[
-            "api", "policy", "clients", "config", "observe", "learn", "proxy",
+            "api", "policy", "body", "clients", "config", "observe", "learn", "proxy",
         ],
     ),
 ];
 
 /// What the pure layers may name of other crates.
-const PURE: [(&str, &[&str]); 5] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("api", &["http", "memchr"]),
+    ("body", &["memchr", "serde", "serde_json"]),
     ("learn", &[]),
     (
         "policy",
