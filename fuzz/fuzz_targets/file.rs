@@ -4,7 +4,8 @@
 
 #![no_main]
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use dockgate::clients::Who;
 use dockgate::config::file::{Document, Place, Source, read};

@@ -4,12 +4,10 @@
 //! that depends on a name which cannot be looked up is neither matched nor passed over, since a later
 //! rule may be wider.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    str::FromStr,
-};
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
 
 mod list;
 

@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{
-    DEFAULT, Document, NONE, Place, PolicySpec, Refused, Source, VariableSpec, Written,
-    tree::{self, Entry, Node, Value},
-};
-use crate::{
-    config::{Diagnostic, near::near},
-    policy::printable,
-};
+use super::tree::{self, Entry, Node, Value};
+use super::{DEFAULT, Document, NONE, Place, PolicySpec, Refused, Source, VariableSpec, Written};
+use crate::config::Diagnostic;
+use crate::config::near::near;
+use crate::policy::printable;
 
 mod entries;
 

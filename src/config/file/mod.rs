@@ -12,7 +12,8 @@ mod document;
 mod origin;
 mod tree;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+use std::sync::Arc;
 
 pub use document::read;
 pub use origin::{Loaded, Origin, Source};

@@ -1,15 +1,15 @@
 //! Where the documents come from, and their bytes.
 
-use std::{
-    ffi::{OsStr, OsString},
-    fs::{self, File},
-    io::{self, Read},
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Document, Refused, read, tree::MAX_BYTES};
+use super::read;
+use super::tree::MAX_BYTES;
+use super::{Document, Refused};
 use crate::config::{Diagnostic, shown_path};
 
 /// The variables, of which one can be set.

@@ -4,10 +4,9 @@
 //! document, no key twice, nothing invisible. Aliases are expanded within the same bounds as what is
 //! written out. Scalars keep their text: `1`, `"1"` and `0x1` are different texts and nothing else.
 
-use std::{
-    collections::{HashMap, hash_map::Entry as Slot},
-    rc::Rc,
-};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 

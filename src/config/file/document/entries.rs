@@ -1,14 +1,11 @@
 //! The entries of `endpoints` and `clients`.
 
-use super::{
-    super::tree::{Entry, Node, Value},
-    Keys, Part, path,
-};
-use crate::{
-    clients::{AllowFrom, OVERFLOW_ID, Who},
-    config::file::{ClientSpec, EndpointSpec, NONE, Written},
-    policy::printable,
-};
+use super::super::tree::{Entry, Node, Value};
+use super::path;
+use super::{Keys, Part};
+use crate::clients::{AllowFrom, OVERFLOW_ID, Who};
+use crate::config::file::{ClientSpec, EndpointSpec, NONE, Written};
+use crate::policy::printable;
 
 const ENDPOINT: Keys = Keys {
     known: &["listen", "mode", "policy"],
