@@ -1,4 +1,4 @@
-//! What is checked of every file: that it is TOML of its form, and that its parts say something.
+//! Checks of every file: that it is TOML of the right form, and that no part is empty.
 //! Mistakes are collected, so that one run shows all of them.
 
 use toml::Spanned;

@@ -6,7 +6,8 @@ use super::check::Check;
 use super::routes::is_literal;
 use super::table::File;
 
-/// A key, a `=` and a value of one byte are longer than `api::sections::UNREAD` from here on.
+/// From this length on, a key with `=` and one byte of value is longer than
+/// `api::sections::UNREAD`.
 const SHORTEST_KEY: usize = 6;
 
 impl Check<'_> {

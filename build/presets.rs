@@ -1,4 +1,4 @@
-//! `presets/*.toml`: their form, and that they grant what there is.
+//! `presets/*.toml`: their form, and that what they grant exists.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::check::{Check, parse};
 use super::table::{Action, FILE, File, Section};
 
-/// Where presets stand, one in each file of its name.
+/// The folder of presets, one file each.
 pub(super) const PRESETS: &str = "presets";
 
 #[derive(Deserialize)]
@@ -29,8 +29,8 @@ struct PresetOption {
     grants: Spanned<Vec<Spanned<String>>>,
 }
 
-/// The presets as Rust source, or every mistake as `presets/NAME.toml:LINE: what is wrong`. They are
-/// made of the actions of `sections`, and of its sections that have no action.
+/// The presets as Rust source, or every mistake as `presets/NAME.toml:LINE: what is wrong`. They
+/// are made of the actions of `sections`, and of its sections that have no action.
 pub(crate) fn presets(
     sections: &str,
     files: &BTreeMap<String, String>,
@@ -62,7 +62,7 @@ pub(crate) fn presets(
 }
 
 impl Check<'_> {
-    /// A preset's name is its file's, and what it is about stands in the comment that it begins with.
+    /// A preset's name is its file's, and the comment at its start describes it.
     fn preset(&mut self, name: &str, preset: &Preset, sections: &File) -> String {
         let whole = Spanned::new(0..0, ());
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

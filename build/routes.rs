@@ -1,4 +1,4 @@
-//! Routes: `METHOD /path`, as the source of the `Route`s that they are at run time.
+//! Routes: `METHOD /path`, as the source of their run-time `Route`s.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl Check<'_> {
     }
 }
 
-/// What is wrong with a route.
+/// Why a route is invalid.
 enum BadRoute<'a> {
     Form(&'a str),
     Method(&'a str),

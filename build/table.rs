@@ -90,7 +90,7 @@ pub(crate) fn table(text: &str) -> Result<String, Vec<String>> {
 }
 
 impl Check<'_> {
-    /// Variables are unique, well-formed upper-case names, and what refers to one names a real one.
+    /// Variables are unique, well-formed upper-case names, and references to them exist.
     fn names(&mut self, file: &File) {
         let mut seen = BTreeMap::from([("POST".to_owned(), 0)]);
         let sections = file.section.iter().map(|section| (&section.name, ""));
@@ -185,7 +185,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether a path is another one or lies below it, in whole segments.
+/// Whether a path equals another one or is below it, in whole segments.
 pub(super) fn below(path: &str, other: &str) -> bool {
     path.strip_prefix(other)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,17 +1,17 @@
 //! dockgate stands between programs and the Docker Engine's Unix socket and forwards only the
 //! requests that its environment variables allow.
 //!
-//! The map of the house, in the order in which a request meets it:
+//! The modules, from the bottom up:
 //!
-//! | module | what it knows |
+//! | module | what it contains |
 //! |---|---|
 //! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
-//! | [`config`] | environment to typed settings and rules; decides nothing |
-//! | [`learn`] | what clients asked for, and the smallest grants for it |
-//! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
+//! | [`config`] | the environment as typed settings and rules; decides nothing |
+//! | [`learn`] | what clients requested, and the smallest grants for it |
+//! | [`proxy`] | listeners, connections, forwarding, tunnels; the only user of hyper |
 //! | [`observe`] | what is logged, and how the log never blocks |
-//! | [`cli`] | the commands, a file each |
+//! | [`cli`] | the commands, one file each |
 //!
 //! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`, `learn` these three; only
 //! `cli` sees `proxy`.

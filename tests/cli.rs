@@ -271,7 +271,7 @@ fn a_bad_configuration_exits_78_with_every_mistake() {
         assert_eq!(
             told,
             [
-                "dockgate: error: LISTEN=x contains x, which is not an address; use tcp://ADDRESS:PORT \
+                "dockgate: error: LISTEN=x contains x, which is not a listen address; use tcp://IP:PORT \
                  (tcp://127.0.0.1:2375, tcp://[::1]:2375) or unix:///PATH, separated by commas",
                 "dockgate: error: LOG_LEVEL=loud is not a log level; use debug, info, notice, warning, \
                  err, crit, alert or emerg",
@@ -325,7 +325,7 @@ fn check_shows_the_effective_policy() {
         "CONTAINERS does not allow * /containers/{id}/attach/ws without POST=1",
         "3 of 188 action variables are set",
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, HEAD \
-         /containers/{id}/archive); to deny that: DENY_ARCHIVE=1",
+         /containers/{id}/archive); to prevent this, set DENY_ARCHIVE=1",
         "listens on tcp://[::]:2375",
         "forwards to the engine at /var/run/docker.sock",
         "warning: POST=yes is read as 0; use POST=1",
@@ -813,11 +813,11 @@ fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
             "INFO",
         ),
         (
-            "GET /info - in=0 out=0 1ms allowed by INFO (cut before its end)",
+            "GET /info - in=0 out=0 1ms allowed by INFO (ended early)",
             "INFO",
         ),
         (
-            "GET /info - in=0 out=0 1ms unsent: allowed by INFO (cut before its end)",
+            "GET /info - in=0 out=0 1ms unsent: allowed by INFO (ended early)",
             "INFO",
         ),
         (
@@ -862,10 +862,7 @@ fn learn_takes_what_a_grant_could_have_changed_and_nothing_else() {
             "BREW /info 403 in=0 out=1 1ms denied: BREW /info is not allowed: no",
             "",
         ),
-        (
-            "GET /info - in=0 out=0 1ms undecided (cut before its end)",
-            "",
-        ),
+        ("GET /info - in=0 out=0 1ms undecided (ended early)", ""),
         (
             "- - 408 denied: the request headers were not received within 10 seconds",
             "",

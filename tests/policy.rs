@@ -590,7 +590,7 @@ told! {
     no_pattern_takes_these_bytes: [("SP_ALLOW_GET", "/version")], "GET" "/libpod/caf%C3%A9" =>
         "no SP_ALLOW_GET pattern matches a path with non-ASCII bytes";
     unknown_method: [("CONTAINERS", "1"), ("POST", "1")], "PROPFIND" "/containers/json" =>
-        "the Docker API has no such method; it uses GET, HEAD, POST, PUT, DELETE, PATCH and OPTIONS";
+        "unknown method; use GET, HEAD, POST, PUT, DELETE, PATCH or OPTIONS";
 }
 
 #[test]

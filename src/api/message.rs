@@ -1,5 +1,5 @@
-//! What a request's head says of its body and its connection that changes what the engine
-//! understands of it, besides the target. It is read once: what was decided on is what is sent.
+//! The parts of a request's head, besides the target, that change what the engine understands: the
+//! framing, the content type and the protocol. Read once: what was decided on is what is sent.
 
 use http::HeaderValue;
 
@@ -8,9 +8,9 @@ use super::Target;
 /// How a request's body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// No body, and no word about one.
+    /// No body, and no header that announces one.
     Empty,
-    /// A body of so many bytes.
+    /// A body of that many bytes.
     Sized(u64),
     /// A chunked body.
     Chunked,
@@ -50,7 +50,7 @@ impl Message {
         self.with_content_types(vec![form])
     }
 
-    /// The same with a wish to switch to `protocol`.
+    /// The same, asking to switch to `protocol`.
     #[must_use]
     pub fn with_upgrade(self, protocol: HeaderValue) -> Message {
         Message {
@@ -59,7 +59,7 @@ impl Message {
         }
     }
 
-    /// The same for `target`: a wish that the engine does not serve there is dropped.
+    /// The same for `target`: an upgrade that the engine does not offer there is dropped.
     #[must_use]
     pub fn at(mut self, target: &Target) -> Message {
         self.upgrade = self.upgrade.filter(|asked| {
@@ -94,7 +94,7 @@ impl Message {
     }
 
     /// Whether the engine may read the body as a form, which overrides the query. Any Content-Type
-    /// that looks like one counts: those that do and are none are no client's.
+    /// that looks like one counts: no real client sends a lookalike.
     pub fn is_form(&self) -> bool {
         self.content_types.iter().any(|value| {
             let value = value.as_bytes().to_ascii_lowercase();

@@ -40,7 +40,7 @@ impl Method {
             .find(|method| method.as_str() == name)
     }
 
-    /// The name, as it stands in a request line.
+    /// The name, as in a request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -53,7 +53,7 @@ impl Method {
         }
     }
 
-    /// The place in [`Method::ALL`], for tables with one column a method.
+    /// The index in [`Method::ALL`], for tables with one column per method.
     pub fn index(self) -> usize {
         self as usize
     }
@@ -72,12 +72,12 @@ pub struct Methods(u8);
 impl Methods {
     /// Every method.
     pub const ALL: Methods = Methods(0x7f);
-    /// GET and HEAD: what a granted section allows without POST.
+    /// GET and HEAD, which a granted section allows without POST.
     pub const READS: Methods = Methods(0x03);
-    /// Every other one: what needs POST.
+    /// All others, which need POST.
     pub const WRITES: Methods = Methods(0x7c);
 
-    /// The set of one method, or of all for `None`, which is how a route writes `*`.
+    /// The set of one method, or of all for `None`: a route's `*`.
     pub fn of(method: Option<Method>) -> Methods {
         method.map_or(Methods::ALL, |method| Methods(1 << method.index()))
     }

@@ -1,6 +1,6 @@
 //! Facts about the Docker API, and nothing about policy: the sections and actions of
-//! `sections.toml`, the methods that the engine knows, what its router makes of a target, what a
-//! message says besides, and what engines read in a query.
+//! `sections.toml`, the engine's methods, how its router reads a target, what else of a message
+//! matters to it, and how engines read a query.
 
 pub mod message;
 mod method;

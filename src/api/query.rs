@@ -1,8 +1,8 @@
-//! A query, as any engine may read it.
+//! A query, as every engine might read it.
 //!
-//! Docker takes the first value of a key and knows one spelling of it. Podman takes the last one,
-//! and any spelling of its case, by Go's `strings.EqualFold`. Old engines split at semicolons too;
-//! newer ones refuse or drop what has one. An empty value is as good as none to all of them.
+//! Docker takes the first value of a key, in exact case. Podman takes the last one, in any case, by
+//! Go's `strings.EqualFold`. Old engines split at semicolons too; newer ones refuse or drop pairs
+//! that contain one. All of them treat an empty value like none.
 
 /// Whether an engine may find a value of this key in a query.
 pub fn has_value(query: &str, key: &str) -> bool {
@@ -12,8 +12,8 @@ pub fn has_value(query: &str, key: &str) -> bool {
     })
 }
 
-/// Whether a name is the key once its escapes are decoded and its case is folded. One with a broken
-/// escape is no key to any engine.
+/// Whether a name is the key once its escapes are decoded and its case is folded. No engine accepts
+/// a key with a malformed escape.
 fn spells(name: &str, key: &str) -> bool {
     let mut name = Decoded(name.as_bytes());
     let mut letters = key.bytes().map(|byte| byte.to_ascii_lowercase());
@@ -22,7 +22,7 @@ fn spells(name: &str, key: &str) -> bool {
             return false;
         };
         let rest: &[u8] = match (letter, byte) {
-            // Folding has two letters outside ASCII: the long s, and the sign of the kelvin.
+            // Two letters outside ASCII fold to ASCII: the long s and the Kelvin sign.
             (b's', 0xc5) => &[0xbf],
             (b'k', 0xe2) => &[0x84, 0xaa],
             _ => return byte.to_ascii_lowercase() == letter,
@@ -31,7 +31,7 @@ fn spells(name: &str, key: &str) -> bool {
     }) && name.0.is_empty()
 }
 
-/// The bytes behind escapes, up to the first that is broken: from there on, what was sent is left.
+/// The decoded bytes, up to the first malformed escape; the rest stays as sent.
 struct Decoded<'a>(&'a [u8]);
 
 impl Iterator for Decoded<'_> {

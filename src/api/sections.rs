@@ -1,5 +1,5 @@
-//! The table that `build/` makes of `sections.toml`: sections, actions, requirements, ways to
-//! root and upgrades.
+//! The table that `build/` generates from `sections.toml`: sections, actions, requirements, routes
+//! that reach root, and upgrades.
 
 use super::{Method, Target};
 
@@ -14,9 +14,9 @@ pub struct Section {
     pub default: bool,
     /// Path prefixes in whole segments: `/containers`.
     pub paths: &'static [&'static str],
-    /// Its routes, where it is only read and has no actions.
+    /// Its routes, if it is read-only and has no actions.
     pub routes: &'static [Route],
-    /// One line for people.
+    /// One line of documentation.
     pub doc: &'static str,
 }
 
@@ -27,35 +27,35 @@ pub struct Action {
     pub name: &'static str,
     /// The variable that grants it: `ALLOW_START`.
     pub allow: &'static str,
-    /// The variable that takes it away, whatever else grants it: `DENY_START`.
+    /// The variable that denies it, whatever else grants it: `DENY_START`.
     pub deny: &'static str,
-    /// The section that it is a part of.
+    /// The section that it belongs to.
     pub section: &'static str,
     /// The exact routes that it grants.
     pub routes: &'static [Route],
-    /// What is taken away besides: older ways to the same end.
+    /// What else its deny covers: older routes with the same purpose.
     pub deny_also: &'static [Route],
-    /// The ways to the same end that Podman alone has. They are taken away too.
+    /// Podman's own routes with the same purpose. Its deny covers them too.
     pub podman: &'static [Route],
     /// Granted only without a body that the engine reads.
     pub unread_body: bool,
     /// Granted only without values of these keys in the query.
     pub without_query: &'static [&'static str],
-    /// Whether it brings out the contents of files, without any write.
+    /// Whether it reads the contents of files, without any write.
     pub reads_files: bool,
     /// Whether Tecnativa's proxy has it too.
     pub tecnativa: bool,
-    /// One line for people.
+    /// One line of documentation.
     pub doc: &'static str,
 }
 
 impl Action {
-    /// What its deny takes away, there and below `/libpod`, besides what Podman alone has.
+    /// What its deny covers, there and below `/libpod`, besides Podman's own routes.
     pub fn denied(&self) -> impl Iterator<Item = &'static Route> + Clone {
         self.routes.iter().chain(self.deny_also)
     }
 
-    /// What it demands of a request besides its route, as people read it.
+    /// Its conditions on a request besides the route, in words.
     pub fn limits(&self) -> String {
         let body = self.unread_body.then(|| format!("without {READ_BODY}"));
         let query = (!self.without_query.is_empty())
@@ -65,22 +65,22 @@ impl Action {
     }
 }
 
-/// The engine leaves a start's body of up to so many bytes unread, if its length is given.
+/// The engine does not read a start's body of up to this many bytes, if its length is given.
 pub const UNREAD: u64 = 7;
 
-/// The other bodies of a start, as people read it: old engines take a HostConfig from them.
+/// All other bodies of a start, in words: old engines read a HostConfig from them.
 pub(crate) const READ_BODY: &str = "a body over 7 bytes or in chunks";
 
 /// Routes that a section grants only if one more variable is granted.
 #[derive(Debug)]
 pub struct Requirement {
-    /// The section in which they lie.
+    /// The section that the routes belong to.
     pub section: &'static str,
     /// The routes; placeholders are wide.
     pub routes: &'static [Route],
     /// The other variable: a section's, or `POST`.
     pub also: &'static str,
-    /// Why.
+    /// Why it is required.
     pub doc: &'static str,
 }
 
@@ -89,7 +89,7 @@ pub struct Requirement {
 pub struct Root {
     /// The routes.
     pub routes: &'static [Route],
-    /// How.
+    /// How they reach it.
     pub doc: &'static str,
 }
 
@@ -105,9 +105,9 @@ pub struct Upgrade {
 /// A method and a path with placeholders.
 #[derive(Debug)]
 pub struct Route {
-    /// As it stands in `sections.toml`.
+    /// As written in `sections.toml`.
     pub text: &'static str,
-    /// The method; `None` is any.
+    /// The method; `None` means any.
     pub method: Option<Method>,
     /// The path's segments. The first one is a literal.
     pub steps: &'static [Step],
@@ -116,18 +116,18 @@ pub struct Route {
 /// One part of a route's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// This very segment.
+    /// Exactly this segment.
     Literal(&'static str),
     /// `{id}`: one segment of `[a-zA-Z0-9_.-]`.
     Id,
-    /// `{id!}`: the same, but in the engine's router too it is one segment and no more.
+    /// `{id!}`: the same, and the engine's router too matches exactly one segment.
     One,
     /// `{name...}`: one or more segments of `[a-zA-Z0-9_.:@-]`.
     Names,
 }
 
 impl Route {
-    /// Requests of this route: its methods, with paths that have names as clients write them.
+    /// Sample requests of this route, with names as clients write them.
     pub fn samples(&self) -> Vec<(Method, String)> {
         const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
         let path = |name: &str| {
@@ -146,13 +146,13 @@ impl Route {
             .collect()
     }
 
-    /// A request of this route, as good as any: `POST /containers/0123…/start`.
+    /// A sample request of this route: `POST /containers/0123…/start`.
     pub fn sample(&self) -> Option<Target> {
         let (method, path) = self.samples().into_iter().next()?;
         Target::from_line(method.as_str(), &path).ok()
     }
 
-    /// Routes as people read them.
+    /// Routes as a comma-separated list.
     pub fn list<'a>(routes: impl IntoIterator<Item = &'a Route>) -> String {
         routes
             .into_iter()
@@ -161,8 +161,8 @@ impl Route {
             .join(", ")
     }
 
-    /// Whether the engine's router can take this request for this route: each placeholder is any
-    /// run of segments, because its own patterns (`{name:.*}`) span segments.
+    /// Whether the engine's router might match this request to this route: each placeholder is any
+    /// run of segments, because the router's own patterns (`{name:.*}`) span segments.
     pub(crate) fn spans(&self, method: Method, path: &[u8]) -> bool {
         fn rest_spans(steps: &[Step], path: &[u8]) -> bool {
             let Some((step, steps)) = steps.split_first() else {

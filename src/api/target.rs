@@ -2,8 +2,8 @@
 //!
 //! The engine percent-decodes the path once, matches the decoded path after an optional version
 //! segment (`v[0-9.]+`), and answers 301 when cleaning the path would change it. So a path is
-//! decoded once here too, and what cleaning would change is refused: the engine serves none of it.
-//! The query is neither decoded nor judged; it does not choose the route.
+//! decoded once here too, and what cleaning would change is refused: the engine serves no such
+//! path. The query is neither decoded nor judged; it does not choose the route.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use http::uri::PathAndQuery;
 use super::Method;
 use super::sections::UPGRADES;
 
-/// The longest request target that hyper's parser takes, in bytes.
+/// The longest request target that hyper's parser accepts, in bytes.
 pub const MAX_TARGET: usize = 65_534;
 
 /// A parsed request line. Only [`Target::parse`] makes one, and nothing else is decided on or
@@ -57,7 +57,7 @@ impl Target {
         })
     }
 
-    /// What the wire would make of a raw request line.
+    /// Parses a raw request line as the wire would.
     pub fn from_line(method: &str, target: &str) -> Result<Target, BadTarget> {
         let method = http::Method::from_bytes(method.as_bytes()).map_err(|_| BadTarget::Method)?;
         if method == http::Method::CONNECT {
@@ -74,7 +74,7 @@ impl Target {
         Target::parse(&method, &uri)
     }
 
-    /// The method, if the Docker API has it. Any other is denied by every policy.
+    /// The method, if the Docker API knows it. Every policy denies all others.
     pub fn method(&self) -> Option<Method> {
         Method::from_name(self.method.as_str())
     }
@@ -84,7 +84,7 @@ impl Target {
         self.method.as_str()
     }
 
-    /// The request line's parts, as they are forwarded.
+    /// The parts of the request line, as forwarded.
     pub fn into_parts(self) -> (http::Method, PathAndQuery) {
         (self.method, self.raw)
     }
@@ -99,8 +99,9 @@ impl Target {
         &self.whole_path()[self.start..]
     }
 
-    /// The canonical path behind one more version, as engines other than Docker's may spell it: a
-    /// first segment that begins with `v` and a digit. Podman takes letters and hyphens after that.
+    /// The canonical path without a further version segment, as engines other than Docker's may
+    /// spell it: `v` and a digit, and after that anything. Podman accepts letters and hyphens
+    /// there.
     pub fn behind_other_version(&self) -> Option<&[u8]> {
         let [b'/', b'v', b'0'..=b'9', rest @ ..] = self.path() else {
             return None;
@@ -132,8 +133,8 @@ impl Target {
             .map_or(&[], |upgrade| upgrade.protocols)
     }
 
-    /// Whether this is a route on which the engine makes its connection a raw stream, if need be
-    /// without a switch of protocols: where it would switch to `tcp`.
+    /// Whether the engine turns the connection into a raw stream on this route, even without a
+    /// switch of protocols: where it would switch to `tcp`.
     pub fn is_hijacked(&self) -> bool {
         self.upgrade_protocols().contains(&"tcp")
     }
@@ -142,15 +143,15 @@ impl Target {
 /// Why a request line is refused with 400. Its text says what is wrong and what to send instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTarget {
-    /// The method is no token.
+    /// The method is not an HTTP token.
     Method,
     /// CONNECT.
     Connect,
     /// Absolute form, authority form or `*`.
     Form,
-    /// Longer than hyper takes.
+    /// Longer than hyper accepts.
     Long,
-    /// A byte that no request target may hold.
+    /// A byte that must not occur in a request target.
     Character,
     /// A `#`.
     Fragment,
@@ -193,10 +194,10 @@ impl fmt::Display for BadTarget {
 
 impl std::error::Error for BadTarget {}
 
-/// What is done to the raw bytes of a request target before hyper's parser sees them: in the
-/// query, `"`, `<`, `>` and raw bytes above 0x7f, which that parser refuses or takes as UTF-8 only
-/// but every engine decodes, are percent-encoded. A `#` is refused, because the parser would cut
-/// it off without a word. Borrowed if nothing changes.
+/// Prepares the raw bytes of a request target for hyper's parser. In the query, `"`, `<`, `>` and
+/// raw bytes above 0x7f are percent-encoded: that parser refuses them or accepts them as UTF-8
+/// only, but every engine decodes them. A `#` is refused, because the parser would silently cut the
+/// target there. Borrowed if nothing changes.
 pub fn encode_target(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadTarget> {
     if raw.contains(&b'#') {
         return Err(BadTarget::Fragment);
@@ -223,8 +224,8 @@ pub fn encode_target(raw: &[u8]) -> Result<Cow<'_, [u8]>, BadTarget> {
     Ok(Cow::Owned(target))
 }
 
-/// Whether a path can neither be refused for its bytes nor has anything to decode. Looks at all of
-/// it without branches, which the compiler makes a few vector instructions of.
+/// Whether no byte of a path can be refused or decoded. Checks all of it without branches, which
+/// the compiler turns into a few vector instructions.
 fn is_plain(path: &[u8]) -> bool {
     path.iter().fold(true, |plain, &byte| {
         plain & (byte > 0x1f) & (byte < 0x7f) & (byte != b'%') & (byte != b'\\')
@@ -242,7 +243,7 @@ fn check_bytes(path: &[u8]) -> Result<(), BadTarget> {
     }
 }
 
-/// The path decoded once, if no byte of it is refused before or after.
+/// The path decoded once, unless one of its bytes is refused before or after.
 fn decode(sent: &[u8]) -> Result<Box<[u8]>, BadTarget> {
     check_bytes(sent)?;
     if !sent.is_ascii() {
@@ -275,7 +276,7 @@ fn hex(digit: u8) -> Result<u8, BadTarget> {
 
 /// Refuses what the engine's cleaning would change. One trailing slash is kept, as there.
 fn check_segments(path: &[u8]) -> Result<(), BadTarget> {
-    // Without branches as well: only what begins with a slash or a dot can be such a segment.
+    // Without branches too: only a segment that begins with a slash or a dot can be refused.
     let next = path.iter().skip(1);
     let suspicious = path.iter().zip(next).fold(false, |found, (&byte, &next)| {
         found | (byte == b'/') & ((next == b'/') | (next == b'.'))

@@ -13,8 +13,8 @@ pub(super) fn command() -> Command {
         .about("Check the configuration and show the effective policy")
         .after_help(
             "Exit codes:\n  \
-             0   good configuration\n  \
-             78  bad configuration\n\n\
+             0   valid configuration\n  \
+             78  invalid configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 ALLOW_START=1 dockgate check\n  \
              docker exec dockgate /dockgate check",

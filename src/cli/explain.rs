@@ -19,18 +19,18 @@ pub(super) fn command() -> Command {
         .hide_possible_values(true);
     let path = Arg::new("path")
         .value_name("PATH")
-        .help("The path with its query, or a whole URL")
+        .help("The path and query, or a full URL")
         .required(true);
     Command::new("explain")
         .about("Show whether a request is allowed, and what would allow it")
         .args([method, path])
         .after_help(
-            "The request counts as one without a body.\n\n\
+            "The request is assumed to have no body.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
              1   denied\n  \
              2   refused by every policy\n  \
-             78  bad configuration\n\n\
+             78  invalid configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
              CONTAINERS=1 dockgate explain POST /containers/web/start\n  \

@@ -1,8 +1,8 @@
-//! `dockgate healthcheck`: does the engine answer, and does dockgate itself.
+//! `dockgate healthcheck`: whether the engine and dockgate itself answer.
 //!
-//! The engine is asked first and directly: it is what dockgate's own answer may wait for, so the
-//! reason names who is at fault, and it works where PING is not granted. Of dockgate's own
-//! listeners any HTTP answer will do, a 403 too.
+//! The engine is asked first and directly: dockgate's own answer may wait for it, so the reason
+//! names the one at fault, and this works even if PING is not granted. From dockgate's own
+//! listeners, any HTTP answer suffices, even a 403.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -19,10 +19,10 @@ use super::output::{complain, print};
 use super::{FAILED, OK};
 use crate::config::{Listen, Settings, Snapshot, shown_path};
 
-/// For everything together, a hanging connect included.
+/// The limit for everything, including a hanging connect.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// The command, and the name under which the program is that command alone.
+/// The command, and the program name under which it is the only command.
 pub(super) const NAME: &str = "healthcheck";
 
 pub(super) fn command() -> Command {
@@ -41,7 +41,7 @@ pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
     let health = match Settings::load(environment) {
         Ok(settings) => {
             if let Some(why) = settings.policy.sources.unprotected {
-                // Whether it is healthy, its exit code says.
+                // The exit code says whether it is healthy.
                 let _ = print(&format!("{why}\n"));
             }
             let endpoints = settings.endpoints.into_iter();
@@ -101,7 +101,7 @@ impl fmt::Display for Unhealthy {
 }
 
 enum Progress {
-    /// It is being asked, and may never answer.
+    /// Being asked; may never answer.
     Asking(Asked),
     Done(Result<(), Unhealthy>),
 }
@@ -113,7 +113,7 @@ fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), Unhealthy> {
     // On a thread, because connecting to a Unix socket has no timeout of its own.
     thread::spawn(move || {
         let done = ask_all(listen, path, &progress);
-        // The receiver is gone when the time was up.
+        // The receiver is gone if the time is up.
         let _ = progress.send(Progress::Done(done));
     });
     let mut asked = Asked::Engine(engine);
@@ -154,7 +154,7 @@ fn ask_all(
     Ok(())
 }
 
-/// Asks for `/_ping` and returns the status of the answer.
+/// Requests `/_ping` and returns the status of the answer.
 fn ping(mut stream: impl Read + Write) -> io::Result<String> {
     const ANSWER: &[u8] = b"HTTP/1.x 200";
     stream.write_all(

@@ -1,4 +1,4 @@
-//! The command line: a file for each command, with how it is called, its help and what it does.
+//! The command line: one file per command, with its arguments, its help and what it does.
 
 mod check;
 mod explain;
@@ -24,13 +24,13 @@ pub use usage::command;
 const OK: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
-/// The configuration is bad: `EX_CONFIG` of sysexits.h.
+/// The configuration is invalid: `EX_CONFIG` of sysexits.h.
 const BAD_CONFIGURATION: u8 = 78;
 
-/// How a command is called, and what runs it and returns the exit code.
+/// A command's arguments and help, and the function that runs it and returns the exit code.
 type Entry = (fn() -> Command, fn(&ArgMatches, &Snapshot) -> u8);
 
-/// Every command, in the order of the help. The first one runs when none is named.
+/// Every command, in the order of the help. The first one is the default.
 const COMMANDS: [Entry; 7] = [
     (serve::command, serve::run),
     (check::command, check::run),

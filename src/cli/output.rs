@@ -1,4 +1,4 @@
-//! What the commands print, and what they complain of.
+//! The output and error messages of commands.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use super::{FAILED, OK};
 use crate::observe::log as log_writer;
 
-/// Rows with their columns in line. The last one may be any length.
+/// Rows with aligned columns. The last one may have any length.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -21,8 +21,8 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// Two columns in line, the second of which is broken into lines, so that none has more than 80
-/// bytes if a word can be placed so.
+/// Two aligned columns. The second is wrapped, so that no line exceeds 80 bytes if its words allow
+/// it.
 pub(super) fn wrapped(rows: &[[String; 2]]) -> String {
     const WIDTH: usize = 80;
     let indent = rows.iter().map(|row| row[0].len()).max().unwrap_or(0) + 2;
@@ -50,7 +50,7 @@ pub(super) fn line(text: &mut String, line: impl Display) {
     let _ = writeln!(text, "{line}");
 }
 
-/// Prints what was asked for. [`FAILED`] if it cannot be written, to a full disk for one.
+/// Prints output. [`FAILED`] if it cannot be written, for example to a full disk.
 #[must_use]
 pub(super) fn print(text: &str) -> u8 {
     let mut out = io::stdout().lock();
@@ -59,12 +59,12 @@ pub(super) fn print(text: &str) -> u8 {
             complain(&format_args!("cannot write to stdout: {e}"));
             FAILED
         }
-        // A reader that went away (`dockgate check | head`) is no failure.
+        // A reader that closed the pipe (`dockgate check | head`) is not a failure.
         _ => OK,
     }
 }
 
-/// Text of more than one line, as it is laid out.
+/// Prints an error of several lines, keeping its layout.
 pub(super) fn complain_in_lines(text: &str) {
     let mut err = io::stderr().lock();
     let text = format!("dockgate: {text}");

@@ -1,4 +1,4 @@
-//! `dockgate presets`: the list, and one preset in the words of each dialect.
+//! `dockgate presets`: the list, and one preset as each dialect would write it.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub(super) fn run(matches: &ArgMatches, _: &Snapshot) -> u8 {
     print(&text)
 }
 
-/// All presets, a line each.
+/// All presets, one per line.
 fn list() -> String {
     let rows = PRESETS
         .iter()
@@ -49,7 +49,7 @@ fn list() -> String {
     aligned(&rows.collect::<Vec<_>>())
 }
 
-/// What a preset allows, and how else that could be written.
+/// What a preset allows, and other ways to write it.
 fn show(preset: &Preset) -> String {
     let Preset {
         name, doc, about, ..
@@ -62,11 +62,12 @@ fn show(preset: &Preset) -> String {
             Piece::Action(action) => action.limits(),
             Piece::Section(_) => String::new(),
         };
-        [
-            format!("  {}", piece.name()),
-            Route::list(piece.routes()),
-            limits,
-        ]
+        let routes = Route::list(piece.routes());
+        let rule = match limits.as_str() {
+            "" => routes,
+            limits => format!("{routes} {limits}"),
+        };
+        [format!("  {}", piece.name()), rule]
     });
     text.push_str(&aligned(&rows.collect::<Vec<_>>()));
     for option in preset.options {
@@ -75,7 +76,7 @@ fn show(preset: &Preset) -> String {
         line(
             &mut text,
             format_args!(
-                "\nNot included: {}. To allow it, add\n  {variables}",
+                "\nNot included: {}. To allow this, add\n  {variables}",
                 option.doc
             ),
         );
@@ -131,12 +132,12 @@ fn variables(text: &mut String, variables: &[(&str, bool)]) {
     }
 }
 
-/// The variables that say exactly the same, but for what is unconditional.
+/// The equivalent variables, except for what is unconditional.
 fn exact(preset: &Preset) -> Vec<(&'static str, bool)> {
     with_defaults(&preset.pieces().map(Piece::variable).collect())
 }
 
-/// These set to 1, and every other one to 0 that would be 1 by itself.
+/// These variables at 1, and every other variable with default 1 at 0.
 fn with_defaults<'a>(names: &BTreeSet<&'a str>) -> Vec<(&'a str, bool)> {
     let defaults = SECTIONS.iter().filter(|section| section.default);
     let defaults = defaults.map(|section| section.name);
@@ -156,7 +157,7 @@ fn nearest<'a>(preset: &Preset, ways: &'a Ways) -> BTreeSet<&'a str> {
     by_section.flat_map(Alternative::variables).collect()
 }
 
-/// What these variables allow in whole or in part, and the preset does not.
+/// What these variables allow at least in part, and the preset does not.
 fn wider(preset: &Preset, names: &BTreeSet<&str>, ways: &Ways) -> Vec<&'static str> {
     let sections = SECTIONS.iter().filter(|section| !section.routes.is_empty());
     let pieces = sections

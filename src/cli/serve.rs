@@ -1,4 +1,4 @@
-//! `dockgate serve`, and `dockgate` alone: guards the engine.
+//! `dockgate serve`, and `dockgate` alone: runs the proxy.
 
 use clap::{ArgMatches, Command};
 
@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
              0   stopped by a signal\n  \
              1   cannot start\n  \
              10  stopped by the watchdog\n  \
-             78  bad configuration\n\n\
+             78  invalid configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 NETWORKS=1 dockgate serve\n  \
              PRESET=traefik LISTEN=unix:///run/dockgate.sock dockgate serve",

@@ -1,7 +1,7 @@
-//! How dockgate is called, and what it says when it is called wrongly.
+//! Parses the command line, and reports wrong usage.
 //!
-//! The flags of wollomatic/socket-proxy (`-allowGET=/x`, Go's syntax) are not clap's: they are taken
-//! out of the command line first.
+//! The flags of wollomatic/socket-proxy (`-allowGET=/x`, Go's syntax) are not for clap: they are
+//! removed from the command line first.
 
 use std::ffi::{OsStr, OsString};
 
@@ -26,7 +26,7 @@ Examples:
   CONTAINERS=1 dockgate check
   CONTAINERS=1 dockgate explain POST /containers/create";
 
-/// How dockgate is called: its commands, and its variables in the long help.
+/// The command line: the commands, and the variables in the long help.
 pub fn command() -> Command {
     let commands = COMMANDS.map(|(command, _)| {
         let version = version_flag().hide(true);
@@ -57,10 +57,10 @@ fn version_flag() -> Arg {
         .action(ArgAction::Version)
 }
 
-/// Takes the flags out of a command line, and finds the command in the rest.
+/// Removes the flags from a command line, and finds the command in the rest.
 ///
 /// # Errors
-/// Wrong usage; or the help or version that was asked for.
+/// Wrong usage; or the help or version that was requested.
 pub(super) fn parse(
     environment: &mut Snapshot,
     args: impl Iterator<Item = OsString>,
@@ -91,7 +91,7 @@ pub(super) fn parse(
     })
 }
 
-/// A word that nearly is a flag, and that flag.
+/// A word that is nearly a flag, and that flag.
 fn misspelt(word: &OsStr) -> Option<(&str, String)> {
     let (word, _) = word
         .to_str()?
@@ -111,7 +111,7 @@ fn misspelt(word: &OsStr) -> Option<(&str, String)> {
     (off <= 2).then_some((word, flag))
 }
 
-/// Prints the help or the version that was asked for, or what is wrong, and returns the exit code.
+/// Prints the requested help or version, or what is wrong, and returns the exit code.
 pub(super) fn end(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::DisplayVersion => print(version::TEXT),
@@ -123,7 +123,7 @@ pub(super) fn end(error: &Error) -> u8 {
     }
 }
 
-/// Takes any text, and has these words completed.
+/// Accepts any text, and suggests these words for completion.
 #[derive(Clone)]
 pub(super) struct Suggesting<const N: usize>(pub(super) [&'static str; N]);
 

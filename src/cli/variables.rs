@@ -31,25 +31,25 @@ pub(super) fn text() -> String {
             "Presets (what a program needs, and nothing more)",
             vec![row(
                 "PRESET=",
-                "A comma list; 'dockgate presets' lists them",
+                "Comma-separated list; 'dockgate presets' lists the names",
             )],
         ),
         ("Settings", settings(Dialect::Sections)),
         (
-            "Regex allowlists (they match the whole path with its version, not the query)",
+            "Regex allowlists (match the whole path with its version, but not the query)",
             vec![
                 row(
                     "SP_ALLOW_GET=, SP_ALLOW_POST_2=",
-                    "Allow GET or POST on the paths that match a pattern",
+                    "Allow GET or POST on paths that match a pattern",
                 ),
                 row(
                     "-allowGET=, -allowPOST=",
-                    "The same as flags, which may be repeated",
+                    "The same as flags, which can be repeated",
                 ),
             ],
         ),
         (
-            "Profile files (lines of METHOD-regex URL-regex, which match whole targets)",
+            "Profile files (lines of METHOD-regex URL-regex, which match the whole URL)",
             settings(Dialect::Knrdl),
         ),
         (
@@ -69,7 +69,7 @@ fn sections() -> Rows {
     let rows = SECTIONS.iter().map(|section| {
         let path = section.paths.join(" ");
         let name = format!("{}={}", section.name, u8::from(section.default));
-        // Nearly all are called as their path is.
+        // Nearly all are named after their path.
         if path == format!("/{}", section.name.to_lowercase()) {
             row(&name, section.doc)
         } else {

@@ -1,4 +1,4 @@
-//! Which warnings bear on a request: those about a variable that could grant or deny it.
+//! The warnings that are relevant to a request: those about a variable that could grant or deny it.
 
 use super::diagnostics::Diagnostic;
 use super::dialect::presets::PRESET;
@@ -11,8 +11,7 @@ use crate::api::{Methods, Target};
 use crate::policy::Unprotected;
 
 impl Settings {
-    /// The warnings that bear on the verdict about a request, so that somebody who is surprised by
-    /// the verdict sees them.
+    /// The warnings that are relevant to the verdict on a request, for a user whom it surprises.
     pub fn warnings_about<'a>(
         &'a self,
         target: &'a Target,
@@ -27,7 +26,7 @@ impl Settings {
     }
 }
 
-/// Whether a variable or flag has a say in what becomes of a request.
+/// Whether a variable or flag can affect the verdict on a request.
 fn decides(name: &str, target: &Target) -> bool {
     let Some(method) = target.method() else {
         return false;
@@ -52,7 +51,7 @@ fn decides(name: &str, target: &Target) -> bool {
     };
     let by_method = || {
         let pattern = name.strip_prefix("-allow").or(method_of(name));
-        // `DELETE` and `ALLOW_DELETE` are other proxies' names.
+        // `DELETE` and `ALLOW_DELETE` are variables of other proxies.
         let word = name.strip_prefix("ALLOW_").unwrap_or(name);
         pattern.unwrap_or(word) == method.as_str()
             || (name == POST && Methods::WRITES.contains(method))

@@ -2,21 +2,21 @@
 
 use std::net::IpAddr;
 
-/// What an allowlist of clients says. An item that makes no sense matches nobody.
+/// A list of allowed clients. An invalid item matches no client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowFrom {
-    /// As it is written.
+    /// As written.
     pub text: String,
     networks: Vec<Network>,
-    /// Names whose addresses it takes as well, whatever they are when a client connects.
+    /// Host names, whose addresses are looked up when a client connects.
     pub hosts: Vec<String>,
-    /// What makes no sense.
+    /// Items that are invalid.
     pub(super) nobody: Vec<String>,
 }
 
 impl AllowFrom {
-    /// Reads a comma list. Nothing is trimmed, as where the list comes from: so nothing matches
-    /// here that would not match there.
+    /// Reads a comma-separated list. Nothing is trimmed, as in wollomatic/socket-proxy, so nothing
+    /// matches here that would not match there.
     pub fn new(text: &str) -> AllowFrom {
         let mut list = AllowFrom {
             text: text.to_owned(),
@@ -34,7 +34,7 @@ impl AllowFrom {
         list
     }
 
-    /// Whether one of its networks and addresses has this one, IPv4-mapped or not.
+    /// Whether one of its networks or addresses contains this one, IPv4-mapped or not.
     pub fn has(&self, client: IpAddr) -> bool {
         self.networks.iter().any(|network| network.has(client))
     }
@@ -88,8 +88,8 @@ impl Network {
     }
 }
 
-/// Whether it can be looked up as a name. What ends in a number would be taken for an address that
-/// is written in some older way.
+/// Whether it can be looked up as a name. A name that ends in a number would be read as an address
+/// in an older notation.
 fn is_host(item: &str) -> bool {
     let labels = item.strip_suffix('.').unwrap_or(item).split('.');
     let letters = |label: &str| {

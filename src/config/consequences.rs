@@ -1,6 +1,6 @@
-//! What follows from a configuration as a whole, and its author may not see: ways to root on the
-//! host, files that can be read, and zeros that take nothing away. All of it asks the policy, so it
-//! holds for every dialect.
+//! Consequences of a configuration as a whole that its author may overlook: ways to root on the
+//! host, readable files, and zeros that deny nothing. All of this asks the policy, so it holds for
+//! every dialect.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::api::sections::{ACTIONS, Action, ROOTS, Route};
 use crate::policy::{Body, Reached, Verdict, printable};
 
 impl ConfiguredPolicy {
-    /// A warning, if what is granted reaches root on the host.
+    /// A warning, if a grant reaches root on the host.
     pub fn root_on_host(&self) -> Option<String> {
         let mut reaches: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
         for root in ROOTS {
@@ -38,8 +38,8 @@ impl ConfiguredPolicy {
         (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
     }
 
-    /// A note, if the contents of files can be read and nobody asked for just that. Where a client
-    /// can become root on the host, it goes without saying.
+    /// A note, if the contents of files can be read and no grant says so explicitly. If a client
+    /// can become root on the host, there is no need to mention it.
     pub fn files_readable(&self) -> Option<String> {
         let mut origins: Vec<Arc<str>> = Vec::new();
         let (mut routes, mut denies) = (Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ impl ConfiguredPolicy {
             let mut sections = self.sources.grants.sections();
             sections.any(|section| *section.name == **origin)
         };
-        // POST=0 is often taken for harmless.
+        // POST=0 is often assumed to be harmless.
         let what = if !self.sources.grants.on(POST) && origins.iter().all(by_section) {
             "POST=0 leaves".to_owned()
         } else {
@@ -70,12 +70,12 @@ impl ConfiguredPolicy {
         };
         let (routes, denies) = (routes.join(", "), denies.join(" "));
         Some(format!(
-            "{what} the contents of files readable ({routes}); to deny that: {denies}"
+            "{what} the contents of files readable ({routes}); to prevent this, set {denies}"
         ))
     }
 
-    /// `ALLOW_x=0` where something else grants x: it takes nothing away, though that is what it does
-    /// in other proxies. Tecnativa's image comes with three of them, which are copied unread.
+    /// Warns about an `ALLOW_x=0` where something else grants x: it denies nothing, although it
+    /// does in other proxies. Tecnativa's image sets three of them, which users copy unread.
     pub(super) fn idle_zeros(&self) -> impl Iterator<Item = Diagnostic> {
         ACTIONS.iter().filter_map(|action| {
             let value = self.sources.grants.switch(action.allow)?.value.as_deref()?;
@@ -98,9 +98,9 @@ impl ConfiguredPolicy {
         })
     }
 
-    /// What grants an action, or a part of it, that its own variable does not grant. The variables of
-    /// other actions count only where they grant all of it: `ALLOW_RESTARTS=0` beside `ALLOW_STOP=1`
-    /// is no mistake.
+    /// What grants an action, or a part of it, besides its own variable. The variables of other
+    /// actions count only if they grant all of it: `ALLOW_RESTARTS=0` next to `ALLOW_STOP=1` is not
+    /// a mistake.
     pub fn granted_besides(&self, action: &Action) -> Vec<Arc<str>> {
         if self.sources.grants.on(action.allow) {
             return Vec::new();
@@ -116,8 +116,8 @@ impl ConfiguredPolicy {
         origins
     }
 
-    /// By what some request of a route is allowed: with a body or without, and with whatever names,
-    /// version and query a pattern takes.
+    /// The origins that allow some request of a route: with or without a body, and with any names,
+    /// version and query that a pattern matches.
     fn granted_by(&self, route: &Route) -> Vec<Arc<str>> {
         let Some(sample) = route
             .sample()
@@ -142,8 +142,8 @@ impl ConfiguredPolicy {
         origins
     }
 
-    /// Whether a pattern lets a route pass with some query alone: `/containers/[^/]+/start` of a
-    /// profile matches `/containers/create?x=/start`, which is a create.
+    /// Whether a pattern allows a route only with some query: a profile's `/containers/[^/]+/start`
+    /// matches `/containers/create?x=/start`, which is a create.
     fn only_with_query(&self, origin: &str, route: &Route) -> bool {
         let mut lines = self.sources.lines().filter(|line| line.origin == origin);
         lines.any(|line| reached(line, route).is_some_and(|reached| reached.with_query))
@@ -340,7 +340,7 @@ mod tests {
                 .unwrap_or_else(|| panic!("{note}"));
             assert!(rest.starts_with(" the contents of files readable (GET /containers/{id}/"));
             assert!(
-                rest.contains("; to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1"),
+                rest.contains("; to prevent this, set DENY_ARCHIVE=1 DENY_EXPORT=1"),
                 "{note}"
             );
         }
@@ -350,7 +350,7 @@ mod tests {
                 .files_readable()
                 .unwrap(),
             "profile line 1 leaves the contents of files readable (GET /containers/{id}/archive, \
-             HEAD /containers/{id}/archive); to deny that: DENY_ARCHIVE=1"
+             HEAD /containers/{id}/archive); to prevent this, set DENY_ARCHIVE=1"
         );
         for env in [
             &[("SP_ALLOW_GET", "/containers/[^/]+/json")][..],

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, told so that it can be mended at once.
+//! What is wrong with a configuration, in words that say how to fix it.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use crate::policy::printable;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// dockgate starts, and says so to those who read everything.
+    /// dockgate starts, and mentions it at `info`.
     Note,
-    /// dockgate starts, and says so.
+    /// dockgate starts, and warns.
     Warning,
     /// dockgate does not start.
     Error,
@@ -24,9 +24,9 @@ pub struct Diagnostic {
     pub variable: String,
     /// What is wrong, with the variable and its value: `LOG_LEVEL=loud is not a log level`.
     pub problem: String,
-    /// What to do: `use info`; empty if the problem says it.
+    /// What to do: `use info`; empty if the problem already says so.
     pub help: String,
-    /// The variable that was meant, if it is another one.
+    /// The variable that was probably intended, if it is another one.
     pub meant: Option<&'static str>,
 }
 
@@ -64,12 +64,12 @@ impl Diagnostic {
     }
 }
 
-/// What is wrong with a value.
+/// Why a value is not valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
-    /// As it follows the value: `is not a port`.
+    /// The words that follow the value: `is not a port`.
     pub(super) problem: String,
-    /// What to do; empty if the problem says it.
+    /// What to do; empty if the problem already says so.
     pub(super) help: &'static str,
 }
 
@@ -79,7 +79,7 @@ impl Unfit {
         Unfit { problem, help }
     }
 
-    /// The mistake that it is in a setting.
+    /// The diagnostic for a setting with this value.
     pub(super) fn of(self, name: &str, value: &str) -> Diagnostic {
         let problem = format!("{name}={} {}", printable(value), self.problem);
         Diagnostic::error(name, problem, self.help)

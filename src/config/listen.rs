@@ -1,4 +1,4 @@
-//! Where to listen: `tcp://ADDRESS:PORT` and `unix:///PATH`.
+//! Where to listen: `tcp://IP:PORT` and `unix:///PATH`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,18 +12,18 @@ use crate::policy::printable;
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// `tcp://ADDRESS:PORT`
+    /// `tcp://IP:PORT`
     Tcp {
         /// The address.
         addr: SocketAddr,
-        /// Whether 0.0.0.0 will do where IPv6 is absent: for the default only.
+        /// Whether to fall back to 0.0.0.0 if IPv6 is not available: for the default only.
         fallback_v4: bool,
     },
     /// `unix:///PATH`
     Unix(PathBuf),
 }
 
-const LISTEN_FORMS: &str = "use tcp://ADDRESS:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
+const LISTEN_FORMS: &str = "use tcp://IP:PORT (tcp://127.0.0.1:2375, tcp://[::1]:2375) \
                             or unix:///PATH, separated by commas";
 
 pub(super) fn listeners(value: &str) -> Result<Vec<Listen>, Unfit> {
@@ -58,7 +58,10 @@ impl FromStr for Listen {
                 fallback_v4: false,
             }),
             None => {
-                let problem = format!("contains {}, which is not an address", printable(item));
+                let problem = format!(
+                    "contains {}, which is not a listen address",
+                    printable(item)
+                );
                 Err(Unfit::new(problem, LISTEN_FORMS))
             }
         }
@@ -75,7 +78,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// The default address: it falls back to IPv4, or is that from the start.
+    /// The default address, which falls back to IPv4 or is IPv4 from the start.
     pub(super) fn by_default(&self, disable_ipv6: bool) -> Listen {
         let mut listen = self.clone();
         if let Listen::Tcp { addr, fallback_v4 } = &mut listen {
@@ -87,7 +90,7 @@ impl Listen {
         listen
     }
 
-    /// Where a client on this machine reaches it: of a wildcard, the loopback addresses.
+    /// Where a local client reaches it: for a wildcard, the loopback addresses.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
         match self {
             Listen::Tcp { addr, .. } => match addr.ip() {

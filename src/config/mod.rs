@@ -1,6 +1,6 @@
 //! The environment and the flags as typed settings and a policy. Decides nothing about requests.
 //!
-//! Every mistake is collected and told at once. Bad configuration does not start.
+//! All mistakes are collected and reported at once. An invalid configuration does not start.
 
 mod bearing;
 mod clients;

@@ -1,5 +1,5 @@
-//! Names that look like variables of dockgate and are none: misspelt ones, those in another case,
-//! and those of other proxies. Each one is a grant or a limit that somebody believes in.
+//! Names that look like variables of dockgate but are not: misspelt names, names in the wrong case,
+//! and variables of other proxies. A user relies on each of them.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use super::table::SETTINGS;
 use crate::api::sections::SECTIONS;
 use crate::policy::printable;
 
-/// Every name that means something.
+/// Every known name.
 static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
     let settings = SETTINGS.iter().map(|setting| setting.name);
     let grants = Grants::variables().map(|(name, _)| name);
@@ -23,14 +23,14 @@ static KNOWN: Lazy<Vec<&str>> = Lazy::new(|| {
     names
 });
 
-/// What containers, shells and images commonly have. Never somebody's slip of the pen.
+/// Names that are common in containers, shells and images, and never typos.
 const COMMON: &[&str] = &[
     "PATH", "HOST", "HOME", "PORT", "LANG", "TERM", "TZ", "PUID", "PGID", "PWD", "OLDPWD", "USER",
     "UID", "GID", "PID", "UMASK", "SHELL", "SHLVL", "HOSTNAME", "LOGNAME", "MAIL", "NAME",
     "LANGUAGE", "LC_ALL", "EDITOR", "PAGER", "DISPLAY", "DEBUG", "ENV",
 ];
 
-/// What container engines, orchestrators and Rust itself set or read besides.
+/// Further names that container engines, orchestrators and Rust itself set or read.
 const SURROUNDINGS: &[&str] = &[
     "_",
     "container",
@@ -42,10 +42,10 @@ const SURROUNDINGS: &[&str] = &[
     "SSL_CERT_FILE",
 ];
 
-/// The same for whole families of names.
+/// The same, for whole families of names.
 const SURROUNDING_PREFIXES: &[&str] = &["KUBERNETES_", "NOMAD_", "ECS_", "LC_"];
 
-/// What other proxies of this kind read and this version does not.
+/// Variables of other proxies of this kind that dockgate does not read.
 const FOREIGN: &[&str] = &[
     "ALLOW_DELETE",
     "BIND_CONFIG",
@@ -60,13 +60,13 @@ const FOREIGN: &[&str] = &[
 /// The same for whole families of names.
 const FOREIGN_PREFIXES: &[&str] = &["ALLOW_", "DENY_", "SP_", "CETUSGUARD_", "SOCKET_PROXY_"];
 
-/// Warns about each name in the environment that was probably meant for dockgate. Never shows the
-/// value: it may be somebody else's secret.
+/// Warns about each name in the environment that was probably intended for dockgate. Never shows
+/// the value, which may be another program's secret.
 pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     snapshot.names().filter_map(|name| warning(snapshot, name))
 }
 
-/// The other names that mean nothing to dockgate, but for those that containers have anyway.
+/// All other names that dockgate does not use, except those that are common in containers.
 pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
     let unused = snapshot.names().filter(|name| {
         !means_something(name) && !is_common(name) && warning(snapshot, name).is_none()
@@ -82,7 +82,7 @@ fn means_something(name: &str) -> bool {
     is_known(name) || method_of(name).is_some()
 }
 
-/// Whether containers have it whatever runs in them.
+/// Whether the name is common in containers, whatever runs in them.
 fn is_common(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     COMMON.contains(&name)
@@ -102,9 +102,9 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
         return None;
     }
     let (help, meant) = what_to_do(name)?;
-    // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
+    // A name may contain any byte except NUL and `=`, so it must not be able to forge a log line.
     let problem = format!("unknown variable {}", printable(name));
-    // Who believes in a deny must not go without it.
+    // A user who relies on a deny must not go without it.
     let denies = begins_as_a_deny;
     let diagnostic = if (denies(name) || meant.is_some_and(denies)) && !is_off(&value) {
         Diagnostic::error(name, problem + " denies nothing", help)
@@ -117,7 +117,7 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     })
 }
 
-/// What to write instead of a name that looks like one of dockgate's, and which one was meant.
+/// What to use instead of a name that looks like one of dockgate's, and which one was intended.
 fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
     let see_all = || ("`dockgate --help` lists all variables".to_owned(), None);
     let is_meant = |meant: &'static str| (format!("did you mean {meant}?"), Some(meant));
@@ -147,13 +147,13 @@ fn what_to_do(name: &str) -> Option<(String, Option<&'static str>)> {
     (foreign || begins_as_a_deny(name)).then(see_all)
 }
 
-/// Whether it begins like what takes something away, in any letter case.
+/// Whether it begins like a deny, in any letter case.
 fn begins_as_a_deny(name: &str) -> bool {
     (name.get(..DENY.len())).is_some_and(|prefix| prefix.eq_ignore_ascii_case(DENY))
 }
 
-/// Whether it is one of the variables that Kubernetes makes of a service: by its name and by its
-/// value, so that a deny which somebody wrote is never taken for one.
+/// Whether it is one of the variables that Kubernetes creates for a service: by its name and its
+/// value, so that a deny that a user set is never mistaken for one.
 fn is_of_a_service(name: &str, value: &str) -> bool {
     let is_protocol = |text: &str| ["tcp", "udp", "sctp"].contains(&text);
     let is_url = || (value.split_once("://")).is_some_and(|(scheme, _)| is_protocol(scheme));
@@ -181,14 +181,14 @@ fn is_of_a_service(name: &str, value: &str) -> bool {
     })
 }
 
-/// `ALLOW_EVENTS` and `DENY_EVENTS`: sections that are no actions too.
+/// `ALLOW_EVENTS` and `DENY_EVENTS`: sections that are not actions too.
 fn section_meant_by(name: &str) -> Option<(&'static str, u8)> {
     let (allows, word) = effect(name)?;
     let section = SECTIONS.iter().find(|section| section.name == word)?;
     Some((section.name, u8::from(allows)))
 }
 
-/// `ALLOW_POST` and `DENY_POST`: methods are no actions. Whether it allows, and the method.
+/// `ALLOW_POST` and `DENY_POST`: methods are not actions. Whether it allows, and the method.
 fn method_meant_by(name: &str) -> Option<(bool, &'static str)> {
     let (allows, word) = effect(name)?;
     let method = METHODS.into_iter().find(|method| *method == word)?;
@@ -205,7 +205,7 @@ fn effect(name: &str) -> Option<(bool, &str)> {
 
 /// The known name that is one letter off, or two from six letters on; a swap counts as one.
 fn meant_by(name: &str) -> Option<&'static str> {
-    // Lower-case names are other programs' (Podman sets `container` in every container).
+    // Lower-case names belong to other programs (Podman sets `container` in every container).
     if name.contains(|letter: char| letter.is_lowercase()) {
         return None;
     }

@@ -1,7 +1,7 @@
-//! What a name was probably meant to be.
+//! The known name that a misspelt one was probably intended to be.
 
-/// The known name that is nearest to another, if one is near: a letter or two off, or with words
-/// more or fewer.
+/// The known name that is nearest to another, if one is near: a letter or two off, or with more or
+/// fewer words.
 pub(super) fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let off = |known: &str| strsim::osa_distance(&name, known);

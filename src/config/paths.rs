@@ -1,12 +1,12 @@
-//! Paths: as people see them, and as settings have them.
+//! Paths: how they are shown, and how settings read them.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Diagnostic, Unfit};
 
-/// A path on one line: as it is if that is plain, else quoted and escaped, so that a blank at its end
-/// is seen.
+/// A path on one line: unchanged if it is plain; otherwise quoted and escaped, so that a trailing
+/// blank is visible.
 pub fn shown_path(path: &Path) -> Cow<'_, str> {
     match path.to_str() {
         Some(text) if is_plain(text) => text.into(),
@@ -14,18 +14,32 @@ pub fn shown_path(path: &Path) -> Cow<'_, str> {
     }
 }
 
-/// No quotes are needed around it.
+/// Whether it needs no quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `PATH` or `unix@PATH`, as HAProxy writes it.
 pub(super) fn engine_socket(value: &str) -> Result<PathBuf, Unfit> {
-    socket_file(value.strip_prefix("unix@").unwrap_or(value))
+    engine_path(value.strip_prefix("unix@").unwrap_or(value))
 }
 
-/// A Unix socket's path: absolute, and short enough for the kernel.
+/// The path of the engine's Unix socket.
+pub(super) fn engine_path(path: &str) -> Result<PathBuf, Unfit> {
+    socket_path(
+        path,
+        "use a path like /var/run/docker.sock; TCP, SSH and other addresses are not supported",
+    )
+}
+
+/// The path of a Unix socket to listen on.
 pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
+    socket_path(path, "use a path like /run/dockgate/docker.sock")
+}
+
+/// A Unix socket's path: absolute, and short enough for the kernel. `help` says what to use
+/// instead.
+fn socket_path(path: &str, help: &'static str) -> Result<PathBuf, Unfit> {
     const LONGEST: usize = 107;
     if path.len() > LONGEST {
         let problem = format!("is longer than {LONGEST} bytes, the limit for a socket path");
@@ -33,18 +47,17 @@ pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
     }
     if !path.starts_with('/') || path.ends_with('/') {
         let problem = "is not an absolute path to a Unix socket";
-        let help = "use a path like /var/run/docker.sock; other kinds of address are not supported";
         return Err(Unfit::new(problem, help));
     }
     Ok(Path::new(path).to_owned())
 }
 
-/// The same, or none.
+/// The same; an empty value is none.
 pub(super) fn optional_socket_file(path: &str) -> Result<Option<PathBuf>, Unfit> {
     (!path.is_empty()).then(|| socket_file(path)).transpose()
 }
 
-/// A warning, if a path ends with what can hardly be part of it.
+/// A warning, if a path ends with something that is hardly part of it.
 pub(super) fn oddity(name: &str, path: &str) -> Option<Diagnostic> {
     let (what, help) = what_is_odd(path)?;
     let problem = format!("{name}={} {what}", shown_path(Path::new(path)));

@@ -1,18 +1,18 @@
-//! What process 1 was started for: in a container that is dockgate, perhaps under a small init.
-//! Its flags stand in `/proc/1/cmdline`.
+//! The command line of process 1, from `/proc/1/cmdline`. In a container, process 1 is dockgate,
+//! perhaps under a small init.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// The arguments of process 1, if that is a dockgate.
+/// The arguments of process 1, if it is dockgate.
 pub(super) fn arguments() -> Option<Vec<OsString>> {
     let cmdline = std::fs::read("/proc/1/cmdline").unwrap_or_default();
     let arguments = flags_in(&cmdline);
     (std::process::id() == 1 || !arguments.is_empty()).then_some(arguments)
 }
 
-/// The arguments of a dockgate that runs by this command line, perhaps under a small init.
+/// The arguments of dockgate in this command line, perhaps under a small init.
 fn flags_in(cmdline: &[u8]) -> Vec<OsString> {
     let words = cmdline.split(|byte| *byte == 0).map(OsStr::from_bytes);
     let program = |word: &&OsStr| Path::new(word).file_name() != Some(OsStr::new("dockgate"));

@@ -1,4 +1,4 @@
-//! One snapshot of the environment and the flags. Nothing reads either after it.
+//! A snapshot of the environment and the flags. Nothing reads either afterwards.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,19 +8,19 @@ use super::dialect::wollomatic::flags::{self, BadFlag};
 use super::process_1;
 use super::table::Setting;
 
-/// The environment's variables at start, and the command line's flags. A name or value that is not
-/// UTF-8 is kept, not a panic.
+/// The environment variables at startup, and the command line's flags. Names and values that are
+/// not UTF-8 are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     variables: BTreeMap<OsString, OsString>,
     flags: Vec<flags::Given>,
     stray: Vec<OsString>,
-    /// The command line of a dockgate that is process 1, this one or another.
+    /// The command line of process 1, if that is dockgate: this process or another one.
     process_1: Option<Vec<OsString>>,
 }
 
 impl Snapshot {
-    /// The environment of this process, with what process 1 was started for.
+    /// The environment of this process, with the command line of process 1.
     pub fn of_environment() -> Snapshot {
         Snapshot {
             process_1: process_1::arguments(),
@@ -28,7 +28,8 @@ impl Snapshot {
         }
     }
 
-    /// Takes the flags out of a command line, with what is ignored of it, and gives back the rest.
+    /// Removes the flags from a command line, with what is ignored after them, and returns the
+    /// rest.
     ///
     /// # Errors
     /// What is wrong with a flag.
@@ -42,16 +43,16 @@ impl Snapshot {
         Ok(rest)
     }
 
-    /// Takes the flags of process 1 unless there are others: `docker exec` and health checks know the
-    /// environment, but not the command line.
+    /// Takes the flags of process 1 unless there are others: `docker exec` and health checks have
+    /// the environment, but not the command line.
     pub fn take_flags_of_process_1(&mut self) {
         if let Some(arguments) = self.process_1.clone().filter(|_| self.flags.is_empty()) {
-            // What is wrong with them, process 1 has said.
+            // Process 1 has reported what is wrong with them.
             let _ = self.take_flags(arguments);
         }
     }
 
-    /// The same, of a dockgate that is process 1.
+    /// The same, as process 1.
     #[must_use]
     pub fn of_process_1(self) -> Snapshot {
         Snapshot {
@@ -60,13 +61,12 @@ impl Snapshot {
         }
     }
 
-    /// Whether dockgate is process 1, so that this environment was made for it alone.
+    /// Whether process 1 is dockgate, so that the environment is meant for it alone.
     pub(super) fn is_of_process_1(&self) -> bool {
         self.process_1.is_some()
     }
 
-    /// What is written for a setting, with the name that it is written under: the last of its flags,
-    /// or else its variable.
+    /// The value of a setting, with the name that sets it: the last of its flags, or its variable.
     pub(super) fn written(&self, setting: &Setting) -> Option<(String, &OsStr)> {
         let by_flag = setting.flag.and_then(|flag| {
             let last = self.flag(flag).next_back()?;
@@ -82,18 +82,18 @@ impl Snapshot {
             .map(OsString::as_os_str)
     }
 
-    /// The values that a flag was given, in their order.
+    /// The values of a flag, in order.
     pub(super) fn flag(&self, name: &str) -> impl DoubleEndedIterator<Item = &OsStr> {
         let given = self.flags.iter().filter(move |(flag, _)| *flag == name);
         given.map(|(_, value)| value.as_os_str())
     }
 
-    /// A word at which the flags ended too early, and what stood behind it.
+    /// The word at which the flags ended too early, and what followed it.
     pub(super) fn stray(&self) -> &[OsString] {
         &self.stray
     }
 
-    /// The names that are UTF-8; no other can be one that matters.
+    /// The names that are UTF-8; no others can matter.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
     }

@@ -1,5 +1,5 @@
-//! Every setting: one entry each, from which come the help, the README's tables, the names that are
-//! known, how a value is read, and which two names say the same.
+//! All settings, one entry each. The help, the README's tables, the known names, the parsing and
+//! the check for duplicate names all come from here.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,46 +11,47 @@ use serde::Deserialize;
 use super::clients::AllowFrom;
 use super::diagnostics::{Diagnostic, Unfit};
 use super::listen::{Listen, listeners};
-use super::paths::{engine_socket, optional_socket_file, socket_file};
+use super::paths::{engine_path, engine_socket, optional_socket_file};
 use super::values::{
     LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
 };
 
-/// A variable that is no section, no action and no pattern.
+/// A variable that is not a section, an action or a pattern.
 #[derive(Debug)]
 pub struct Setting {
     /// Its name.
     pub name: &'static str,
-    /// Its value when it is not set.
+    /// Its value if it is not set.
     pub default: &'static str,
-    /// One line for people.
+    /// One line of documentation.
     pub doc: &'static str,
     /// Which dialect it belongs to.
     pub dialect: Dialect,
-    /// The flag that sets the same, without its hyphen.
+    /// The equivalent flag, without its hyphen.
     pub flag: Option<&'static str>,
-    /// The setting that says the same in dockgate's own words.
+    /// dockgate's own setting with the same meaning.
     pub same_as: Option<&'static str>,
-    /// Whether a new value holds only for a process that is started anew.
+    /// Whether a new value takes a restart.
     pub restart: bool,
-    /// Whether this version honours it. A limit that is not kept must not seem to be.
+    /// Whether this version supports it. dockgate does not start with a restriction that it would
+    /// not enforce.
     pub supported: bool,
     /// Whether its value is a path.
     pub(super) is_path: bool,
-    /// Whether [`Values`] has it. The others are read by their dialects.
+    /// Whether it is in [`Values`]. The dialects read the others.
     pub(super) has_value: bool,
 }
 
-/// Whose words a setting is written in.
+/// The dialect that a setting belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// dockgate's own, with Tecnativa's.
+    /// dockgate's own, and Tecnativa's.
     Sections,
-    /// The presets'.
+    /// Presets.
     Presets,
-    /// wollomatic/socket-proxy's.
+    /// wollomatic/socket-proxy.
     Wollomatic,
-    /// knrdl/docker-socket-protector's.
+    /// knrdl/docker-socket-protector.
     Knrdl,
 }
 
@@ -80,8 +81,8 @@ const OF_KNRDL: Setting = Setting {
     ..OWN
 };
 
-/// Makes of each entry a row of the table and, if it has a parser, a field of [`Values`]. The field
-/// is called as the variable is, in lower case; a second parser is that of its flag.
+/// Turns each entry into a row of the table and, if it has a parser, a field of [`Values`]. The
+/// field has the variable's name in lower case; a second parser is for the flag.
 macro_rules! settings {
     ($($base:ident { $(
         $name:literal, $default:literal, $doc:literal
@@ -98,20 +99,20 @@ macro_rules! settings {
             ..$base
         },)*)*];
 
-        /// The values as they are written.
+        /// The values as written.
         #[derive(Deserialize)]
         struct Texts {
             $($($($field: Option<String>,)?)*)*
         }
 
-        /// The values as what they mean.
+        /// The parsed values.
         #[derive(Debug)]
         pub(super) struct Values {
             $($($(pub(super) $field: Value<$type>,)?)*)*
         }
 
         impl Values {
-            /// Takes what is written for each setting. What is wrong with it is noted.
+            /// Parses the value of each setting, and notes what is wrong with it.
             pub(super) fn read(
                 written: &BTreeMap<&'static str, Written>,
                 diagnostics: &mut Vec<Diagnostic>,
@@ -148,7 +149,7 @@ settings! {
         "POST", "0",
             "Methods other than GET and HEAD, in the granted sections";
         "LISTEN", "tcp://[::]:2375",
-            "Comma-separated list of tcp://ADDRESS:PORT and unix:///PATH", restart: true
+            "Comma-separated list of tcp://IP:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;
         "LISTEN_MODE", "0660",
             "File mode of the Unix sockets in LISTEN, in octal", restart: true
@@ -191,7 +192,7 @@ settings! {
     }
     OF_WOLLOMATIC {
         "SP_ALLOWFROM", "127.0.0.1/32",
-            "Clients allowed by TCP: networks, addresses, host names", flag: Some("allowfrom")
+            "TCP clients to allow: networks, addresses, host names", flag: Some("allowfrom")
             => sp_allowfrom: AllowFrom = |text| Ok(AllowFrom::new(text));
         "SP_LISTENIP", "127.0.0.1",
             "The address to listen on", flag: Some("listenip"), same_as: Some("LISTEN")
@@ -210,7 +211,7 @@ settings! {
         "SP_SOCKETPATH", "/var/run/docker.sock",
             "The engine's Unix socket, same as SOCKET_PATH", flag: Some("socketpath"),
             same_as: Some("SOCKET_PATH"), is_path: true
-            => sp_socketpath: PathBuf = socket_file;
+            => sp_socketpath: PathBuf = engine_path;
         "SP_LOGLEVEL", "INFO",
             "DEBUG, INFO, WARN or ERROR", flag: Some("loglevel"), same_as: Some("LOG_LEVEL")
             => sp_loglevel: LogLevel = go_log_level;
@@ -249,7 +250,7 @@ impl Setting {
         self.default == "false"
     }
 
-    /// Those of a dialect that this version honours.
+    /// The settings of a dialect that this version supports.
     pub fn of(dialect: Dialect) -> impl Iterator<Item = &'static Setting> {
         SETTINGS
             .iter()
@@ -257,23 +258,23 @@ impl Setting {
     }
 }
 
-/// A value as it is written.
+/// A value as written.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// The name that it is written under: `LISTEN`, `-listenip`.
+    /// The name that sets it: `LISTEN`, `-listenip`.
     pub(super) by: String,
     pub(super) text: String,
     pub(super) by_flag: bool,
 }
 
-/// A value as what it means.
+/// A parsed value.
 #[derive(Debug)]
 pub(super) struct Value<T> {
-    /// The name that it is written under, if it is.
+    /// The name that sets it, if it is set.
     pub(super) by: Option<String>,
-    /// What is written, if that makes sense.
+    /// The value, if it is set and valid.
     set: Option<T>,
-    /// What holds if nothing is; nothing, if the setting has no default.
+    /// The default, if the setting has one.
     default: Option<T>,
 }
 
@@ -304,17 +305,17 @@ impl<T> Value<T> {
         value
     }
 
-    /// What is written, if anything is and that makes sense.
+    /// The value, if it is set and valid.
     pub(super) fn set(&self) -> Option<&T> {
         self.set.as_ref()
     }
 
-    /// As if nothing were written.
+    /// The default.
     pub(super) fn unset(&mut self) {
         (self.by, self.set) = (None, None);
     }
 
-    /// What is written, or else the default; nothing if what is written makes no sense.
+    /// The value or the default; nothing if the value is invalid.
     pub(super) fn get(&self) -> Option<&T> {
         match self.by {
             Some(_) => self.set.as_ref(),
@@ -322,7 +323,7 @@ impl<T> Value<T> {
         }
     }
 
-    /// The same, of another setting that says the same if that one is set.
+    /// The same, preferring another setting with the same meaning if that one is set.
     pub(super) fn or_same<'a>(&'a self, other: &'a Value<T>) -> Option<&'a T> {
         match other.by {
             Some(_) => other.get(),
@@ -332,7 +333,7 @@ impl<T> Value<T> {
 }
 
 impl Values {
-    /// A mistake for each two settings that are set and say the same.
+    /// An error for each pair of settings that are both set and have the same meaning.
     pub(super) fn twice(&self) -> impl Iterator<Item = Diagnostic> {
         SETTINGS.iter().filter_map(|setting| {
             let own = setting.same_as?;

@@ -1,4 +1,4 @@
-//! What the values of settings mean, besides addresses and paths.
+//! The values of settings, except addresses and paths.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::diagnostics::Unfit;
 
-/// The levels of syslog, as Tecnativa's variable names them; the least severe first.
+/// syslog's levels, by the names of Tecnativa's variable; the least severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Headers and decision steps.
@@ -22,7 +22,7 @@ pub enum LogLevel {
     Err,
     /// Failures of dockgate.
     Crit,
-    /// Nothing logs at this level.
+    /// Nothing is logged at this level.
     Alert,
     /// Nothing logs at this level.
     Emerg,
@@ -59,7 +59,7 @@ pub(super) fn go_log_level(value: &str) -> Result<LogLevel, Unfit> {
     })
 }
 
-/// As it is.
+/// Any text.
 pub(super) fn text(value: &str) -> Result<String, Unfit> {
     Ok(value.to_owned())
 }
@@ -105,7 +105,7 @@ pub(super) fn mode(value: &str) -> Result<u32, Unfit> {
     mode.ok_or_else(|| Unfit::new("is not a file mode", "use octal digits, like 0660"))
 }
 
-/// A mode that is a number as Go writes them.
+/// A file mode as Go parses numbers.
 pub(super) fn go_mode(value: &str) -> Result<u32, Unfit> {
     let lower = value.to_ascii_lowercase();
     let prefixes = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)];
@@ -123,7 +123,7 @@ pub(super) fn go_mode(value: &str) -> Result<u32, Unfit> {
     })
 }
 
-/// A number within these bounds.
+/// A number within bounds.
 pub(super) fn number<T: FromStr + PartialOrd + fmt::Display>(
     value: &str,
     least: T,
@@ -140,7 +140,7 @@ pub(super) fn number<T: FromStr + PartialOrd + fmt::Display>(
     })
 }
 
-/// So many seconds at most.
+/// A number of seconds, up to a maximum.
 pub(super) fn seconds(value: &str, most: u64) -> Result<Duration, Unfit> {
     number(value, 0, most).map(Duration::from_secs)
 }

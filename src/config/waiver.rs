@@ -1,11 +1,11 @@
-//! The user's own word that nothing is to be protected. Only reading the settings makes one.
+//! The user's explicit request to protect nothing. Only reading the settings makes one.
 
 use std::fmt;
 use std::ops::Deref;
 
 use crate::policy::{Protection, Unprotected, Waived};
 
-/// That the user gave up the policy's protection, and why.
+/// Proof that the user waived the policy's protection, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiver(Unprotected);
 

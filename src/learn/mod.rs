@@ -1,9 +1,9 @@
-//! What clients asked for, and the smallest grants under which all of it would have passed.
+//! What clients requested, and the smallest grants that would have allowed all of it.
 //!
 //! Nothing here knows what a grant means: a policy that grants nothing is asked which sets of
-//! variables would allow a request. What is kept of a request is its kind: method, route, and those
-//! sets. Names of containers, images and so on are not kept; paths that no route of `sections.toml`
-//! has are, a limited number of them.
+//! variables would allow a request. Only the kind of a request is kept: method, route, and those
+//! sets. Names of containers, images and so on are not kept. Paths that match no route of
+//! `sections.toml` are, up to a limit.
 
 mod print;
 mod ways;
@@ -16,13 +16,13 @@ use crate::policy::{Alternative, Body, is_literal};
 pub use ways::Ways;
 use ways::{Places, Presets};
 
-/// The most kinds of requests that are kept on paths that the table does not have. All others are
-/// as few as the table's routes.
+/// The most kinds of requests that are kept on paths outside the table. The table's own routes
+/// limit the others.
 const MOST_OTHERS: usize = 256;
 /// The longest such path that is kept.
 const LONGEST_OTHER: usize = 256;
 
-/// Learns from requests, and tells what it learned.
+/// Learns from requests, and reports what it learned.
 #[derive(Debug)]
 pub struct Learner {
     places: Places,
@@ -39,7 +39,7 @@ struct Seen {
     left_out: u64,
 }
 
-/// What grants and patterns tell apart.
+/// What grants and patterns can distinguish.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
     place: Place,
@@ -50,30 +50,31 @@ struct Kind {
     presets: Vec<usize>,
 }
 
-/// Where a request goes to.
+/// A request's path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     /// A path of the table: `/containers/{id}/start`.
     Known(&'static str),
-    /// Any other, decoded and without its version.
+    /// Any other path, decoded and without its version.
     Other(Vec<u8>),
 }
 
-/// What else the requests of a kind were like, as far as patterns depend on it.
+/// What else patterns depend on, for the requests of one kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
     /// Some had a query.
     query: bool,
-    /// Some had a path that was written as it is.
+    /// Some had a path without escapes.
     plain: bool,
-    /// Some had escapes in it for bytes that may need them, such as `%40`.
+    /// Some had a path with escapes for bytes that may need them, such as `%40`.
     escaped: bool,
-    /// Some had what no profile takes: needless escapes, such as `%2F` and `%61`, or a form.
+    /// Some had what no profile line matches: unnecessary escapes, such as `%2F` and `%61`, or a
+    /// form.
     unfit: bool,
 }
 
 impl Learner {
-    /// Has seen nothing yet.
+    /// A learner that has seen no request.
     #[expect(
         clippy::new_without_default,
         reason = "it compiles policies of all grants there are"
@@ -117,13 +118,14 @@ impl Learner {
         });
     }
 
-    /// Whether a body would change what allows such a request.
+    /// Whether a body would change which grants allow such a request.
     pub fn minds_body(&self, target: &Target) -> bool {
         let ways = |body| self.ways.that_allow(target, body);
         ways(Body::Empty) != ways(Body::Other)
     }
 
-    /// What was learned, three ways, each ready to be pasted. `more` is a remark on the first line.
+    /// What was learned, in several forms, each ready to paste. `more` is appended to the first
+    /// line.
     pub fn report(&self, more: &str) -> String {
         self.with(|seen| print::report(seen, more))
     }

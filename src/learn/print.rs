@@ -9,7 +9,7 @@ use crate::api::Method;
 use crate::api::sections::{ACTIONS, SECTIONS};
 use crate::config::{POST, REACH};
 
-/// Everything is YAML or a profile's lines; what is said besides is a comment in both.
+/// Everything is YAML or profile lines; all else is a comment in both.
 pub(super) fn report(seen: &Seen, more: &str) -> String {
     let mut text = String::new();
     let _ = write_report(&mut text, seen, more); // writing to a String cannot fail
@@ -113,7 +113,7 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
             "#\n# 4. The nearest preset, with what it lacks{unused}:\nenvironment:"
         )?;
         writeln!(text, "  PRESET: {}", near.preset.name)?;
-        // By itself it does not bring the defaults of the variables; those that it has may come.
+        // On its own, a preset does not bring the variables' defaults.
         let own = |name: &str| near.preset.pieces().any(|piece| piece.name() == name);
         let more = environment(&near.lacks).filter(|_| !near.lacks.is_empty());
         for (variable, value) in more.filter(|(name, value)| *value == 1 || !own(name)) {
@@ -137,7 +137,7 @@ fn places(kinds: &BTreeMap<Kind, Traits>) -> BTreeMap<(Method, &Place), Traits> 
     places
 }
 
-/// What has to be set: the narrowest first, and what is granted by default and was not needed.
+/// What to set: the narrowest first, then the unused defaults as 0.
 fn environment<'a>(
     chosen: &'a BTreeSet<&'a str>,
 ) -> impl Iterator<Item = (&'static str, u8)> + use<'a> {
@@ -171,7 +171,7 @@ fn decoded(place: &Place) -> Option<String> {
     Some(format!("{VERSION}{path}"))
 }
 
-/// A pattern for the path as it is sent, with escapes if some clients sent any.
+/// A pattern for the path as sent, with escapes if a client sent any.
 fn raw(place: &Place, escaped: bool) -> String {
     let path = match place {
         Place::Known(path) => of_route(path, if escaped { "|%3[Aa]|%40" } else { "" }),
@@ -186,7 +186,7 @@ fn raw(place: &Place, escaped: bool) -> String {
                 let escape = format!("%{}{}", letters(byte >> 4), letters(byte & 15));
                 match () {
                     () if unescaped || !escaped => literal(*byte),
-                    // What may stand in a path as it is.
+                    // What a path may contain unescaped.
                     () if b"!$&'()*+,;=:@[]".contains(byte) => {
                         format!("({}|{escape})", literal(*byte))
                     }
@@ -198,10 +198,10 @@ fn raw(place: &Place, escaped: bool) -> String {
     format!("{VERSION}{path}")
 }
 
-/// With the slash before it, so that every pattern begins with one, as a profile demands.
+/// With the leading slash, which a profile line requires.
 const VERSION: &str = "/(v[0-9.]+/)?";
 
-/// A pattern for a route's path, without its first slash; `more` is what else a name may consist of.
+/// A pattern for a route's path, without its first slash; `more` is what else a name may contain.
 fn of_route(path: &str, more: &str) -> String {
     let segments = path[1..].split('/').map(|segment| {
         let letters = match segment {
@@ -218,7 +218,7 @@ fn of_route(path: &str, more: &str) -> String {
     segments.collect::<Vec<String>>().join("/")
 }
 
-/// One byte as a pattern that may stand in single quotes in a compose file, which takes `$` for a
+/// One byte as a pattern that is safe in single quotes in a compose file, where `$` begins a
 /// variable.
 fn literal(byte: u8) -> String {
     match byte {

@@ -20,19 +20,19 @@ use crate::policy::{
 pub struct Ways(Policy);
 
 impl Ways {
-    /// Those of the sections and actions.
+    /// Those made of sections and actions.
     pub fn of_table() -> Ways {
         Ways(compile(&Grants::only(&[]).rules(true)))
     }
 
-    /// The sets that allow a request, the least first.
+    /// The sets that allow a request, the smallest first.
     pub fn that_allow(&self, target: &Target, body: Body) -> &[Alternative] {
         self.0.alternatives(target, body)
     }
 }
 
-/// The variables that let all of these requests pass for which there are any: actions, and
-/// sections only for what no action is for. None of them can be left out.
+/// The variables that allow all of these requests, except those that no variable allows: actions,
+/// and sections only where there is no action. None of the variables is redundant.
 pub(super) fn smallest<'a>(kinds: impl Iterator<Item = &'a Kind> + Clone) -> BTreeSet<&'a str> {
     let passes = |kind: &Kind, chosen: &BTreeSet<&str>| {
         let mut ways = kind.ways.iter();
@@ -78,16 +78,16 @@ fn action(variable: &str) -> Option<&'static Action> {
     ACTIONS.iter().find(|action| action.allow == variable)
 }
 
-/// The presets, each as something to grant.
+/// The presets, each as a grant.
 #[derive(Debug)]
 pub(super) struct Presets(Policy);
 
-/// A preset that would do, or nearly.
+/// A preset that allows the requests, or nearly all of them.
 pub(super) struct Near<'a> {
     pub(super) preset: &'static Preset,
-    /// What more has to be granted.
+    /// What must be granted in addition.
     pub(super) lacks: BTreeSet<&'a str>,
-    /// What of it was not needed.
+    /// Which of its grants were not used.
     pub(super) unused: Vec<&'static str>,
 }
 
@@ -117,8 +117,8 @@ impl Presets {
     }
 }
 
-/// The preset of which the least is lacking or was not used; none if no preset spares a variable,
-/// or most of it was not used.
+/// The preset with the fewest missing or unused grants; none if no preset saves a variable, or if
+/// most of it was unused.
 pub(super) fn nearest<'a>(kinds: impl Iterator<Item = &'a Kind> + Clone) -> Option<Near<'a>> {
     let all = smallest(kinds.clone()).len();
     let near = PRESETS.iter().enumerate().map(|(index, preset)| Near {
@@ -152,7 +152,7 @@ impl Kind {
 pub(super) struct Places {
     /// Those with the most literals first.
     paths: Vec<&'static str>,
-    /// Each of them as something to grant.
+    /// Each of them as a grant.
     policy: Policy,
 }
 
@@ -188,7 +188,7 @@ impl Places {
         }
     }
 
-    /// The path of the route that a request is on; of more than one, that with the most literals.
+    /// The path of the route that a request matches; of several, the one with the most literals.
     pub(super) fn find(&self, target: &Target) -> Option<&'static str> {
         let matching = self.policy.alternatives(target, Body::Empty);
         let is = |path: &&&str| {

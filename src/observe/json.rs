@@ -1,5 +1,4 @@
-//! JSON as dockgate writes it, in its log and in its answers: on one line, and with nothing in it
-//! that a terminal obeys.
+//! JSON for the log and for answers: on one line, without anything that a terminal would interpret.
 
 use std::io::{self, Write};
 
@@ -14,8 +13,7 @@ pub fn write(out: impl Write, value: &impl Serialize) -> io::Result<()> {
     Ok(value.serialize(&mut serializer)?)
 }
 
-/// What JSON itself demands to be escaped ends at the space. This escapes the control characters
-/// behind it too.
+/// JSON only requires escaping the control characters below the space. This escapes the others too.
 struct WithoutControls;
 
 impl Formatter for WithoutControls {

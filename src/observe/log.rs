@@ -1,7 +1,7 @@
 //! The log: env_logger's lines on stdout, written by a thread of their own.
 //!
-//! A request never waits for the reader of stdout. Lines go to a bounded buffer; while the reader
-//! stalls and the buffer is full they are dropped and counted, and the count is logged as soon as
+//! A request never waits for the reader of stdout. Lines go to a bounded buffer. If the reader
+//! stalls and the buffer is full, they are dropped and counted, and the count is logged as soon as
 //! there is room again.
 
 use std::borrow::Cow;
@@ -16,15 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use super::json;
 
-/// The target of access lines, which `LOG_LEVEL=notice` filters apart from the lifecycle's.
+/// The log target of access lines, which `LOG_LEVEL=notice` filters separately from the
+/// lifecycle's.
 pub const ACCESS: &str = "dockgate::access";
 
-/// The target of requests as lines of a profile: logged whenever they are asked for.
+/// The log target of requests as profile lines, which are logged whenever they are enabled.
 pub const REQUESTS: &str = "dockgate::requests";
 
 /// The most bytes that wait for the reader of stdout: some ten thousand lines.
 const BUFFER: usize = 2 * 1024 * 1024;
-/// How long the writer collects lines before it writes the next batch: a wake-up for each line
+/// How long the writer collects lines before it writes the next batch: waking it for each line
 /// would cost a request more than the line itself.
 const BATCH: Duration = Duration::from_millis(5);
 
@@ -58,7 +59,7 @@ pub fn init(levels: Levels, as_json: bool) {
         .filter_module(ACCESS, levels.access)
         .filter_module(REQUESTS, LevelFilter::Info)
         .format(move |out, record| {
-            // A clock before 1970 has no time that could be written.
+            // A clock before 1970 has no printable time.
             let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
             let time = humantime::format_rfc3339_millis(now);
             let level = name(record.level());
@@ -91,7 +92,7 @@ struct JsonLine<T> {
     msg: T,
 }
 
-/// Text with its control characters escaped, so that it stays on its line, whatever it quotes.
+/// Text with its control characters escaped, so that it stays on one line, whatever it quotes.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !may_have_controls(text) {
         return text.into();
@@ -106,7 +107,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     line.into()
 }
 
-/// Whether there can be a control character in it.
+/// Whether it may contain a control character.
 pub(super) fn may_have_controls(text: &str) -> bool {
     // Without a branch for each byte, since every line comes by here; 0xC2 is how the upper control
     // characters begin.
@@ -114,7 +115,7 @@ pub(super) fn may_have_controls(text: &str) -> bool {
     text.bytes().fold(false, |any, byte| any | odd(byte))
 }
 
-/// Writes all text by [`one_line`].
+/// Writes all text through [`one_line`].
 struct OneLine<'a, W>(&'a mut W);
 
 impl<W: Write> fmt::Write for OneLine<'_, W> {
@@ -124,14 +125,14 @@ impl<W: Write> fmt::Write for OneLine<'_, W> {
     }
 }
 
-/// A line as it would be without `as_json`, if it is a JSON object of [`init`]'s.
+/// The plain form of a line, if it is a JSON object that [`init`]'s log wrote.
 pub fn plain_line(line: &str) -> Option<String> {
     let JsonLine { time, level, msg } = serde_json::from_str::<JsonLine<String>>(line).ok()?;
-    // An escaped control byte is in no line that is ever read again.
+    // No line with an escaped control byte is ever read again.
     (!msg.contains(char::is_control)).then(|| format!("{time} {level:<7} {msg}"))
 }
 
-/// Writes text as it is, in its turn among the lines: for what somebody asked for, whatever the level.
+/// Writes text unchanged, in order with the lines: for output that a user requested, at any level.
 pub fn print(text: &str) {
     if let Some(queue) = QUEUE.get() {
         queue.push(text.as_bytes());
@@ -150,7 +151,7 @@ pub fn flush() {
     }
 }
 
-/// A level's name, as wide as the longest.
+/// A level's name, padded to the longest.
 fn name(level: Level) -> &'static str {
     match level {
         Level::Error => "err    ",
@@ -163,7 +164,7 @@ fn name(level: Level) -> &'static str {
 #[derive(Default)]
 struct Queue {
     lines: Mutex<Lines>,
-    /// Wakes the writer; only the first line of a batch does.
+    /// Wakes the writer, for the first line of a batch only.
     added: Condvar,
     written: Condvar,
 }
@@ -209,11 +210,11 @@ impl Queue {
             std::mem::swap(&mut lines.bytes, &mut batch);
             let dropped = std::mem::take(&mut lines.dropped);
             drop(lines);
-            // Now, while there is room: a reader that stalls again may leave none behind the batch.
+            // Now, while there is room: a reader that stalls again may leave none after the batch.
             if dropped > 0 {
                 log::warn!("{dropped} log lines dropped: the reader of stdout is too slow");
             }
-            // A reader that went away for good costs the log, never the service.
+            // A reader that is gone for good costs the log, never the service.
             let _ = out.write_all(&batch).and_then(|()| out.flush());
             batch.clear();
             batch.shrink_to(64 * 1024);

@@ -1,5 +1,5 @@
-//! What dockgate says about its work: the log's writer and the access record, and the JSON of
-//! both it and its answers.
+//! Observability: the log's writer, the access record, and the JSON of the log and of dockgate's
+//! own answers.
 
 pub mod access;
 pub mod json;

@@ -1,9 +1,9 @@
-//! Regex allowlists: what dialects that are written in patterns are lowered to.
+//! Regex allowlists: what dialects made of patterns are lowered to.
 //!
-//! A pattern is matched against the whole of its subject, and the subject is ASCII: so a byte is a
-//! character, and a pattern means what it means to Go's regexp package, for which such lists are
-//! written, or is refused where the two disagree. Allowlists are looked at only where the tree
-//! neither allows nor forbids, and only when there are any.
+//! A pattern must match its whole subject, and the subject is ASCII, so a byte is a character. A
+//! pattern means what it means to Go's regexp package, for which such lists are written; where the
+//! two disagree, it is refused. Allowlists are consulted only if there are any, and only where the
+//! tree neither allows nor denies.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use super::rule::Body;
 use super::tree::TooComplex;
 use crate::api::{Method, Methods, Target};
 
-/// A set of patterns takes no more than this; it bounds the time of a match as well.
+/// The size limit of a compiled set of patterns, which also bounds the time of a match.
 const SIZE_LIMIT: usize = 1 << 20;
 
-/// A regular expression that matches the whole of its subject or not at all.
+/// A regular expression that must match the whole subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Regex(String);
 
 impl Regex {
-    /// A pattern that means the same with its own anchors, which it does not need.
+    /// Reads a pattern that may have anchors of its own, although it does not need them.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -37,7 +37,7 @@ impl Regex {
         Regex::new(end.unwrap_or(inner))
     }
 
-    /// As it is compiled: with its anchors.
+    /// The pattern as compiled, with anchors.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,12 +48,12 @@ impl Regex {
         regex.is_ok_and(|regex| regex.is_match(text.as_bytes()))
     }
 
-    /// Takes a pattern as Go's regexp package would read it.
+    /// Reads a pattern as Go's regexp package would.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn new(pattern: &str) -> Result<Regex, BadPattern> {
-        // By itself, so that no parenthesis in it can end the group that it is put into.
+        // On its own first, so that no parenthesis in it can close the group around it.
         portable::check(pattern)?;
         let whole = format!("^(?:{pattern})$");
         let built = RegexBuilder::new(&whole)
@@ -78,8 +78,8 @@ impl Regex {
 pub enum Subject {
     /// The decoded path with its version, without the query.
     Path,
-    /// The target as it was sent, query included. The engine decodes the path, and takes what a form
-    /// body holds before what the query holds: so only a path that can be written in no other way
+    /// The target as sent, including the query. The engine decodes the path, and prefers the values
+    /// of a form body to those in the query. So only a path with a single possible spelling
     /// matches, and only without such a body.
     Target,
 }
@@ -87,20 +87,20 @@ pub enum Subject {
 /// A pattern, with the methods that it allows and the variable or file line that it came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// As verdicts name it: `SP_ALLOW_GET_1`.
+    /// Its name in verdicts: `SP_ALLOW_GET_1`.
     pub origin: Arc<str>,
     /// The methods that it allows.
     pub methods: Methods,
-    /// What it allows them on.
+    /// What it matches.
     pub regex: Regex,
 }
 
-/// The patterns of one dialect, compiled to one set a method.
+/// The patterns of one dialect, compiled to one set per method.
 #[derive(Debug)]
 pub struct Allowlist {
     subject: Subject,
     sets: [Set; Method::ALL.len()],
-    /// What none of them allows, whatever it matches.
+    /// What none of them allows, even if it matches.
     except: RegexSet,
 }
 
@@ -113,8 +113,8 @@ struct Set {
 }
 
 impl Allowlist {
-    /// Compiles entries; their order does not matter. `what` names for each method what could allow
-    /// a request: `SP_ALLOW_POST pattern`.
+    /// Compiles entries; their order does not matter. `what` names what could allow a request, by
+    /// method: `SP_ALLOW_POST pattern`.
     pub fn new(
         subject: Subject,
         entries: &[Entry],
@@ -144,14 +144,15 @@ impl Allowlist {
         })
     }
 
-    /// The same, less what a pattern matches, whatever the method. No deny: another rule may allow it.
+    /// The same, except what a pattern matches, whatever the method. This is not a deny: another
+    /// rule can still allow it.
     pub fn without(self, pattern: &Regex) -> Result<Allowlist, TooComplex> {
         let except = RegexSetBuilder::new([&pattern.0]).unicode(false).build();
         let except = except.map_err(|_| TooComplex)?;
         Ok(Allowlist { except, ..self })
     }
 
-    /// By which entry a target with such a body is allowed, if it is.
+    /// The entry that allows a target with such a body, if any.
     pub(super) fn allows(&self, method: Method, target: &Target, body: Body) -> Option<Arc<str>> {
         let Set {
             regexes, origins, ..
@@ -166,7 +167,7 @@ impl Allowlist {
         (!self.except.is_match(subject)).then(|| origins[first].clone())
     }
 
-    /// What could have matched a target that is not allowed, and why it does not.
+    /// What could have matched a target that is not allowed, and why it did not.
     pub(super) fn miss(&self, method: Method, target: &Target, body: Body) -> Obstacle {
         let miss = match self.subject {
             Subject::Path if !target.whole_path().is_ascii() => Miss::NotAscii,
@@ -182,8 +183,9 @@ impl Allowlist {
     }
 }
 
-/// Whether the path is sent in the one way that is written down: escaped is what has to be, and
-/// what else is reserved, but for a slash. No other matches a line of a profile.
+/// Whether a profile line can match the path: no escape is missing, and none is unnecessary.
+/// Unreserved characters and slashes must be plain; what is neither unreserved nor reserved must be
+/// escaped.
 pub fn is_literal(target: &Target) -> bool {
     let mut path = target.path_and_query().path().bytes();
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -303,14 +305,14 @@ mod tests {
             ("/a{01}", "use a repetition of the form"),
             ("/a**", "put (?:...) around"),
             ("/a{2}{3}", "put (?:...) around"),
-            ("/(a{100}){11}", "more than 1000 times"),
+            ("/(a{100}){11}", "must not exceed 1000"),
             (r"/\u0061", r"use \x{...}"),
             (r"/\u{61}", r"use \x{...}"),
             (r"/\U00000061", r"use \x{...}"),
             (r"[\u0061-\u007a]", r"use \x{...}"),
             ("[]-a]", r"use \]"),
             ("(?i)/\u{212a}", "an ASCII k or s"),
-            ("(?P<a.b>/a)", "a group's name"),
+            ("(?P<a.b>/a)", "a group name"),
             (r"/\Qa\E", "unrecognized escape sequence"),
             (r"/\pL", "Unicode"),
             ("[é]", "Unicode"),

@@ -1,8 +1,8 @@
 //! From a verdict to what may be forwarded: `Permit → Passage → Cleared`.
 //!
-//! Only the policy makes a [`Permit`]; only a permit whose terms are met makes a [`Cleared`]; only a
-//! `Cleared` is sent, once. It holds all that changes what the engine understands of a request, as it
-//! was decided on, so that there is no second truth to send instead.
+//! Only the policy makes a [`Permit`], only a permit whose terms are met makes a [`Cleared`], and
+//! only a `Cleared` is sent, once. It holds everything that changes what the engine understands,
+//! exactly as it was decided on, so there is no second version that could be sent instead.
 
 use std::sync::Arc;
 
@@ -40,17 +40,18 @@ impl Permit {
         &self.target
     }
 
-    /// What else of it was decided on.
+    /// The rest of what was decided on.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// The rule that allowed it: `CONTAINERS`, `ALLOW_START`; or what lets it pass in spite of all.
+    /// The rule that allowed it (`CONTAINERS`, `ALLOW_START`), or the variable that suspends the
+    /// policy.
     pub fn origin(&self) -> &Arc<str> {
         &self.origin
     }
 
-    /// How its terms are met. Without any, its body passes as it comes.
+    /// How its terms are met. Without any, its body is streamed.
     pub fn passage(self) -> Passage {
         let Permit {
             target,
@@ -65,7 +66,7 @@ impl Permit {
     }
 }
 
-/// What an allow demands besides. There is none yet: each that comes is a variant, and says which
+/// What an allow requires besides. There is none yet; each will be a variant that says which
 /// passage it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Term {}
@@ -81,7 +82,7 @@ impl Terms {
         (!terms.is_empty()).then_some(Terms(terms))
     }
 
-    /// Those of both.
+    /// The terms of both.
     pub(super) fn and(&self, others: &Terms) -> Terms {
         Terms(self.0.iter().chain(&*others.0).copied().collect())
     }
@@ -91,11 +92,11 @@ impl Terms {
 #[derive(Debug)]
 #[must_use]
 pub enum Passage {
-    /// As it comes.
+    /// As it arrives.
     Stream(Cleared),
-    /// After its whole body was read and judged.
+    /// After its whole body has been read and judged.
     Inspect(Inspection),
-    /// While its tar stream is looked at.
+    /// While its tar stream is inspected.
     Watch(TarWatch),
 }
 
@@ -123,7 +124,7 @@ impl Cleared {
     }
 }
 
-/// A request whose body has to be read first: `parse → needs → judge`. No term asks for it yet.
+/// A request whose body must be read first: `parse → needs → judge`. No term needs it yet.
 #[derive(Debug)]
 pub enum Inspection {}
 
@@ -139,34 +140,34 @@ impl Inspection {
 pub enum Asked {}
 
 impl Asked {
-    /// What has to be asked of the engine before it can be judged.
+    /// What the engine must be asked before it can be judged.
     pub fn needs(&self) -> &[Fact] {
         match *self {}
     }
 
-    /// Judges it by what the engine answered.
+    /// Judges it by the engine's answers.
     pub fn judge(self, _facts: &[Fact]) -> Judged {
         match self {}
     }
 }
 
-/// What a term has to know of the engine.
+/// What a term must know from the engine.
 #[derive(Debug)]
 pub enum Fact {}
 
-/// What became of an inspection. What was judged is what is sent: a body comes with its clearance.
+/// The result of an inspection. What was judged is what is sent: the body comes with the clearance.
 #[derive(Debug)]
 #[must_use]
 pub enum Judged {
     /// Forward it.
     Clear(Cleared, Vec<u8>),
-    /// Forward it and say what would have been answered, since nothing is being protected.
+    /// Forward it and log what would have been answered, since nothing is being protected.
     WouldDeny(Cleared, Vec<u8>, Denial),
     /// Answer 403.
     Deny(Denial),
 }
 
-/// Looks into a tar stream as it goes by, and can end it. No term asks for it yet.
+/// Inspects a tar stream as it passes, and can end it. No term needs it yet.
 #[derive(Debug)]
 pub enum TarWatch {}
 
@@ -176,7 +177,7 @@ impl From<&Message> for Body {
     }
 }
 
-/// One message of each kind, for those that have no head: `explain`, and tests.
+/// One message of each kind, for requests without a head: `explain`, and tests.
 impl From<Body> for Message {
     fn from(body: Body) -> Message {
         let message = Message::new(match body {

@@ -8,7 +8,8 @@ use super::remedy::{Alternative, BadVersion, Miss, Obstacle};
 use super::rule::Condition;
 use crate::api::sections::READ_BODY;
 
-/// A write that no action has is refused by all denies that are set; so many of them are named.
+/// A write below `/libpod` that no action covers is denied by every deny that is set. At most this
+/// many are named.
 const MOST_DENIES: usize = 3;
 
 /// What is in the way of a request, and how to clear it.
@@ -28,7 +29,7 @@ pub(super) fn obstacles(obstacles: &[Obstacle]) -> String {
     text
 }
 
-/// By which denies it is refused, and what else is in the way.
+/// The denies that refuse it, and what else is in the way.
 fn denied(origins: &[Arc<str>], rest: &[Obstacle]) -> String {
     let mut origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
     if let Some(more @ 1..) = origins.len().checked_sub(MOST_DENIES) {
@@ -88,13 +89,13 @@ fn one(obstacle: &Obstacle) -> String {
             };
             format!("no {what} matches {unmatched}")
         }
-        Obstacle::UnknownMethod => "the Docker API has no such method; it uses GET, HEAD, POST, \
-                                    PUT, DELETE, PATCH and OPTIONS"
-            .to_owned(),
+        Obstacle::UnknownMethod => {
+            "unknown method; use GET, HEAD, POST, PUT, DELETE, PATCH or OPTIONS".to_owned()
+        }
     }
 }
 
-/// How the variables were read that were meant to grant, and what to set.
+/// How misread variables were read, and what to set.
 fn not_granted(all: &[Alternative]) -> String {
     let mut readings: BTreeSet<String> = BTreeSet::new();
     let mut alternatives: Vec<String> = Vec::new();
@@ -114,7 +115,7 @@ fn not_granted(all: &[Alternative]) -> String {
     }
 }
 
-/// What grants bring besides: `, which also grants EVENTS, PING and VERSION unless they are 0`.
+/// The side effects of grants: `, which also grants EVENTS, PING and VERSION unless they are 0`.
 fn brought(alternative: &Alternative) -> String {
     let brings = alternative.brings().into_iter().map(str::to_owned);
     match Vec::from_iter(brings).as_slice() {
@@ -133,7 +134,7 @@ pub fn value_reading(variable: &str, value: &str, grants: bool) -> String {
     )
 }
 
-/// Text from outside on one line: as it is if that is plain, else quoted, escaped and cut short.
+/// Text from outside, on one line: unchanged if it is plain; otherwise quoted, escaped and cut.
 pub fn printable(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 64;
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -150,7 +151,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     .into()
 }
 
-/// A path in the one spelling that denials use: plain characters as they are, the rest encoded.
+/// A path as denials spell it: plain characters as they are, the rest percent-encoded.
 pub(super) fn path(path: &[u8]) -> Cow<'_, str> {
     const LONGEST: usize = 200;
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"%?#\"".contains(&byte);

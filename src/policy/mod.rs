@@ -44,7 +44,7 @@ pub struct Policy {
     /// For each set of patterns that a path can match: the outcome by method.
     rows: Vec<[usize; Method::ALL.len()]>,
     outcomes: Vec<Outcome>,
-    /// What allows more, where nothing is forbidden.
+    /// What else allows a request, where nothing denies it.
     allowlists: Vec<Allowlist>,
     no_method: Arc<Remedy>,
     uncovered: Uncovered,
@@ -54,14 +54,14 @@ pub struct Policy {
     unprotected: Option<Unprotected>,
 }
 
-/// What is decided at one end of the tree for one method.
+/// The decision at one end of the tree, for one method.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Outcome {
     /// The conditions that matter here.
     conditions: Vec<Condition>,
     /// One ruling for each combination of failed conditions: bit `i` is `conditions[i]`.
     rulings: Vec<Ruling>,
-    /// What is demanded besides of what is allowed here.
+    /// What an allow requires here besides.
     terms: Option<Terms>,
 }
 
@@ -69,21 +69,21 @@ struct Outcome {
 enum Ruling {
     /// By the rule of this origin.
     Allow(Arc<str>),
-    /// By a deny, whatever else allows it: with what would grant it, and that if only the deny is
-    /// in the way.
+    /// By a deny, whatever else allows it. `alone` is the remedy if nothing but the deny is in the
+    /// way.
     Forbid {
         remedy: Arc<Remedy>,
         alone: Arc<Remedy>,
     },
-    /// For want of an allow: with what would grant it, if any rule is about it.
+    /// Because nothing allows it; with the remedy, if any rule covers it.
     Deny(Option<Arc<Remedy>>),
 }
 
-/// No route is under so many different conditions; the table of rulings doubles with each.
+/// No route has more conditions than this; each one doubles the table of rulings.
 const MAX_CONDITIONS: usize = 6;
 
 impl Policy {
-    /// Compiles rules, both those in force and those that only tell what would grant a request.
+    /// Compiles rules, both those in force and those that only say what would grant a request.
     pub fn new(rules: &[Rule]) -> Result<Policy, TooComplex> {
         let mut patterns: Vec<&Pattern> = rules
             .iter()
@@ -133,8 +133,8 @@ impl Policy {
         self
     }
 
-    /// The same policy, protecting nothing: it says what it would deny, and lets it pass. The only
-    /// way to such a policy.
+    /// The same policy, but protecting nothing: it reports what it would deny, and allows it. This
+    /// is the only way to make such a policy.
     #[must_use]
     pub fn unprotected(self, waiver: <Protection as Waived>::Waiver) -> Policy {
         Policy {
@@ -143,12 +143,12 @@ impl Policy {
         }
     }
 
-    /// Decides on a request: its target, and what else of it the engine goes by.
+    /// Decides on a request: its target, and whatever else affects how the engine reads it.
     pub fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
         let message = message.into();
         match (self.judge(&target, Body::from(&message)), self.unprotected) {
             (Ok(origin), _) => Verdict::Allow(self.permit(target, message, origin)),
-            // No engine knows another method, so there is nothing to learn from forwarding it.
+            // No engine knows any other method, so forwarding it would teach nothing.
             (Err(remedy), Some(why)) if target.method().is_some() => {
                 let permit = self.permit(target.clone(), message, why.variable().into());
                 Verdict::WouldDeny(permit, Denial::new(target, remedy))
@@ -163,10 +163,9 @@ impl Policy {
         Permit::new(target, message, origin, terms)
     }
 
-    /// What is demanded of such a request, also where only another engine than Docker's sees a
-    /// version.
+    /// The terms of such a request, even where only an engine other than Docker's sees a version.
     fn terms(&self, target: &Target) -> Option<Terms> {
-        // Without any, no path is walked once more.
+        // Without any, no path is walked a second time.
         let method = target.method().filter(|_| self.demands)?;
         let at = |path| self.outcome(method, path).terms.as_ref();
         match (
@@ -178,7 +177,7 @@ impl Policy {
         }
     }
 
-    /// What would allow a request that is not allowed: sets of grants, the least first.
+    /// The sets of grants that would allow a request that is not allowed, the smallest first.
     pub fn alternatives(&self, target: &Target, body: Body) -> &[Alternative] {
         let ruling = target
             .method()
@@ -194,13 +193,13 @@ impl Policy {
     /// Whether a deny refuses such a request, whatever allows it.
     pub fn forbids(&self, target: &Target) -> bool {
         let ruled = target.method().map(|method| {
-            // A deny knows no conditions, so all rulings of an outcome have it or none.
+            // A deny has no conditions, so either all rulings of an outcome have it, or none.
             &self.outcome(method, target.path()).rulings[0]
         });
         matches!(ruled, Some(Ruling::Forbid { .. }))
     }
 
-    /// By what a request is allowed, or else what would grant it.
+    /// What allows a request, or what would grant it.
     fn judge(&self, target: &Target, body: Body) -> Result<Arc<str>, Arc<Remedy>> {
         let method = target.method().ok_or_else(|| self.no_method.clone())?;
         let origin = match self.ruling(method, target.path(), target, body) {
@@ -213,7 +212,7 @@ impl Policy {
             }
             Ruling::Deny(remedy) => self.ask_allowlists(method, target, body, remedy.as_ref())?,
         };
-        // A deny holds as well where only another engine than Docker's sees a version.
+        // A deny also holds where only an engine other than Docker's sees a version.
         let spelled = target.behind_other_version();
         match spelled.map(|path| self.ruling(method, path, target, body)) {
             Some(Ruling::Forbid { alone, .. }) => Err(alone.clone()),
@@ -221,7 +220,7 @@ impl Policy {
         }
     }
 
-    /// What the rules say about such a request on this path.
+    /// The rules' decision on such a request, for this path.
     fn ruling(&self, method: Method, path: &[u8], target: &Target, body: Body) -> &Ruling {
         let outcome = self.outcome(method, path);
         let failed = outcome
@@ -238,18 +237,18 @@ impl Policy {
         &outcome.rulings[failed]
     }
 
-    /// What is decided at the end of the tree for this method and path.
+    /// The outcome at the end of the tree for this method and path.
     fn outcome(&self, method: Method, path: &[u8]) -> &Outcome {
         let row = &self.rows[self.tree.find(path)];
         &self.outcomes[row[method.index()]]
     }
 
-    /// By which allowlist's entry a target is allowed, if it is.
+    /// The allowlist entry that allows a target, if any.
     fn matched(&self, method: Method, target: &Target, body: Body) -> Option<Arc<str>> {
         (self.allowlists.iter()).find_map(|list| list.allows(method, target, body))
     }
 
-    /// For a target that the tree neither allows nor forbids.
+    /// Decides on a target that the tree neither allows nor denies.
     fn ask_allowlists(
         &self,
         method: Method,
@@ -274,7 +273,7 @@ impl Policy {
     }
 }
 
-/// What the rules say about a method on a path that matches exactly these patterns.
+/// The rules' decision on a method, for a path that matches exactly these patterns.
 fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outcome, TooComplex> {
     let applies = |matcher: &Matcher| {
         matcher.methods.contains(method) && matched.binary_search(&&matcher.pattern).is_ok()
@@ -331,7 +330,7 @@ fn outcome(rules: &[Rule], matched: &[&Pattern], method: Method) -> Result<Outco
     })
 }
 
-/// A rule that matches a request, with what it lacks to be in force there.
+/// A rule that matches a request, with the grants that it lacks to be in force there.
 struct Candidate<'a> {
     rule: &'a Rule,
     missing: Vec<&'a Grant>,
@@ -349,7 +348,7 @@ impl Candidate<'_> {
             .any(|condition| failed.contains(&condition))
     }
 
-    /// What of its conditions keeps it from allowing a request, since it is in force.
+    /// The conditions that keep it from allowing a request although it is in force.
     fn limited(&self, failed: &[&Condition]) -> Obstacle {
         let conditions = self.rule.when.iter();
         Obstacle::Limited {

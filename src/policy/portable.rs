@@ -1,10 +1,11 @@
 //! Which patterns mean the same here and to Go's regexp package, for which allowlists are written.
 //!
-//! The two syntaxes are cousins, and where they disagree a pattern could allow more here than its
-//! author was shown: `a{1, 3}` is a repetition here and five plain characters there. So a pattern
-//! is taken only if both read it, and in the same way, as far as a path can show: that `\s` has a
-//! vertical tab here makes no difference, because no path may hold one. What Go makes of some 1500
-//! patterns is recorded in `tests/conformance/go-regexes.jsonl`, and a test compares.
+//! The two syntaxes are close relatives, and where they disagree, a pattern could allow more here
+//! than its author expects: `a{1, 3}` is a repetition here and plain characters there. So a pattern
+//! is accepted only if both read it in the same way, as far as a path can show the difference: that
+//! `\s` includes a vertical tab here does not matter, because no path can contain one.
+//! `tests/conformance/go-regexes.jsonl` records how Go reads some 1500 patterns, and a test
+//! compares.
 
 use std::fmt;
 
@@ -14,15 +15,15 @@ use regex_syntax::ast::{
     parse, visit,
 };
 
-/// The most repetitions that Go takes, those around them counted.
+/// Go's limit on repetitions, nested ones multiplied.
 const MOST_REPEATED: u32 = 1000;
 
-/// Why a pattern is not taken.
+/// Why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadPattern {
-    /// It is no regular expression; the parser says why.
+    /// It is not a regular expression; the parser says why.
     Syntax(String),
-    /// Go's regexp package reads it in another way; this is what to write.
+    /// Go's regexp package reads it differently; this is what to use instead.
     NotPortable(&'static str),
     /// It takes too much memory.
     TooLarge,
@@ -40,7 +41,7 @@ impl fmt::Display for BadPattern {
 
 impl std::error::Error for BadPattern {}
 
-/// Refuses a pattern that Go's regexp package reads in another way, or not at all.
+/// Refuses a pattern that Go's regexp package reads differently or not at all.
 pub(super) fn check(pattern: &str) -> Result<(), BadPattern> {
     let ast = parse::Parser::new().parse(pattern);
     let ast = ast.map_err(|error| BadPattern::Syntax(error.kind().to_string()))?;
@@ -53,7 +54,7 @@ pub(super) fn check(pattern: &str) -> Result<(), BadPattern> {
 
 struct Portable<'a> {
     pattern: &'a str,
-    /// How often each of the repetitions around repeats.
+    /// The counts of the enclosing repetitions.
     repeated: Vec<u32>,
 }
 
@@ -77,7 +78,7 @@ impl Visitor for Portable<'_> {
             }
             Ast::Assertion(assertion) => match assertion.kind {
                 StartLine | EndLine | StartText | EndText | WordBoundary | NotWordBoundary => None,
-                _ => return Err("assertions are ^, $, \\A, \\z, \\b and \\B, and no others"),
+                _ => return Err("the only assertions are ^, $, \\A, \\z, \\b and \\B"),
             },
             Ast::Literal(literal) => return character(literal),
             Ast::Repetition(repetition) => return self.repeat(repetition),
@@ -90,7 +91,7 @@ impl Visitor for Portable<'_> {
         ];
         match flags {
             Some(flags) if flags.items.iter().any(|item| foreign.contains(&item.kind)) => {
-                Err("flags are i, m, s and U, and no others")
+                Err("the only flags are i, m, s and U")
             }
             _ => Ok(()),
         }
@@ -133,7 +134,7 @@ impl Visitor for Portable<'_> {
 impl Portable<'_> {
     fn repeat(&mut self, repetition: &Repetition) -> Result<(), &'static str> {
         if let Ast::Repetition(_) = *repetition.ast {
-            return Err("put (?:...) around what is repeated twice");
+            return Err("put (?:...) around the inner repetition");
         }
         let times = match &repetition.op.kind {
             RepetitionKind::Range(range) => {
@@ -150,20 +151,20 @@ impl Portable<'_> {
             _ => 1,
         };
         self.repeated.push(times);
-        // As Go counts: nothing stands for what is not there at all.
+        // As Go counts: a repetition of zero times resets the limit.
         let (mut left, mut around) = (MOST_REPEATED, self.repeated.iter());
         if around.any(|times| {
             let too_many = *times > left;
             left = left.checked_div(*times).unwrap_or(MOST_REPEATED);
             too_many
         }) {
-            return Err("nothing may be repeated more than 1000 times");
+            return Err("repetitions must not exceed 1000");
         }
         Ok(())
     }
 }
 
-/// Whether a repetition is written in the one way that Go takes for one.
+/// Whether a repetition is written in the one form that Go accepts.
 fn is_written(text: &str, range: &RepetitionRange) -> bool {
     let expected = match range {
         RepetitionRange::Exactly(times) => format!("{{{times}}}"),
@@ -178,27 +179,27 @@ fn is_verbatim(item: &ClassSetItem, c: char) -> bool {
     matches!(item, ClassSetItem::Literal(it) if it.c == c && it.kind == LiteralKind::Verbatim)
 }
 
-/// Refuses a character that Go reads in another way, or not at all.
+/// Refuses a character that Go reads differently or not at all.
 fn character(literal: &Literal) -> Result<(), &'static str> {
     match literal.kind {
-        // To Go the Kelvin sign is a k, and the long s an s, where case does not matter.
+        // Case-insensitively, Go treats the Kelvin sign as k and the long s as s.
         _ if matches!(literal.c, '\u{212a}' | '\u{17f}') => Err("use an ASCII k or s"),
         LiteralKind::HexFixed(HexLiteralKind::X) | LiteralKind::HexBrace(HexLiteralKind::X) => {
             Ok(())
         }
         LiteralKind::HexFixed(_) | LiteralKind::HexBrace(_) => {
-            Err("use \\x{...} for a character's number")
+            Err("use \\x{...} for a character code")
         }
         _ => Ok(()),
     }
 }
 
-/// Refuses a group's name that Go does not take.
+/// Refuses a group name that Go does not accept.
 fn name(kind: &GroupKind) -> Result<(), &'static str> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     match kind {
         GroupKind::CaptureName { name, .. } if !name.name.bytes().all(letter) => {
-            Err("a group's name has letters, digits and _")
+            Err("a group name may contain only letters, digits and _")
         }
         _ => Ok(()),
     }

@@ -1,9 +1,8 @@
-//! Which routes of the API a pattern can match, with whatever version, names and query: its
-//! automaton is walked along each route, so nothing depends on a sample that somebody guessed.
+//! The routes of the API that a pattern can match, with any version, names and query. The pattern's
+//! automaton is walked along each route, so nothing depends on a guessed sample.
 //!
-//! Used when a configuration is read, never for a request. Names are made of what names are made of
-//! in practice; the work is bounded, and a pattern that takes more of it counts as one that can
-//! match.
+//! Used when a configuration is read, never for a request. Names consist of the characters that
+//! occur in practice. The work is bounded, and a pattern that exceeds the bound counts as matching.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +14,12 @@ use regex_automata::{Anchored, Input, MatchKind};
 use super::allowlist::{Regex, Subject};
 use crate::api::sections::{Route, Step};
 
-/// The automaton of no sensible pattern takes more bytes.
+/// More bytes than the automaton of any sensible pattern takes.
 const MOST_BYTES: usize = 1 << 20;
-/// Nor does a walk along all routes take more steps.
+/// More steps than a walk along all routes takes.
 const MOST_STEPS: usize = 1 << 18;
 
-/// There is more to it than is looked at.
+/// The bound was exceeded.
 struct GaveUp;
 
 type States = BTreeSet<LazyStateID>;
@@ -30,12 +29,12 @@ type States = BTreeSet<LazyStateID>;
 pub struct Reached<'a> {
     /// The route.
     pub route: &'a Route,
-    /// Whether it does so only with a query.
+    /// Whether it matches only with a query.
     pub with_query: bool,
 }
 
 impl Regex {
-    /// Those of the routes of which it can match a request, also behind Podman's `libpod`.
+    /// The routes of which it can match a request, also below Podman's `/libpod`.
     pub fn reaches<'a>(
         &self,
         subject: Subject,
@@ -64,23 +63,23 @@ impl Regex {
         })
     }
 
-    /// Whether it can match a request that only Podman knows: anything below `libpod`.
+    /// Whether it can match a request that only Podman serves: anything below `/libpod`.
     pub fn reaches_libpod(&self, subject: Subject) -> bool {
         let meets = || Walk::new(self, subject)?.meets_libpod();
         meets().unwrap_or(true)
     }
 }
 
-/// The automaton of a pattern, and where it stands before a route begins.
+/// The automaton of a pattern, and its states before a route begins.
 struct Walk {
     dfa: DFA,
     cache: Cache,
     steps_left: usize,
     subject: Subject,
-    /// One byte of each kind that the pattern tells apart: in a name, and anywhere in a target.
+    /// One byte of each kind that the pattern distinguishes: in a name, and anywhere in a target.
     name: Vec<u8>,
     any: Vec<u8>,
-    /// Behind no version or one, without and with `/libpod`.
+    /// With and without a version, without and with `/libpod`.
     starts: States,
     libpod: States,
 }
@@ -91,7 +90,7 @@ impl Walk {
             .match_kind(MatchKind::All)
             .cache_capacity(MOST_BYTES)
             .skip_cache_capacity_check(true)
-            // Its states stay what they are: it is never emptied.
+            // Its states stay valid: the cache is never cleared.
             .minimum_cache_clear_count(Some(0));
         let dfa = DFA::builder()
             .configure(config)
@@ -132,7 +131,7 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Behind any request of a route, but for its query.
+    /// The states after any request of a route, without its query.
     fn along(&mut self, route: &Route) -> Result<States, GaveUp> {
         let name = self.name.clone();
         let mut states = self.starts.clone();
@@ -164,7 +163,7 @@ impl Walk {
         self.may_end(&states)
     }
 
-    /// Whether the pattern may end in one of these states.
+    /// Whether the pattern can end in one of these states.
     fn may_end(&mut self, states: &States) -> Result<bool, GaveUp> {
         for state in states {
             let end = self.dfa.next_eoi_state(&mut self.cache, *state);
@@ -175,7 +174,7 @@ impl Walk {
         Ok(false)
     }
 
-    /// Whether it may end behind a query that follows one of them, if it is matched against queries.
+    /// Whether it can end after a query that follows one of them, if it is matched against queries.
     fn may_end_with_query(&mut self, states: &States) -> Result<bool, GaveUp> {
         if self.subject == Subject::Path {
             return Ok(false);
@@ -186,7 +185,7 @@ impl Walk {
         self.may_end(&query)
     }
 
-    /// Behind this very text.
+    /// The states after this text.
     fn text(&mut self, states: &States, text: &str) -> Result<States, GaveUp> {
         let mut states = states.clone();
         for byte in text.bytes() {
@@ -199,7 +198,7 @@ impl Walk {
         Ok(states)
     }
 
-    /// Behind one or more of these bytes.
+    /// The states after one or more of these bytes.
     fn some(&mut self, states: &States, bytes: &[u8]) -> Result<States, GaveUp> {
         let mut found = States::new();
         let mut new: Vec<LazyStateID> = states.iter().copied().collect();
@@ -212,7 +211,7 @@ impl Walk {
         Ok(found)
     }
 
-    /// Behind one more byte, if anything can match there.
+    /// The state after one more byte, if anything can match there.
     fn step(&mut self, state: LazyStateID, byte: u8) -> Result<Option<LazyStateID>, GaveUp> {
         self.steps_left = self.steps_left.checked_sub(1).ok_or(GaveUp)?;
         let next = self.dfa.next_state(&mut self.cache, state, byte);

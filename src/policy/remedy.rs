@@ -1,8 +1,8 @@
-//! What keeps a request from being allowed, and what would allow it, as values.
+//! What keeps a request from being allowed, and what would allow it, as data.
 //!
-//! A [`Remedy`] is made with the policy, together with its text, so a denied request costs a pointer.
-//! The 403, the log and `explain` show its text; `learn` and `presets` read its alternatives. One
-//! more reason to deny is one more [`Obstacle`], with the words for it in [`explain`].
+//! A [`Remedy`] is built together with the policy, text included, so a denied request costs a
+//! pointer. The 403, the log and `explain` show its text; `learn` and `presets` read its
+//! alternatives. A new reason to deny is a new [`Obstacle`], with its words in [`explain`].
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,28 +12,28 @@ use super::explain;
 use super::rule::{Condition, Grant};
 use crate::api::Method;
 
-/// All that is in the way of a denied request, in the order in which to clear it.
+/// Everything that is in the way of a denied request, in the order in which to clear it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Remedy {
-    /// What the rules say, where allowlists were asked as well.
+    /// What the rules say, if allowlists were consulted too.
     rules: Option<Arc<Remedy>>,
     obstacles: Vec<Obstacle>,
     text: Box<str>,
 }
 
-/// One thing in the way. What a term demands will be one too: its field, and the value that it had.
+/// One thing in the way. An unmet term will be one too: its field, and the value that it had.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Obstacle {
     /// These denies are set. If they are the only obstacle, it is allowed without them.
     Denied(Vec<Arc<str>>),
-    /// A rule that is in force allows it only under conditions that failed.
+    /// A rule that is in force allows it only under conditions that are not met.
     Limited {
         /// The rule.
         origin: Arc<str>,
-        /// What did not hold of the request.
+        /// The conditions that are not met.
         failed: Vec<Condition>,
     },
-    /// Nothing that is granted allows it. Each of these would, the least first.
+    /// No grant allows it. Each of these would, the smallest first.
     NotGranted(Vec<Alternative>),
     /// No section or action covers it. What else can allow it, unless something denies it.
     Uncovered(Option<Lists>),
@@ -43,7 +43,7 @@ pub enum Obstacle {
     Unmatched {
         /// What could: `SP_ALLOW_POST pattern`.
         what: Arc<str>,
-        /// Why none does.
+        /// Why nothing matches.
         miss: Miss,
     },
     /// The Docker API has no such method.
@@ -53,7 +53,7 @@ pub enum Obstacle {
 /// Grants that would allow a request together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Alternative {
-    /// What would have to be granted; never empty.
+    /// What must be granted; never empty.
     pub grants: Vec<Grant>,
 }
 
@@ -64,16 +64,16 @@ pub struct Lists {
     pub method: Method,
     /// Whether a pattern can: they match ASCII paths.
     pub pattern: bool,
-    /// Whether a profile line can: they match what is sent in one way.
+    /// Whether a profile line can: they match only what has a single spelling.
     pub line: bool,
 }
 
-/// What is wrong with a version.
+/// What is wrong with an API version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadVersion {
-    /// It is none.
+    /// It is not one.
     Odd,
-    /// It stands behind another one.
+    /// It follows another one.
     Second,
 }
 
@@ -88,7 +88,7 @@ pub enum Miss {
     Target,
     /// A form body.
     Form,
-    /// A path that could be written in another way.
+    /// A path that has more than one spelling.
     Escapes,
 }
 
@@ -102,7 +102,7 @@ impl Remedy {
         }
     }
 
-    /// With more in the way than the rules say.
+    /// A remedy with obstacles besides those of the rules.
     pub(super) fn besides(rules: Option<&Arc<Remedy>>, obstacles: Vec<Obstacle>) -> Remedy {
         let mut text = rules.map_or(String::new(), |rules| format!("{}; ", rules.text));
         text += &explain::obstacles(&obstacles);
@@ -119,7 +119,7 @@ impl Remedy {
         rules.chain(&self.obstacles)
     }
 
-    /// The sets of grants of which each would allow the request, once nothing denies it.
+    /// The sets of grants that would each allow the request, once nothing denies it.
     pub fn alternatives(&self) -> &[Alternative] {
         let not_granted = self.obstacles().find_map(|obstacle| match obstacle {
             Obstacle::NotGranted(alternatives) => Some(&**alternatives),
@@ -146,20 +146,20 @@ impl Alternative {
         self.grants.iter().map(|grant| &*grant.variable)
     }
 
-    /// The variables whose defaults it grants besides.
+    /// The variables whose defaults it also grants.
     pub fn brings(&self) -> BTreeSet<&'static str> {
         let brings = self.grants.iter().flat_map(|grant| &grant.brings).copied();
         let own = |name: &&str| self.variables().any(|variable| variable == *name);
         brings.filter(|name| !own(name)).collect()
     }
 
-    /// Whether one of its variables was meant to grant and does not.
+    /// Whether one of its variables was set to grant but was misread.
     pub fn is_misread(&self) -> bool {
         self.grants.iter().any(|grant| grant.misread.is_some())
     }
 
-    /// Those worth showing: what a misread value was meant to grant; or else what grants no more than
-    /// was asked for; or else all.
+    /// The alternatives worth showing: those with misread values; otherwise those that grant no
+    /// more than was requested; otherwise all.
     pub(super) fn shown(all: &[Alternative]) -> impl Iterator<Item = &Alternative> {
         let is_wide = |one: &Alternative| one.grants.iter().any(|grant| !grant.brings.is_empty());
         let rank = move |one: &Alternative| (!one.is_misread(), !one.is_misread() && is_wide(one));

@@ -1,8 +1,8 @@
 //! What every dialect is lowered to: rules. A rule is methods and path patterns, an effect and an
 //! origin.
 //!
-//! A rule that lacks a grant is not in force; it is kept to tell what would grant a request. So
-//! the verdict, the 403's text and `explain` come from the same rules.
+//! A rule that lacks a grant is not in force; it is kept to say what would grant a request. So the
+//! verdict, the text of the 403 and `explain` come from the same rules.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use super::clearance::Term;
 use crate::api::sections::UNREAD;
 use crate::api::{self, Methods, Target, query};
 
-/// The first segment of the API that Podman has besides Docker's.
+/// The first path segment of Podman's own API, next to Docker's.
 pub const LIBPOD: &str = "libpod";
 
 /// Methods, paths, effect and origin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
-    /// Where the rule comes from, as verdicts name it: `CONTAINERS`, `ALLOW_START`.
+    /// The rule's name in verdicts: `CONTAINERS`, `ALLOW_START`.
     pub origin: Arc<str>,
     /// What it does.
     pub effect: Effect,
     /// What it matches.
     pub matchers: Vec<Matcher>,
-    /// What else has to be true of a request.
+    /// What else must be true of a request.
     pub when: Vec<Condition>,
-    /// What would have to be granted for it to be in force; empty if it is.
+    /// What must be granted for it to be in force; empty if it is.
     pub missing: Vec<Grant>,
-    /// Where it is in force only with one more grant.
+    /// Where it needs one more grant to be in force.
     pub requirements: Vec<Requirement>,
 }
 
@@ -41,16 +41,16 @@ impl Rule {
 /// What a rule does to the requests that it matches. Deny beats allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Lets them through.
+    /// Allows them.
     Allow,
-    /// Refuses them, whatever else allows them, and however an engine may spell a version.
+    /// Denies them, whatever else allows them, and however an engine may spell a version.
     Deny,
-    /// Demands a term of them, whatever allows them; matched as widely as a deny.
+    /// Requires a term of them, whatever allows them; matched as widely as a deny.
     Demand(Term),
 }
 
 impl Effect {
-    /// The term that it demands.
+    /// The term that it requires.
     pub(super) fn term(self) -> Option<Term> {
         match self {
             Effect::Allow | Effect::Deny => None,
@@ -69,7 +69,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// As an allow means it: `{id}` is exactly one segment, and a trailing slash does not match.
+    /// The pattern of an allow: `{id}` is exactly one segment, and a trailing slash does not match.
     pub fn narrow(route: &api::sections::Route) -> Matcher {
         Matcher::with(route, Slash::Never, |step| match step {
             api::sections::Step::Literal(literal) => Segment::Literal(literal.to_owned()),
@@ -78,8 +78,8 @@ impl Matcher {
         })
     }
 
-    /// As a deny or a requirement means it: a placeholder is any run of segments, as in the engine's own
-    /// router, so that a name with a slash in it cannot slip past; nor can a trailing slash.
+    /// The pattern of a deny or a requirement: a placeholder is any run of segments, as in the
+    /// engine's own router, so that neither a name with a slash nor a trailing slash can slip past.
     pub fn wide(route: &api::sections::Route) -> Matcher {
         Matcher::with(route, Slash::Optional, |step| match step {
             api::sections::Step::Literal(literal) => Segment::Literal(literal.to_owned()),
@@ -88,8 +88,8 @@ impl Matcher {
         })
     }
 
-    /// As a deny means it: wide, and without a name too, which an engine may take for the beginning
-    /// of the only name there is (`DELETE /plugins/`). A GET of that is a list.
+    /// The pattern of a deny: wide, and also without a name, which an engine may read as the prefix
+    /// of the only name there is (`DELETE /plugins/`). A GET without a name is a list.
     pub fn denied(route: &api::sections::Route) -> impl Iterator<Item = Matcher> {
         use api::sections::Step::{Id, Names};
         let named = Matcher::wide(route);
@@ -105,7 +105,7 @@ impl Matcher {
         [named].into_iter().chain(unnamed)
     }
 
-    /// The same below `/libpod`, where Podman has most of Docker's routes once more.
+    /// The same below `/libpod`, where Podman serves most of Docker's routes again.
     #[must_use]
     pub fn below_libpod(mut self) -> Matcher {
         let libpod = Segment::Literal(LIBPOD.to_owned());
@@ -126,28 +126,28 @@ impl Matcher {
     }
 }
 
-/// Where a rule is in force only with one more grant, or leaves a deny to that one.
+/// Where a rule is in force only with one more grant, or leaves a deny to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
     /// Where.
     pub matcher: Matcher,
-    /// What would have to be granted.
+    /// What must be granted.
     pub missing: Vec<Grant>,
 }
 
-/// A variable that would have to be 1.
+/// A variable that must be 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
     /// Its name.
     pub variable: Arc<str>,
-    /// Its value, where that was meant to grant and does not: `true`.
+    /// Its value, if it was misread: `true`.
     pub misread: Option<Arc<str>>,
-    /// What setting it grants besides: variables whose default counts only then.
+    /// What else setting it grants: variables whose defaults count only then.
     pub brings: Vec<&'static str>,
 }
 
 impl Grant {
-    /// What is just missing.
+    /// A variable that is simply not set.
     pub fn of(variable: impl Into<Arc<str>>) -> Grant {
         Grant {
             variable: variable.into(),
@@ -181,7 +181,7 @@ impl Pattern {
 /// One part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
-    /// This very segment.
+    /// Exactly this segment.
     Literal(String),
     /// One segment of that class.
     One(Class),
@@ -198,7 +198,7 @@ pub enum Class {
     Id,
     /// `[a-zA-Z0-9_.:@-]`: a part of an image's name as well.
     Name,
-    /// Whatever a target may hold.
+    /// Any byte of a target.
     Any,
 }
 
@@ -206,7 +206,7 @@ impl Class {
     /// All, in their order.
     pub const ALL: [Class; 3] = [Class::Id, Class::Name, Class::Any];
 
-    /// The narrowest class that has the byte.
+    /// The narrowest class that contains the byte.
     pub(super) const fn of(byte: u8) -> Class {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' => Class::Id,
@@ -227,25 +227,26 @@ pub enum Slash {
     Always,
 }
 
-/// What else has to be true of a request.
+/// What else must be true of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// It has no body that an engine would read as one of a start.
+    /// It has no body that an engine would read at a start.
     UnreadBody,
-    /// Its query has no value of these keys, nor has a body that the engine would read as a query.
+    /// Neither its query nor a body that the engine would read as one has a value for these keys.
     WithoutQuery(&'static [&'static str]),
 }
 
 /// A request's body, as far as a decision depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// There is none.
+    /// No body.
     Empty,
-    /// Of a given length, and so short that a start's engine leaves it [unread](UNREAD).
+    /// One with a known length, so short that the engine does not read it at a start
+    /// ([`UNREAD`]).
     Short,
     /// Such a short one, and a form.
     ShortForm,
-    /// Its Content-Type is a form's: the engine takes what it holds before what the query holds.
+    /// A form, by its Content-Type: the engine prefers its values to those in the query.
     Form,
     /// Any other.
     Other,
@@ -272,7 +273,7 @@ impl Body {
         }
     }
 
-    /// Whether what it holds goes before what the query holds.
+    /// Whether its values override those in the query.
     pub fn is_form(self) -> bool {
         matches!(self, Body::ShortForm | Body::Form)
     }
@@ -282,7 +283,7 @@ impl Condition {
     pub(super) fn holds(&self, target: &Target, body: Body) -> bool {
         match self {
             Condition::UnreadBody => matches!(body, Body::Empty | Body::Short | Body::ShortForm),
-            // A short form has no room for a key and a value; build/ looks at the keys.
+            // A short form has no room for a key and a value; build/ checks the keys.
             Condition::WithoutQuery(_) if body == Body::Form => false,
             Condition::WithoutQuery(keys) => (target.query())
                 .is_none_or(|query| !keys.iter().any(|key| query::has_value(query, key))),

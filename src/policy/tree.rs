@@ -23,7 +23,7 @@ pub(super) struct Tree {
 struct State {
     /// Its slice of the edges.
     edges: (usize, usize),
-    /// Where a segment goes that no edge names, by the or'ed [`CLASSES`] of its bytes.
+    /// Where a segment without an edge leads, by the or'ed [`CLASSES`] of its bytes.
     others: [usize; 4],
     /// The match set of a path that ends here.
     bare: usize,
@@ -37,11 +37,11 @@ struct Edge {
     to: usize,
 }
 
-/// Nothing matches from here on.
+/// The state from which nothing matches.
 const DEAD: usize = 0;
 const START: usize = 1;
 
-/// An allow and a deny for every route of the API make 242 states, with 7377 places in them.
+/// An allow and a deny for every route of the API make 242 states with 7377 places.
 const MAX_STATES: usize = 20_000;
 const MAX_PLACES: usize = 2_000_000;
 
@@ -68,7 +68,7 @@ impl Tree {
             patterns,
             patterns.iter().enumerate().map(|(index, _)| (index, 0)),
         );
-        // The dead state is no place in any pattern. It stands first even where `start` is dead too.
+        // The dead state has no places. It is first even if `start` is dead too.
         let mut sets = vec![Vec::new(), start.clone()];
         let mut ids = HashMap::from([(Vec::new(), DEAD)]);
         ids.entry(start).or_insert(START);
@@ -103,7 +103,7 @@ impl Tree {
             for literal in literals {
                 let class = literal.bytes().map(Class::of).max().unwrap_or(Class::Id);
                 let to = state_of(after(patterns, &set, Some(literal), class));
-                // Where it goes with the rest of its class, it needs no edge.
+                // A literal that leads where the rest of its class does needs no edge.
                 if to != others[class as usize] {
                     tree.edges.push(Edge {
                         literal: literal.as_bytes().into(),
@@ -156,7 +156,7 @@ impl Tree {
     }
 }
 
-/// Adds the places that a `Rest` lets be skipped to.
+/// Adds the places that a `Rest` allows skipping to.
 fn close(patterns: &[&Pattern], places: impl Iterator<Item = Place>) -> Vec<Place> {
     let mut closed: Vec<Place> = Vec::new();
     for (index, mut done) in places {
@@ -171,7 +171,7 @@ fn close(patterns: &[&Pattern], places: impl Iterator<Item = Place>) -> Vec<Plac
     closed
 }
 
-/// Where a set of places goes by one segment: a literal that is waited for, or another of a class.
+/// Where a set of places leads on one segment: an expected literal, or any other of a class.
 fn after(
     patterns: &[&Pattern],
     places: &[Place],
@@ -194,13 +194,13 @@ fn after(
     close(patterns, next.flatten())
 }
 
-/// Lengths first: most comparisons then need no look at the bytes.
+/// Lengths first: most comparisons then never touch the bytes.
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// The or of a segment's [`CLASSES`]: a third less time for a name of 64 letters than the maximum
-/// of its classes takes.
+/// The or of a segment's [`CLASSES`], which takes a third less time for a name of 64 letters than
+/// the maximum.
 fn classes(segment: &[u8]) -> usize {
     let classes = segment.iter().map(|byte| CLASSES[usize::from(*byte)]);
     classes.fold(0, |classes, class| classes | class)

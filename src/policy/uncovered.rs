@@ -1,4 +1,4 @@
-//! What is said of requests that no section or action covers. Worked out when the policy is made, so
+//! The remedies for requests that no section or action covers. Built together with the policy, so
 //! that such a denial costs no more than any other.
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::api::{Method, Target};
 /// The remedies for such requests.
 #[derive(Debug)]
 pub(super) struct Uncovered {
-    /// For each method: for what no pattern or line can allow, for what a line can, what a pattern
-    /// can, and what both can.
+    /// For each method: for requests that neither a pattern nor a line can allow, only a line, only
+    /// a pattern, or both.
     remedies: [[Arc<Remedy>; 4]; Method::ALL.len()],
     odd_version: Arc<Remedy>,
     two_versions: Arc<Remedy>,
@@ -39,7 +39,8 @@ impl Uncovered {
         }
     }
 
-    /// What could allow it: patterns match ASCII paths, and profile lines what is sent in one way.
+    /// What could allow it: patterns match ASCII paths, and profile lines what has a single
+    /// spelling.
     pub(super) fn remedy(&self, method: Method, target: &Target, body: Body) -> &Arc<Remedy> {
         let by_line = !body.is_form() && is_literal(target);
         let by_pattern = target.whole_path().is_ascii();
@@ -47,8 +48,8 @@ impl Uncovered {
         &self.remedies[method.index()][choice]
     }
 
-    /// What is wrong with the version, if that is why nothing covers it: behind its first segment
-    /// is a path of the API, and that segment was meant as the version.
+    /// What is wrong with the version, if that is why nothing covers it: a path of the API follows
+    /// the first segment, which was intended as the version.
     pub(super) fn version(&self, target: &Target) -> Option<&Arc<Remedy>> {
         let path = target.path().strip_prefix(b"/")?;
         let slash = memchr::memchr(b'/', path)?;

@@ -1,4 +1,4 @@
-//! Verdicts: what the policy decided, and by what.
+//! Verdicts: what the policy decided, and why.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use super::explain;
 use super::remedy::Remedy;
 use crate::api::Target;
 
-/// What the policy decided. Both sides carry the target, and say by what they were decided.
+/// What the policy decided. Each side carries the target and the reason.
 #[must_use]
 #[derive(Debug)]
 pub enum Verdict {
     /// Forward it.
     Allow(Permit),
-    /// Forward it and say what would have been answered, since nothing is being protected.
+    /// Forward it and log what would have been answered, since nothing is being protected.
     WouldDeny(Permit, Denial),
     /// Answer 403.
     Deny(Denial),
@@ -30,20 +30,20 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Why a policy denies nothing.
+/// Why a policy protects nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unprotected {
-    /// It only learns what its clients need.
+    /// It only learns what clients need.
     Learn,
-    /// It only tells what it would deny.
+    /// It only reports what it would deny.
     DryRun,
 }
 
 impl Unprotected {
-    /// Both; the first one wins.
+    /// Both; the first one takes precedence.
     pub const ALL: [Unprotected; 2] = [Unprotected::Learn, Unprotected::DryRun];
 
-    /// The variable that asks for it.
+    /// The variable that requests it.
     pub const fn variable(self) -> &'static str {
         match self {
             Unprotected::Learn => "LEARN",
@@ -65,15 +65,15 @@ impl fmt::Display for Unprotected {
     }
 }
 
-/// A policy's protection. It is given up with the one type that [`Waived`] names for it.
+/// A policy's protection. Only the type that [`Waived`] names for it can waive it.
 #[derive(Debug)]
 pub struct Protection;
 
-/// Where a waiver of the protection comes from. The settings implement it, for [`Protection`], and
-/// only they can make such a waiver. There cannot be a second implementation, so that this is a
-/// guard without a layer below that names one above.
+/// Where a waiver of the protection comes from. The settings implement it for [`Protection`], and
+/// only they can make such a waiver. A second implementation is impossible, so this guards the law
+/// without a lower layer that names a higher one.
 pub trait Waived {
-    /// The right to make a policy protect nothing.
+    /// The right to make a policy that protects nothing.
     type Waiver: Into<Unprotected>;
 }
 

@@ -1,5 +1,5 @@
-//! Which clients are let in: a list of networks, addresses and host names. Only names take time, and
-//! that is never taken where connections are accepted.
+//! Which clients are admitted: a list of networks, addresses and host names. Only names take time,
+//! and lookups never delay accepting connections.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,24 +13,24 @@ use super::strangers::Strangers;
 use crate::config::AllowFrom;
 use crate::observe::access::{Explanation, NOT_ADMITTED, Peer, Reason};
 
-/// A name's addresses are looked up again for each connection, but no more often than this.
+/// A name is looked up again for each connection, but no more often than this.
 const FRESH: Duration = Duration::from_secs(1);
-/// A name server may take this long; until then new clients wait that no other name is theirs.
+/// How long a name server may take; until then, new clients that nothing else admits wait.
 pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same name's failure is said this often at most.
+/// A failure of the same name is logged at most this often.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
-/// Lets in the clients of a list.
+/// Admits the clients of a list.
 #[derive(Debug)]
 pub(super) struct Admission {
     list: AllowFrom,
     names: Vec<Arc<Name>>,
-    /// All others.
+    /// The clients that are not admitted.
     pub(super) strangers: Strangers,
 }
 
 impl Admission {
-    /// Lets in the clients of `list`; of others so many are there at the same time.
+    /// Admits the clients of `list`; at most this many others are connected at a time.
     pub(super) fn new(list: AllowFrom, strangers: usize) -> Self {
         Self {
             names: list.hosts.iter().map(|host| Name::new(host)).collect(),
@@ -39,7 +39,7 @@ impl Admission {
         }
     }
 
-    /// Whether a client is let in without a lookup. Who can open a Unix socket always is.
+    /// Whether a client is admitted without a lookup. Clients of a Unix socket always are.
     pub(super) fn lists(&self, peer: Peer) -> bool {
         match peer {
             Peer::Tcp(client) => self.list.has(client.ip()),
@@ -47,15 +47,15 @@ impl Admission {
         }
     }
 
-    /// Whether a client is listed, or was let in by name when that was asked last. It is no stranger,
-    /// and is asked for again.
+    /// Whether a client is listed, or was admitted by the last lookup of a name. It does not count
+    /// as a stranger, and is looked up again.
     pub(super) fn knows(&self, peer: Peer) -> bool {
         let is_named = |client| self.names.iter().any(|name| name.known().has(client));
         self.lists(peer) || matches!(peer, Peer::Tcp(client) if is_named(client.ip()))
     }
 
-    /// Whether a client is let in, as far as that is found out in such a time. A name whose server is
-    /// slow holds up no client of another.
+    /// Whether a client is admitted, as far as can be determined in this time. A slow name server
+    /// does not delay the clients of other names.
     pub(super) async fn admits(&self, peer: Peer, time: Duration) -> bool {
         let client = match peer {
             Peer::Tcp(client) if !self.lists(peer) => client.ip(),
@@ -79,12 +79,12 @@ impl Admission {
             false
         };
         let admits = timeout(time, is_of_any).await.unwrap_or_default();
-        // Those that are under way are for the next client.
+        // Lookups in progress continue, for the next client.
         lookups.detach_all();
         admits
     }
 
-    /// Why it is not.
+    /// Why it is not admitted.
     pub(super) fn refusal(&self, peer: Peer) -> Explanation {
         let client = match peer {
             Peer::Tcp(client) => client.ip().to_string(),
@@ -103,7 +103,7 @@ impl Admission {
 struct Name {
     host: String,
     known: Mutex<Known>,
-    /// Held while it is looked up, which many clients may wait for.
+    /// Held during a lookup, for which many clients may wait.
     lookup: tokio::sync::Mutex<()>,
 }
 
@@ -138,7 +138,8 @@ impl Name {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is a client's, looked up anew if that was not done just now.
+    /// Whether the name resolves to a client's address, after a new lookup unless the last one is
+    /// recent.
     async fn is_of(&self, client: IpAddr) -> bool {
         let _one_at_a_time = self.lookup.lock().await;
         if !self.known().is_fresh() {

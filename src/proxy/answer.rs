@@ -1,4 +1,4 @@
-//! The body of an answer, whoever gives it; what it carries of a request ends with it.
+//! The body of any answer. What it holds of a request ends with it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use super::hijack::Output;
     reason = "nearly all are the large one, and a box would cost each of them an allocation"
 )]
 pub(super) enum Answer {
-    /// All of it, at once.
+    /// The whole body, at once.
     Whole(Option<Bytes>),
     /// From the engine; the record of the request ends with it.
     Engine {
@@ -24,10 +24,10 @@ pub(super) enum Answer {
         body: Incoming,
         /// What ends when the body ends.
         request: InFlight,
-        /// How the engine broke it off.
+        /// How the engine ended it early.
         broken: Option<hyper::Error>,
     },
-    /// From an engine that took its connection over.
+    /// From an engine that took over its connection.
     Hijacked(Box<Output>),
 }
 

@@ -1,7 +1,7 @@
 //! One client's connection: who it is, its two sockets, and where its request stands.
 //!
 //! It has one request at a time and one connection to the engine, which no other client shares. A
-//! request holds its client, never the other way round: else neither would ever be dropped.
+//! request holds its client, never the other way round: otherwise neither would ever be dropped.
 
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,7 +20,7 @@ pub(super) struct Client {
     pub shared: Arc<Shared>,
     /// Who it is.
     pub peer: Peer,
-    /// The same as the log has it: written once, not for each request.
+    /// The same, as text for the log: formatted once, not for each request.
     pub peer_text: Arc<str>,
     /// Its socket.
     pub link: Arc<ClientLink>,
@@ -36,11 +36,11 @@ pub(super) struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// There is none.
+    /// No request.
     Idle,
-    /// It is decided on, or waits for the engine.
+    /// Being decided on, or waiting for the engine.
     Waiting,
-    /// Its answer, or its tunnel, is under way.
+    /// Its answer or its tunnel is in progress.
     Streaming,
 }
 
@@ -90,7 +90,7 @@ impl Client {
         counters.received.load(Relaxed) + counters.sent.load(Relaxed) + self.link.written()
     }
 
-    /// Its request stands here now.
+    /// Sets the phase of its request.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }

@@ -1,6 +1,6 @@
-//! One connection in-process, for the fuzz target that plays both of its ends. It is built by
-//! cargo-fuzz alone: through listeners and workers its timers would run in real time, and a panic
-//! would be lost in a worker's thread.
+//! One connection in-process, for the fuzz target that plays both of its ends. Only cargo-fuzz
+//! builds it: with listeners and workers, its timers would run in real time, and a panic would be
+//! lost in a worker's thread.
 
 use std::sync::Arc;
 

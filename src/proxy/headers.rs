@@ -1,7 +1,8 @@
-//! A message's headers: what is looked for in them, and what is taken out and put in on the way.
+//! A message's headers: what is read from them, and what is removed and added on the way.
 //!
-//! What of a request's head changes what the engine understands is read into a [`Message`], which is
-//! decided on; the rest are [`Headers`]. What belongs to one connection never passes to the other.
+//! The parts of a request's head that change what the engine understands go into a [`Message`],
+//! which is decided on; the rest are [`Headers`]. What belongs to one connection never passes to
+//! the other.
 
 use std::fmt;
 
@@ -16,8 +17,8 @@ use super::browser::SEC_FETCH_SITE;
 use crate::api::{BadTarget, Framing, Message};
 use crate::observe::access::{Explanation, Reason};
 
-/// What belongs to one connection only (RFC 9110, section 7.6.1), besides what a Connection header
-/// names. `Expect` is among them because it is answered here.
+/// Headers that belong to one connection only (RFC 9110, section 7.6.1), besides those that a
+/// Connection header names. `Expect` is one of them because dockgate answers it.
 const HOP_BY_HOP: [HeaderName; 6] = [
     EXPECT,
     TE,
@@ -30,11 +31,11 @@ const HOP_BY_HOP: [HeaderName; 6] = [
 /// Why a request's head is refused with 400. Its text says what is wrong and what to send instead.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BadHead {
-    /// More than one Host.
+    /// More than one Host header.
     Hosts,
-    /// None.
+    /// No Host header.
     NoHost,
-    /// A Transfer-Encoding besides `chunked`.
+    /// A Transfer-Encoding other than `chunked`.
     TransferEncoding,
     /// What Docker's router would not serve.
     Target(BadTarget),
@@ -71,8 +72,8 @@ impl From<BadHead> for Explanation {
     }
 }
 
-/// Which headers a message has of those that its way through depends on. They are found in one
-/// look at each, since most messages have none of them.
+/// Which of the headers that need attention a message has. One pass finds them, since most messages
+/// have none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
     host: bool,
@@ -84,7 +85,7 @@ pub(super) struct Seen {
     /// A browser's, which a web page may have sent.
     page: bool,
     hop_by_hop: bool,
-    /// Some header stands there more than once.
+    /// Some header occurs more than once.
     repeated: bool,
 }
 
@@ -131,8 +132,8 @@ impl Seen {
         }
     }
 
-    /// What the engine goes by besides the target, with a body that hyper framed like that: no header
-    /// that a client sent says anew how long it is.
+    /// What determines how the engine reads the request besides the target, with hyper's framing of
+    /// the body: no header of the client's overrides its length.
     pub(super) fn message<B>(self, request: &Request<B>, framing: Framing) -> Message {
         let headers = request.headers();
         let mut message = Message::new(match framing {
@@ -169,7 +170,7 @@ impl Seen {
     }
 
     /// Removes what belongs to one connection only: [`HOP_BY_HOP`], and what a Connection header
-    /// names, but never a header that the message's meaning hangs on.
+    /// names, but never a header that the message's meaning depends on.
     fn strip_hop_by_hop(self, headers: &mut HeaderMap) {
         if self.hop_by_hop {
             for name in &HOP_BY_HOP {
@@ -204,13 +205,13 @@ impl Seen {
     }
 }
 
-/// The headers of a request that change nothing of what the engine understands of it: its framing,
-/// content type and protocol are not among them, nor is what belongs to one connection only.
+/// The headers of a request that do not change what the engine understands. Framing, content type
+/// and protocol are not among them, nor is what belongs to one connection only.
 #[derive(Debug)]
 pub struct Headers(HeaderMap);
 
 impl Headers {
-    /// Keeps these of a client's headers.
+    /// Keeps those of a client's headers.
     pub fn new(headers: HeaderMap) -> Self {
         Seen::in_headers(&headers).rest(headers)
     }
@@ -220,8 +221,8 @@ impl Headers {
     }
 }
 
-/// Makes the engine's answer, which is `open_ended` if nobody knows its length, one for a client that
-/// speaks `http_11` or less. True if only the connection's end can end it.
+/// Adapts the engine's answer, which is `open_ended` if its length is unknown, to a client that
+/// speaks HTTP/1.1 (`http_11`) or less. True if only the end of the connection can end it.
 pub(super) fn rewrite_answer<B>(
     response: &mut Response<B>,
     open_ended: bool,
@@ -246,7 +247,7 @@ pub(super) fn rewrite_answer<B>(
     ends_with_connection
 }
 
-/// Headers at debug; credentials never.
+/// Logs headers at `debug`, but never credentials.
 pub(super) fn log_head(which: &str, headers: &HeaderMap) {
     if !log::log_enabled!(log::Level::Debug) {
         return;

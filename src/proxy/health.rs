@@ -1,6 +1,6 @@
-//! `HEAD /health` on a port of its own, for health checks that were written for another proxy, and
-//! the watchdog: both only look whether the engine's socket can be connected to. And what of the
-//! proxy's own requests is a health check.
+//! `HEAD /health` on a port of its own, for health checks that were written for
+//! wollomatic/socket-proxy, and the watchdog: both only check whether the engine's socket accepts
+//! connections. Also decides which of the proxy's own requests are health checks.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,26 +25,26 @@ use super::wire::{ClientLink, Socket};
 use crate::config::Watchdog;
 use crate::observe::access::Peer;
 
-/// The user agent of `dockgate healthcheck`, whose pings are not worth a line at info.
+/// The user agent of `dockgate healthcheck`, whose pings are not logged at `info`.
 const HEALTH_CHECK_AGENT: &str = "dockgate-healthcheck";
-/// Where it answers.
+/// The address of the health port.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 55555);
-/// A check is one short request.
+/// The time limit of a check, which is one short request.
 const LIMIT: Duration = Duration::from_secs(15);
-/// So many connections are open at the same time; the oldest makes room for one more.
+/// At most this many connections are open at a time; a new one replaces the oldest.
 const MOST: usize = 16;
-/// All that they take: each its own and one to the engine, and the listener.
+/// The descriptors that they take: two each, and the listener.
 pub(super) const DESCRIPTORS: u64 = 2 * MOST as u64 + 1;
 
 /// Binds the port.
 ///
 /// # Errors
-/// In a sentence.
+/// Why the port cannot be bound.
 pub(super) fn bind() -> Result<Listener, NotBound> {
     Listener::bind_tcp(ADDRESS).map_err(|e| NotBound::Health(ADDRESS, e))
 }
 
-/// Answers checks for as long as it is polled, whoever else is connected.
+/// Answers checks for as long as it is polled.
 ///
 /// # Errors
 /// If the listener cannot be used.
@@ -75,7 +75,7 @@ async fn serve_one(socket: Socket, engine: Arc<Path>) {
         .keep_alive(false)
         .half_close(false)
         .auto_date_header(true);
-    // Whoever asks and goes away has its answer.
+    // A client that leaves needs no answer.
     let _ = timeout(LIMIT, serving::serve(&builder, &link, answer)).await;
     if let Some(refusal) = link.take_refusal() {
         let answer = respond::raw_error(&refusal.why);
@@ -103,7 +103,7 @@ async fn answer(
     Ok(response)
 }
 
-/// Looks at the engine's socket from time to time. Returns when dockgate has to end for its absence.
+/// Checks the engine's socket at intervals. Returns when dockgate must exit because it is gone.
 pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
     let Some(Watchdog {
         interval: every,
@@ -113,7 +113,7 @@ pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
         return std::future::pending().await;
     };
     let mut ticks = interval(every);
-    // The first tick comes at once, and the start has looked.
+    // The first tick is immediate, and startup has already checked.
     ticks.tick().await;
     loop {
         ticks.tick().await;
@@ -126,7 +126,8 @@ pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
     }
 }
 
-/// Whether `dockgate healthcheck` asks: its ping is no news, whatever the verdict.
+/// Whether the request is from `dockgate healthcheck`: its ping is not worth a line, whatever the
+/// verdict.
 pub(super) fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
     let agent = || request.headers().get(USER_AGENT);
     request.uri().path() == "/_ping"
@@ -135,7 +136,7 @@ pub(super) fn is_own_check(peer: Peer, request: &Request<Incoming>) -> bool {
         && agent().is_some_and(|agent| agent == HEALTH_CHECK_AGENT)
 }
 
-/// Whether a request changes nothing.
+/// Whether a method only reads.
 pub(super) fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }

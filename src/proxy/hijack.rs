@@ -1,11 +1,12 @@
 //! A connection that the engine took over with a 200: attach and the start of an exec, for a client
-//! that asked for no upgrade.
+//! that did not request an upgrade.
 //!
-//! hyper lets go of a connection at a 101 only. So the answer stays a body, which ends with the
-//! connection, and beside it what the client sends goes to the engine as it is. None of it is ever
-//! read as a request: the reader of requests is closed before the answer's head is written, the
-//! request's own body has wholly gone out by then, and neither connection is used again. Where the
-//! body has not, there is no hijack: it goes on as a body, and nothing follows it.
+//! hyper releases a connection only after a 101. So the answer remains a body, which ends with the
+//! connection, and in parallel, what the client sends goes to the engine unchanged. None of it is
+//! ever read as a request: the reader of requests is closed before the answer's head is written,
+//! the request's own body has been sent completely by then, and neither connection is used again.
+//! If the body has not been sent completely, there is no hijack: it continues as a body, and
+//! nothing follows it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -22,18 +23,18 @@ use super::tunnel::{exchange, pump};
 use super::upstream::{UploadState, Upstream};
 use crate::api::Target;
 
-/// What an engine calls a raw stream; the second has frames, for a client without a terminal.
+/// The content types of raw streams; the second has frames, for a client without a terminal.
 const STREAMS: [&[u8]; 2] = [
     b"application/vnd.docker.raw-stream",
     b"application/vnd.docker.multiplexed-stream",
 ];
-/// An engine may answer a little before it has the end of the body that it understood.
+/// An engine may answer slightly before it has received the end of the body.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-/// How often that is looked at.
+/// How often to check for that.
 const LOOKS: u32 = 100;
 
-/// Whether this answer, with the headers that the engine sent, is a hijack. An engine that answers
-/// in any other way reads on, and would take input for a request.
+/// Whether this answer, with the headers that the engine sent, is a hijack. After any other answer,
+/// the engine would read input as a request.
 pub(super) fn is_hijack(target: &Target, response: &Response<Incoming>) -> bool {
     let headers = response.headers();
     let mut types = headers.get_all(CONTENT_TYPE).iter();
@@ -57,7 +58,8 @@ impl Hijack {
     /// engine's.
     ///
     /// # Errors
-    /// All that was given, if the request's body is not whole: what comes next is not the stream's.
+    /// Returns everything if the request's body is incomplete: what follows does not belong to the
+    /// stream.
     pub(super) async fn begin(
         request: InFlight,
         upload: Option<&UploadState>,
@@ -70,7 +72,7 @@ impl Hijack {
             is_sent && !upstream.link().is_behind() && link.hijack()
         };
         let mut looks = 0;
-        // No event tells it, and hardly ever is there anything to wait for.
+        // There is no event for it, and hardly ever anything to wait for.
         while !is_whole() {
             if looks == LOOKS {
                 return Err((request, upstream, body));
@@ -88,9 +90,9 @@ impl Hijack {
         Ok((Box::new(Self { upstream, request }), Box::new(output)))
     }
 
-    /// Goes on with `answer`, which writes what the engine sends, and beside it moves what the client
-    /// sends, until both have ended, the client disconnected, or `stop` says so. True if the client may
-    /// still be sending then.
+    /// Continues `answer`, which writes what the engine sends, and in parallel moves what the
+    /// client sends, until both have ended, the client has disconnected, or `stop` completes. True
+    /// if the client may still be sending then.
     pub(super) async fn run(
         self,
         answer: impl Future<Output = hyper::Result<()>>,
@@ -100,14 +102,14 @@ impl Hijack {
         let peer = Arc::clone(lock(&request).client());
         let (client, engine) = (&peer.link.socket, &upstream.link().socket);
         let Some(early) = peer.link.take_early() else {
-            // No head was written, so that the input's beginning is lost: none of it is passed on.
+            // No head was written, so the beginning of the input is lost: none of it is passed on.
             lock(&request).broke_off("the client disconnected");
             return false;
         };
         let up = pump(client, engine, early.to_vec(), &peer.counters().received);
         let down = async {
             answer.await.map_err(|e| match e.is_user() {
-                true => "cut before its end",
+                true => "ended early",
                 false => "the client disconnected",
             })
         };

@@ -1,4 +1,4 @@
-//! Listeners: bound once, accepted on by every worker.
+//! Listeners: bound once; every worker accepts on them.
 
 use std::fmt;
 use std::fs;
@@ -18,12 +18,12 @@ use crate::observe::access::Peer;
 /// Connections that the kernel holds until they are accepted.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// A bound socket, and its file if it has one.
+/// A bound socket, and its file, if any.
 pub(super) struct Listener {
     socket: Bound,
-    /// What it is bound to: `tcp://127.0.0.1:2375`.
+    /// Its address: `tcp://127.0.0.1:2375`.
     pub(super) name: String,
-    /// A Unix listener's file, and its inode: another one's file is not removed at the end.
+    /// A Unix listener's file and its inode, so that another listener's file is never removed.
     file: Option<(PathBuf, u64)>,
 }
 
@@ -33,7 +33,7 @@ enum Bound {
 }
 
 impl Listener {
-    /// Binds it; a Unix socket's file gets `mode`.
+    /// Binds an address; a Unix socket's file gets `mode`.
     ///
     /// # Errors
     /// [`NotBound`].
@@ -69,7 +69,7 @@ impl Listener {
         })
     }
 
-    /// One more descriptor of the socket, registered with the runtime that is entered.
+    /// A further descriptor of the socket, registered with the current runtime.
     pub(super) fn copy(&self) -> io::Result<Accepting> {
         Ok(match &self.socket {
             Bound::Tcp(socket) => {
@@ -81,7 +81,7 @@ impl Listener {
         })
     }
 
-    /// Removes its file, unless another one stands there by now.
+    /// Removes its file, unless it has been replaced.
     pub(super) fn remove_file(&self) {
         if let Some((path, inode)) = &self.file
             && inode_of(path).is_ok_and(|now| now == *inode)
@@ -96,12 +96,12 @@ impl Listener {
 pub(super) enum NotBound {
     Tcp(SocketAddr, io::Error),
     Unix(PathBuf, io::Error),
-    /// The one for health checks.
+    /// The listener for health checks.
     Health(SocketAddr, io::Error),
 }
 
 impl fmt::Display for NotBound {
-    /// A sentence that names the listener, the problem and what helps.
+    /// Names the listener, the problem and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NotBound::Tcp(addr, e) => write!(f, "cannot listen on tcp://{addr}: {e}{}", hint(e)),
@@ -118,9 +118,14 @@ impl fmt::Display for NotBound {
 
 fn hint(e: &io::Error) -> &'static str {
     match e.kind() {
-        io::ErrorKind::AddrInUse => "; the port is already in use: set LISTEN to another one",
-        io::ErrorKind::AddrNotAvailable => "; this host does not have that address",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need root",
+        io::ErrorKind::AddrInUse => {
+            "; the port is already in use: choose another port, or stop the program that \
+             listens on it"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this host does not have that address: use one of its own, or 0.0.0.0"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root: use a higher port",
         _ => "",
     }
 }
@@ -157,7 +162,7 @@ fn lacks_ipv6(e: &io::Error) -> bool {
     )
 }
 
-/// Keepalive and no-delay are set on the listener, which hands them down: no call a connection.
+/// Keepalive and no-delay are set on the listener and inherited, which saves a call per connection.
 fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = RawSocket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
@@ -167,7 +172,7 @@ fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::from(socket);
     let socket = SockRef::from(&listener);
     socket.set_tcp_nodelay(true)?;
-    // A client that vanished without a word is found after a minute and a half.
+    // A client that vanished silently is detected after a minute and a half.
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(10))
@@ -179,11 +184,11 @@ fn tcp(addr: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Binds under another name first: the socket appears at its place with its mode already set, and
-/// takes the place of a stale one at once.
+/// Binds under another name first, so that the socket appears with its final mode, and replaces a
+/// stale one atomically.
 fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
     make_room(path)?;
-    // As short as a name can be: socket paths end at 107 bytes.
+    // As short as possible: socket paths are limited to 107 bytes.
     let temporary = path.with_file_name(format!(".{}", std::process::id()));
     make_room(&temporary)?;
     let _ = fs::remove_file(&temporary);
@@ -200,7 +205,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<(UnixListener, u64)> {
     Ok((socket.into(), bound?))
 }
 
-/// Refuses to take the place of anything but a socket that nobody listens on.
+/// Refuses to replace anything except a socket that no process listens on.
 fn make_room(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(_) => return Ok(()),
@@ -212,7 +217,7 @@ fn make_room(path: &Path) -> io::Result<()> {
             ));
         }
     }
-    // Only a refusal says that nobody listens; not to be allowed to ask says nothing.
+    // Only a refused connection shows that no process listens; a lack of permission does not.
     match knock(path) {
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(e) => Err(occupied(
@@ -241,7 +246,7 @@ fn inode_of(path: &Path) -> io::Result<u64> {
     fs::symlink_metadata(path).map(|meta| meta.ino())
 }
 
-/// A listener as a worker has it.
+/// A worker's copy of a listener.
 pub(super) enum Accepting {
     Tcp(tokio::net::TcpListener),
     Unix(tokio::net::UnixListener),

@@ -1,17 +1,18 @@
-//! The proxy itself: everything that touches a socket; hyper lives here only.
+//! The proxy itself: everything that touches a socket. Only this module uses hyper.
 //!
-//! `listener` binds, `server` starts, accepts and ends, `connection` carries one client from accept
-//! to close, `client` is what is known of it and `shared` what all have in common, `admission` knows
-//! who is allowed and `strangers` turns away who is not. `serving` is hyper's side of all of these,
-//! `service` answers one request, `flight` is the request on its way, `headers` knows what is in its
-//! head, `outgoing` builds the head that the engine gets from what was cleared, `upstream` is the
-//! engine's side, `tunnel` what a connection becomes after a 101, `hijack` what it becomes where the
-//! engine takes it over without one. `answer` is the body of any answer, `respond` what dockgate says
-//! itself. `wire` is what hyper cannot do with a socket, `health` looks after the engine.
+//! `listener` binds, `server` starts, accepts and stops, `connection` carries one client from
+//! accept to close, `client` is the state of that connection, `shared` what all of them have in
+//! common. `admission` knows which clients are allowed, and `strangers` turns the others away.
+//! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
+//! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
+//! was cleared, `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
+//! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
+//! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
+//! engine.
 //!
-//! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`, `hijack`,
-//! `tunnel`, `flight`, `client`, `shared`, `admission`, `strangers`, then the rest; but `strangers`
-//! and `health` are served by `serving` too.
+//! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
+//! `hijack`, `tunnel`, `flight`, `client`, `shared`, `admission`, `strangers`, then the rest;
+//! except that `strangers` and `health` use `serving` too.
 
 mod admission;
 mod answer;

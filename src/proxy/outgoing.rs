@@ -1,5 +1,5 @@
-//! The head that the engine gets: built from what was cleared, and from headers that cannot say
-//! anything else.
+//! The head that the engine gets, built from what was cleared and from headers that cannot
+//! contradict it.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Request, Uri};
@@ -44,12 +44,12 @@ impl Outgoing {
         Self(request)
     }
 
-    /// What it looks like.
+    /// The head.
     pub fn request(&self) -> &Request<()> {
         &self.0
     }
 
-    /// With the body behind it.
+    /// The head followed by a body.
     pub(super) fn with<B>(self, body: B) -> Request<B> {
         self.0.map(|()| body)
     }

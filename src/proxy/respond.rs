@@ -1,4 +1,4 @@
-//! What dockgate answers itself: Docker's own error document, which clients print.
+//! dockgate's own answers: Docker's error document, which clients print.
 
 use std::fmt::Arguments;
 
@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::observe::access::Explanation;
 use crate::observe::json;
 
-/// `{"message": "dockgate: …"}`, with the Content-Type that the docker CLI compares for equality.
-/// `close` says that the connection ends with it.
+/// `{"message": "dockgate: …"}`, with exactly the Content-Type that the docker CLI expects. `close`
+/// ends the connection after it.
 pub(super) fn error(why: &Explanation, close: bool) -> Response<String> {
     let mut response = Response::new(document(why.text()));
     *response.status_mut() = why.status();
@@ -25,7 +25,7 @@ pub(super) fn error(why: &Explanation, close: bool) -> Response<String> {
     response
 }
 
-/// The same as bytes, for a connection that hyper has given up.
+/// The same as bytes, for a connection that hyper has abandoned.
 pub(super) fn raw_error(why: &Explanation) -> Vec<u8> {
     let (status, body) = (why.status(), document(why.text()));
     format!(

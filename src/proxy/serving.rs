@@ -1,5 +1,5 @@
-//! hyper's side of a client's connection: one kind for clients, strangers and health checks, so that
-//! it is compiled once.
+//! hyper's side of a client's connection: one kind for clients, strangers and health checks, so
+//! that it is compiled once.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ use super::answer::Answer;
 use super::wire::{ClientIo, ClientLink, MAX_BUFFER};
 use crate::api::Framing;
 
-/// An answer to come. Boxed, a connection that streams or idles does not hold the room of all its
-/// steps.
+/// A future answer. It is boxed, so that a streaming or idle connection does not hold the memory of
+/// all its steps.
 pub(super) type Answering<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send + 'a>>;
 

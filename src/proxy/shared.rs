@@ -1,5 +1,5 @@
-//! What all connections share: the policy, who is let in, where the engine is, and the room there is.
-//! Nothing of it changes while dockgate runs.
+//! What all connections share: the policy, the admitted clients, the engine's address and the
+//! limits. None of it changes while dockgate runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::policy::Policy;
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Decides.
+    /// Decides on requests.
     pub policy: Arc<Policy>,
-    /// Lets clients in; everybody if there is none.
+    /// Admits clients; all of them if there is none.
     pub admission: Option<Admission>,
     /// Whether each request is logged as a line of a profile.
     pub log_requests: bool,
-    /// Learns from what is forwarded, if that is wanted.
+    /// Learns from what is forwarded, with `LEARN=1`.
     pub learner: Option<Arc<Learner>>,
     /// The engine's socket.
     pub socket_path: PathBuf,

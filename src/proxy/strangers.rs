@@ -1,5 +1,6 @@
-//! Clients that are not let in, and those of whom that is not known yet: places of their own, so
-//! that they take none of the others', an answer, and one line a minute.
+//! Clients that are not admitted, or about which that is not known yet. They have places of their
+//! own, so that they do not take up connections of other clients, and get an answer and one log
+//! line a minute.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -23,18 +24,18 @@ use super::wire::{ClientLink, Socket};
 use crate::observe::access::{Decision, Explanation, Peer, Record};
 use crate::observe::log::ACCESS;
 
-/// This many are there at the same time at most; more are closed at once.
+/// At most this many are connected at a time; more are closed immediately.
 pub(super) const PLACES: usize = 32;
-/// Besides, as many of this host, which nobody else can take: for its health checks.
+/// This many more for clients on this host, for its health checks.
 pub(super) const OWN_PLACES: usize = 4;
-/// A client has this long for its request, and then for the rest of it.
+/// How long a client may take for its request, and then for the rest of it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a client is worth a line.
+/// How often a client gets a log line.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// Of how many clients that is kept; all others are as one.
+/// For how many clients that is tracked; all others count as one.
 const MOST_TOLD: usize = 256;
 
-/// Where clients are until they are let in or turned away.
+/// The places of clients until they are admitted or turned away.
 #[derive(Debug)]
 pub(super) struct Strangers {
     places: Arc<Semaphore>,
@@ -43,7 +44,7 @@ pub(super) struct Strangers {
 }
 
 impl Strangers {
-    /// With so many places.
+    /// This many places.
     pub(super) fn new(places: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places)),
@@ -62,8 +63,8 @@ impl Strangers {
         place.ok().or_else(own_place)
     }
 
-    /// Answers a client's request with a 403 that says `why`, and closes its connection. A client
-    /// without a request is not waited for.
+    /// Answers a client's request with a 403 that says `why`, and closes its connection. Does not
+    /// wait for a client without a request.
     pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &Explanation) {
         let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
         let answer = |request: Request<Incoming>, _| -> Answering<'_> {
@@ -85,7 +86,7 @@ impl Strangers {
         }
     }
 
-    /// Says that a client had no request, if it is worth a line.
+    /// Logs a client that sent no request, if it gets a line.
     pub(super) fn tell(&self, peer: Peer, why: &Explanation) {
         if self.told.is_news(peer) {
             Record::refuse(peer.to_string().into(), None, why.clone());
@@ -112,8 +113,8 @@ impl Strangers {
     }
 }
 
-/// How long a client may wait until its name is looked up. One of this host waits no longer than its
-/// health check can, for which any answer will do.
+/// How long a client may wait for a lookup. A client on this host waits no longer than a health
+/// check would, for which any answer suffices.
 pub(super) fn patience(socket: &Socket, peer: Peer) -> Duration {
     match is_own_host(socket, peer) {
         true => PATIENCE,
@@ -121,8 +122,8 @@ pub(super) fn patience(socket: &Socket, peer: Peer) -> Duration {
     }
 }
 
-/// Whether a client is on the host that it has connected to: it comes from the same address, or from
-/// the one that all of 127.0.0.0/8 is reached from.
+/// Whether a client is on the host that it connected to: it comes from the same address, or from
+/// the source address for all of 127.0.0.0/8.
 fn is_own_host(socket: &Socket, peer: Peer) -> bool {
     let Peer::Tcp(peer) = peer else {
         return false;
@@ -130,7 +131,7 @@ fn is_own_host(socket: &Socket, peer: Peer) -> bool {
     peer.ip() == Ipv4Addr::LOCALHOST || socket.local_ip() == Some(peer.ip())
 }
 
-/// The clients that had their line, each with how many were not worth another one since.
+/// The clients that got a line, each with the number of connections since.
 #[derive(Clone, Debug, Default)]
 struct Told(Arc<Mutex<HashMap<Option<IpAddr>, u64>>>);
 
@@ -139,7 +140,7 @@ impl Told {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this client is worth a line now. If not it is counted, and the count is told.
+    /// Whether this client gets a line now. Otherwise it is counted, and the count is logged.
     fn is_news(&self, peer: Peer) -> bool {
         let Some(client) = self.count(peer) else {
             return false;
@@ -161,7 +162,7 @@ impl Told {
         true
     }
 
-    /// Counts a client; as whom, if it was not known.
+    /// Counts a client. Returns its key in the counts if it is new there.
     fn count(&self, peer: Peer) -> Option<Option<IpAddr>> {
         let Peer::Tcp(address) = peer else {
             return None;
@@ -178,7 +179,7 @@ impl Told {
         Some(client)
     }
 
-    /// How many were counted since the last time; a client that did not come again is forgotten.
+    /// The counts since the last time. A client that did not return is forgotten.
     fn take(&self, client: Option<IpAddr>) -> Option<u64> {
         let mut counts = self.counts();
         let count = counts.remove(&client).filter(|count| *count > 0)?;

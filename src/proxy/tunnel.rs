@@ -1,7 +1,7 @@
-//! A tunnel: what a connection is after the engine's 101.
+//! A tunnel: a connection after the engine's 101.
 //!
-//! Bytes go both ways until both ends are done. A FIN is passed on as a half-close and nothing
-//! more: the end of a client's stdin is not the end of the container's stdout.
+//! Bytes flow both ways until both ends are done. A FIN is passed on as a half-close only: the end
+//! of a client's stdin is not the end of the container's stdout.
 
 use std::io;
 use std::pin::pin;
@@ -19,9 +19,9 @@ use super::flight::InFlight;
 use super::upstream::Upstream;
 use super::wire::{ClientIo, EngineIo, Socket};
 
-/// How much is read at a time. Only a direction that moves holds a buffer.
+/// How much is read at a time. Only an active direction holds a buffer.
 const BUFFER: usize = 256 * 1024;
-/// How often a half-closed side is asked whether it has gone altogether: no event tells that.
+/// How often to check whether a half-closed side has closed completely: there is no event for that.
 const GONE_CHECK: Duration = Duration::from_secs(1);
 
 /// A tunnel that waits for both sides of the switch.
@@ -49,8 +49,8 @@ impl Tunnel {
         }
     }
 
-    /// Moves bytes until both directions have ended, the client disconnected, or `stop` says so. True if
-    /// the client may still be sending then.
+    /// Moves bytes until both directions have ended, the client has disconnected, or `stop`
+    /// completes. True if the client may still be sending then.
     pub(super) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let Self {
             client,
@@ -96,7 +96,7 @@ impl Tunnel {
     }
 }
 
-/// What a side sent behind its part of the switch; none for a connection over anything but an `I`.
+/// What a side sent right after its part of the switch; none if the connection is not over an `I`.
 fn early_bytes<I>(upgraded: Upgraded, ahead: impl FnOnce(I) -> BytesMut) -> Option<Vec<u8>>
 where
     TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
@@ -107,8 +107,8 @@ where
     Some(early)
 }
 
-/// Both directions, until both have ended, the client disconnected, or `stop` says so; true if the
-/// client's has ended too.
+/// Moves both directions until both have ended, the client has disconnected, or `stop` completes.
+/// True if the client's has ended too.
 pub(super) async fn exchange(
     client: &Socket,
     engine: &Socket,
@@ -117,7 +117,7 @@ pub(super) async fn exchange(
     stop: impl Future<Output = ()>,
 ) -> Result<bool, &'static str> {
     let mut up = pin!(async {
-        // An engine that reads no more may still have output: its refusal ends this half only.
+        // An engine that stopped reading may still have output, so this ends one direction only.
         let _ = up.await;
         engine.shutdown_write();
     });
@@ -153,7 +153,7 @@ pub(super) enum Side {
     Write,
 }
 
-/// Moves `first` and then all that `from` sends to `to`, up to the end of `from`.
+/// Moves `first` and then everything that `from` sends to `to`, until `from` ends.
 pub(super) async fn pump(
     from: &Socket,
     to: &Socket,
@@ -194,8 +194,8 @@ async fn write_all(to: &Socket, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until a side has closed its socket altogether, and not only its output. (A client of a
-/// Unix listener that does so sends no reset.)
+/// Waits until a side has closed its socket completely, not only its output. (A client of a Unix
+/// listener does not send a reset then.)
 async fn gone(side: &Socket) {
     while side
         .ready(Interest::READABLE | Interest::WRITABLE)

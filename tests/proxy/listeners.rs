@@ -178,7 +178,7 @@ fn fewer_connections_are_a_warning_only_where_a_number_was_asked_for() {
         (
             None,
             "info",
-            "connections: the open file limit is 300 and each connection uses two",
+            "connections: the open file limit is 300 and each connection uses two descriptors",
         ),
         (
             Some("5000"),

@@ -508,7 +508,7 @@ fn what_the_engine_never_got_is_not_called_allowed() {
         .line(|line| line.contains("request headers: host: docker"));
     client.reset();
     let line = gate.dockgate.line(|line| line.contains("?name=left"));
-    let end = " unsent: allowed by CONTAINERS (cut before its end)";
+    let end = " unsent: allowed by CONTAINERS (ended early)";
     assert!(line.contains(" info ") && line.ends_with(end), "{line}");
     drop(waiting);
     gate.engine.restart();
@@ -537,7 +537,7 @@ fn the_rest_of_an_earlier_body_is_none_of_the_next_request() {
     thread::sleep(Duration::from_millis(200));
     client.reset();
     let line = gate.dockgate.line(|line| line.contains("/x/stop"));
-    let end = " unsent: allowed by CONTAINERS (cut before its end)";
+    let end = " unsent: allowed by CONTAINERS (ended early)";
     assert!(line.contains(" - in=0 ") && line.ends_with(end), "{line}");
     let (rest, _) = engine.rest();
     assert!(!rest.windows(4).any(|part| part == b"POST"));

@@ -136,14 +136,18 @@ fn what_keeps_a_profile_from_being_used_is_told() {
             78,
             "(os error 2); mount it into /profiles or use its absolute path; built-in profiles: diun, ",
         ),
-        (&[("PROFILE", folder.as_str())], 78, "Is a directory"),
+        (
+            &[("PROFILE", folder.as_str())],
+            78,
+            "Is a directory (os error 21); use a file of METHOD /URL lines that this user can read",
+        ),
         (
             &[("PROFILE", "unprotected")],
             78,
             "set LOG_REQUESTS=true as well",
         ),
-        (&[("LOG_REQUESTS", "true")], 78, "PROFILE names no profile"),
-        (&[("PROFILE", "")], 78, "PROFILE names no profile"),
+        (&[("LOG_REQUESTS", "true")], 78, "PROFILE is empty or unset"),
+        (&[("PROFILE", "")], 78, "PROFILE is empty or unset"),
         (
             &[("PROFILE", "unprotected"), ("LOG_REQUESTS", "yes")],
             78,
@@ -181,8 +185,8 @@ fn a_built_in_profile_says_whose_rights_it_has() {
     let gate = Gate::with(&[("PROFILE", "traefik"), ("LOG_REQUESTS", "true")]);
     gate.dockgate.line(|line| {
         line.ends_with(
-            " profile: PROFILE=traefik, 5 lines, built in: the rights that \
-             knrdl/docker-socket-protector gives under this name, without \
+            " profile: PROFILE=traefik, 5 lines, built in: the same rights as in \
+             knrdl/docker-socket-protector, except \
              GET /containers/{id}/attach/ws",
         )
     });

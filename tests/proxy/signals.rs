@@ -116,7 +116,7 @@ fn what_a_second_signal_cuts_has_its_line() {
     let (status, _) = gate.dockgate.exit_within(BOUND);
     assert_eq!(status.code(), Some(1));
     client.rest();
-    let end = " allowed by CONTAINERS (cut before its end)";
+    let end = " allowed by CONTAINERS (ended early)";
     let line = gate.dockgate.line(|line| line.ends_with(end));
     assert!(line.contains("/v1.41/containers/json - "), "{line}");
 }

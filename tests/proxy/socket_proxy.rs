@@ -131,7 +131,7 @@ fn clients_that_are_not_on_the_list_are_told_so() {
     // By default it is this host alone; all of the above is the proof that nothing came through.
     let (dockgate, address) = listening(&engine, &["-allowGET=/x"]);
     is_allowed(&engine, address, "GET /x");
-    dockgate.line(|line| line.ends_with("clients by TCP: 127.0.0.1/32"));
+    dockgate.line(|line| line.ends_with("TCP clients: 127.0.0.1/32"));
 }
 
 #[test]

@@ -394,7 +394,7 @@ fn what_the_engine_saw_is_what_the_log_says_that_it_got() {
             " (the engine got the request)",
             " (the request body ended early)",
             " (the request body has an invalid chunked encoding)",
-            " (cut before its end)",
+            " (ended early)",
             " unsent: ",
             " denied: ",
         ] {

@@ -1,9 +1,9 @@
-//! Lines of a log as programs show them that collect logs: with colours, and with the name of the
-//! container and a time before them.
+//! Log lines as log collectors print them: with colours, and with a container's name and a time in
+//! front.
 
 use std::borrow::Cow;
 
-/// A line without colours.
+/// The line without colours.
 pub(super) fn plain(line: &str) -> Cow<'_, str> {
     const START: &str = "\x1b[";
     let mut pieces = line.split(START);
@@ -20,17 +20,17 @@ pub(super) fn plain(line: &str) -> Cow<'_, str> {
     plain.into()
 }
 
-/// The name before a line, as Compose writes it (`dockgate-1  | `), and the line.
+/// The name in front of a line, as Compose prints it (`dockgate-1  | `), and the line.
 ///
-/// The name is one word: no line of dockgate's own begins with one and a bar, so that none can be
-/// forged by what a client sends.
+/// The name is one word. No line of dockgate begins with a word and a bar, so a client cannot forge
+/// one.
 pub(super) fn named(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once(' ')?;
     let rest = rest.trim_start_matches(' ').strip_prefix("| ")?;
     (!name.is_empty()).then_some((name, rest))
 }
 
-/// A line without the time before it that `docker logs --timestamps` writes, in nanoseconds. One of
+/// The line without the time that `docker logs --timestamps` puts in front, in nanoseconds.
 /// dockgate's own has milliseconds.
 pub(super) fn undated(line: &str) -> &str {
     let is_time = |word: &str| {

@@ -1,4 +1,4 @@
-//! `dockgate learn FILE...`: the smallest grants for what an access log holds.
+//! `dockgate learn FILE...`: the smallest grants for the requests in an access log.
 
 mod collected;
 
@@ -18,7 +18,7 @@ use crate::policy::{Body, printable};
 pub(super) fn command() -> Command {
     let files = Arg::new("files")
         .value_name("FILE")
-        .help("A log of dockgate's; - is stdin")
+        .help("A dockgate log; - reads stdin")
         .required(true)
         .num_args(1..)
         .value_hint(ValueHint::FilePath);
@@ -41,7 +41,7 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
     let learner = Learner::new();
     let (mut unchanged, mut foreign, mut others) = (0_u64, 0_u64, 0_u64);
     let mut unknown_bodies = false;
-    // Before whose lines of the log a name stands, if one does.
+    // The container name in front of dockgate's lines, if any.
     let mut whose: Option<Option<String>> = None;
     for file in files {
         let lines: Box<dyn BufRead> = match file {
@@ -65,8 +65,8 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
             let plain = log_writer::plain_line(line);
             let line = access::Logged::read(plain.as_deref().unwrap_or(line));
             match line {
-                // What another container writes is not a log of dockgate, whatever it looks like.
-                // Which container is dockgate is not known, so the report names it.
+                // Lines of another container are not dockgate's, whatever they look like. Which
+                // container is dockgate is unknown, so the report names it.
                 Some(_) if whose.get_or_insert(name.map(str::to_owned)).as_deref() != name => {
                     foreign += 1;
                 }
@@ -78,7 +78,7 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
                         let length = (!line.broke_off).then_some(line.received);
                         let denied = line.verdict == access::LoggedVerdict::Denied;
                         unknown_bodies |= denied && learner.minds_body(&target);
-                        // What a form is, the log does not say.
+                        // The log does not say what was a form.
                         learner.saw(&target, Body::of(length, false));
                     }
                     _ => unchanged += 1,

@@ -1,11 +1,11 @@
 //! The ways of writing a policy. Each is lowered to rules, or to an allowlist of patterns.
 //!
-//! A dialect is active when one of its granting variables or flags is set, to whatever value; the
-//! section variables also when no other is. What the active ones allow adds up, and any deny wins.
-//! The actions (`ALLOW_x`, `DENY_x`) hold beside any dialect and bring no defaults with them.
+//! A dialect is active if one of its granting variables or flags is set, to any value; the section
+//! variables are also active if no other dialect is. Allows add up, and any deny overrides them.
+//! The actions (`ALLOW_x`, `DENY_x`) work next to any dialect and do not activate any defaults.
 //!
-//! Each is a folder of one shape: a type that reads its variables and says what is wrong with them,
-//! and that is a [`Source`] of the policy.
+//! Each dialect is a folder of the same shape: a type that reads its variables, reports what is
+//! wrong with them, and is a [`Source`] of the policy.
 
 pub(super) mod knrdl;
 pub(super) mod presets;
@@ -16,9 +16,9 @@ pub(super) mod wollomatic;
 use super::diagnostics::Diagnostic;
 use crate::policy::{Allowlist, Reached, Rule};
 
-/// What one dialect says, and what it is lowered to.
+/// One dialect's part of a policy, and what it is lowered to.
 pub(crate) trait Source {
-    /// As `check` names it.
+    /// Its name in `check`.
     fn name(&self) -> &'static str;
 
     /// Whether any of its granting variables or flags is set.
@@ -37,12 +37,12 @@ pub(crate) trait Source {
         Ok(None)
     }
 
-    /// Whether a pattern can be offered to those whose request is denied.
+    /// Whether a denial can suggest a pattern of this dialect.
     fn has_patterns(&self) -> bool {
         false
     }
 
-    /// Its patterns as they are written.
+    /// Its patterns as written.
     fn lines(&self) -> &[PatternLine] {
         &[]
     }
@@ -51,14 +51,14 @@ pub(crate) trait Source {
 /// The routes that a pattern can match.
 pub type Reach = Vec<Reached<'static>>;
 
-/// A pattern as somebody wrote it.
+/// A pattern as written.
 #[derive(Debug)]
 pub struct PatternLine {
-    /// As verdicts name it: `SP_ALLOW_GET_1`.
+    /// Its name in verdicts: `SP_ALLOW_GET_1`.
     pub origin: String,
     /// The methods that it allows.
     pub methods: String,
-    /// What it allows them on.
+    /// The pattern.
     pub pattern: String,
     /// The routes that it can match with these methods.
     pub reach: Reach,

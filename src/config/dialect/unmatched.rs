@@ -1,12 +1,12 @@
-//! Patterns that match no request of the Docker API, and what was probably meant. Each of them is
-//! a grant that somebody believes in.
+//! Patterns that match no request of the Docker API, and what was probably intended. A user relies
+//! on each of them.
 
 use super::Reach;
 use crate::api::sections::{ACTIONS, Action, Route, SECTIONS, Step};
 use crate::api::{Method, Methods};
 use crate::policy::{BadPattern, Regex, Subject, printable};
 
-/// What engines serve besides, and no section or action grants.
+/// Further routes of engines, which no section or action grants.
 static OTHERS: &[Route] = &[
     Route {
         text: "GET /networks/",
@@ -47,12 +47,12 @@ pub(super) fn reach(regex: &Regex, subject: Subject, methods: Methods) -> Reach 
     regex.reaches(subject, routes(methods))
 }
 
-/// A pattern as it was written.
+/// A pattern as written.
 pub(super) struct Written<'a> {
     pub(super) pattern: &'a str,
     pub(super) subject: Subject,
     pub(super) methods: Methods,
-    /// How it is read.
+    /// What it is matched against.
     pub(super) read: fn(&str) -> Result<Regex, BadPattern>,
 }
 
@@ -64,7 +64,7 @@ impl Written<'_> {
         })
     }
 
-    /// If it matches nothing: why, if that can be found out (`: the quotes are part of it`), and
+    /// If it matches nothing: why, if that can be determined (`: the quotes are part of it`), and
     /// what to do.
     pub(super) fn unmatched(&self) -> Option<(String, String)> {
         if self.matches_something(self.pattern) {
@@ -92,7 +92,7 @@ impl Written<'_> {
         ))
     }
 
-    /// What it takes for it to match something: one mend, or else as few as do, in their order.
+    /// The fixes that make it match something: one, or as few as possible, in order.
     fn mended(&self) -> Option<(Vec<&'static str>, String)> {
         let mut single = MENDS.iter().flat_map(|(reason, mend)| {
             let candidates = mend(self.pattern, self.subject).into_iter();
@@ -131,10 +131,10 @@ impl Written<'_> {
     }
 }
 
-/// What a pattern may become by one mend, the most probable first.
+/// What a pattern may become by one fix, the most probable first.
 type Mend = fn(&str, Subject) -> Vec<String>;
 
-/// What goes wrong on the way into a variable or a file, and what is often not known of patterns.
+/// What goes wrong on the way into a variable or a file, and common misunderstandings of patterns.
 const MENDS: &[(&str, Mend)] = &[
     (
         "leading and trailing whitespace is part of the pattern",
@@ -181,14 +181,17 @@ const MENDS: &[(&str, Mend)] = &[
             .map(|(at, _)| pattern[..at].trim_end_matches('\\').to_owned())
             .collect()
     }),
-    (r"the ? of a query is written \?", |pattern, subject| {
-        let marks = pattern
-            .match_indices('?')
-            .filter(|_| subject == Subject::Target);
-        marks
-            .map(|(at, _)| format!(r"{}\{}", &pattern[..at], &pattern[at..]))
-            .collect()
-    }),
+    (
+        r"the ? before a query must be escaped as \?",
+        |pattern, subject| {
+            let marks = pattern
+                .match_indices('?')
+                .filter(|_| subject == Subject::Target);
+            marks
+                .map(|(at, _)| format!(r"{}\{}", &pattern[..at], &pattern[at..]))
+                .collect()
+        },
+    ),
     ("* repeats the preceding character", |pattern, _| {
         changed(pattern, &pattern.replace("/*", "/.*"))
     }),
@@ -213,12 +216,12 @@ fn changed(before: &str, after: &str) -> Vec<String> {
         .collect()
 }
 
-/// A pattern without the anchor at its end, and that.
+/// A pattern without the anchor at its end, and that anchor.
 fn anchored_end(pattern: &str) -> (&str, &str) {
     pattern.split_at(pattern.strip_suffix('$').unwrap_or(pattern).len())
 }
 
-/// The name behind a `$` that neither ends the pattern nor stands for itself.
+/// The name after a `$` that neither ends the pattern nor is escaped.
 fn unreplaced(pattern: &str) -> Option<&str> {
     let mut dollars = pattern.match_indices('$');
     dollars.find_map(|(at, _)| {
@@ -229,7 +232,7 @@ fn unreplaced(pattern: &str) -> Option<&str> {
     })
 }
 
-/// A pattern to be copied: as it is, if a line of the log can hold it.
+/// A pattern to copy, unchanged if it fits a line of the log.
 fn whole(pattern: &str) -> String {
     let fits = pattern.len() < 400 && pattern.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if fits {
@@ -373,7 +376,7 @@ mod tests {
         assert_eq!(
             profile(text),
             [
-                r"line 2 matches no GET route of the Docker API: the ? of a query is written \?; use /containers/json\?all=1",
+                r"line 2 matches no GET route of the Docker API: the ? before a query must be escaped as \?; use /containers/json\?all=1",
                 "line 3 matches no GET|HEAD route of the Docker API: the trailing comment is part of the pattern; use /info",
                 "line 4 matches no POST route of the Docker API: $NAME was not substituted; use its value",
                 "line 5 matches no GET route of the Docker API: it must match the whole path; use /containers/.*",

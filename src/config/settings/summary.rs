@@ -23,7 +23,7 @@ impl Settings {
             lines.insert(0, all);
         }
         if let Some(list) = &self.clients {
-            lines.push(format!("clients by TCP: {}", printable(&list.text)));
+            lines.push(format!("TCP clients: {}", printable(&list.text)));
         }
         lines.push(format!("engine: {}", shown_path(&self.engine)));
         lines

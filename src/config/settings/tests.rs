@@ -141,14 +141,14 @@ macro_rules! refused {
 
 refused! {
     no_scheme: "LISTEN" "127.0.0.1:2375" =>
-        "=127.0.0.1:2375 contains 127.0.0.1:2375, which is not an address";
+        "=127.0.0.1:2375 contains 127.0.0.1:2375, which is not a listen address";
     host_name: "LISTEN" "tcp://localhost:2375" =>
-        "=tcp://localhost:2375 contains tcp://localhost:2375, which is not an address";
-    no_port: "LISTEN" "tcp://0.0.0.0" => "=tcp://0.0.0.0 contains tcp://0.0.0.0, which is not an address";
+        "=tcp://localhost:2375 contains tcp://localhost:2375, which is not a listen address";
+    no_port: "LISTEN" "tcp://0.0.0.0" => "=tcp://0.0.0.0 contains tcp://0.0.0.0, which is not a listen address";
     large_port: "LISTEN" "tcp://[::]:65536" =>
-        "=tcp://[::]:65536 contains tcp://[::]:65536, which is not an address";
+        "=tcp://[::]:65536 contains tcp://[::]:65536, which is not a listen address";
     other_scheme: "LISTEN" "https://[::]:1" =>
-        "=https://[::]:1 contains https://[::]:1, which is not an address";
+        "=https://[::]:1 contains https://[::]:1, which is not a listen address";
     empty_item: "LISTEN" "tcp://[::]:1," => "=tcp://[::]:1, contains an empty item";
     twice: "LISTEN" "unix:///a,unix:///a" => "=unix:///a,unix:///a lists unix:///a twice";
     relative_socket: "LISTEN" "unix://a" => "=unix://a is not an absolute path to a Unix socket";
@@ -322,12 +322,12 @@ fn reading_files_without_post_is_noted_with_what_closes_it() {
         note(&[("CONTAINERS", "1"), ("IMAGES", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/archive, \
          HEAD /containers/{id}/archive, GET /containers/{id}/export, GET /images/get, \
-         GET /images/{name...}/get); to deny that: DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
+         GET /images/{name...}/get); to prevent this, set DENY_ARCHIVE=1 DENY_EXPORT=1 DENY_SAVE=1"
     );
     assert_eq!(
         note(&[("CONTAINERS", "1"), ("DENY_ARCHIVE", "1")]).unwrap(),
         "POST=0 leaves the contents of files readable (GET /containers/{id}/export); \
-         to deny that: DENY_EXPORT=1"
+         to prevent this, set DENY_EXPORT=1"
     );
     let closed = [
         ("CONTAINERS", "1"),

@@ -1,4 +1,4 @@
-//! The access record: one line a request, written when the request ends.
+//! The access record: one line per request, written when the request ends.
 
 mod read;
 mod reason;

@@ -1,4 +1,4 @@
-//! Reads the lines of a log, as far as they tell what was asked and decided.
+//! Reads log lines, as far as they say what was requested and decided.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -8,34 +8,34 @@ use super::record::{
 };
 use super::redact::{HIDDEN, pairs};
 
-/// A line of the log, as far as it tells what was asked and decided.
+/// A log line, as far as it says what was requested and decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged<'a> {
     /// As sent.
     pub method: &'a str,
-    /// As sent, without what of the query is not shown.
+    /// As sent, without the hidden parts of the query.
     pub target: Cow<'a, str>,
-    /// How many bytes of its body were passed on.
+    /// How many bytes of the body were passed on.
     pub received: u64,
-    /// Whether more of its body was to come.
+    /// Whether the body was incomplete.
     pub broke_off: bool,
-    /// What a policy can do about it.
+    /// The verdict.
     pub verdict: LoggedVerdict,
 }
 
-/// What a policy said to a request, as a line has it.
+/// A policy's verdict on a request, as logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoggedVerdict {
-    /// None could allow it, or none was asked.
+    /// No policy could allow it, or none was consulted.
     None,
-    /// It was to be forwarded.
+    /// To be forwarded.
     Passed,
-    /// It was denied. Its body was never looked at.
+    /// Denied, without a look at its body.
     Denied,
 }
 
 impl<'a> Logged<'a> {
-    /// Reads a line of [`Record`](super::Record)'s as the log has it. Anything else is none.
+    /// Reads a logged [`Record`](super::Record). Any other line gives none.
     pub fn read(line: &'a str) -> Option<Logged<'a>> {
         let (time, rest) = line.split_at_checked("2026-11-21T23:02:00.457Z".len())?;
         let is_time = time.bytes().enumerate().all(|(at, byte)| match at {
@@ -92,7 +92,7 @@ impl<'a> Logged<'a> {
     }
 }
 
-/// A target without the parts of its query that were hidden whole: none of them had a value.
+/// A target without the completely hidden parts of its query, none of which had a value.
 fn without_hidden(target: &str) -> Cow<'_, str> {
     let Some((path, query)) = target.split_once('?').filter(|_| target.contains(HIDDEN)) else {
         return target.into();

@@ -1,5 +1,5 @@
-//! Why a request was not forwarded, or was forwarded and failed: as a value to count and answer by,
-//! with the sentence that the client and the log get.
+//! Why a request was not forwarded, or failed after it was: as a value for counters and answers,
+//! with the sentence for the client and the log.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use http::StatusCode;
 use super::record::UploadFault;
 use crate::policy::{Denial, Remedy};
 
-/// Why dockgate answers a request itself. A counter's label is one of these.
+/// Why dockgate answers a request itself. Can label a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The policy denies it; the remedy says what would allow it.
     Denied(Arc<Remedy>),
-    /// Its client may not connect.
+    /// Its client is not allowed to connect.
     NotAdmitted,
     /// A web page sent it that has no business here.
     FromPage,
@@ -24,37 +24,37 @@ pub enum Reason {
     },
     /// Its target has no single meaning that an engine would give it.
     Ambiguous,
-    /// It is not HTTP/1.1, or breaks its rules.
+    /// It is not HTTP/1.1, or violates it.
     Malformed,
-    /// A part of it is larger than dockgate reads.
+    /// A part of it is too large.
     TooLarge(Part),
-    /// Its head did not come in time.
+    /// Its head did not arrive in time.
     TimedOut,
-    /// Its body did not come whole.
+    /// Its body is incomplete.
     Upload(UploadFault),
-    /// The engine gave no answer that could be passed on.
+    /// The engine did not give an answer that could be passed on.
     Engine(EngineFault),
 }
 
-/// What of a request can be too large.
+/// The part of a request that is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The request line's target.
     Target,
-    /// All of its head.
+    /// The whole head.
     Head,
 }
 
 /// What is wrong with the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineFault {
-    /// Its socket cannot be connected to.
+    /// Its socket cannot be reached.
     Unreachable,
-    /// Its socket took no connection in time.
+    /// Its socket did not accept a connection in time.
     Hung,
-    /// It ended the connection before its answer was whole.
+    /// It closed the connection before its answer was complete.
     Gone,
-    /// Its answer is not what HTTP allows.
+    /// Its answer is not valid HTTP.
     Invalid,
 }
 
@@ -90,7 +90,7 @@ impl Explanation {
         Self { reason, text }
     }
 
-    /// What to go by.
+    /// The reason.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }

@@ -1,4 +1,4 @@
-//! What is recorded of a request, and how its line is written.
+//! A request's record, and how its line is written.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub const NOT_ADMITTED: &str = "clients at ";
 pub enum Peer {
     /// A TCP client, with an IPv4-mapped address written as IPv4.
     Tcp(SocketAddr),
-    /// A client of a Unix listener, with its process if the kernel tells.
+    /// A client of a Unix listener, with its process ID if the kernel reports it.
     Unix(Option<i32>),
 }
 
@@ -53,20 +53,20 @@ pub enum Decision {
     Refused(Explanation),
     /// Allowed by the rule of this origin.
     Allowed(Arc<str>),
-    /// To be forwarded although it would be denied.
+    /// Forwarded although it would be denied.
     WouldDeny(Explanation),
 }
 
 /// How a request ended that was to be forwarded.
 #[derive(Debug)]
 pub enum End {
-    /// With the end of its answer or tunnel, or without either if it was refused.
+    /// Completely, or refused.
     Whole,
-    /// Its client left, or dockgate was stopped.
+    /// The client left, or dockgate was stopped.
     Cut,
-    /// Its tunnel ended in this way.
+    /// Its tunnel ended with this error.
     Tunnel(&'static str),
-    /// Its body did not come whole.
+    /// Its body was incomplete.
     Upload(UploadFault),
     /// The engine failed.
     Engine(Explanation),
@@ -75,9 +75,9 @@ pub enum End {
 /// What was wrong with a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadFault {
-    /// The client left, or closed its half of the connection.
+    /// The client left or closed its half of the connection.
     Early,
-    /// Its chunks are none.
+    /// Its chunked encoding is invalid.
     Chunks,
     /// The client sends nothing more.
     Stalled,
@@ -103,7 +103,7 @@ impl UploadFault {
     }
 }
 
-/// Bytes of bodies, or of a tunnel, as they pass; shared with whoever moves them.
+/// Counts of body or tunnel bytes, shared with the code that moves them.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// From the client.
@@ -112,12 +112,12 @@ pub struct Counters {
     pub sent: AtomicU64,
 }
 
-/// Writes its request's line when it is dropped, which is when the answer's body or the tunnel
-/// ends, or when the client went away before there was either.
+/// Writes the request's line when it is dropped: when the answer's body or the tunnel ends, or when
+/// the client leaves before that.
 #[derive(Debug)]
 pub struct Record {
     peer: Arc<str>,
-    /// None if the client was refused before it had made one.
+    /// None if the client was refused before it made a request.
     request: Option<(Method, Uri)>,
     start: Instant,
     counters: Arc<Counters>,
@@ -127,7 +127,7 @@ pub struct Record {
     pub decision: Decision,
     /// How it ended.
     pub end: End,
-    /// Whether the engine got it: its whole head, behind which the engine acts.
+    /// Whether the engine got it: the whole head, upon which the engine acts.
     pub sent: bool,
     /// A health check: logged at debug only.
     pub health_check: bool,
@@ -151,7 +151,7 @@ impl Record {
         }
     }
 
-    /// Writes the line of a client that is refused before it has made a request.
+    /// Writes the line of a client that was refused before it made a request.
     pub fn refuse(peer: Arc<str>, status: Option<StatusCode>, why: Explanation) {
         let mut record = Self::new(peer, Method::default(), Uri::default(), Arc::default());
         record.request = None;
@@ -159,7 +159,7 @@ impl Record {
         record.decision = Decision::Refused(why);
     }
 
-    /// dockgate answered it itself, with so many bytes. The answer to a HEAD has none.
+    /// dockgate answered it itself, with this many bytes. The answer to a HEAD has none.
     pub fn answered(&mut self, status: StatusCode, length: usize) {
         let is_head = |(method, _): &(Method, Uri)| method == Method::HEAD;
         if !self.request.as_ref().is_some_and(is_head) {
@@ -177,7 +177,7 @@ impl Record {
         }
     }
 
-    /// What was decided and how that ended, in the parts of its text. Only what the engine got is
+    /// The decision and how the request ended, as parts of the text. Only what the engine got is
     /// called allowed.
     fn told(&self) -> [&str; 6] {
         let (decided, why) = match (&self.decision, &self.end) {
@@ -191,7 +191,7 @@ impl Record {
         let unsent = if to_be_sent && !self.sent { UNSENT } else { "" };
         let remark = match &self.end {
             End::Whole => return [unsent, decided, why, "", "", ""],
-            End::Cut => "cut before its end",
+            End::Cut => "ended early",
             End::Tunnel(how) => how,
             End::Upload(fault) => fault.message(),
             End::Engine(_) if self.sent => "the engine got the request",
@@ -201,7 +201,7 @@ impl Record {
     }
 }
 
-// How a line's last part begins.
+// The beginnings of a line's last part.
 pub(super) const ALLOWED: &str = "allowed by ";
 pub(super) const WOULD_DENY: &str = "would deny: ";
 pub(super) const FAILED: &str = "failed: ";
@@ -216,8 +216,7 @@ impl Drop for Record {
 }
 
 impl fmt::Display for Record {
-    /// In one piece: each of its twenty parts would cost more on its way through the formatter than
-    /// it costs here.
+    /// Writes one piece: passing each of the twenty parts through the formatter would cost more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status.as_ref().map_or("-", StatusCode::as_str);
         let [unsent, decided, why, open, remark, close] = self.told();
@@ -254,7 +253,7 @@ impl fmt::Display for Record {
     }
 }
 
-/// A duration with three or so digits.
+/// A duration with about three digits.
 fn took(time: Duration) -> String {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let (number, unit) = match micros {
@@ -309,13 +308,13 @@ pub(super) mod tests {
                 allowed(),
                 End::Cut,
                 true,
-                "allowed by VERSION (cut before its end)",
+                "allowed by VERSION (ended early)",
             ),
             (
                 allowed(),
                 End::Cut,
                 false,
-                "unsent: allowed by VERSION (cut before its end)",
+                "unsent: allowed by VERSION (ended early)",
             ),
             (
                 allowed(),
@@ -366,7 +365,7 @@ pub(super) mod tests {
                 false,
                 "denied: odd",
             ),
-            (None, End::Cut, false, "undecided (cut before its end)"),
+            (None, End::Cut, false, "undecided (ended early)"),
         ] {
             let line = line(here(), "/version", 0, |record| {
                 record.decision = decision;

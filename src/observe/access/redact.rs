@@ -1,4 +1,4 @@
-//! What of a request's target may stand in a log, where it may hold secrets, or be too long.
+//! Removes from a request's target what must not be logged: possible secrets, and excess length.
 
 use std::borrow::Cow;
 
@@ -53,18 +53,19 @@ const OPEN_KEYS: &[&str] = &[
     "w",
 ];
 
-/// What stands in a log for what may be secret.
+/// Replaces in a log what may be secret.
 pub(super) const HIDDEN: &str = "…";
 
-/// A longer target is cut in the log, which one client could fill otherwise: such lines took most
+/// Longer targets are cut in the log, which one client could otherwise fill: such lines took most
 /// of the time of a denied request.
 const LONGEST_TARGET: usize = 2048;
 
-/// How a cut one ends. No target holds a `#`, so none is ever taken for a whole one.
+/// The end of a cut target. No target contains a `#`, so a cut one is never mistaken for a whole
+/// one.
 const CUT: &str = "…#cut";
 
-/// A request as a line of a profile: its method and target as regexes that match them, and any
-/// value where a value may be secret.
+/// A request as a profile line: its method and target as regexes, with any value allowed where the
+/// value may be secret.
 pub fn profile_line(method: &str, target: &PathAndQuery) -> String {
     let mut line = format!("{} {}", quoted(method), quoted(target.path()));
     let Some(query) = target.query() else {
@@ -80,7 +81,7 @@ pub fn profile_line(method: &str, target: &PathAndQuery) -> String {
     line
 }
 
-/// Text as a regex that matches it and nothing else.
+/// Text as a regex that matches exactly that text.
 fn quoted(text: &str) -> String {
     let mut regex = String::with_capacity(text.len());
     for c in text.chars() {
@@ -92,7 +93,7 @@ fn quoted(text: &str) -> String {
     regex
 }
 
-/// The pairs of a query, each with what ends it. Old engines take a semicolon for an end too.
+/// The pairs of a query, each with its separator. Old engines split at semicolons too.
 pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split_inclusive(['&', ';']).map(|pair| {
         let end = pair.trim_end_matches(['&', ';']).len();
@@ -100,8 +101,8 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// What may be shown of a pair, and whether that is not all of it. A key without a value may be a
-/// secret itself that was pasted there, in base64 too, with its `=` at the end.
+/// What may be shown of a pair, and whether a part is hidden. A key without a value may itself be a
+/// pasted secret, even in base64 with its `=` at the end.
 fn shown(pair: &str) -> (&str, bool) {
     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
     if pair.is_empty() || OPEN_KEYS.contains(&key) {
@@ -113,7 +114,7 @@ fn shown(pair: &str) -> (&str, bool) {
     }
 }
 
-/// The target as it may stand in a log: visible ASCII, and of its query nothing that may be secret.
+/// The target as it may be logged: visible ASCII, without anything in the query that may be secret.
 pub(super) fn loggable(target: &Uri) -> Cow<'_, str> {
     // Without a user and a password.
     let host = || {
@@ -152,7 +153,7 @@ pub(super) fn loggable(target: &Uri) -> Cow<'_, str> {
     text.into()
 }
 
-/// Not all of a longer text, but enough to see that it is longer.
+/// The beginning of a longer text, enough to see that it is longer.
 pub(super) fn beginning(text: &str) -> &str {
     let end = (LONGEST_TARGET + 1..text.len()).find(|end| text.is_char_boundary(*end));
     end.map_or(text, |end| &text[..end])

@@ -63,7 +63,8 @@ impl Room {
         // Two descriptors a client: its own and the engine's.
         let fitting = count(files.saturating_sub(reserve) / 2).max(1);
         if fitting < wanted.connections {
-            let why = format!("the open file limit is {files} and each connection uses two");
+            let why =
+                format!("the open file limit is {files} and each connection uses two descriptors");
             if settings.process.max_connections_set {
                 log::warn!(
                     "at most {fitting} connections instead of MAX_CONNECTIONS={}: {why}; raise the \

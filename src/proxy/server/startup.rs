@@ -202,7 +202,7 @@ async fn repeat(every: Duration, act: impl Fn()) {
 /// Says at start what the first request would find out.
 async fn look_at_engine(path: PathBuf) {
     if let Err(e @ EngineError::Connect(..)) = upstream::dial(&path).await {
-        log::warn!("{e}; until then requests get a 503");
+        log::warn!("{e}; until then, requests get a 503");
     }
 }
 

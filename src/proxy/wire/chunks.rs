@@ -1,7 +1,7 @@
 //! The end of a chunked body, found as its bytes pass.
 
-/// Finds the end of a chunked body (RFC 9112, section 7.1) as its bytes pass. hyper decodes the
-/// body and is the judge of it; this only has to know where the next request begins.
+/// Finds the end of a chunked body (RFC 9112, section 7.1) as its bytes pass. hyper decodes and
+/// judges the body; this only needs to know where the next request begins.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     at: ChunkPart,
@@ -15,7 +15,7 @@ enum ChunkPart {
     Extension,
     Data,
     DataEnd,
-    /// A trailer line; true: nothing of it but a CR has come.
+    /// A trailer line; true if it is at most a CR so far.
     Trailer(bool),
 }
 

@@ -1,6 +1,6 @@
 //! The client's socket as hyper reads and writes it: whole heads, and exactly the bytes of a body.
 //!
-//! What is read ahead of hyper stays here until it is known to be a request's, or a tunnel's.
+//! What is read ahead of hyper stays here until it is known to belong to a request or a tunnel.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -20,9 +20,9 @@ use super::link::{AS_HTTP_11, ClientLink, Expect, HIJACKED, Notice};
 use super::opening;
 use crate::observe::access::Reason;
 
-/// A client's connection may idle this long between requests.
+/// How long a client's connection may idle between requests.
 const CLIENT_IDLE: Duration = Duration::from_secs(300);
-/// An engine's connection may idle this long.
+/// How long an engine's connection may idle.
 const ENGINE_IDLE: Duration = Duration::from_secs(30);
 
 /// The client's socket as hyper reads and writes it.
@@ -31,11 +31,11 @@ pub(in crate::proxy) struct ClientIo {
     link: Arc<ClientLink>,
     /// Bytes read from the socket that hyper may not have yet.
     ahead: BytesMut,
-    /// How many bytes at the front of `ahead` hold no head's end.
+    /// How many bytes at the front of `ahead` do not contain the end of a head.
     searched: usize,
-    /// What hyper does not have yet of a head that was checked.
+    /// How much of a checked head hyper does not have yet.
     cleared: BytesMut,
-    /// Since when the reader waits for a head: for its first byte, or for its rest.
+    /// Since when the reader has waited for the first byte of a head, or for its rest.
     waiting: Option<Instant>,
     idle: Option<Pin<Box<Sleep>>>,
     head: Option<Pin<Box<Sleep>>>,
@@ -55,7 +55,7 @@ impl ClientIo {
         }
     }
 
-    /// The bytes that arrived behind the last request, for the tunnel that follows it.
+    /// The bytes that arrived after the last request, for the tunnel that follows it.
     pub(in crate::proxy) fn into_ahead(self) -> BytesMut {
         self.ahead
     }
@@ -67,7 +67,7 @@ impl ClientIo {
         Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
     }
 
-    /// Hands out up to `limit` bytes, first those read ahead.
+    /// Hands out up to `limit` bytes, starting with those read ahead.
     fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,7 +87,7 @@ impl ClientIo {
     fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
         if self.ahead.is_empty() {
-            // What it had room for may have been much.
+            // It may have had a lot of room.
             self.ahead = BytesMut::new();
             match self.link.socket.poll_read(cx, buf) {
                 Poll::Pending => return self.poll_idle(cx),
@@ -96,7 +96,7 @@ impl ClientIo {
                 Poll::Ready(Ok(_)) => {}
             }
             let read = &buf.filled()[start..];
-            // The usual case: one read brought one plain head, and it stays where it is.
+            // The usual case: one read returned one plain head, which stays where it is.
             if head_end(read) == Some(read.len()) && is_plain(read) {
                 return self.hand_over();
             }
@@ -116,8 +116,8 @@ impl ClientIo {
             if let Some(refusal) = opening::refusal(&self.ahead, self.link.written() == 0) {
                 return self.refuse(refusal);
             }
-            // Not all of it again for each byte of a client that sends them one by one: the end may
-            // begin in the last two bytes that were looked at.
+            // Do not search all of it again if a client sends single bytes: the end may begin in
+            // the last two bytes that were searched.
             let from = self.searched.saturating_sub(2);
             self.searched = self.ahead.len();
             if let Some(end) = head_end(&self.ahead[from..]).map(|end| from + end) {
@@ -164,7 +164,7 @@ impl ClientIo {
         }
     }
 
-    /// Gives hyper what it has room for of a checked head; the verdict comes when it has all.
+    /// Gives hyper as much of a checked head as it has room for. It decides once it has all of it.
     fn poll_cleared(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let n = self.cleared.len().min(buf.remaining());
         buf.put_slice(&self.cleared[..n]);
@@ -183,13 +183,14 @@ impl ClientIo {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits for a head's first byte: ends the engine's connection, later the client's own.
+    /// Waits for a head's first byte. On a timeout, closes the engine's connection, later the
+    /// client's.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let idle = self
             .idle
             .get_or_insert_with(|| Box::pin(sleep_until(since + ENGINE_IDLE)));
-        // One timer a connection, moved only when it fires: a request does not touch it.
+        // One timer per connection, reset only when it fires: requests do not touch it.
         while idle.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if now >= since + CLIENT_IDLE {
@@ -223,8 +224,8 @@ impl AsyncRead for ClientIo {
                 drop(state);
                 this.poll_head(cx, buf)
             }
-            // hyper asks for more of a head that was whole, so that the two readings differ; or for
-            // what is not a request's.
+            // hyper wants more of a head that was complete, so the two readings differ; or it wants
+            // bytes that belong to no request.
             Expect::Verdict | Expect::Nothing => {
                 state.unread = true;
                 Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
@@ -240,7 +241,7 @@ impl AsyncRead for ClientIo {
             Expect::Chunked(chunks) => {
                 let start = buf.filled().len();
                 let was_ahead = !this.ahead.is_empty();
-                // Looked at first: what stands behind the body stays where it is.
+                // Look first: what follows the body stays where it is.
                 let here = this.ahead.len().min(buf.remaining());
                 let mut fed = chunks.feed(&this.ahead[..here]);
                 let limit = if let Fed::End(end) = fed {
@@ -253,7 +254,7 @@ impl AsyncRead for ClientIo {
                     let read = &buf.filled()[start..];
                     fed = chunks.feed(read);
                     if let Fed::End(end) = fed {
-                        // Behind the body stands the next request.
+                        // The next request follows the body.
                         this.ahead.extend_from_slice(&read[end..]);
                         buf.set_filled(start + end);
                     }

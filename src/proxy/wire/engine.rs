@@ -1,7 +1,7 @@
 //! The engine's socket as hyper reads and writes it.
 //!
-//! After a write has failed the upload is dropped and the answer still read. What the socket took is
-//! counted, since only a request of which it took nothing may be sent again.
+//! After a failed write, the upload is dropped but the answer is still read. The bytes that the
+//! socket took are counted, since only a request of which it took none may be sent again.
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::head::head_end;
 use super::socket::Socket;
 
-/// A part of a body that is as long as this waits a turn for the part behind it.
+/// A part of a body that is at least this long waits a turn for the next part.
 const BULK: Range<usize> = 16 * 1024..128 * 1024;
 
-/// Whether the engine got a client's request: its socket took the whole head.
+/// Whether the engine got a client's request, which it did if its socket took the whole head.
 #[derive(Debug)]
 pub(in crate::proxy) struct SentHead {
     /// How many of its bytes the socket has not taken.
@@ -35,28 +35,28 @@ impl Default for SentHead {
 }
 
 impl SentHead {
-    /// Nothing of it was written, so nobody knows how long it is.
+    /// None of it has been written, so its length is unknown.
     const UNKNOWN: usize = usize::MAX;
-    /// There is none: what is written is what was left of an earlier request.
+    /// No head: what is written is the rest of an earlier request.
     const NONE: usize = usize::MAX - 1;
 
-    /// Another one is to come.
+    /// The next head is expected.
     pub(in crate::proxy) fn forget(&self) {
         self.left.store(Self::NONE, Relaxed);
     }
 
-    /// It is what is written next.
+    /// The head is written next.
     pub(in crate::proxy) fn expect(&self) {
         self.left.store(Self::UNKNOWN, Relaxed);
     }
 
-    /// Whether the engine has it.
+    /// Whether the engine has the head.
     pub(in crate::proxy) fn is_whole(&self) -> bool {
         self.left.load(Relaxed) == 0
     }
 
-    /// The socket took so many bytes of `bufs`. hyper writes a head in one piece, with or without
-    /// what follows.
+    /// Records that the socket took this many bytes of `bufs`. hyper writes a head in one piece,
+    /// with or without what follows.
     fn took(&self, n: usize, bufs: &[IoSlice<'_>]) {
         let left = match self.left.load(Relaxed) {
             0 | Self::NONE => return,
@@ -98,12 +98,12 @@ impl EngineLink {
         self.behind.load(Relaxed)
     }
 
-    /// From here on what is written goes past hyper, which must not end it.
+    /// From now on, writes bypass hyper, which must not end the connection.
     pub(in crate::proxy) fn hijack(&self) {
         self.hijacked.store(true, Relaxed);
     }
 
-    /// Bytes that the engine's socket took so far.
+    /// The number of bytes that the engine's socket has taken.
     pub(in crate::proxy) fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)
     }
@@ -127,7 +127,7 @@ impl EngineIo {
         }
     }
 
-    /// How many of all bytes of `parts` are taken, or dropped.
+    /// How many bytes of `parts` were taken or dropped.
     fn poll_parts(
         &mut self,
         cx: &mut Context<'_>,
@@ -143,7 +143,7 @@ impl EngineIo {
                     self.link.accepted.fetch_add(n as u64, Relaxed);
                     return Poll::Ready(n);
                 }
-                // From here on the upload is dropped and only the answer counts.
+                // From now on, the upload is dropped, and only the answer matters.
                 Err(_) => self.broken = true,
             }
         }
@@ -198,17 +198,16 @@ impl AsyncWrite for EngineIo {
     }
 }
 
-/// Puts the parts of a large upload together, which hyper hands from one side to the other one by
-/// one: each write would wake the engine. An answer has none of it, for what is written last of one
-/// must never be left behind.
+/// Combines the parts of a large upload, which hyper passes on one by one: each write would wake
+/// the engine. Not used for answers, whose last part must never be held back.
 #[derive(Debug, Default)]
 struct Gathering {
-    /// How many bytes there were at the last turn.
+    /// The number of bytes at the last turn.
     had: usize,
 }
 
 impl Gathering {
-    /// Ready when `bytes` are to be written: they are few, or enough, or no more came in a turn.
+    /// Ready when `bytes` should be written: they are few or enough, or no more arrived in a turn.
     fn poll(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
         if BULK.contains(&bytes) && bytes > self.had {
             self.had = bytes;
@@ -218,7 +217,7 @@ impl Gathering {
         Poll::Ready(())
     }
 
-    /// So many bytes were not taken.
+    /// Records that this many bytes were not taken.
     fn left(&mut self, bytes: usize) {
         self.had = bytes;
     }

@@ -1,8 +1,7 @@
-//! A request's head as bytes: where it ends, and what hyper would refuse without a word or mend in
-//! silence.
+//! A request's head as bytes: where it ends, and what hyper would silently refuse or repair.
 //!
-//! Nothing here decides what a request is: a head goes to hyper as it came, but for a target that had
-//! to be encoded.
+//! Nothing here decides what a request is: a head goes to hyper unchanged, except for a target that
+//! must be encoded.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,24 +11,24 @@ use memchr::{memchr, memchr_iter, memchr3};
 use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
 use crate::observe::access::{Explanation, Part, Reason};
 
-/// A request head has this long from its first byte.
+/// How long a request head may take, from its first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest request head, in bytes.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
-/// The most header lines of a request.
+/// The largest number of header lines in a request.
 const MAX_HEADERS: usize = 100;
 
-/// What a connection refused to read, answered by its task once hyper is out of the way.
+/// What a connection refused to read. Its task answers once hyper is done with the connection.
 #[derive(Debug)]
 pub(in crate::proxy) struct Refusal {
     /// What is wrong, and what to send instead.
     pub why: Explanation,
-    /// What the client has sent, if it reads HTTP/2 and nothing else.
+    /// What the client has sent, if it only understands HTTP/2.
     pub http_2: Option<Vec<u8>>,
 }
 
 impl Refusal {
-    /// A refusal as HTTP/1.1 has it.
+    /// A refusal in HTTP/1.1.
     pub(in crate::proxy) fn new(reason: Reason, text: impl Into<String>) -> Self {
         Self {
             why: Explanation::new(reason, text),
@@ -45,7 +44,8 @@ impl Refusal {
     }
 }
 
-/// Where a head ends: behind its first empty line, with the line ends that hyper's parser takes.
+/// Where a head ends: after its first empty line, with the line endings that hyper's parser
+/// accepts.
 pub(super) fn head_end(bytes: &[u8]) -> Option<usize> {
     memchr_iter(b'\n', bytes).find_map(|lf| match &bytes[lf + 1..] {
         [b'\n', ..] => Some(lf + 2),
@@ -54,7 +54,8 @@ pub(super) fn head_end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether a head can go to hyper as it is: small, and no byte in its request line to look at.
+/// Whether a head can go to hyper unchanged: it is small, and no byte in its request line needs
+/// attention.
 pub(super) fn is_plain(head: &[u8]) -> bool {
     let line = request_line(head);
     head.len() <= 4096
@@ -65,7 +66,7 @@ pub(super) fn is_plain(head: &[u8]) -> bool {
         && lines(head) <= MAX_HEADERS + 2
 }
 
-/// The lines of a head: one for the request, one a header, and the empty one.
+/// The number of lines in a head: the request line, one per header, and the empty one.
 fn lines(head: &[u8]) -> usize {
     memchr_iter(b'\n', head).count()
 }
@@ -74,14 +75,14 @@ fn request_line(head: &[u8]) -> &[u8] {
     memchr(b'\n', head).map_or(head, |end| &head[..end])
 }
 
-/// Refuses a head that hyper would refuse without a word or mend in silence; gives back another
-/// one where its target needed encoding.
+/// Refuses a head that hyper would silently refuse or repair; returns a new one if its target
+/// needed encoding.
 pub(super) fn checked_head(head: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     if lines(head) > MAX_HEADERS + 2 {
         return Err(Refusal::large_head());
     }
     let line = request_line(head);
-    // A line of another shape is hyper's to refuse.
+    // hyper refuses lines of any other shape.
     let (Some(first), Some(last)) = (
         line.iter().position(|&b| b == b' '),
         line.iter().rposition(|&b| b == b' '),

@@ -1,8 +1,7 @@
 //! What a client's connection shares between hyper's reader and the tasks around it.
 //!
-//! The tasks say how a body is framed and what becomes of the next answer; the reader says what it
-//! refused, what nobody has read, and what there is to know. Their lock is never held across an
-//! await.
+//! The tasks set how a body is framed and how the next answer is written; the reader reports what
+//! it refused, what has not been read, and events. Their lock is never held across an await.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
@@ -28,16 +27,16 @@ pub(in crate::proxy) struct ClientLink {
     /// What is special about the next answer: [`AS_HTTP_11`], [`HIJACKED`].
     pub(super) next_answer: AtomicU8,
     notice: AtomicU8,
-    /// A request was begun since the connection's task was last woken.
+    /// Whether a request has begun since the connection's task was last woken.
     had_turn: AtomicBool,
 }
 
-/// Its head says HTTP/1.1 although hyper was told 1.0.
+/// Its head says HTTP/1.1 although hyper writes 1.0.
 pub(super) const AS_HTTP_11: u8 = 1;
-/// With its head the reading of requests is over.
+/// With its head, the reading of requests ends.
 pub(super) const HIJACKED: u8 = 2;
 
-/// What the connection's task has to know besides what hyper tells it.
+/// What the connection's task must know besides what hyper reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(in crate::proxy) enum Notice {
@@ -45,24 +44,24 @@ pub(in crate::proxy) enum Notice {
     Nothing,
     /// The connection has idled for `ENGINE_IDLE`.
     LongIdle,
-    /// The head of the answer that follows [`ClientLink::hijack`] is written.
+    /// The head of the answer after [`ClientLink::hijack`] has been written.
     Hijacked,
 }
 
-/// What the next bytes of a client are.
+/// What a client's next bytes are.
 #[derive(Debug)]
 pub(super) enum Expect {
     /// A request head, or nothing for a while.
     Head,
-    /// Nothing yet: a head was handed to hyper, which has not answered with its framing.
+    /// Unknown: a head was handed to hyper, which has not reported its framing yet.
     Verdict,
-    /// So many bytes of a body.
+    /// This many bytes of a body.
     Sized(u64),
     /// A chunked body.
     Chunked(Chunks),
-    /// Broken framing, which hyper refuses in its own words.
+    /// Invalid framing, which hyper refuses itself.
     Broken,
-    /// Nothing any more: what comes is the engine's, and goes past hyper.
+    /// No more requests: the bytes are for the engine, and bypass hyper.
     Nothing,
 }
 
@@ -71,9 +70,9 @@ pub(super) struct LinkState {
     pub(super) expect: Expect,
     pub(super) refusal: Option<Refusal>,
     pub(super) unread: bool,
-    /// The close is to be a reset.
+    /// Whether to close with a reset.
     cut: bool,
-    /// What the reader had read of the bytes that are the engine's, once the answer's head is out.
+    /// What the reader had already read of the engine's bytes, once the answer's head is written.
     pub(super) early: Option<BytesMut>,
 }
 
@@ -101,8 +100,8 @@ impl ClientLink {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the reader how the body behind the head that hyper just parsed is framed, and whoever
-    /// asks: as hyper's parser decided.
+    /// Sets and returns how the body after the head that hyper just parsed is framed: as hyper's
+    /// parser decided.
     pub(in crate::proxy) fn expect_body(&self, body: &Incoming) -> Framing {
         let framing = match body.size_hint().exact() {
             _ if body.is_end_stream() => Framing::Empty,
@@ -117,16 +116,16 @@ impl ClientLink {
         framing
     }
 
-    /// The next response head says HTTP/1.1 although hyper was told 1.0, which is how it is made
+    /// Makes the next response head say HTTP/1.1 although hyper writes 1.0, which is how it is made
     /// to write a body that ends with the connection.
     pub(in crate::proxy) fn next_answer_ends_with_the_connection(&self) {
         self.next_answer.fetch_or(AS_HTTP_11, Relaxed);
-        // Whatever the client says to the output's end, nobody reads it.
+        // Nothing that the client sends until the end of the output is read.
         self.state().unread = true;
     }
 
-    /// Ends the reading of requests: what the client sends from here on is never one. False if it
-    /// has not sent the whole of its last one.
+    /// Ends the reading of requests: nothing that the client sends from now on is one. False if its
+    /// last request is incomplete.
     pub(in crate::proxy) fn hijack(&self) -> bool {
         let mut state = self.state();
         let whole = matches!(state.expect, Expect::Head);
@@ -137,24 +136,24 @@ impl ClientLink {
         whole
     }
 
-    /// What had been read of the client behind its last request. There is none before
-    /// [`Notice::Hijacked`]: the reader holds it, and what the socket still has is only its rest.
+    /// What had been read from the client after its last request. Empty before
+    /// [`Notice::Hijacked`]: until then, the reader holds it, and the socket only has the rest.
     pub(in crate::proxy) fn take_early(&self) -> Option<BytesMut> {
         self.state().early.take()
     }
 
-    /// What was refused, if that is how the connection ended.
+    /// What was refused, if that ended the connection.
     pub(in crate::proxy) fn take_refusal(&self) -> Option<Refusal> {
         self.state().refusal.take()
     }
 
-    /// Whether bytes of the client may still be under way that nobody will read.
+    /// Whether the client may still be sending bytes that will not be read.
     pub(in crate::proxy) fn has_unread(&self) -> bool {
         let state = self.state();
         state.unread || !matches!(state.expect, Expect::Head)
     }
 
-    /// Makes the close a reset. Before it there must be no FIN, which would be a proper end.
+    /// Closes with a reset. No FIN must precede it, because that would be a proper end.
     pub(in crate::proxy) fn cut(&self) {
         self.socket.reset_on_close();
         self.state().cut = true;
@@ -165,7 +164,7 @@ impl ClientLink {
         self.state().cut
     }
 
-    /// Bytes that the client's socket took so far.
+    /// The number of bytes that the client's socket has taken.
     pub(in crate::proxy) fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
@@ -181,20 +180,20 @@ impl ClientLink {
     }
 
     /// Ready at once for the first request of a turn. Each further one, which a client sent without
-    /// waiting for an answer, comes after all other connections and their sockets had a turn: hyper
-    /// alone goes on for sixteen. (Beside four clients that pipeline denied requests of 8 KB, a
-    /// quiet one's p99 fell from 200 ms to 10 ms.)
+    /// waiting for an answer, waits until all other connections and their sockets have had a turn:
+    /// hyper alone would continue for sixteen. (Beside four clients that pipeline denied requests
+    /// of 8 KB, a quiet one's p99 fell from 200 ms to 10 ms.)
     pub(in crate::proxy) async fn turn(&self) {
         if self.had_turn.load(Relaxed) {
-            // tokio looks for what has become ready on the sockets before it goes on here.
+            // tokio checks the sockets for readiness before it continues here.
             yield_now().await;
         }
         self.had_turn.store(true, Relaxed);
     }
 
-    /// What there is to know, once.
+    /// The pending notice, once.
     pub(in crate::proxy) fn take_notice(&self) -> Notice {
-        // A load first: it is asked after every poll of the connection.
+        // A load first: this runs after every poll of the connection.
         match self.notice.load(Relaxed) {
             0 => Notice::Nothing,
             _ => match self.notice.swap(Notice::Nothing as u8, Relaxed) {

@@ -1,20 +1,21 @@
-//! The one wrapper around both sockets: what hyper alone cannot do with them.
+//! The wrapper around both sockets, for what hyper alone cannot do with them.
 //!
 //! Towards the client, [`ClientIo`] hands hyper whole request heads and exactly the bytes of a
-//! body, so that it knows at any time whether a connection is idle, in mid-head or in mid-body.
-//! That buys a 408 for a slow head only, requests that hyper's parser would refuse although the
-//! engine takes them (raw quotes in a query), early bytes of a tunnel that stay where they are
-//! until the engine's 101, and back-pressure without a lost FIN or reset.
+//! body, so it always knows whether a connection is idle, inside a head or inside a body. So only a
+//! slow head gets a 408; requests that the engine accepts but hyper's parser refuses (raw quotes in
+//! a query) get through; early bytes of a tunnel stay in place until the engine's 101; and
+//! back-pressure does not hide a FIN or reset.
 //!
-//! Its reading of the framing is never a decision: hyper's parser has the only say in what a
-//! request is. Where the two should ever disagree the connection ends.
+//! Its own reading of the framing never decides anything: only hyper's parser determines what a
+//! request is. If the two ever disagree, the connection ends.
 //!
-//! Towards the engine, [`EngineIo`] goes on reading the answer after a write has failed: an engine
-//! that answers early and closes (RFC 9112, section 9.6) would else take its answer with it.
+//! Towards the engine, [`EngineIo`] keeps reading the answer after a failed write: otherwise the
+//! answer of an engine that answers early and closes (RFC 9112, section 9.6) would be lost.
 //!
-//! `socket` is the socket of either family, `client` and `engine` are what hyper reads and writes
-//! of each side, `link` what the tasks around a client's connection see of it, `head` a request's
-//! head as bytes, `chunks` the end of a chunked body, `opening` what no request begins with.
+//! `socket` is a socket of either family, `client` and `engine` are what hyper reads and writes on
+//! each side, `link` is what the tasks around a client's connection see of it, `head` handles a
+//! request's head as bytes, `chunks` finds the end of a chunked body, `opening` recognizes what is
+//! not HTTP/1.
 
 mod chunks;
 mod client;
@@ -31,6 +32,6 @@ pub(super) use link::{ClientLink, Notice};
 pub(super) use opening::send_away;
 pub(super) use socket::{Detached, Socket};
 
-/// The most of a body that is read at a time, and that is held while nobody takes it. A transfer
-/// that fills its buffer gets a larger one, up to this.
+/// The largest part of a body that is read at a time, and that is held while the receiver stalls. A
+/// transfer that fills its buffer gets a larger one, up to this.
 pub(super) const MAX_BUFFER: usize = 512 * 1024;

@@ -1,8 +1,8 @@
-//! Openings that are none of an HTTP/1 request: a TLS client, an HTTP/2 client, anything binary.
+//! Openings that cannot be an HTTP/1 request: a TLS client, an HTTP/2 client, anything binary.
 //!
-//! Such a client would wait, so it is told at once, in words that it shows: Go's TLS clients look for
-//! `HTTP/` in what should be a record's header, and HTTP/2 clients print the reason of a GOAWAY
-//! (RFC 9113, sections 3.4 and 6.8).
+//! Such a client would wait, so it gets an immediate answer that it will show: Go's TLS clients
+//! look for `HTTP/` where a record's header should be, and HTTP/2 clients print the reason in a
+//! GOAWAY (RFC 9113, sections 3.4 and 6.8).
 
 use std::io;
 
@@ -14,13 +14,13 @@ use super::head::{HEAD_TIMEOUT, MAX_HEAD, Refusal};
 use super::socket::Socket;
 use crate::observe::access::Reason;
 
-/// What no method is longer than; more of an endless one is not looked at again for each byte.
+/// The longest method; an endless one is not searched again for each byte.
 const LONGEST_METHOD: usize = 32;
-/// As much of HTTP/2's preface as looks like a head.
+/// The part of HTTP/2's preface that looks like a head.
 const HTTP_2_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
-/// The whole of it: `SM` and an empty line follow.
+/// The length of the whole preface: `SM` and an empty line follow.
 const HTTP_2_PREFACE: usize = HTTP_2_HEAD.len() + 6;
-/// A frame of settings, all of them left as they are.
+/// A SETTINGS frame that keeps all defaults.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 const HEADERS: u8 = 1;
 const GOAWAY: u8 = 7;
@@ -38,7 +38,7 @@ pub(super) fn refusal(bytes: &[u8], first: bool) -> Option<Refusal> {
     }
     if let [0x16] | [0x16, 3, ..] = bytes {
         return Some(refused(
-            "TLS is not enabled here: use http:// or tcp:// without TLS",
+            "TLS is not supported: use http:// or tcp:// without TLS",
         ));
     }
     let method = &bytes[..bytes.len().min(LONGEST_METHOD)];
@@ -49,14 +49,14 @@ pub(super) fn refusal(bytes: &[u8], first: bool) -> Option<Refusal> {
     is_none.then(|| refused("this is not an HTTP request: send HTTP/1.1"))
 }
 
-/// Sends an HTTP/2 client away from `socket`, which has brought `read` until now: settings, and the
-/// end of the connection with its reason once there is a request that it can end. A client that is
-/// sent away without one connects again at once, and again.
+/// Turns away an HTTP/2 client on `socket`, from which `read` has been read: sends settings, and,
+/// once there is a request, ends the connection with a reason. Without a request to end, the client
+/// would reconnect immediately, again and again.
 pub(in crate::proxy) async fn send_away(socket: &Socket, mut read: Vec<u8>, reason: &str) {
-    // A client that takes nothing now would not take it later.
+    // A client that does not read now would not read later.
     let _ = socket.try_write(&SETTINGS);
     let request = timeout(HEAD_TIMEOUT, first_request(socket, &mut read)).await;
-    // Whatever comes is not excluded, since it would be sent again.
+    // No stream is excluded, since the client would send it again.
     let last = request.ok().flatten().unwrap_or(LAST_STREAM);
     let _ = socket.try_write(&goaway(last, reason));
 }
@@ -81,8 +81,8 @@ async fn first_request(socket: &Socket, read: &mut Vec<u8>) -> Option<[u8; 4]> {
     None
 }
 
-/// The stream of the first HEADERS frame from the frame at `at` on; moves `at` behind those that are
-/// none.
+/// The stream of the first HEADERS frame at or after the frame at `at`; moves `at` past other
+/// frames.
 fn stream_of_headers(bytes: &[u8], at: &mut usize) -> Option<[u8; 4]> {
     loop {
         let header = bytes.get(*at..)?.first_chunk::<9>()?;
@@ -97,7 +97,7 @@ fn stream_of_headers(bytes: &[u8], at: &mut usize) -> Option<[u8; 4]> {
 
 fn goaway(last: [u8; 4], reason: &str) -> Vec<u8> {
     let code = HTTP_1_1_REQUIRED.to_be_bytes();
-    // Far below the largest frame that every client takes.
+    // Far below the frame size that every client accepts.
     let length = u16::try_from(last.len() + code.len() + reason.len()).unwrap_or_default();
     let [high, low] = length.to_be_bytes();
     let header = [0, high, low, GOAWAY, 0, 0, 0, 0, 0];
@@ -108,12 +108,12 @@ fn refused(message: &str) -> Refusal {
     Refusal::new(Reason::Malformed, message)
 }
 
-/// Whether a byte may stand in a method (RFC 9110, section 5.6.2).
+/// Whether a byte is allowed in a method (RFC 9110, section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether the last word of a request line is some HTTP's version.
+/// Whether the last word of a request line is an HTTP version.
 fn has_version(line: &[u8]) -> bool {
     let mut words = line.rsplit(|&byte| byte == b' ');
     words.next().is_some_and(|word| word.starts_with(b"HTTP/"))
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_cannot_become_a_request_is_refused_by_its_first_bytes() {
-        let tls = "TLS is not enabled here: use http:// or tcp:// without TLS";
+        let tls = "TLS is not supported: use http:// or tcp:// without TLS";
         let none = "this is not an HTTP request: send HTTP/1.1";
         for (bytes, why) in [
             (&b"\x16"[..], Some(tls)),

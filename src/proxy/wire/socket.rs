@@ -1,8 +1,8 @@
-//! A stream socket, TCP or Unix: the only place that tells the two families apart. Each one that
-//! clients or the engine are behind is a [`Socket`].
+//! A stream socket, TCP or Unix: the only place that distinguishes the two families. Every socket
+//! to a client or the engine is a [`Socket`].
 //!
-//! All of it goes by readiness and takes `&self`, so that hyper, a watcher and a tunnel can share
-//! one; what is written is never held back here.
+//! Everything is based on readiness and takes `&self`, so that hyper, a watcher and a tunnel can
+//! share one. Writes are never held back here.
 
 use std::io::{self, IoSlice};
 use std::net::{self, IpAddr};
@@ -17,12 +17,12 @@ use socket2::{Domain, SockAddr, Type};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
-/// So many bytes are sooner copied together than handed to the kernel in pieces.
+/// Up to this many bytes, copying them together is faster than a vectored write.
 const SMALL: usize = 1024;
 /// After an answer that left a request's body unread, this much of it is read and dropped, so that
-/// the close that follows does not reset the answer away.
+/// the close that follows does not reset the connection before the client has the answer.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-/// And for this long.
+/// How long that may take.
 const LINGER_TIME: Duration = Duration::from_secs(10);
 
 /// A stream socket of either family; all methods take `&self`, so that a watcher can share it.
@@ -44,14 +44,14 @@ macro_rules! either {
 }
 
 impl Socket {
-    /// Connects to a Unix socket: at once or not at all, since there is no event to wait for.
+    /// Connects to a Unix socket, without waiting: there is no event to wait for.
     pub(in crate::proxy) fn connect_unix(path: &Path) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
         socket.connect(&SockAddr::unix(path)?)?;
         UnixStream::from_std(socket.into()).map(Socket::Unix)
     }
 
-    /// Takes it from its runtime, for another one.
+    /// Detaches it from its runtime, to move it to another one.
     pub(in crate::proxy) fn detach(self) -> io::Result<Detached> {
         Ok(match self {
             Socket::Tcp(socket) => Detached::Tcp(socket.into_std()?),
@@ -59,7 +59,7 @@ impl Socket {
         })
     }
 
-    /// The address that a TCP client has connected to, IPv4 as such.
+    /// The address that a TCP client has connected to; an IPv4-mapped one as IPv4.
     pub(in crate::proxy) fn local_ip(&self) -> Option<IpAddr> {
         match self {
             Socket::Tcp(socket) => Some(socket.local_addr().ok()?.ip().to_canonical()),
@@ -80,13 +80,13 @@ impl Socket {
         either!(self, s => s.ready(interest).await)
     }
 
-    /// Reads what is there, at most what `buf` has room for; 0 is the end.
+    /// Reads what is available, at most what `buf` has room for; 0 is the end.
     pub(in crate::proxy) fn try_read(&self, buf: &mut impl BufMut) -> io::Result<usize> {
         let room = buf.chunk_mut().len();
         let n = either!(self, s => s.try_read_buf(buf))?;
         if 0 < n && n < room {
-            // The socket is empty: forget its readiness, which saves the read that would find so.
-            // New bytes raise it again, and only this thread takes the events.
+            // The socket is empty: clear its readiness, which saves the read that would find out.
+            // New bytes set it again, and only this thread handles the events.
             let _ = either!(self, s => s.try_io(Interest::READABLE, || {
                 Err::<(), _>(io::ErrorKind::WouldBlock.into())
             }));
@@ -134,7 +134,7 @@ impl Socket {
         }
     }
 
-    /// Whether the peer takes more bytes now.
+    /// Whether the peer can take more bytes now.
     pub(in crate::proxy) fn is_writable(&self) -> bool {
         let ready = pin!(self.ready(Interest::WRITABLE));
         let mut cx = Context::from_waker(Waker::noop());
@@ -146,19 +146,19 @@ impl Socket {
         let _ = either!(self, s => rustix::net::shutdown(s, rustix::net::Shutdown::Write));
     }
 
-    /// Makes the close a reset, so that the peer cannot take it for a proper end.
+    /// Closes with a reset, so that the peer cannot mistake it for a proper end.
     pub(in crate::proxy) fn reset_on_close(&self) {
         if let Socket::Tcp(s) = self {
             let _ = socket2::SockRef::from(s).set_linger(Some(Duration::ZERO));
         }
     }
 
-    /// Whether anything, an end too, waits to be read; asks the kernel.
+    /// Whether anything, including an end, can be read; asks the kernel.
     pub(in crate::proxy) fn has_input(&self) -> bool {
         !matches!(self.peek(), Err(rustix::io::Errno::AGAIN))
     }
 
-    /// Whether bytes wait to be read; behind an end there are none.
+    /// Whether bytes can be read; after an end, there are none.
     pub(in crate::proxy) fn has_bytes(&self) -> bool {
         self.peek().is_ok_and(|n| n > 0)
     }
@@ -169,10 +169,10 @@ impl Socket {
         either!(self, s => rustix::net::recv(s, &mut byte, flags)).map(|(n, _)| n)
     }
 
-    /// Waits for the peer's FIN: true, or for its reset: false. Reads nothing.
+    /// Waits for the peer's FIN (true) or reset (false). Reads nothing.
     pub(in crate::proxy) async fn closed(&self) -> bool {
-        // tokio's PRIORITY interest is the one that wakes for a closed read half, but not for
-        // bytes that wait to be read; urgent data is not subscribed to at all.
+        // tokio's PRIORITY interest wakes for a closed read half, but not for available bytes;
+        // urgent data is not subscribed to at all.
         match self.ready(Interest::PRIORITY | Interest::ERROR).await {
             Ok(ready) => !ready.is_error(),
             Err(_) => false,
@@ -184,7 +184,7 @@ impl Socket {
         let _ = self.ready(Interest::ERROR).await;
     }
 
-    /// Reads and drops what the peer still sends, until its end or a bound.
+    /// Reads and drops what the peer still sends, until its end or a limit.
     pub(in crate::proxy) async fn linger(&self) {
         self.shutdown_write();
         let drain = async {
@@ -205,7 +205,7 @@ impl Socket {
     }
 }
 
-/// A socket on its way from one runtime to another.
+/// A socket that moves from one runtime to another.
 #[derive(Debug)]
 pub(in crate::proxy) enum Detached {
     Tcp(net::TcpStream),
@@ -213,7 +213,7 @@ pub(in crate::proxy) enum Detached {
 }
 
 impl Detached {
-    /// Registers it with the runtime that is entered.
+    /// Registers it with the current runtime.
     pub(in crate::proxy) fn attach(self) -> io::Result<Socket> {
         Ok(match self {
             Detached::Tcp(socket) => Socket::Tcp(TcpStream::from_std(socket)?),

@@ -1,4 +1,4 @@
-//! Where the text of a profile comes from.
+//! Finds the text of a profile.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::config::shown_path;
 
-/// Where files are looked for.
+/// Where profile files are.
 const FOLDER: &str = "/profiles";
 /// The profile that allows everything.
 pub(super) const UNPROTECTED: &str = "unprotected";
-/// The profiles that knrdl/docker-socket-protector ships, with the rights that they have there.
+/// The profiles that knrdl/docker-socket-protector ships, with the same rights.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("diun", include_str!("../../../../profiles/diun")),
     (
@@ -31,16 +31,16 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ),
     ("trivy", include_str!("../../../../profiles/trivy")),
 ];
-/// No profile of a person is longer.
+/// Longer than any profile that is written by hand.
 const LONGEST: u64 = 1 << 20;
 
-/// Why there is no text of a profile.
+/// Why a profile could not be read.
 pub(super) struct Unread {
     pub(super) problem: String,
     pub(super) is_absent: bool,
 }
 
-/// A profile's text, and where it stands.
+/// A profile's text.
 pub(super) fn load(name: &str) -> Result<String, Unread> {
     if name == UNPROTECTED {
         return Ok("[A-Z]+ /.*".to_owned());

@@ -1,7 +1,8 @@
 //! Profile files: lines of `METHOD-regex URL-regex`, as knrdl/docker-socket-protector reads them.
 //!
-//! `PROFILE` names a file in `/profiles`, or one by its absolute path, or else one of those that this
-//! program ships, which stand in `profiles/`, or a preset; `unprotected` allows all. A line is trimmed, and skipped if it is empty or begins with `#`. Both regexes match whole.
+//! `PROFILE` names a file in `/profiles`, an absolute path, a built-in profile (from `profiles/`)
+//! or a preset; `unprotected` allows all. Lines are trimmed; empty lines and those that begin with
+//! `#` are skipped. Both regexes must match completely.
 
 mod file;
 
@@ -17,7 +18,7 @@ use file::{BUILT_IN, UNPROTECTED, Unread, load};
 
 /// The variable that names a profile.
 const PROFILE: &str = "PROFILE";
-/// What they leave out here: a GET that writes to a container's stdin is no read.
+/// What the built-in profiles exclude here: a GET that writes to a container's stdin is not a read.
 const ATTACH_WS: &str = r"/[^?]*/attach/ws/?(\?.*)?";
 /// What a profile allows.
 #[derive(Debug, Default)]
@@ -26,11 +27,11 @@ pub struct Profile {
     pub name: Option<String>,
     /// Whether each request is logged as a line of a profile.
     pub log_requests: bool,
-    /// Its lines as they are written.
+    /// Its lines as written.
     pub lines: Vec<PatternLine>,
     /// Whether it is one of those that knrdl/docker-socket-protector ships.
     pub built_in: bool,
-    /// The preset that it names, if there is no such file and none is built in.
+    /// The preset that it names, if there is no file or built-in profile of that name.
     pub preset: Option<&'static Preset>,
     entries: Vec<Entry>,
 }
@@ -49,8 +50,9 @@ impl Profile {
         }
         let Some(name) = text(PROFILE).filter(|name| !name.is_empty()) else {
             if snapshot.get(PROFILE).is_some() || log_requests.is_some() {
-                let problem = "LOG_REQUESTS and PROFILE go together, and PROFILE names no profile";
-                let help = "name one; unprotected allows all requests";
+                let problem =
+                    "LOG_REQUESTS and PROFILE belong together, and PROFILE is empty or unset";
+                let help = "set PROFILE to a profile; unprotected allows all requests";
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
             return profile;
@@ -66,12 +68,12 @@ impl Profile {
         profile
     }
 
-    /// Takes the profile of that name: a file, or a built-in one, or a preset.
+    /// Reads the profile of that name: a file, a built-in profile or a preset.
     fn take(&mut self, name: &str, diagnostics: &mut Vec<Diagnostic>) {
         let shown = printable(name);
         let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
         let text = load(name).or_else(|problem| {
-            // A file that is there and cannot be read is not replaced.
+            // A file that exists but cannot be read is not replaced.
             self.built_in = problem.is_absent && built_in.is_some();
             let text = built_in.filter(|_| self.built_in).map(|(_, text)| *text);
             text.map(str::to_owned).ok_or(problem)
@@ -89,18 +91,21 @@ impl Profile {
             }
             Err(Unread { problem, is_absent }) => {
                 let names: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
-                let mut help = "mount it into /profiles or use its absolute path".to_owned();
-                if let Some(near) = near(name, names.iter().copied()).filter(|_| is_absent) {
-                    help = format!("did you mean {near}? Otherwise {help}");
+                let mut help = "use a file of METHOD /URL lines that this user can read".to_owned();
+                if is_absent {
+                    help = "mount it into /profiles or use its absolute path".to_owned();
+                    if let Some(near) = near(name, names.iter().copied()) {
+                        help = format!("did you mean {near}? Otherwise {help}");
+                    }
+                    help += &format!("; built-in profiles: {}", names.join(", "));
                 }
-                help += &format!("; built-in profiles: {}", names.join(", "));
                 let problem = format!("PROFILE={shown}: {problem}");
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
             }
         }
     }
 
-    /// Finds what each line can match, and warns about those that match nothing.
+    /// Finds what each line can match, and warns about lines that match nothing.
     fn compare_with_api(&mut self, name: &str, diagnostics: &mut Vec<Diagnostic>) {
         let shown = printable(name);
         for (entry, line) in self.entries.iter().zip(&mut self.lines) {
@@ -130,11 +135,11 @@ impl Profile {
         }
     }
 
-    /// Takes the lines of a file; gives back what is wrong with them.
+    /// Reads the lines of a file, and returns what is wrong with them.
     fn parse(&mut self, text: &str) -> Vec<String> {
         let mut problems = Vec::new();
         let mut rules = 0;
-        // Editors of Windows begin a file with it.
+        // Windows editors begin files with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.split('\n')) {
             let line = line.trim();
@@ -182,7 +187,7 @@ impl Profile {
         Ok(())
     }
 
-    /// Whether it is made of lines, and no preset.
+    /// Whether it consists of lines, not of a preset.
     fn is_file(&self) -> bool {
         self.name.is_some() && self.preset.is_none()
     }
@@ -199,8 +204,8 @@ impl Source for Profile {
 
     fn contributes(&self) -> Vec<String> {
         let origin = if self.built_in {
-            ", built in: the rights that knrdl/docker-socket-protector gives under this name, \
-             without GET /containers/{id}/attach/ws"
+            ", built in: the same rights as in knrdl/docker-socket-protector, except \
+             GET /containers/{id}/attach/ws"
         } else {
             ""
         };

@@ -1,8 +1,8 @@
-//! Presets: the least that a program needs, for programs that are known.
+//! Presets: the minimum that a known program needs.
 //!
-//! `PRESET` is a comma list, and what its items grant adds up. A preset is made of actions, each
-//! with its conditions, and of sections that are one route and only read. `build/` checks the
-//! files in `presets/` and makes a static table of them.
+//! `PRESET` is a comma-separated list whose grants add up. A preset consists of actions, each with
+//! its conditions, and of sections with a single read-only route. `build/` checks the files in
+//! `presets/` and generates a static table from them.
 
 use super::Source;
 use super::sections::rules::conditions;
@@ -29,34 +29,34 @@ pub struct Preset {
     pub grants: &'static [&'static str],
     /// The actions among them that are granted without their conditions.
     pub unconditional: &'static [&'static str],
-    /// What some use of the program needs besides, and the preset does not allow.
+    /// What only some uses of the program need; the preset does not allow it.
     pub options: &'static [PresetOption],
 }
 
-/// What some use of a program needs besides.
+/// What only some uses of a program need.
 #[derive(Debug)]
 pub struct PresetOption {
-    /// Which use.
+    /// The use.
     pub doc: &'static str,
     /// What it needs: actions, and sections that have none.
     pub grants: &'static [&'static str],
 }
 
-/// What presets are made of.
+/// A part of a preset.
 #[derive(Clone, Copy, Debug)]
 pub enum Piece {
     /// An action.
     Action(&'static Action),
-    /// A section that is one route and only read.
+    /// A section with a single read-only route.
     Section(&'static Section),
 }
 
 impl Piece {
-    /// What stands under these names.
+    /// The pieces of these names.
     pub fn named(names: &'static [&'static str]) -> impl Iterator<Item = Piece> {
         let action = |name: &str| ACTIONS.iter().find(|action| action.name == name);
         let section = |name: &str| SECTIONS.iter().find(|section| section.name == name);
-        // build/ has looked: each is one of them, and of these two an action is the narrower.
+        // build/ has checked that each exists. If both do, the action is the narrower one.
         names.iter().filter_map(move |name| match action(name) {
             Some(action) => Some(Piece::Action(action)),
             None => section(name).map(Piece::Section),
@@ -94,7 +94,7 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
-    /// The nearest preset if one is near, and where to see them all.
+    /// Suggests the nearest preset, if one is near, and where to find all of them.
     pub fn meant_by(name: &str) -> String {
         match near(name, PRESETS.iter().map(|preset| preset.name)) {
             Some(near) => format!("did you mean {near}? `dockgate presets` lists all"),
@@ -102,12 +102,12 @@ impl Preset {
         }
     }
 
-    /// What it is made of.
+    /// Its pieces.
     pub fn pieces(&self) -> impl Iterator<Item = Piece> {
         Piece::named(self.grants)
     }
 
-    /// What it demands of a request for one of its pieces.
+    /// The conditions on a request for one of its pieces.
     fn conditions(&self, piece: Piece) -> Vec<Condition> {
         match piece {
             Piece::Action(action) if !self.unconditional.contains(&action.name) => {
@@ -117,8 +117,8 @@ impl Preset {
         }
     }
 
-    /// What it is lowered to: a rule of all that it allows without conditions, and one for each
-    /// piece with some.
+    /// The rules that it is lowered to: one for everything without conditions, and one for each
+    /// piece with conditions.
     pub(crate) fn rules(&self, origin: &str) -> Vec<Rule> {
         let rule = |when, pieces: &[Piece]| Rule {
             origin: origin.into(),
@@ -139,10 +139,10 @@ impl Preset {
     }
 }
 
-/// The presets that are chosen.
+/// The chosen presets.
 #[derive(Debug, Default)]
 pub struct Presets {
-    /// Whether the variable is set, if to nothing.
+    /// Whether the variable is set, even if it is empty.
     pub active: bool,
     /// Each of them once.
     pub chosen: Vec<&'static Preset>,
@@ -167,10 +167,13 @@ impl Presets {
                 Some(preset) if chosen.iter().any(|one| one.name == preset.name) => {}
                 Some(preset) => chosen.push(preset),
                 None => {
-                    let problem = format!(
-                        "{PRESET} contains {}, which is not a preset",
-                        printable(name)
-                    );
+                    let problem = match name {
+                        "" => format!("{PRESET} contains an empty item"),
+                        _ => format!(
+                            "{PRESET} contains {}, which is not a preset",
+                            printable(name)
+                        ),
+                    };
                     diagnostics.push(Diagnostic::error(PRESET, problem, Preset::meant_by(name)));
                 }
             }

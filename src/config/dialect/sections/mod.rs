@@ -1,9 +1,9 @@
 //! The section variables: Tecnativa's names, defaults and reading of values.
 //!
-//! Values are read as its HAProxy reads them: an optional sign and digits, nothing before them,
-//! anything after them; non-zero grants. Nothing is trimmed, and an empty value is 0. So `1`,
-//! `+1`, `01` and `1abc` grant; `true`, `yes` and `"1"` (with its quotes) do not. A deny that is
-//! neither plainly on nor plainly off is refused: it would protect nothing.
+//! Values are read as HAProxy reads them: an optional sign and digits at the start, then anything;
+//! non-zero grants. Nothing is trimmed, and an empty value is 0. So `1`, `+1`, `01` and `1abc`
+//! grant; `true`, `yes` and `"1"` (with its quotes) do not. A deny that is neither clearly on nor
+//! clearly off is refused: it would protect nothing.
 
 pub(in crate::config) mod rules;
 
@@ -15,23 +15,23 @@ use crate::api::sections::{ACTIONS, Route, SECTIONS, Section};
 use crate::config::{Diagnostic, Snapshot};
 use crate::policy::value_reading;
 
-/// The switch for every method but GET and HEAD.
+/// The variable for every method except GET and HEAD.
 pub(crate) const POST: &str = "POST";
 
-/// What each section variable, `POST` and each `ALLOW_` and `DENY_` variable was read as.
+/// How each section variable, `POST`, and each `ALLOW_` and `DENY_` variable was read.
 #[derive(Debug)]
 pub struct Grants {
-    /// Whether the section variables say anything. If not, none grants, whatever its default.
+    /// Whether the section variables are active. If not, none grants, whatever its default.
     pub active: bool,
-    /// Whether nothing but them can be offered to those whose request is denied.
+    /// Whether denials can suggest nothing but these variables.
     last_resort: bool,
     switches: BTreeMap<&'static str, Switch>,
 }
 
-/// One variable that is 1 or not.
+/// A variable that is 1 or not.
 #[derive(Clone, Debug)]
 pub struct Switch {
-    /// Whether it grants, or takes away.
+    /// Whether it is on: grants, or denies.
     pub on: bool,
     /// Its value, if it is set.
     pub value: Option<Arc<str>>,
@@ -52,7 +52,7 @@ impl Grants {
             .chain(actions.map(|variable| (variable, false)))
     }
 
-    /// These variables at 1, and no other one, not even those that are granted by default.
+    /// Only these variables at 1, without any defaults.
     pub(crate) fn only(variables: &[&str]) -> Grants {
         let switches = Self::variables().map(|(name, _)| {
             let on = variables.contains(&name);
@@ -65,7 +65,7 @@ impl Grants {
         }
     }
 
-    /// Reads them all. Without any of them they are active if none of the others is.
+    /// Reads all of them. If none is set, they are active unless another dialect is.
     pub(crate) fn read(
         snapshot: &Snapshot,
         others: &[&dyn Source],
@@ -107,7 +107,7 @@ impl Grants {
         self.switches.get(variable).is_some_and(|switch| switch.on)
     }
 
-    /// What a variable was read as.
+    /// How a variable was read.
     pub fn switch(&self, variable: &str) -> Option<&Switch> {
         self.switches.get(variable)
     }
@@ -126,7 +126,7 @@ impl Switch {
         default: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Switch {
-        // A value is read up to its first byte that is no digit, so the others may be anything.
+        // A value is read up to its first non-digit, so the rest may be anything.
         let value = snapshot
             .get(name)
             .map(|value| value.to_string_lossy().into());
@@ -136,7 +136,7 @@ impl Switch {
         switch
     }
 
-    /// A value that is not plainly 0 or 1 was perhaps meant otherwise.
+    /// Warns about a value that is not plainly 0 or 1, which may be a mistake.
     fn diagnostic(&self, name: &str) -> Option<Diagnostic> {
         let value = self
             .value
@@ -153,7 +153,7 @@ impl Switch {
     }
 }
 
-/// What the variables begin with that take something away.
+/// The prefix of variables that deny.
 pub(crate) const DENY: &str = "DENY_";
 
 /// Whether a value grants: a leading integer that is not zero.
@@ -163,7 +163,7 @@ fn grants(value: &str) -> bool {
     digits.any(|digit| digit != b'0')
 }
 
-/// Whether a value that does not grant says so in some common way.
+/// Whether a value is a common word for off.
 pub(crate) fn is_off(value: &str) -> bool {
     let word = value
         .trim()

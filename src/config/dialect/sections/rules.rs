@@ -32,11 +32,11 @@ impl Source for Grants {
 }
 
 impl Grants {
-    /// What one of these would have to be set to, if it does not grant.
+    /// The grant that a variable would add, if it does not grant already.
     fn missing(&self, variable: &str) -> Option<Grant> {
         let switch = self.switches.get(variable).filter(|switch| !switch.on)?;
         let misread = switch.value.clone().filter(|value| !is_off(value));
-        // An action's variable makes these variables no more active than they are.
+        // An action's variable does not activate the sections.
         let is_action = ACTIONS.iter().any(|action| action.allow == variable);
         let defaults = SECTIONS.iter().filter(|section| section.default);
         let brings = defaults.filter(|_| !self.active && !is_action);
@@ -48,8 +48,8 @@ impl Grants {
     }
 
     /// Every rule that these variables can make, with what each lacks to be in force. If they are
-    /// not active, those of sections only if nothing else can be offered (`last_resort`): to set a
-    /// section brings the defaults of the rest too.
+    /// not active, the rules of sections are included only as a last resort (`last_resort`):
+    /// setting one section also brings the defaults of the others.
     pub(crate) fn rules(&self, last_resort: bool) -> Vec<Rule> {
         let sections = SECTIONS
             .iter()
@@ -62,7 +62,7 @@ impl Grants {
         sections.chain(allows).chain(denies).collect()
     }
 
-    /// A section's reads, and its writes, which need POST.
+    /// A section's reads, and its writes, which also need POST.
     fn section_rules(&self, section: &Section) -> [Rule; 2] {
         let rule = |methods: Methods, needs: &[&str]| Rule {
             origin: section.name.into(),
@@ -86,7 +86,7 @@ impl Grants {
         ]
     }
 
-    /// The section's requirements whose other grant is missing.
+    /// The section's requirements whose second grant is missing.
     fn requirements(&self, section: &Section) -> Vec<Requirement> {
         let requirements = REQUIREMENTS
             .iter()
@@ -113,7 +113,7 @@ impl Grants {
         }
     }
 
-    /// A deny knows no conditions: what does not hold could be made to look as if it did.
+    /// A deny has no conditions: a client could make a condition seem not to apply.
     fn deny_rule(action: &Action) -> Rule {
         let docker = action.denied().flat_map(Matcher::denied);
         let twice = docker.flat_map(|route| [route.clone(), route.below_libpod()]);
@@ -128,8 +128,8 @@ impl Grants {
         }
     }
 
-    /// What else a deny takes away: every write below `/libpod` that no action has, since it may do
-    /// the same. What an action has is left to that action's own deny.
+    /// What else any deny covers: every write below `/libpod` that belongs to no action, since it
+    /// might do the same. What belongs to an action is left to that action's deny.
     fn unknown_rule(action: &Action) -> Rule {
         let known = ACTIONS.iter().flat_map(|other| {
             let docker = other
@@ -159,7 +159,7 @@ impl Grants {
     }
 }
 
-/// What an action demands of a request besides its route.
+/// An action's conditions on a request besides the route.
 pub(crate) fn conditions(action: &Action) -> Vec<Condition> {
     let body = action.unread_body.then_some(Condition::UnreadBody);
     let query =

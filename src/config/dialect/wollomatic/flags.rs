@@ -1,8 +1,8 @@
-//! The flags of the command line: patterns and the settings that go with them, as their dialect writes
-//! them; and the names of the variables that say the same.
+//! Command-line flags: patterns and their settings in the syntax of wollomatic/socket-proxy, and
+//! the names of the equivalent variables.
 //!
 //! `-x=v`, `-x v`, `--x=v` and `--x v`; a switch is `-x` or `-x=true`. Flags end where Go's flag
-//! package ends them, at the first word that is none. The words of a command are left to it.
+//! package ends them, at the first word that is not a flag. A command keeps its own words.
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -10,12 +10,12 @@ use std::fmt;
 
 use crate::config::table::SETTINGS;
 
-/// The methods that patterns are written for. The Docker API has neither CONNECT nor TRACE.
+/// The methods that patterns can be for. The Docker API has neither CONNECT nor TRACE.
 pub(crate) const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS",
 ];
 
-/// What the variables of patterns begin with.
+/// The prefix of pattern variables.
 pub(crate) const PREFIX: &str = "SP_ALLOW_";
 
 /// The method that a variable's patterns are for.
@@ -43,7 +43,7 @@ fn known(name: &str) -> Option<&'static str> {
     names.find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// The words that are commands. Behind one of them flags may stand anywhere.
+/// The commands. After one of them, flags may appear anywhere.
 pub const COMMANDS: [&str; 8] = [
     "serve",
     "check",
@@ -58,13 +58,13 @@ pub const COMMANDS: [&str; 8] = [
 /// What is wrong with a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadFlag {
-    /// It stands without its value.
+    /// Its value is missing.
     NoValue(&'static str),
-    /// It is a known one in another letter case.
+    /// A known flag in the wrong letter case.
     LetterCase {
-        /// As it is written.
+        /// As written.
         given: String,
-        /// As it would be right.
+        /// The correct flag.
         known: &'static str,
     },
 }
@@ -83,7 +83,7 @@ impl fmt::Display for BadFlag {
 
 impl Error for BadFlag {}
 
-/// A flag as it was given.
+/// A flag as given.
 pub(crate) type Given = (&'static str, OsString);
 
 /// A command line, taken apart.
@@ -91,9 +91,9 @@ pub(crate) type Given = (&'static str, OsString);
 pub(crate) struct Taken {
     /// The flags.
     pub(crate) flags: Vec<Given>,
-    /// A command with its own arguments, and what looks like an option and is no flag.
+    /// A command with its arguments, and options that are not flags.
     pub(crate) rest: Vec<OsString>,
-    /// A stray word behind a flag, and all that stands behind it.
+    /// A stray word after a flag, and everything after it.
     pub(crate) stray: Vec<OsString>,
 }
 
@@ -132,18 +132,18 @@ fn is_switch(flag: &str) -> bool {
     settings.any(|setting| setting.flag == Some(flag) && setting.is_switch())
 }
 
-/// Whether Go's flag package would take an argument for a flag of any name.
+/// Whether Go's flag package would read an argument as a flag of any name.
 fn is_option(arg: &OsStr) -> bool {
     let bytes = arg.as_encoded_bytes();
     bytes.starts_with(b"-") && bytes != b"-" && bytes != b"--"
 }
 
-/// The flag that an argument is, with the value behind its `=`.
+/// The flag in an argument, with the value after its `=`.
 ///
 /// # Errors
-/// It would be one in another letter case.
+/// A known flag in the wrong letter case.
 pub(crate) fn split(arg: &OsStr) -> Result<Option<(&'static str, Option<OsString>)>, BadFlag> {
-    // A value that is not valid UTF-8 is a pattern or path that nobody means: it is told as unexpected.
+    // A value that is not valid UTF-8 cannot be intended; it is reported as unexpected.
     let Some(text) = arg.to_str().and_then(|text| text.strip_prefix('-')) else {
         return Ok(None);
     };

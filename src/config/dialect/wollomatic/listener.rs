@@ -1,5 +1,5 @@
-//! What goes with the patterns: where to listen, for whom, and the watchdog. With patterns the defaults
-//! are wollomatic/socket-proxy's, which are made for a host.
+//! Settings that go with patterns: where to listen, for which clients, and the watchdog. With
+//! patterns, the defaults are those of wollomatic/socket-proxy, which are made for a host.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use crate::config::table::{Value, Values};
 use crate::config::{AllowFrom, Diagnostic, Listen};
 use crate::policy::printable;
 
-/// Looks at the engine's socket from time to time.
+/// Checks the engine's socket at intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchdog {
-    /// How often.
+    /// The interval.
     pub interval: Duration,
-    /// Whether dockgate ends when it does not find the engine.
+    /// Whether dockgate exits when it does not find the engine.
     pub stop: bool,
 }
 
-/// What these settings ask for. `None` is what nobody asked for.
+/// These settings; `None` if not set.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) listen: Option<Listen>,
@@ -27,7 +27,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Looks at the settings. `active`: whether there are patterns, which make defaults count.
+    /// Reads the settings. `active`: whether there are patterns, so that the defaults count.
     pub(crate) fn new(
         values: &mut Values,
         active: bool,
@@ -76,7 +76,7 @@ fn watchdog(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> Option<Watchd
     (!interval.is_zero()).then_some(Watchdog { interval, stop })
 }
 
-/// Where to listen, if anything says so.
+/// Where to listen, if a setting says so.
 fn listen(values: &mut Values, active: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<Listen> {
     let endpoint = &mut values.sp_proxysocketendpoint;
     if endpoint.set() == Some(&None) {
@@ -101,7 +101,7 @@ fn listen(values: &mut Values, active: bool, diagnostics: &mut Vec<Diagnostic>) 
     })
 }
 
-/// Who may connect by TCP, if that is limited.
+/// Which clients may connect by TCP, if that is limited.
 fn clients(
     written: &Value<AllowFrom>,
     active: bool,
@@ -123,7 +123,7 @@ fn clients(
         .cloned()
 }
 
-/// The defaults of this dialect are made for a host: in a container they leave everybody out.
+/// Warns about defaults in a container: they are made for a host, and exclude every client outside.
 fn unreachable(values: &Values, asked: Option<&Listen>, active: bool) -> Option<Diagnostic> {
     let own = &values.listen;
     let by_tcp = match (asked, own.set()) {

@@ -1,8 +1,8 @@
 //! Regex allowlists: `SP_ALLOW_GET`, `SP_ALLOW_POST_2`, … and `-allowGET=…`, as
 //! wollomatic/socket-proxy reads them.
 //!
-//! The text between `SP_ALLOW_` and the next `_` is the method. A flag for a method replaces all its
-//! variables, and an empty pattern allows nothing.
+//! The text between `SP_ALLOW_` and the next `_` is the method. A flag for a method replaces all
+//! its variables, and an empty pattern allows nothing.
 
 pub(in crate::config) mod flags;
 pub(in crate::config) mod listener;
@@ -16,15 +16,15 @@ use crate::config::{Diagnostic, Snapshot};
 use crate::policy::{Allowlist, Entry, Regex, Subject, printable};
 use flags::{METHODS, PREFIX, method_of};
 
-/// What has to go with patterns in a container, where nobody can connect by their defaults.
+/// Settings that patterns need in a container, where the defaults exclude every client outside.
 pub const REACH: [(&str, &str); 2] = [("SP_LISTENIP", "0.0.0.0"), ("SP_ALLOWFROM", "0.0.0.0/0")];
 
 /// What the patterns allow.
 #[derive(Debug)]
 pub struct Regexes {
-    /// Whether there are any, if only empty ones.
+    /// Whether there are any, even if they are empty.
     pub active: bool,
-    /// Each pattern as it is written.
+    /// Each pattern as written.
     pub lines: Vec<PatternLine>,
     entries: Vec<Entry>,
 }
@@ -34,7 +34,9 @@ impl Regexes {
     pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
         diagnostics.extend(stray::check(snapshot));
         let mut regexes = Regexes {
-            // A stray word may have cut the patterns off: then nothing is granted, as there.
+            // A stray word may have ended the flags before the patterns. Then nothing is granted,
+            // as in
+            // wollomatic/socket-proxy.
             active: !snapshot.stray().is_empty(),
             lines: Vec::new(),
             entries: Vec::new(),
@@ -62,7 +64,7 @@ impl Regexes {
         regexes
     }
 
-    /// One more pattern of a variable or a flag. A flag may be repeated, so its pattern is a part of
+    /// Adds a pattern of a variable or a flag. A flag can be repeated, so its pattern is part of
     /// the origin.
     fn add(
         &mut self,
@@ -161,7 +163,7 @@ impl Source for Regexes {
     }
 }
 
-/// A warning about a pattern that matches nothing, if it matches nothing of Podman's own either.
+/// A warning about a pattern that matches nothing, not even Podman's own routes.
 fn unmatched_by(
     name: &str,
     is_flag: bool,

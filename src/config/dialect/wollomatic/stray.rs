@@ -1,6 +1,7 @@
-//! A word on the command line that is no flag. Go's flag package ends there, so wollomatic/socket-proxy
-//! ignores it and all that stands behind it, and so does dockgate, with a warning. But a limit is
-//! never ignored: a flag there that would narrow what is granted keeps dockgate from starting.
+//! A word on the command line that is not a flag. Go's flag package stops there, so
+//! wollomatic/socket-proxy ignores it and everything after it, and so does dockgate, with a
+//! warning. But it never ignores a restriction: if a flag there would narrow what is granted,
+//! dockgate does not start.
 
 use std::ffi::OsStr;
 
@@ -9,7 +10,7 @@ use crate::config::table::SETTINGS;
 use crate::config::{Diagnostic, Snapshot};
 use crate::policy::printable;
 
-/// What there is to say of it.
+/// The diagnostic about it.
 pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     let words = snapshot.stray().split_first();
     words.into_iter().flat_map(|(word, behind)| {
@@ -67,7 +68,7 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     })
 }
 
-/// Why a flag that is ignored would have been a limit, if it would.
+/// Why an ignored flag would have been a restriction, if so.
 fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
     let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
     if setting.is_some_and(|setting| !setting.supported) {
@@ -81,7 +82,7 @@ fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, Strin
     let holds = match setting {
         Some(_) if is_given => format!("the -{flag} before it"),
         Some(setting) => {
-            // Under its other name it could be wider.
+            // Its other name could be set to something wider.
             let wider = |own: &&str| ["LISTEN", "LISTEN_MODE", "SOCKET_PATH"].contains(own);
             let mut names = [Some(setting.name), setting.same_as.filter(wider)].into_iter();
             names.find_map(|name| name.filter(is_set))?.to_owned()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::Method;
 use crate::api::sections::{Route, Step};
 
-/// For each method one pattern, of all routes with it, with and without an API version.
+/// One pattern per method, for all of its routes, with and without an API version.
 pub fn patterns<'a>(routes: impl IntoIterator<Item = &'a Route>) -> BTreeMap<Method, String> {
     let mut paths: BTreeMap<Method, Vec<String>> = BTreeMap::new();
     for route in routes {
