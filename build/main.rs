@@ -1,5 +1,5 @@
-//! Checks `sections.toml` and `presets/*.toml`, and emits them as the static tables that
-//! `api::sections` and `config::dialect::presets` include.
+//! Checks `sections.toml`, `fields.toml` and `presets/*.toml`, and emits them as the static tables
+//! that `api::sections`, `api::fields` and `config::dialect::presets` include.
 //!
 //! Strict, because a slip in these files is a slip in every policy: unknown keys, duplicate names,
 //! overlapping paths, undocumented entries and malformed routes are refused with file and line.
@@ -7,6 +7,7 @@
 
 mod check;
 mod emit;
+mod fields;
 mod presets;
 mod routes;
 mod table;
@@ -17,6 +18,8 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use fields::FIELDS;
+pub(crate) use fields::fields;
 use presets::PRESETS;
 pub(crate) use presets::presets;
 use table::FILE;
@@ -24,8 +27,10 @@ pub(crate) use table::table;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={FILE}");
+    println!("cargo::rerun-if-changed={FIELDS}");
     println!("cargo::rerun-if-changed={PRESETS}");
     let text = fs::read_to_string(FILE).expect("sections.toml stands beside Cargo.toml");
+    let bodies = fs::read_to_string(FIELDS).expect("fields.toml stands beside Cargo.toml");
     let entries = fs::read_dir(PRESETS).expect("presets stand beside Cargo.toml");
     let files = entries.map(|entry| {
         let path = entry.expect("a readable folder").path();
@@ -35,12 +40,14 @@ fn main() -> ExitCode {
     });
     // In the order of their names, whatever the file system's is.
     let files: BTreeMap<String, String> = files.collect();
-    let made = table(&text).and_then(|sections| Ok([sections, presets(&text, &files)?]));
+    let made =
+        table(&text).and_then(|sections| Ok([sections, fields(&bodies)?, presets(&text, &files)?]));
     match made {
-        Ok([sections, presets]) => {
+        Ok([sections, fields, presets]) => {
             let folder = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
             let folder = Path::new(&folder);
             fs::write(folder.join("sections.rs"), sections).expect("OUT_DIR is writable");
+            fs::write(folder.join("fields.rs"), fields).expect("OUT_DIR is writable");
             fs::write(folder.join("presets.rs"), presets).expect("OUT_DIR is writable");
             ExitCode::SUCCESS
         }

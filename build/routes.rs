@@ -54,7 +54,7 @@ impl Check<'_> {
 }
 
 /// Why a route is invalid.
-enum BadRoute<'a> {
+pub(super) enum BadRoute<'a> {
     Form(&'a str),
     Method(&'a str),
     Segment(&'a str),
@@ -76,7 +76,7 @@ impl fmt::Display for BadRoute<'_> {
     }
 }
 
-fn parse_route(text: &str, any_method: bool) -> Result<String, BadRoute<'_>> {
+pub(super) fn parse_route(text: &str, any_method: bool) -> Result<String, BadRoute<'_>> {
     let methods = ["Get", "Head", "Post", "Put", "Delete", "Patch", "Options"];
     let (method, path) = text.split_once(" /").ok_or(BadRoute::Form(text))?;
     let method = match methods.iter().find(|known| known.to_uppercase() == method) {

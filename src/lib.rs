@@ -5,20 +5,22 @@
 //!
 //! | module | what it contains |
 //! |---|---|
-//! | [`api`] | facts about the Docker API: sections, actions, routes, request targets; no policy |
+//! | [`api`] | facts about the Docker API: sections, actions, routes, fields, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
+//! | [`body`] | what the engine would read in a body, and what that reaches outside its container; pure |
 //! | [`config`] | the environment as typed settings and rules; decides nothing |
 //! | [`learn`] | what clients requested, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; the only user of hyper |
 //! | [`observe`] | what is logged, and how the log never blocks |
 //! | [`cli`] | the commands, one file each |
 //!
-//! Layer rule: `api ← policy ← proxy`; `config` sees `api` and `policy`, `learn` these three; only
-//! `cli` sees `proxy`.
+//! Layer rule: `api ← policy ← body ← proxy`; `config` sees `api` and `policy`, `learn` these and
+//! `config`; only `cli` sees `proxy`.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod api;
+pub mod body;
 pub mod cli;
 pub mod config;
 pub mod learn;

@@ -10,22 +10,29 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 7] = [
+const MAY_SEE: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("policy", &["api"]),
+    ("body", &["api", "policy"]),
     ("config", &["api", "policy"]),
     ("observe", &["policy"]),
     ("learn", &["api", "policy", "config"]),
-    ("proxy", &["api", "policy", "config", "observe", "learn"]),
+    (
+        "proxy",
+        &["api", "policy", "body", "config", "observe", "learn"],
+    ),
     (
         "cli",
-        &["api", "policy", "config", "observe", "learn", "proxy"],
+        &[
+            "api", "policy", "body", "config", "observe", "learn", "proxy",
+        ],
     ),
 ];
 
 /// What the pure layers may name of other crates.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("api", &["http", "memchr"]),
+    ("body", &["memchr", "serde", "serde_json"]),
     ("learn", &[]),
     (
         "policy",

@@ -1,7 +1,8 @@
 //! Facts about the Docker API, and nothing about policy: the sections and actions of
-//! `sections.toml`, the engine's methods, how its router reads a target, what else of a message
-//! matters to it, and how engines read a query.
+//! `sections.toml`, the fields of `fields.toml`, the engine's methods, how its router reads a target,
+//! what else of a message matters to it, and how engines read a query.
 
+pub mod fields;
 pub mod message;
 mod method;
 pub mod query;

@@ -1,0 +1,440 @@
+//! The tables that `build/` makes of `fields.toml`: what the JSON bodies of the API hold, and what
+//! each field gets at outside its container.
+//!
+//! They are facts. That a field has reach does not say that it is refused: a policy says that.
+//! What cannot be said by a list of harmless values is judged by hand, in `body::reach`.
+
+use std::fmt;
+
+use super::sections::{Route, Step};
+use super::{Method, Target};
+
+include!(concat!(env!("OUT_DIR"), "/fields.rs"));
+
+/// A JSON body that the engine reads.
+#[derive(Debug)]
+pub struct Body {
+    /// The requests that carry it; placeholders are wide.
+    pub route: Route,
+    /// What it is. It has no name of its own.
+    pub root: Field,
+}
+
+impl Body {
+    /// The body that the engine reads from a request, if it reads one at all. What Podman has below
+    /// `/libpod` is not among them: its bodies are of another shape.
+    pub fn of(method: Method, target: &Target) -> Option<&'static Body> {
+        let paths = [Some(target.path()), target.behind_other_version()];
+        let fits = |body: &&Body| {
+            let mut paths = paths.iter().flatten();
+            paths.any(|path| body.route.spans(method, path))
+        };
+        // `POST /containers/create/start` starts a container of that name: of two routes that fit,
+        // the engine's router takes the longer one.
+        let fitting = BODIES.iter().filter(fits);
+        fitting.max_by_key(|body| body.route.steps.len())
+    }
+}
+
+/// The fields of a JSON object. They are looked up by their names after [`fold`].
+pub struct Object {
+    /// As in `fields.toml`: `HostConfig`.
+    pub name: &'static str,
+    /// Whether a field that it does not know has no reach. In all others it may have any.
+    pub open: bool,
+    /// Objects whose fields engines up to 26 read here as well.
+    pub legacy: &'static [&'static Object],
+    /// Its fields, in the order of their names in lower case.
+    pub fields: &'static [Field],
+}
+
+impl Object {
+    /// The field that every engine takes a name for.
+    pub fn field(&self, folded: &str) -> Option<&'static Field> {
+        let at = self
+            .fields
+            .binary_search_by(|field| field.folded.cmp(folded));
+        at.ok().and_then(|at| self.fields.get(at))
+    }
+
+    /// The field that only engines up to 26 take a name for.
+    pub fn legacy_field(&self, folded: &str) -> Option<&'static Field> {
+        self.legacy.iter().find_map(|object| object.field(folded))
+    }
+}
+
+/// Objects can hold each other, so it shows its name alone.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// One field of an object.
+#[derive(Debug)]
+pub struct Field {
+    /// As the engine spells it.
+    pub name: &'static str,
+    /// The same after [`fold`].
+    pub folded: &'static str,
+    /// What stands in it.
+    pub kind: Kind,
+    /// What it gets at with a value that is not harmless. None of an object that it holds: that
+    /// object's fields say it.
+    pub reach: Reach,
+    /// How its values are told apart.
+    pub judged: Judged,
+    /// The values without reach, besides the empty ones.
+    pub harmless: &'static [Harmless],
+    /// Whether an existing container is judged by it.
+    pub held: bool,
+    /// The API version whose document no longer has it, though older engines read it.
+    pub retired: Option<&'static str>,
+    /// Whether only the engine's source has it.
+    pub undocumented: bool,
+}
+
+impl Field {
+    /// Whether a text is one of the values, items or keys without reach.
+    pub fn is_harmless(&self, text: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        self.harmless.iter().any(|harmless| match harmless {
+            Harmless::Text(own) => *own == text,
+            Harmless::Start(start) => text
+                .strip_prefix(start)
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)),
+            Harmless::Int(_) => false,
+        })
+    }
+}
+
+/// What stands in a field.
+#[derive(Debug)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// True or false.
+    Bool,
+    /// A number without a fraction.
+    Int,
+    /// A number.
+    Float,
+    /// Strings; engines up to 28 read a single one that stands for itself too.
+    Words,
+    /// Any JSON.
+    Raw,
+    /// A list.
+    List(&'static Kind),
+    /// An object with any keys. They are read exactly as they stand.
+    Map(&'static Kind),
+    /// An object with these fields.
+    Object(&'static Object),
+}
+
+/// A value without reach.
+#[derive(Debug)]
+pub enum Harmless {
+    /// This number.
+    Int(i64),
+    /// This text.
+    Text(&'static str),
+    /// A text that begins so and goes on with letters, digits, `_`, `.` and `-`.
+    Start(&'static str),
+}
+
+/// How a field's values are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Reach, unless the value is empty or harmless. In a list each item counts, in a map each key.
+    Value,
+    /// An address in a network of containers, which may be another's or stand for a client.
+    Address,
+    /// `SOURCE:TARGET[:OPTIONS]`: a path of the host or a volume.
+    Binds,
+    /// Capabilities in any case, with or without `CAP_`.
+    Capabilities,
+    /// A swarm's configs.
+    Configs,
+    /// A container.
+    Container,
+    /// GPUs and other devices that a driver chooses.
+    DeviceRequests,
+    /// Devices by their paths.
+    Devices,
+    /// Networks to join, by their names or IDs.
+    Endpoints,
+    /// An image.
+    Image,
+    /// An IPAM driver.
+    IpamDriver,
+    /// A list that the engine fills in by itself. One that misses an item of the engine's has
+    /// reach, and so has an empty one.
+    Keeps,
+    /// `CONTAINER[:ALIAS]`.
+    Links,
+    /// A log driver. The engine's own default is harmless.
+    LogDriver,
+    /// A namespace of its own, of the host, or of another container.
+    Mode(Namespace),
+    /// What an inspect says is mounted.
+    MountPoints,
+    /// Mounts, each by its type.
+    Mounts,
+    /// A network, by its name or ID.
+    Network,
+    /// A network driver.
+    NetworkDriver,
+    /// A network of a service, by its name or ID. `host` is the host's.
+    NetworkTarget,
+    /// Host ports.
+    Publish,
+    /// A runtime. The engine's own default is harmless.
+    Runtime,
+    /// A swarm's secrets.
+    Secrets,
+    /// `KEY=VALUE` or `KEY:VALUE`.
+    Security,
+    /// A subnet or an address in one. Private ones are harmless.
+    Subnet,
+    /// Kernel parameters, of which only some are the container's own.
+    Sysctls,
+    /// A volume driver.
+    VolumeDriver,
+    /// The options of `mount(2)` for a local volume, and others for other drivers.
+    VolumeOptions,
+    /// `CONTAINER[:OPTIONS]`: all its mounts.
+    VolumesFrom,
+}
+
+/// The kinds of namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// The view of the cgroups.
+    Cgroup,
+    /// Shared memory and semaphores.
+    Ipc,
+    /// Interfaces, addresses, ports, abstract sockets.
+    Network,
+    /// Processes.
+    Pid,
+    /// The users' numbers.
+    User,
+    /// The host name.
+    Uts,
+}
+
+impl Namespace {
+    /// As a limit names it: `network`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Namespace::Cgroup => "cgroup",
+            Namespace::Ipc => "ipc",
+            Namespace::Network => "network",
+            Namespace::Pid => "pid",
+            Namespace::User => "user",
+            Namespace::Uts => "uts",
+        }
+    }
+}
+
+/// What a field gets at outside its container: any of eight things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach(u8);
+
+impl Reach {
+    /// Nothing.
+    pub const NONE: Reach = Reach(0);
+    /// The files of the host.
+    pub const HOST_FILES: Reach = Reach(1);
+    /// The devices of the host.
+    pub const DEVICES: Reach = Reach(1 << 1);
+    /// The kernel: capabilities, confinement, parameters, the runtime.
+    pub const KERNEL: Reach = Reach(1 << 2);
+    /// Processes, users, host name, IPC or cgroups of the host or of another container.
+    pub const NAMESPACES: Reach = Reach(1 << 3);
+    /// The network of the host or of another container, and what the engine connects to.
+    pub const NETWORK: Reach = Reach(1 << 4);
+    /// Another container, its files, its memory, its secrets.
+    pub const OTHER_CONTAINERS: Reach = Reach(1 << 5);
+    /// What the host can run out of: memory, CPU, disk, ports.
+    pub const RESOURCES: Reach = Reach(1 << 6);
+    /// What runs or is trusted later: images, plugins, nodes.
+    pub const SUPPLY: Reach = Reach(1 << 7);
+    /// Everything.
+    pub const ALL: Reach = Reach(u8::MAX);
+    /// What takes over the host or another container: all but `RESOURCES` and `SUPPLY`.
+    pub const CONTROL: Reach = Reach(0b11_1111);
+
+    const NAMES: [(Reach, &'static str); 8] = [
+        (Reach::HOST_FILES, "the host's files"),
+        (Reach::DEVICES, "the host's devices"),
+        (Reach::KERNEL, "the kernel"),
+        (Reach::NAMESPACES, "namespaces of others"),
+        (Reach::NETWORK, "networks of others"),
+        (Reach::OTHER_CONTAINERS, "other containers"),
+        (Reach::RESOURCES, "the host's resources"),
+        (Reach::SUPPLY, "what runs later"),
+    ];
+
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Reach) -> Reach {
+        Reach(self.0 | other.0)
+    }
+
+    /// What both have.
+    #[must_use]
+    pub const fn within(self, other: Reach) -> Reach {
+        Reach(self.0 & other.0)
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it has all that another one has.
+    pub const fn contains(self, other: Reach) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// As people read it: `the host's files, the kernel`.
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = Reach::NAMES.iter();
+        let own: Vec<&str> = own
+            .filter(|(reach, _)| self.contains(*reach))
+            .map(|(_, name)| *name)
+            .collect();
+        if own.is_empty() {
+            return f.write_str("nothing outside");
+        }
+        f.write_str(&own.join(", "))
+    }
+}
+
+/// Appends what Go's encoding/json takes names to be the same by: their simple case folding. The
+/// names of all fields are ASCII, so besides its letters only U+017F (an s) and U+212A (a k) matter.
+pub fn fold(name: &str, folded: &mut String) {
+    if name.is_ascii() {
+        let start = folded.len();
+        folded.push_str(name);
+        folded[start..].make_ascii_lowercase();
+        return;
+    }
+    folded.extend(name.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(name: &str) -> String {
+        let mut folded = String::new();
+        fold(name, &mut folded);
+        folded
+    }
+
+    #[test]
+    fn names_are_read_as_the_engine_reads_them() {
+        for name in ["HostConfig", "hostconfig", "HOSTCONFIG", "Ho\u{17f}tConfig"] {
+            let field = CONTAINER_CREATE.field(&folded(name)).expect(name);
+            assert_eq!(field.name, "HostConfig");
+        }
+        let mode = HOST_CONFIG.field(&folded("Networ\u{212a}Mode"));
+        let mode = mode.expect("a field");
+        assert_eq!(mode.name, "NetworkMode");
+        for name in [
+            "Host_Config",
+            "HostConfig ",
+            "",
+            "HostConf\u{131}g",
+            "Config",
+        ] {
+            assert!(CONTAINER_CREATE.field(&folded(name)).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn old_engines_read_a_host_config_at_the_top() {
+        assert!(CONTAINER_CREATE.field("privileged").is_none());
+        for name in ["privileged", "binds", "devices", "cpuset", "kernelmemory"] {
+            assert!(CONTAINER_CREATE.legacy_field(name).is_some(), "{name}");
+        }
+        assert!(CONTAINER_CREATE.legacy_field("image").is_none());
+    }
+
+    #[test]
+    fn every_field_is_found_by_its_name() {
+        fn all(kind: &'static Kind, seen: &mut Vec<&'static str>) {
+            match kind {
+                Kind::List(kind) | Kind::Map(kind) => all(kind, seen),
+                Kind::Object(object) if !seen.contains(&object.name) => {
+                    seen.push(object.name);
+                    for field in object.fields {
+                        assert_eq!(folded(field.name), field.folded);
+                        let found = object.field(field.folded).expect(field.name);
+                        assert!(std::ptr::eq(found, field), "{} {}", object.name, field.name);
+                        all(&field.kind, seen);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut seen = Vec::new();
+        for body in BODIES {
+            all(&body.root.kind, &mut seen);
+        }
+        assert!(seen.len() > 80, "{seen:?}");
+    }
+
+    #[test]
+    fn bodies_are_found_as_the_router_finds_them() {
+        let body = |method: Method, path: &str| {
+            let target = Target::from_line(method.as_str(), path).expect("a target");
+            Body::of(method, &target).map(|body| body.route.text)
+        };
+        for (path, route) in [
+            ("/containers/create", Some("POST /containers/create")),
+            (
+                "/v1.41/containers/create?name=x",
+                Some("POST /containers/create"),
+            ),
+            (
+                "/containers/create/start",
+                Some("POST /containers/{id}/start"),
+            ),
+            ("/containers/a/b/exec", Some("POST /containers/{id}/exec")),
+            ("/exec/x/start", Some("POST /exec/{id}/start")),
+            (
+                "/v1.41-x/containers/create",
+                Some("POST /containers/create"),
+            ),
+            ("/containers/x/kill", None),
+            ("/plugins/a/b:c/set", Some("POST /plugins/{name...}/set")),
+        ] {
+            assert_eq!(body(Method::Post, path), route, "{path}");
+        }
+        assert_eq!(body(Method::Get, "/containers/create"), None);
+        assert_eq!(
+            body(Method::Put, "/volumes/x"),
+            Some("PUT /volumes/{name...}")
+        );
+    }
+
+    #[test]
+    fn reach_is_a_set() {
+        let both = Reach::KERNEL.with(Reach::RESOURCES);
+        assert_eq!(both.to_string(), "the kernel, the host's resources");
+        assert_eq!(both.within(Reach::CONTROL), Reach::KERNEL);
+        assert_eq!(Reach::NONE.to_string(), "nothing outside");
+        let control = Reach::ALL.within(Reach::CONTROL);
+        assert!(!control.contains(Reach::RESOURCES) && !control.contains(Reach::SUPPLY));
+        assert!(control.contains(Reach::OTHER_CONTAINERS.with(Reach::HOST_FILES)));
+    }
+}
