@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use super::mounts::{is_read_only, read_only_bind};
-use super::{Walk, What, text_of};
+use super::text_of;
+use super::{Walk, What};
 use crate::api::fields::{Field, Harmless, Judged, Kind, Namespace, Reach};
 use crate::body::json::{Path, Value};
 

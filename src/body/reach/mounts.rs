@@ -1,7 +1,9 @@
 //! Mounts: `Binds` as the engine takes them apart, `Mounts` by their types, and the options of a
 //! local volume, which are those of `mount(2)`.
 
-use super::{Walk, What, is_true, text_of};
+use super::is_true;
+use super::text_of;
+use super::{Walk, What};
 use crate::api::fields::{Field, Kind, Object, Reach};
 use crate::body::json::{Path, Value};
 
