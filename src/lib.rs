@@ -8,10 +8,10 @@
 //! | [`api`] | facts about the Docker API: sections, actions, routes, fields, request targets; no policy |
 //! | [`policy`] | rules compiled to one decision tree, and verdicts; pure |
 //! | [`body`] | what the engine would read in a body, and what that reaches outside its container; pure |
-//! | [`config`] | environment to typed settings and rules; decides nothing |
+//! | [`config`] | the environment and the files as typed settings and rules; decides nothing |
 //! | [`clients`] | who a client is, and which rule is for it; pure |
-//! | [`learn`] | what clients asked for, and the smallest grants for it |
-//! | [`proxy`] | listeners, connections, forwarding, tunnels; hyper lives here only |
+//! | [`learn`] | what clients requested, and the smallest grants for it |
+//! | [`proxy`] | listeners, connections, forwarding, tunnels; the only user of hyper |
 //! | [`observe`] | what is logged, and how the log never blocks |
 //! | [`cli`] | the commands, one file each |
 //!

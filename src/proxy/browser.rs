@@ -1,14 +1,15 @@
 //! Requests that a web page made a browser send: refused, whatever the policy allows.
 //!
-//! A page can reach whatever its browser reaches. It cannot hide that it is a page: the browser adds
-//! `Origin` and `Sec-Fetch-Site` (<https://www.w3.org/TR/fetch-metadata/>), and names in `Host` what
-//! the page asked for, also where the page's own name now leads here (DNS rebinding).
+//! A page can reach whatever its browser reaches. Of each request but a GET of its own origin, the
+//! browser says so in `Origin`, and at addresses that it trusts in `Sec-Fetch-Site` too
+//! (<https://www.w3.org/TR/fetch-metadata/>). `Host` has the name that the page used, also where a
+//! name of its own now leads here (DNS rebinding).
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use http::HeaderMap;
 use http::header::{FORWARDED, HOST, HeaderName, ORIGIN, VIA};
+use http::{HeaderMap, HeaderValue};
 
 use crate::observe::access::{Explanation, FROM_PAGE, Reason};
 
@@ -53,7 +54,14 @@ impl fmt::Display for Intruder {
 /// Refuses what a page of another origin sent, and what was sent to a host name that is neither
 /// well known nor in `allowed`. For requests with one of the headers `Origin` and `Sec-Fetch-Site`.
 pub(super) fn check(headers: &HeaderMap, allowed: &[Box<str>]) -> Result<(), Intruder> {
-    let origins = headers.get_all(ORIGIN);
+    // No browser's origin has a path, as some programs' have.
+    let is_of_browser =
+        |origin: &&[u8]| !authority(origin).is_some_and(|authority| authority.contains(&b'/'));
+    let origins = headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
+    let mut origins = origins.filter(is_of_browser).peekable();
+    if origins.peek().is_none() && !headers.contains_key(SEC_FETCH_SITE) {
+        return Ok(());
+    }
     let site_is = |sites: &[&[u8]]| {
         let mut values = headers.get_all(SEC_FETCH_SITE).iter().peekable();
         values.peek().is_some() && values.all(|value| sites.contains(&value.as_bytes()))
@@ -70,10 +78,7 @@ pub(super) fn check(headers: &HeaderMap, allowed: &[Box<str>]) -> Result<(), Int
     };
     let is_own =
         |origin: &[u8]| authority(origin).is_some_and(|one| one.eq_ignore_ascii_case(host));
-    if origins.iter().any(|origin| !is_own(origin.as_bytes()))
-        && !site_is(&[b"same-origin", b"none"])
-        && !relayed()
-    {
+    if origins.any(|origin| !is_own(origin)) && !site_is(&[b"same-origin", b"none"]) && !relayed() {
         return Err(Intruder::OtherOrigin);
     }
     let host = std::str::from_utf8(host).unwrap_or_default();
@@ -127,8 +132,6 @@ fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn checked(text: &str, allowed: &[&str]) -> Result<(), Intruder> {
@@ -166,6 +169,12 @@ mod tests {
             (
                 "Host: localhost|Origin: http://localhost|Sec-Fetch-Site: cross-site",
                 Err(CrossSite),
+            ),
+            // A program's, since it has a path.
+            ("Host: localhost:2375|Origin: http://localhost/", Ok(())),
+            (
+                "Host: localhost|Origin: http://localhost/|Origin: http://evil.example",
+                Err(OtherOrigin),
             ),
             ("Host: localhost|Sec-Fetch-Site: none", Ok(())),
             ("Host: localhost|Sec-Fetch-Site: same-site", Ok(())),

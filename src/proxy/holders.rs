@@ -111,13 +111,6 @@ impl Holders {
         }
     }
 
-    /// Whether a client has more connections than every other.
-    pub(super) fn is_largest(&self, held: &Held) -> bool {
-        let (most, table) = (held.connections(), self.table());
-        let mut others = (table.holders.values()).filter(|other| !Arc::ptr_eq(other, &held.holder));
-        others.all(|other| other.connections.load(Relaxed) < most)
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -189,13 +182,11 @@ mod tests {
         let holders = Holders::new(None);
         let (one, two) = (Key::Address([10, 0, 0, 1].into()), Key::User(Some(0)));
         let first = holders.hold(one);
-        assert!(holders.is_largest(&first));
         let other = holders.hold(two);
         let second = holders.hold(one);
         assert_eq!((first.connections(), other.connections()), (2, 1));
-        assert!(holders.is_largest(&second) && !holders.is_largest(&other));
         drop(second);
-        assert!(!holders.is_largest(&first) && !holders.is_largest(&other));
+        assert_eq!((first.connections(), other.connections()), (1, 1));
         assert_eq!(first.request(), Ok(()));
     }
 

@@ -68,9 +68,17 @@ impl Shared {
         }
     }
 
-    /// Whether a connection waits until there is more room: while less than a tenth of it is left, for
-    /// a client that has more than any other. So one that opens all it can leaves some to the others.
+    /// Whether a client has more connections than it may have.
+    pub(super) fn has_enough(&self, held: &Held) -> bool {
+        (self.client_connections).is_some_and(|most| held.connections() > most)
+    }
+
+    /// Whether a connection must wait until there is more room: while less than a tenth of it is left,
+    /// for a client that has more than a tenth, and more than one. So a client that opens all it can
+    /// leaves some to others.
     pub(super) fn is_to_wait(&self, held: &Held) -> bool {
-        self.slots.available_permits() * 10 < self.connections && self.holders.is_largest(held)
+        let (free, connections) = (self.slots.available_permits(), held.connections());
+        let is_scarce = free * 10 < self.connections;
+        is_scarce && connections > 1 && connections * 10 > self.connections
     }
 }

@@ -170,8 +170,7 @@ impl Work {
                 continue;
             }
             let held = self.shared.holders.hold(Key::of(&socket, peer));
-            let most = self.shared.client_connections;
-            if most.is_some_and(|most| held.connections() > most) {
+            if self.shared.has_enough(&held) {
                 let (excess, why) = (&self.shared.excess, holders::too_many());
                 match excess.place(&socket, peer) {
                     Some(place) => drop(tokio::spawn(self.clone().send_away(socket, peer, place))),
@@ -234,7 +233,7 @@ impl Work {
             }
             tokio::select! {
                 () = sleep(LOOK_EVERY) => {}
-                () = socket.reset() => return,
+                () = gone(&socket) => return,
                 _ = now.wait_for(|now| now.stage != Stage::Open) => return,
             }
         };
@@ -262,15 +261,12 @@ impl Work {
         if !admission.admits(peer, patience).await {
             let why = admission.refusal(peer);
             admission.strangers.turn_away(socket, peer, &why).await;
-        } else if let Ok(slot) = Arc::clone(&self.shared.slots).acquire_owned().await {
-            drop(place);
+        } else {
             let held = self.shared.holders.hold(Key::of(&socket, peer));
-            let seat = Seat {
-                endpoint,
-                slot,
-                held,
-            };
-            self.deal_out(socket, peer, seat);
+            match self.shared.has_enough(&held) {
+                true => self.send_away(socket, peer, place).await,
+                false => self.wait(socket, peer, endpoint, held, place).await,
+            }
         }
     }
 
@@ -329,6 +325,13 @@ impl Work {
             workers[own].open.fetch_sub(1, Relaxed);
             drop(slot);
         });
+    }
+}
+
+/// Waits until a client that has sent nothing has left. Behind a FIN its request may still be answered.
+async fn gone(socket: &Socket) {
+    if socket.closed().await && socket.has_bytes() {
+        socket.reset().await;
     }
 }
 
