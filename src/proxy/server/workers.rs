@@ -226,13 +226,14 @@ impl Work {
     ) {
         let mut now = self.now.clone();
         let slot = loop {
-            if !self.shared.is_to_wait(&held)
-                && let Ok(slot) = Arc::clone(&self.shared.slots).try_acquire_owned()
-            {
-                break slot;
-            }
+            let slots = Arc::clone(&self.shared.slots);
+            let is_to_wait = self.shared.is_to_wait(&held);
             tokio::select! {
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(LOOK_EVERY), if is_to_wait => {}
+                slot = slots.acquire_owned(), if !is_to_wait => match slot {
+                    Ok(slot) => break slot,
+                    Err(_) => return,
+                },
                 () = gone(&socket) => return,
                 _ = now.wait_for(|now| now.stage != Stage::Open) => return,
             }
