@@ -211,13 +211,14 @@ impl Work {
     async fn wait(self, socket: Socket, peer: Peer, held: Held, place: OwnedSemaphorePermit) {
         let mut stages = self.stages.clone();
         let slot = loop {
-            if !self.shared.is_to_wait(&held)
-                && let Ok(slot) = Arc::clone(&self.shared.slots).try_acquire_owned()
-            {
-                break slot;
-            }
+            let slots = Arc::clone(&self.shared.slots);
+            let is_to_wait = self.shared.is_to_wait(&held);
             tokio::select! {
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(LOOK_EVERY), if is_to_wait => {}
+                slot = slots.acquire_owned(), if !is_to_wait => match slot {
+                    Ok(slot) => break slot,
+                    Err(_) => return,
+                },
                 () = gone(&socket) => return,
                 _ = stages.wait_for(|stage| *stage != Stage::Open) => return,
             }
