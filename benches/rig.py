@@ -18,12 +18,13 @@ from string import Template
 ROOT = Path(__file__).resolve().parent.parent
 TARGET_DIR = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 TRIPLE = f"{os.uname().machine}-unknown-linux-gnu"
-BINARY = TARGET_DIR / TRIPLE / "release/dockgate"
 SECTIONS = {section["name"]: section["paths"][0]
             for section in tomllib.loads((ROOT / "sections.toml").read_text())["section"]}
 GRANTS = dict.fromkeys([*SECTIONS, "POST"], "1")
 
 DIRECT, HAPROXY, REUSE, DOCKGATE = "direct", "HAProxy", "HAProxy with reuse", "dockgate"
+BASELINE = "baseline"
+BINARIES = {DOCKGATE: TARGET_DIR / TRIPLE / "release/dockgate"}  # and that of the baseline
 PROXIES, ALL = [HAPROXY, REUSE, DOCKGATE], [DIRECT, HAPROXY, REUSE, DOCKGATE]
 MODES = {HAPROXY: "option http-server-close",
          REUSE: "option http-keep-alive\n    http-reuse always"}
@@ -255,8 +256,8 @@ class Bench:
             return
         port = free_port()
         environment = {"PATH": os.environ["PATH"], **GRANTS}
-        command = [BINARY]
-        if name == DOCKGATE:
+        if name in BINARIES:
+            command = [BINARIES[name]]
             environment |= {"LISTEN": f"tcp://127.0.0.1:{port}", "SOCKET_PATH": str(path)}
         else:
             config = fill("haproxy.cfg", self.dir / f"haproxy-{port}.cfg", socket=path, port=port,

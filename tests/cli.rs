@@ -124,7 +124,7 @@ fn help_lists_every_command_and_variable() {
     let short = dockgate(&["-h"], &[]);
     let names_variables = short.out.contains("ALLOW_x");
     assert_eq!((short.code, names_variables), (0, false), "{}", short.out);
-    for command in COMMANDS {
+    for command in &commands() {
         let own = dockgate(&[command, "--help"], &[]);
         let usage = format!("\nUsage: dockgate {command}");
         assert!(own.out.contains(&usage), "{}", own.out);
@@ -352,17 +352,18 @@ fn the_examples_of_the_help_run() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(bin("docker"), mode).expect("a mode");
     let path = format!("{}:/bin:/usr/bin", folder.path().display());
-    for args in [&["--help"][..]]
-        .into_iter()
-        .chain(COMMANDS.iter().map(std::slice::from_ref))
-    {
-        let help = dockgate(&[args, &["--help"]].concat(), &[]).out;
+    let commands = commands();
+    let calls = commands
+        .iter()
+        .map(|command| vec![command.as_str(), "--help"]);
+    for args in [vec!["--help"]].into_iter().chain(calls) {
+        let help = dockgate(&args, &[]).out;
         let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_default();
         for example in examples.lines().map_while(|line| line.strip_prefix("  ")) {
             // One that serves would not end, so it is only checked.
-            let serves = !COMMANDS[1..]
+            let serves = !commands[1..]
                 .iter()
-                .any(|command| example.contains(command));
+                .any(|command| example.contains(command.as_str()));
             let line = if serves {
                 example.replace(" serve", "") + " check"
             } else {

@@ -6,6 +6,8 @@
 
 mod file;
 
+use std::fmt;
+
 use super::presets::Preset;
 use super::unmatched::{self, Written};
 use super::{PatternLine, Reach, Source};
@@ -20,6 +22,7 @@ use file::{BUILT_IN, UNPROTECTED, Unread, load};
 const PROFILE: &str = "PROFILE";
 /// What the built-in profiles exclude here: a GET that writes to a container's stdin is not a read.
 const ATTACH_WS: &str = r"/[^?]*/attach/ws/?(\?.*)?";
+
 /// What a profile allows.
 #[derive(Debug, Default)]
 pub struct Profile {
@@ -162,15 +165,14 @@ impl Profile {
         problems
     }
 
-    fn add(&mut self, number: usize, line: &str) -> Result<(), String> {
+    fn add<'l>(&mut self, number: usize, line: &'l str) -> Result<(), BadLine<'l>> {
         let (method, url) = line
             .split_once(|c: char| c.is_ascii_whitespace())
             .map(|(method, url)| (method, url.trim_start()))
             .filter(|(_, url)| url.starts_with('/') && url.len() > 1)
-            .ok_or("is not a method and a URL")?;
-        let regex = |written: &str| {
-            Regex::anchored(written)
-                .map_err(|what| format!("has an invalid regex, {}: {what}", printable(written)))
+            .ok_or(BadLine::Shape)?;
+        let regex = |written: &'l str| {
+            Regex::anchored(written).map_err(|problem| BadLine::Regex { written, problem })
         };
         let (names, url_regex) = (regex(method)?, regex(url)?);
         let methods = Method::ALL
@@ -195,6 +197,26 @@ impl Profile {
     /// Whether it consists of lines, not of a preset.
     fn is_file(&self) -> bool {
         self.name.is_some() && self.preset.is_none()
+    }
+}
+
+/// What is wrong with a line.
+enum BadLine<'l> {
+    Shape,
+    Regex {
+        written: &'l str,
+        problem: BadPattern,
+    },
+}
+
+impl fmt::Display for BadLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadLine::Shape => f.write_str("is not a method and a URL"),
+            BadLine::Regex { written, problem } => {
+                write!(f, "has an invalid regex, {}: {problem}", printable(written))
+            }
+        }
     }
 }
 
