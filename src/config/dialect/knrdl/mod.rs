@@ -15,7 +15,9 @@ use crate::api::Method;
 use crate::config::near::near;
 use crate::config::values::go_bool;
 use crate::config::{Diagnostic, Snapshot};
-use crate::policy::{Allowlist, Entry, Notation, Regex, Rule, Subject, TooComplex, printable};
+use crate::policy::{
+    Allowlist, BadPattern, Entry, Notation, Regex, Rule, Subject, TooComplex, printable,
+};
 use file::{BUILT_IN, UNPROTECTED, Unread, load};
 
 /// The variable that names a profile.
