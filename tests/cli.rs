@@ -329,15 +329,12 @@ fn several_policies_are_shown_and_chosen() {
     );
 }
 
-const COMMANDS: [&str; 7] = [
-    "serve",
-    "check",
-    "explain",
-    "presets",
-    "learn",
-    "healthcheck",
-    "version",
-];
+/// The names of the commands, the default one first.
+fn commands() -> Vec<String> {
+    let program = dockgate::cli::command();
+    let names = program.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_owned).collect()
+}
 
 /// What a help shows as an example does something when it is copied into a shell.
 #[test]
