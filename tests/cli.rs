@@ -144,7 +144,7 @@ fn help_lists_every_command_and_variable() {
 /// The names of the commands, the default one first.
 fn commands() -> Vec<String> {
     let program = dockgate::cli::command();
-    let names = program.get_subcommands().map(|one| one.get_name());
+    let names = program.get_subcommands().map(clap::Command::get_name);
     names.map(str::to_owned).collect()
 }
 
