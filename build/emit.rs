@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use toml::Spanned;
+
 use super::check::Check;
 use super::routes::is_literal;
 use super::table::File;
@@ -9,6 +11,18 @@ use super::table::File;
 /// From this length on, a key with `=` and one byte of value is longer than
 /// `api::sections::UNREAD`.
 const SHORTEST_KEY: usize = 6;
+
+/// The words of `judged`, and what they are in `api::sections`.
+const CHECKS: [(&str, &str); 8] = [
+    ("body", "Check::Body"),
+    ("build", "Check::Build"),
+    ("commit", "Check::Commit"),
+    ("container", "Check::Container"),
+    ("exec", "Check::Exec"),
+    ("network", "Check::Network"),
+    ("start", "Check::Start"),
+    ("update", "Check::Update"),
+];
 
 impl Check<'_> {
     pub(super) fn emit(&mut self, file: &File) -> String {
@@ -101,6 +115,21 @@ impl Check<'_> {
             let doc = self.text_of(&root.doc);
             writeln!(rust, "Root {{ routes: &[{routes}], doc: {doc:?} }},")?;
         }
+        writeln!(
+            rust,
+            "];\n/// The routes by which a client can take control."
+        )?;
+        writeln!(rust, "pub static CONTROLS: &[Control] = &[")?;
+        for control in &file.control {
+            let routes = self.routes(&control.routes, false);
+            let judged = control.judged.as_ref();
+            let judged = judged.map_or(String::new(), |judged| self.checks(judged));
+            let doc = self.text_of(&control.doc);
+            writeln!(
+                rust,
+                "Control {{ routes: &[{routes}], judged: &[{judged}], doc: {doc:?} }},"
+            )?;
+        }
         writeln!(rust, "];\n/// The routes that switch protocols.")?;
         writeln!(rust, "pub static UPGRADES: &[Upgrade] = &[")?;
         for upgrade in &file.upgrade {
@@ -125,5 +154,17 @@ impl Check<'_> {
             )?;
         }
         writeln!(rust, "];")
+    }
+
+    fn checks(&mut self, judged: &Spanned<Vec<Spanned<String>>>) -> String {
+        self.not_empty(judged);
+        let mut rust = String::new();
+        for word in judged.get_ref() {
+            match CHECKS.iter().find(|(known, _)| known == word.get_ref()) {
+                Some((_, check)) => rust += &format!("{check},"),
+                None => self.mistake(word, "unknown check"),
+            }
+        }
+        rust
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) root: Vec<Root>,
     #[serde(default)]
+    pub(super) control: Vec<Control>,
+    #[serde(default)]
     pub(super) upgrade: Vec<Upgrade>,
 }
 
@@ -65,6 +67,14 @@ pub(super) struct Requirement {
 #[serde(deny_unknown_fields)]
 pub(super) struct Root {
     pub(super) routes: Spanned<Vec<Spanned<String>>>,
+    pub(super) doc: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    pub(super) routes: Spanned<Vec<Spanned<String>>>,
+    pub(super) judged: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) doc: Spanned<String>,
 }
 

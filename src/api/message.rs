@@ -50,6 +50,21 @@ impl Message {
         self.with_content_types(vec![form])
     }
 
+    /// The same with a JSON body of so many bytes. An empty one is none.
+    #[must_use]
+    pub fn into_json(self, length: usize) -> Message {
+        let framing = Framing::Sized(length as u64);
+        if length == 0 {
+            return Message {
+                framing,
+                content_types: Vec::new(),
+                ..self
+            };
+        }
+        let json = HeaderValue::from_static("application/json");
+        Message { framing, ..self }.with_content_types(vec![json])
+    }
+
     /// The same, asking to switch to `protocol`.
     #[must_use]
     pub fn with_upgrade(self, protocol: HeaderValue) -> Message {

@@ -1,5 +1,5 @@
 //! The table that `build/` generates from `sections.toml`: sections, actions, requirements, routes
-//! that reach root, and upgrades.
+//! that reach root or give control, and upgrades.
 
 use super::{Method, Target};
 
@@ -93,6 +93,38 @@ pub struct Root {
     pub doc: &'static str,
 }
 
+/// Routes by which a client can take control of the host or of another container.
+#[derive(Debug)]
+pub struct Control {
+    /// The routes.
+    pub routes: &'static [Route],
+    /// What of a request makes it harmless, all of it. If nothing is, no such request is.
+    pub judged: &'static [Check],
+    /// How they give control.
+    pub doc: &'static str,
+}
+
+/// What is looked at to find out whether a request gives control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// Its JSON body, by the table of fields.
+    Body,
+    /// The query of a build.
+    Build,
+    /// The container that its query names.
+    Commit,
+    /// The container that its path names.
+    Container,
+    /// The exec that its path names, and its container.
+    Exec,
+    /// The network that its path names.
+    Network,
+    /// The query and the body of a start.
+    Start,
+    /// The query of a service's update.
+    Update,
+}
+
 /// Routes on which the engine switches protocols.
 #[derive(Debug)]
 pub struct Upgrade {
@@ -159,6 +191,37 @@ impl Route {
             .map(|route| route.text)
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// What stands in a path for the only placeholder, which may be more than one segment. Nothing if
+    /// the path does not fit.
+    pub fn name_in<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        let [before, behind] = self.around()?;
+        let name = path.strip_prefix(before.as_bytes())?;
+        name.strip_suffix(behind.as_bytes())
+    }
+
+    /// The path with this name for the only placeholder.
+    pub fn with_name(&self, name: &str) -> Option<String> {
+        let [before, behind] = self.around()?;
+        Some(before + name + &behind)
+    }
+
+    /// What stands before and behind the only placeholder.
+    fn around(&self) -> Option<[String; 2]> {
+        let is_literal = |step: &&Step| matches!(step, Step::Literal(_));
+        let at = self.steps.iter().position(|step| !is_literal(&step))?;
+        let join = |steps: &[Step]| {
+            let literals = steps.iter().map(|step| match step {
+                Step::Literal(literal) => Some(*literal),
+                _ => None,
+            });
+            literals.collect::<Option<Vec<&str>>>()
+        };
+        let (before, behind) = (join(&self.steps[..at])?, join(&self.steps[at + 1..])?);
+        let before = before.iter().map(|literal| format!("/{literal}"));
+        let behind = behind.iter().map(|literal| format!("/{literal}"));
+        Some([before.chain(["/".to_owned()]).collect(), behind.collect()])
     }
 
     /// Whether the engine's router might match this request to this route: each placeholder is any

@@ -16,7 +16,8 @@ impl ConfiguredPolicy {
     pub fn root_on_host(&self) -> Option<String> {
         let mut reaches: Vec<(Arc<str>, Vec<&str>)> = Vec::new();
         for root in ROOTS {
-            let granted = root.routes.iter().flat_map(|route| {
+            let open = root.routes.iter().filter(|route| !self.denies_root(route));
+            let granted = open.flat_map(|route| {
                 let origins = self.granted_by(route).into_iter();
                 origins.map(|origin| match self.only_with_query(&origin, route) {
                     true => format!("{origin} with a query").into(),
@@ -36,6 +37,23 @@ impl ConfiguredPolicy {
         let reaches: Vec<String> = reaches.collect();
         let reaches = reaches.join(", ");
         (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
+    }
+
+    /// A note on what `DENY_ROOT` leaves open, where it keeps a client from root on the host.
+    pub fn beside_root(&self) -> Option<&'static str> {
+        let mut routes = ROOTS.iter().flat_map(|root| root.routes);
+        let kept =
+            routes.any(|route| self.denies_root(route) && !self.granted_by(route).is_empty());
+        (self.sources.deny_root && kept).then_some(
+            "DENY_ROOT does not cover images under names that others use, labels that other \
+             programs obey, and the memory, CPU and disk of the host",
+        )
+    }
+
+    /// Whether no request of a route gives control of the host.
+    fn denies_root(&self, route: &Route) -> bool {
+        let sample = route.sample();
+        sample.is_some_and(|sample| self.compiled.denies_root(&sample))
     }
 
     /// A note, if the contents of files can be read and no grant says so explicitly. If a client

@@ -4,6 +4,7 @@
 
 mod bearing;
 mod consequences;
+mod deny_root;
 mod diagnostics;
 mod dialect;
 pub mod file;

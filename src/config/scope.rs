@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::deny_root::DENY_ROOT;
 use super::diagnostics::Diagnostic;
 use super::dialect::sections::Grants;
 use super::file::{Place, PolicySpec};
@@ -75,5 +76,7 @@ impl Scope<'_> {
 fn is_switch(name: &str) -> bool {
     let mut grants = Grants::variables();
     let mut waivers = Unprotected::ALL.iter();
-    grants.any(|(known, _)| known == name) || waivers.any(|why| why.variable() == name)
+    name == DENY_ROOT
+        || grants.any(|(known, _)| known == name)
+        || waivers.any(|why| why.variable() == name)
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
 use super::dialect::knrdl::Profile;
 use super::dialect::presets::{Preset, Presets};
@@ -26,6 +27,8 @@ pub struct Sources {
     pub regexes: Regexes,
     /// The profile.
     pub profile: Profile,
+    /// Whether it keeps clients from control of the host and of other containers.
+    pub deny_root: bool,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -84,12 +87,14 @@ impl Sources {
         let profile = Profile::read(snapshot, diagnostics);
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
         let grants = Grants::read(snapshot, &others, diagnostics);
+        let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
             presets,
             regexes,
             profile,
+            deny_root,
             unprotected,
         }
     }
@@ -101,7 +106,10 @@ impl Sources {
         place: Option<&Place>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<ConfiguredPolicy> {
-        let rules: Vec<Rule> = self.each().iter().flat_map(|one| one.rules()).collect();
+        let mut rules: Vec<Rule> = self.each().iter().flat_map(|one| one.rules()).collect();
+        if self.deny_root {
+            rules.extend(deny_root::rules());
+        }
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)

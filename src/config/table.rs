@@ -151,6 +151,8 @@ settings! {
     OWN {
         "POST", "0",
             "Methods other than GET and HEAD, in the granted sections", in_policy: true;
+        "DENY_ROOT", "0",
+            "1: deny what gives control of the host or of other containers", in_policy: true;
         "LISTEN", "tcp://[::]:2375",
             "Comma-separated list of tcp://IP:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;

@@ -3,12 +3,16 @@
 //! Only the policy makes a [`Permit`], only a permit whose terms are met makes a [`Cleared`], and
 //! only a `Cleared` is sent, once. It holds everything that changes what the engine understands,
 //! exactly as it was decided on, so there is no second version that could be sent instead.
+//!
+//! Terms are data here. What judges them is a layer above, which alone can make the [proof](Met)
+//! that they are met.
 
 use std::sync::Arc;
 
+use super::remedy::{Obstacle, Remedy, Unmet};
 use super::rule::Body;
 use super::verdict::Denial;
-use crate::api::sections::UNREAD;
+use crate::api::sections::{Check, UNREAD};
 use crate::api::{Framing, Message, Target};
 
 /// The right to forward one request, once its terms are met.
@@ -17,7 +21,17 @@ pub struct Permit {
     target: Target,
     message: Message,
     origin: Arc<str>,
-    terms: Option<Terms>,
+    demand: Option<Box<Demand>>,
+}
+
+/// The terms of a request, and what becomes of one that does not meet them.
+#[derive(Debug)]
+pub(super) struct Demand {
+    pub(super) terms: Terms,
+    /// Whether it is forwarded nevertheless, since nothing is being protected.
+    pub(super) waived: bool,
+    /// The policy, if it has a name.
+    pub(super) policy: Option<Arc<str>>,
 }
 
 impl Permit {
@@ -25,13 +39,13 @@ impl Permit {
         target: Target,
         message: Message,
         origin: Arc<str>,
-        terms: Option<Terms>,
+        demand: Option<Box<Demand>>,
     ) -> Permit {
         Permit {
             message: message.at(&target),
             target,
             origin,
-            terms,
+            demand,
         }
     }
 
@@ -51,35 +65,61 @@ impl Permit {
         &self.origin
     }
 
+    /// What it must meet besides.
+    pub fn terms(&self) -> &[Term] {
+        self.demand.as_ref().map_or(&[], |demand| &demand.terms.0)
+    }
+
     /// How its terms are met. Without any, its body is streamed.
     pub fn passage(self) -> Passage {
         let Permit {
             target,
             message,
-            terms,
+            demand,
             ..
         } = self;
-        match terms.as_ref().and_then(|terms| terms.0.first()) {
-            None => Passage::Stream(Cleared { target, message }),
-            Some(term) => match *term {},
+        let content = Content::AsSent;
+        let cleared = Cleared {
+            target,
+            message,
+            content,
+        };
+        match demand {
+            None => Passage::Stream(cleared),
+            Some(demand) => Passage::Inspect(Inspection { cleared, demand }),
         }
     }
 }
 
-/// What an allow requires besides. There is none yet; each will be a variant that says which
-/// passage it needs.
+/// What an allow requires besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Term {}
+pub enum Term {
+    /// That what is looked at gives no control of the host or of another container.
+    DenyRoot(Check),
+}
+
+impl Term {
+    /// The variable that sets it.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Term::DenyRoot(_) => "DENY_ROOT",
+        }
+    }
+}
 
 /// The terms at one end of the tree, or of a request: at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Terms(Arc<[Term]>);
+pub struct Terms(Arc<[Term]>);
 
 impl Terms {
     /// All of these, if there are any.
     pub(super) fn all(terms: impl Iterator<Item = Term>) -> Option<Terms> {
         let terms: Arc<[Term]> = terms.collect();
         (!terms.is_empty()).then_some(Terms(terms))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Term> {
+        self.0.iter()
     }
 
     /// The terms of both.
@@ -94,17 +134,17 @@ impl Terms {
 pub enum Passage {
     /// As it arrives.
     Stream(Cleared),
-    /// After its whole body has been read and judged.
+    /// After its terms have been judged.
     Inspect(Inspection),
-    /// While its tar stream is inspected.
-    Watch(TarWatch),
 }
 
-/// What is forwarded: a target, and the message that was decided on with it.
+/// What is forwarded: a target, the message that was decided on with it, and its body, if that was
+/// judged.
 #[derive(Debug)]
 pub struct Cleared {
     target: Target,
     message: Message,
+    content: Content,
 }
 
 impl Cleared {
@@ -118,58 +158,112 @@ impl Cleared {
         &self.message
     }
 
-    /// Both, to be sent.
-    pub fn into_parts(self) -> (Target, Message) {
-        (self.target, self.message)
+    /// All of it, to be sent.
+    pub fn into_parts(self) -> (Target, Message, Content) {
+        (self.target, self.message, self.content)
+    }
+
+    /// What was judged, in place of what was sent.
+    fn written(self, judged: Written) -> Cleared {
+        let target = judged.target.unwrap_or(self.target);
+        match judged.body {
+            None => Cleared { target, ..self },
+            Some(body) => Cleared {
+                target,
+                message: self.message.into_json(body.len()),
+                content: Content::Whole(body),
+            },
+        }
     }
 }
 
-/// A request whose body must be read first: `parse → needs → judge`. No term needs it yet.
+/// Where the proof comes from that terms are met. The layer that judges them implements it for
+/// [`Terms`], and only it can make such a proof. A second implementation is impossible, so this
+/// guards the law without a lower layer that names a higher one.
+pub trait Met {
+    /// The proof: what was judged, as it is to be forwarded.
+    type Proof: Into<Written>;
+}
+
+/// What was judged, as it is to be forwarded.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// In place of the target.
+    pub target: Option<Target>,
+    /// In place of the body, as JSON.
+    pub body: Option<Vec<u8>>,
+}
+
+/// The body that follows a cleared head.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The client's, as it is framed.
+    AsSent,
+    /// This one, which was judged.
+    Whole(Vec<u8>),
+}
+
+/// A request whose terms are still to be met.
 #[derive(Debug)]
-pub enum Inspection {}
+pub struct Inspection {
+    cleared: Cleared,
+    demand: Box<Demand>,
+}
 
 impl Inspection {
-    /// Reads the body as the engine would, or refuses it.
-    pub fn parse(self, _body: &[u8]) -> Result<Asked, Denial> {
-        match self {}
+    /// What is asked for.
+    pub fn target(&self) -> &Target {
+        &self.cleared.target
+    }
+
+    /// Framing, content type and protocol.
+    pub fn message(&self) -> &Message {
+        &self.cleared.message
+    }
+
+    /// What it must meet.
+    pub fn terms(&self) -> &[Term] {
+        &self.demand.terms.0
+    }
+
+    /// Whether it is forwarded even if it does not meet them, since nothing is being protected.
+    pub fn is_waived(&self) -> bool {
+        self.demand.waived
+    }
+
+    /// It meets them.
+    pub fn meets(self, proof: <Terms as Met>::Proof) -> Judged {
+        Judged::Clear(self.cleared.written(proof.into()))
+    }
+
+    /// It does not meet them, for these reasons. `content` is its body as it was sent.
+    pub fn fails(self, unmet: Unmet, content: Content) -> Judged {
+        let remedy = Remedy::new(vec![Obstacle::Unmet(unmet)]).into();
+        let denial = Denial::new(self.cleared.target.clone(), remedy, self.demand.policy);
+        match self.demand.waived {
+            true => {
+                let cleared = Cleared {
+                    content,
+                    ..self.cleared
+                };
+                Judged::WouldDeny(cleared, denial)
+            }
+            false => Judged::Deny(denial),
+        }
     }
 }
 
-/// What a body asks for.
-#[derive(Debug)]
-pub enum Asked {}
-
-impl Asked {
-    /// What the engine must be asked before it can be judged.
-    pub fn needs(&self) -> &[Fact] {
-        match *self {}
-    }
-
-    /// Judges it by the engine's answers.
-    pub fn judge(self, _facts: &[Fact]) -> Judged {
-        match self {}
-    }
-}
-
-/// What a term must know from the engine.
-#[derive(Debug)]
-pub enum Fact {}
-
-/// The result of an inspection. What was judged is what is sent: the body comes with the clearance.
+/// The result of an inspection.
 #[derive(Debug)]
 #[must_use]
 pub enum Judged {
     /// Forward it.
-    Clear(Cleared, Vec<u8>),
+    Clear(Cleared),
     /// Forward it and log what would have been answered, since nothing is being protected.
-    WouldDeny(Cleared, Vec<u8>, Denial),
-    /// Answer 403.
+    WouldDeny(Cleared, Denial),
+    /// Answer with the denial.
     Deny(Denial),
 }
-
-/// Inspects a tar stream as it passes, and can end it. No term needs it yet.
-#[derive(Debug)]
-pub enum TarWatch {}
 
 impl From<&Message> for Body {
     fn from(message: &Message) -> Body {
@@ -208,7 +302,9 @@ mod tests {
             let asked = http::HeaderValue::from_static(protocol);
             let message = Message::new(Framing::Empty).with_upgrade(asked.clone());
             let permit = Permit::new(target, message, "X".into(), None);
-            let Passage::Stream(cleared) = permit.passage();
+            let Passage::Stream(cleared) = permit.passage() else {
+                panic!("it has no terms");
+            };
             let settled = cleared.message().upgrade();
             assert_eq!(settled, is_served.then_some(&asked), "{line} {protocol}");
         }

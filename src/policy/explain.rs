@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::notation::Notation;
-use super::remedy::{Alternative, BadVersion, Miss, Obstacle};
+use super::remedy::{Alternative, BadVersion, Excess, Miss, Obstacle, Unmet};
 use super::rule::Condition;
 use crate::api::sections::READ_BODY;
 
@@ -49,6 +49,49 @@ fn denied(origins: &[Arc<str>], rest: &[Obstacle], notation: Notation) -> String
     }
 }
 
+/// At most this many are named of what a request asks for too much.
+const MOST_EXCESSES: usize = 3;
+/// So many characters are shown of a place, and of a reason.
+const MOST_PLACE: usize = 80;
+const MOST_WHY: usize = 160;
+
+/// `HostConfig.Binds[0] "/etc:/x" reaches the host's files`.
+fn excess(excess: &Excess) -> String {
+    let Excess {
+        of,
+        place,
+        value,
+        why,
+    } = excess;
+    let of = of
+        .as_ref()
+        .map_or(String::new(), |of| format!("{}: ", plain(of, MOST_PLACE)));
+    let value = match &**value {
+        "" => String::new(),
+        value => format!(" {}", plain(value, MOST_PLACE)),
+    };
+    format!(
+        "{of}{}{value} {}",
+        plain(place, MOST_PLACE),
+        plain(why, MOST_WHY)
+    )
+}
+
+/// Text from outside as ASCII on one line, and cut.
+fn plain(text: &str, longest: usize) -> String {
+    let mut plain = String::new();
+    for letter in text.chars() {
+        if plain.len() >= longest {
+            return plain + "...";
+        }
+        match letter {
+            ' '..='~' => plain.push(letter),
+            other => plain.extend(other.escape_default()),
+        }
+    }
+    plain
+}
+
 const UNCOVERED: &str = "no section or action covers this request";
 
 fn one(obstacle: &Obstacle, notation: Notation) -> String {
@@ -89,6 +132,17 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
                 Miss::Escapes => "a path with unnecessary or missing escapes",
             };
             format!("no {what} matches {unmatched}")
+        }
+        Obstacle::Unmet(Unmet::Unreadable(variable, why)) => {
+            format!("{variable} cannot judge it: {}", plain(why, MOST_WHY))
+        }
+        Obstacle::Unmet(Unmet::Excess(variable, excesses)) => {
+            let told = excesses.iter().take(MOST_EXCESSES).map(excess);
+            let more = match excesses.len().saturating_sub(MOST_EXCESSES) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            format!("{variable}: {}{more}", told.collect::<Vec<_>>().join("; "))
         }
         Obstacle::NoPolicy => {
             "this client has the policy none, which refuses all requests".to_owned()

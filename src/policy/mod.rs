@@ -21,15 +21,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::api::{Message, Method, Target};
-use clearance::Terms;
+use clearance::Demand;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
-pub use clearance::{Asked, Cleared, Fact, Inspection, Judged, Passage, Permit, TarWatch, Term};
+pub use clearance::{
+    Cleared, Content, Inspection, Judged, Met, Passage, Permit, Term, Terms, Written,
+};
 pub use explain::{printable, value_reading};
 pub use notation::Notation;
 pub use portable::BadPattern;
 pub use reach::Reached;
-pub use remedy::{Alternative, BadVersion, Lists, Miss, Obstacle, Remedy};
+pub use remedy::{Alternative, BadVersion, Excess, Lists, Miss, Obstacle, Remedy, Unmet};
 pub use rule::{
     Body, Class, Condition, Effect, Grant, LIBPOD, Matcher, Pattern, Requirement, Rule, Segment,
     Slash,
@@ -173,7 +175,8 @@ impl Policy {
             (Ok(origin), _) => Verdict::Allow(self.permit(target, message, origin)),
             // No engine knows any other method, so forwarding it would teach nothing.
             (Err(remedy), Some(why)) if target.method().is_some() => {
-                let permit = self.permit(target.clone(), message, why.variable().into());
+                // Its terms are not judged: it is denied in any case.
+                let permit = Permit::new(target.clone(), message, why.variable().into(), None);
                 Verdict::WouldDeny(permit, self.denial(target, remedy))
             }
             (Err(remedy), _) => Verdict::Deny(self.denial(target, remedy)),
@@ -186,8 +189,14 @@ impl Policy {
 
     /// The one place where permits are made: whatever allows a request, its terms are attached.
     fn permit(&self, target: Target, message: Message, origin: Arc<str>) -> Permit {
-        let terms = self.terms(&target);
-        Permit::new(target, message, origin, terms)
+        let demand = self.terms(&target).map(|terms| {
+            Box::new(Demand {
+                terms,
+                waived: self.unprotected.is_some(),
+                policy: self.name.clone(),
+            })
+        });
+        Permit::new(target, message, origin, demand)
     }
 
     /// The terms of such a request, even where only an engine other than Docker's sees a version.
@@ -215,6 +224,13 @@ impl Policy {
             }
             Some(Ruling::Allow(_) | Ruling::Deny(None)) | None => &[],
         }
+    }
+
+    /// Whether such a request gives no control of the host, even if it is allowed.
+    pub fn denies_root(&self, target: &Target) -> bool {
+        let terms = self.terms(target);
+        let is_one = |term: &Term| matches!(term, Term::DenyRoot(_));
+        self.forbids(target) || terms.is_some_and(|terms| terms.iter().any(is_one))
     }
 
     /// Whether a deny refuses such a request, whatever allows it.

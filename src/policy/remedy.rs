@@ -22,7 +22,7 @@ pub struct Remedy {
     text: Box<str>,
 }
 
-/// One thing in the way. An unmet term will be one too: its field, and the value that it had.
+/// One thing in the way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Obstacle {
     /// These denies are set. If they are the only obstacle, it is allowed without them.
@@ -47,10 +47,34 @@ pub enum Obstacle {
         /// Why nothing matches.
         miss: Miss,
     },
+    /// It does not meet a term.
+    Unmet(Unmet),
     /// No policy holds for the client.
     NoPolicy,
     /// The Docker API has no such method.
     UnknownMethod,
+}
+
+/// Why a request does not meet its terms.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Unmet {
+    /// It asks for more than the term of this variable lets pass.
+    Excess(&'static str, Vec<Excess>),
+    /// It cannot be judged by the term of this variable, because it cannot be read in one way only.
+    Unreadable(&'static str, Box<str>),
+}
+
+/// One thing that a request asks for too much.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Excess {
+    /// In what it stands, if not in the request: `container web`.
+    pub of: Option<Box<str>>,
+    /// Where: `HostConfig.Binds[0]`.
+    pub place: Box<str>,
+    /// What is there; empty if nothing is.
+    pub value: Box<str>,
+    /// What is wrong with it: `reaches the host's files`.
+    pub why: Box<str>,
 }
 
 /// Grants that would allow a request together.
@@ -137,6 +161,12 @@ impl Remedy {
             _ => None,
         });
         not_granted.unwrap_or_default()
+    }
+
+    /// Whether the request is at fault, not what it asks for.
+    pub fn is_unreadable(&self) -> bool {
+        let mut obstacles = self.obstacles();
+        obstacles.any(|one| matches!(one, Obstacle::Unmet(Unmet::Unreadable(..))))
     }
 
     /// One sentence: `set CONTAINERS=1 and POST=1`.

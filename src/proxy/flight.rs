@@ -13,11 +13,14 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
 
+use super::clearance::Unsettled;
 use super::client::{Client, Phase};
 use super::respond;
 use super::upstream::EngineError;
 use crate::api::Target;
-use crate::observe::access::{Counters, Decision, End, EngineFault, Explanation, Reason, Record};
+use crate::observe::access::{
+    Counters, Decision, End, EngineFault, Explanation, Reason, Record, UploadFault,
+};
 use crate::policy;
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
@@ -125,14 +128,25 @@ impl InFlight {
     }
 
     /// Says why there is no answer: its body, if that was at fault, or else the engine.
-    pub(super) fn unanswered(mut self, e: &EngineError, close: bool) -> Response<String> {
+    pub(super) fn unanswered(self, e: &EngineError, close: bool) -> Response<String> {
         match self.client.upload.fault() {
-            Some(fault) => {
-                self.record.end = End::Upload(fault);
-                self.answer(&fault.into(), true)
-            }
+            Some(fault) => self.upload_failed(fault),
             None => self.engine_failed(e.fault(), e.to_string(), close),
         }
+    }
+
+    /// Says why its terms could not be met.
+    pub(super) fn unsettled(self, why: Unsettled, close: bool) -> Response<String> {
+        match why {
+            Unsettled::Refused(why) => self.refused(why, close),
+            Unsettled::Slow => self.upload_failed(UploadFault::Slow),
+            Unsettled::Failed(e) => self.unanswered(&e, close),
+        }
+    }
+
+    fn upload_failed(mut self, fault: UploadFault) -> Response<String> {
+        self.record.end = End::Upload(fault);
+        self.answer(&fault.into(), true)
     }
 
     /// Says what is wrong with the engine.

@@ -64,6 +64,8 @@ struct Table {
 #[derive(Debug, Default)]
 struct Holder {
     connections: AtomicUsize,
+    /// How much memory its requests' bodies take.
+    bodies: Arc<AtomicUsize>,
     /// When all requests so far would have been due at the rate, in nanoseconds since the start.
     due: AtomicU64,
 }
@@ -127,6 +129,11 @@ impl Held {
     /// How many connections its client has, this one counted.
     pub(super) fn connections(&self) -> usize {
         self.holder.connections.load(Relaxed)
+    }
+
+    /// How much memory the bodies of its client's requests take.
+    pub(super) fn bodies(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.holder.bodies)
     }
 
     /// Counts a request.

@@ -5,18 +5,21 @@
 //! common. `admission` knows which clients are allowed, and `strangers` turns the others away.
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
-//! was cleared, `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
+//! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
+//! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
 //! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
 //! engine.
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
-//! `hijack`, `tunnel`, `flight`, `client`, `shared`, `admission`, `strangers`, then the rest;
+//! `hijack`, `tunnel`, `flight`, `clearance`, `client`, `shared`, `admission`, `strangers`, then the rest;
 //! except that `strangers` and `health` use `serving` too.
 
 mod admission;
 mod answer;
 mod browser;
+mod budget;
+mod clearance;
 mod client;
 mod connection;
 mod flight;

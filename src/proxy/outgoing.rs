@@ -5,17 +5,18 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, 
 use http::{HeaderValue, Request, Uri};
 
 use super::headers::Headers;
+use super::upstream::Upload;
 use crate::api::Framing;
-use crate::policy::Cleared;
+use crate::policy::{Cleared, Content};
 
-/// A request's head as the engine gets it, over HTTP/1.1.
+/// A request's head as the engine gets it, over HTTP/1.1, and what follows it.
 #[derive(Debug)]
-pub struct Outgoing(Request<()>);
+pub struct Outgoing(Request<()>, Content);
 
 impl Outgoing {
     /// The only way to make one.
     pub fn new(cleared: Cleared, headers: Headers) -> Self {
-        let (target, message) = cleared.into_parts();
+        let (target, message, content) = cleared.into_parts();
         let (method, path_and_query) = target.into_parts();
         let mut headers = headers.into_map();
         match message.framing() {
@@ -41,7 +42,7 @@ impl Outgoing {
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(path_and_query);
         *request.headers_mut() = headers;
-        Self(request)
+        Self(request, content)
     }
 
     /// The head.
@@ -49,8 +50,12 @@ impl Outgoing {
         &self.0
     }
 
-    /// The head followed by a body.
-    pub(super) fn with<B>(self, body: B) -> Request<B> {
-        self.0.map(|()| body)
+    /// The head followed by the body that was judged, or by the client's.
+    pub(super) fn with(self, upload: Upload) -> Request<Upload> {
+        let Outgoing(head, content) = self;
+        head.map(|()| match content {
+            Content::AsSent => upload,
+            Content::Whole(bytes) => upload.replaced_by(bytes),
+        })
     }
 }

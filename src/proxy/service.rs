@@ -15,6 +15,7 @@ use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
 use super::browser;
+use super::clearance::{self, Settled};
 use super::client::Client;
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
@@ -126,12 +127,7 @@ pub(super) async fn answer(
     }
     flight.allowed(permit.target().clone(), permit.message().into());
 
-    let cleared = match permit.passage() {
-        Passage::Stream(cleared) => cleared,
-        Passage::Inspect(inspection) => match inspection {},
-        Passage::Watch(watch) => match watch {},
-    };
-    let switches = cleared.message().upgrade().is_some();
+    let switches = permit.message().upgrade().is_some();
     let client_side = switches.then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     log_head("request", &head.headers);
@@ -140,8 +136,32 @@ pub(super) async fn answer(
 
     let state = &flight.client().upload;
     let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
+    let settled = match permit.passage() {
+        Passage::Stream(cleared) => Ok(Ok(Settled::of(cleared, upload))),
+        // Boxed, since few come to it.
+        Passage::Inspect(inspection) => {
+            let settling = Box::pin(clearance::settle(flight.client(), inspection, upload));
+            unless_denied(flight.client(), settling).await
+        }
+    };
+    let Settled {
+        cleared,
+        upload,
+        would_deny,
+    } = match settled {
+        Ok(Ok(settled)) => settled,
+        Ok(Err(why)) => {
+            let unread = unread && !flight.client().upload.has_ended();
+            return Ok(flight.unsettled(why, unread).map(Answer::own));
+        }
+        Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
+    };
+    if let Some(why) = would_deny {
+        flight.decided(Decision::WouldDeny(*why));
+    }
+    let client = flight.client();
+    let (state, engine) = (&client.upload, &client.shared.socket_path);
     let mut kept = flight.client().upstream().take();
-    let engine = &shared.socket_path;
     let sending = upstream::send(&mut kept, engine, cleared, headers, upload, state);
     let sent = unless_denied(flight.client(), sending).await;
     let mut response = match sent {

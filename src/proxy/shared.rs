@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::admission::Admission;
+use super::budget::Budget;
 use super::holders::{Held, Holders};
 use super::rulebook::Rulebook;
 use super::server::Room;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub connections: usize,
     /// What each client has of them.
     pub holders: Holders,
+    /// The memory for bodies that are read as a whole.
+    pub bodies: Budget,
     /// How many of them one client may have.
     pub client_connections: Option<usize>,
     /// Where clients are turned away that have as many.
@@ -62,6 +65,7 @@ impl Shared {
             slots: Arc::new(Semaphore::new(room.connections)),
             connections: room.connections,
             holders: Holders::new(process.client_rate),
+            bodies: Budget::default(),
             client_connections: process.client_connections,
             excess: Strangers::new(room.strangers),
             waiting: Arc::new(Semaphore::new(room.waiting)),

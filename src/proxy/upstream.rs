@@ -14,13 +14,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::budget::Charge;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
@@ -40,6 +42,8 @@ pub(super) enum EngineError {
     Connect(PathBuf, io::Error),
     /// Its socket did not take the connection in time.
     Hung(PathBuf),
+    /// It did not answer dockgate's own questions in time.
+    Silent(PathBuf),
     /// It closed or broke the connection before its answer's head was whole.
     Gone,
     /// Its answer was not HTTP.
@@ -51,7 +55,7 @@ impl EngineError {
     pub(super) fn fault(&self) -> EngineFault {
         match self {
             EngineError::Connect(..) => EngineFault::Unreachable,
-            EngineError::Hung(_) => EngineFault::Hung,
+            EngineError::Hung(_) | EngineError::Silent(_) => EngineFault::Hung,
             EngineError::Gone => EngineFault::Gone,
             EngineError::Garbage(_) => EngineFault::Invalid,
         }
@@ -83,6 +87,11 @@ impl fmt::Display for EngineError {
                  is overloaded or not responding",
                 shown_path(path),
                 CONNECT_TIMEOUT.as_secs()
+            ),
+            EngineError::Silent(path) => write!(
+                f,
+                "the engine at {} did not say in time what DENY_ROOT asks of it",
+                shown_path(path)
             ),
             EngineError::Gone => f.write_str(
                 "the engine closed the connection without responding: it may be restarting; \
@@ -160,6 +169,27 @@ impl Upstream {
             .map_err(EngineError::Garbage)?;
         let task = tokio::spawn(connection.with_upgrades());
         Ok(Self { sender, link, task })
+    }
+
+    /// A connection for dockgate's own questions.
+    ///
+    /// # Errors
+    /// Those of [`dial`], and [`EngineError::Garbage`].
+    pub(super) async fn own(path: &Path) -> Result<Self, EngineError> {
+        Self::connect(path, Arc::default()).await
+    }
+
+    /// Gets what is at such a path of the engine.
+    ///
+    /// # Errors
+    /// [`EngineError::Garbage`] and [`EngineError::Gone`].
+    pub(super) async fn get(&mut self, path: &str) -> Result<Response<Incoming>, EngineError> {
+        let mut request = Request::new(Upload::empty());
+        *request.uri_mut() = path.parse().map_err(|_| EngineError::Gone)?;
+        let host = HeaderValue::from_static("docker");
+        request.headers_mut().insert(HOST, host);
+        self.sender.ready().await.map_err(fault)?;
+        self.sender.send_request(request).await.map_err(fault)
     }
 
     /// What is known of the connection outside hyper.
@@ -241,9 +271,22 @@ fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {
     copy
 }
 
-/// A client's request body on its way to the engine.
+/// A request's body on its way to the engine.
 #[derive(Debug)]
-pub(super) struct Upload(Option<Part>);
+pub(super) struct Upload {
+    source: Source,
+    /// The memory that it takes, if any, until the engine has it.
+    _charge: Option<Charge>,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+enum Source {
+    Nowhere,
+    /// It was read before.
+    Memory(Option<Bytes>),
+    Client(Part),
+}
 
 #[derive(Debug)]
 struct Part {
@@ -350,17 +393,41 @@ impl UploadState {
 impl Upload {
     /// No body.
     pub(super) fn empty() -> Self {
-        Self(None)
+        Self::of(Source::Nowhere)
+    }
+
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            _charge: None,
+        }
+    }
+
+    /// The same, for which so much memory is taken.
+    pub(super) fn charged(self, charge: Charge) -> Self {
+        Self {
+            _charge: Some(charge),
+            ..self
+        }
+    }
+
+    /// These bytes instead of the client's.
+    pub(super) fn replaced_by(self, bytes: Vec<u8>) -> Self {
+        let source = match bytes.is_empty() {
+            true => Source::Nowhere,
+            false => Source::Memory(Some(bytes.into())),
+        };
+        Self { source, ..self }
     }
 
     /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
     pub(super) fn new(body: Incoming, state: Arc<UploadState>, timeout: Option<Duration>) -> Self {
         if body.is_end_stream() {
-            Self(None)
+            Self::empty()
         } else {
             state.ended.store(false, Relaxed);
             let request = state.requests.load(Relaxed);
-            Self(Some(Part {
+            Self::of(Source::Client(Part {
                 body,
                 state,
                 request,
@@ -374,7 +441,7 @@ impl Upload {
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_none()
+        matches!(self.source, Source::Nowhere)
     }
 }
 
@@ -409,14 +476,17 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let Some(Part {
+        let Part {
             body,
             state,
             request,
             stall,
-        }) = &mut self.0
-        else {
-            return Poll::Ready(None);
+        } = match &mut self.source {
+            Source::Nowhere => return Poll::Ready(None),
+            Source::Memory(bytes) => {
+                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
+            }
+            Source::Client(part) => part,
         };
         let frame = match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => {
@@ -450,12 +520,20 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|part| part.body.is_end_stream())
+        match &self.source {
+            Source::Nowhere => true,
+            Source::Memory(bytes) => bytes.is_none(),
+            Source::Client(part) => part.body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0
-            .as_ref()
-            .map_or(SizeHint::with_exact(0), |part| part.body.size_hint())
+        match &self.source {
+            Source::Nowhere => SizeHint::with_exact(0),
+            Source::Memory(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
+            Source::Client(part) => part.body.size_hint(),
+        }
     }
 }

@@ -2,7 +2,9 @@ use dockgate::policy::{Passage, Permit};
 use dockgate::proxy::{Headers, Outgoing};
 
 pub fn send(permit: Permit, other: Permit, headers: Headers) -> Outgoing {
-    let Passage::Stream(cleared) = other.passage();
+    let Passage::Stream(cleared) = other.passage() else {
+        panic!()
+    };
     let _ = (&permit, &cleared);
     Outgoing::new(cleared, headers)
 }

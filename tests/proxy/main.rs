@@ -32,6 +32,7 @@ mod reload;
 mod signals;
 mod socket_proxy;
 mod strangers;
+mod terms;
 mod unreachable;
 mod upgrades;
 mod uploads;

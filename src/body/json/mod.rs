@@ -83,6 +83,21 @@ impl Value {
         }
     }
 
+    /// How much memory it takes, roughly.
+    pub fn size(&self) -> usize {
+        size_of::<Value>()
+            + match self {
+                Value::Null | Value::Bool(_) => 0,
+                Value::Number(number) => number.as_str().len(),
+                Value::Text(text) => text.len(),
+                Value::List(list) => list.iter().map(Value::size).sum(),
+                Value::Object(object) => object
+                    .iter()
+                    .map(|(key, value)| size_of::<Key>() + key.len() + value.size())
+                    .sum(),
+            }
+    }
+
     /// The bool; null is none.
     pub fn as_bool(&self) -> Option<bool> {
         match self {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Endpoint;
 use crate::clients::{Rule, Rules, Who};
+use crate::config::deny_root::DENY_ROOT;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::dialect::presets::PRESET;
 use crate::config::dialect::sections::Grants;
@@ -62,7 +63,7 @@ pub(super) fn read(
 fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
-    let others = [PRESET, "PROFILE", "LOG_REQUESTS"];
+    let others = [PRESET, "PROFILE", "LOG_REQUESTS", DENY_ROOT];
     let mut others = (others.into_iter()).chain(Unprotected::ALL.map(Unprotected::variable));
     let flags = METHODS.map(|method| format!("allow{method}"));
     let name = (own.find(is_set).or_else(|| others.find(is_set)))

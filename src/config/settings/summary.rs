@@ -2,6 +2,7 @@
 
 use super::Settings;
 use crate::api::sections::{ACTIONS, Route, Section};
+use crate::config::deny_root::DENY_ROOT;
 use crate::config::paths::shown_path;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::{POST, Preset};
@@ -45,7 +46,13 @@ impl Settings {
         let policies = self.policies.iter();
         let readable = policies
             .filter_map(|(_, policy)| Some(self.of_policy(policy, policy.files_readable()?)));
-        self.used_for_nothing().into_iter().chain(readable)
+        let policies = self.policies.iter();
+        let beside = policies.filter_map(|(_, policy)| {
+            let note = policy.beside_root()?.to_owned();
+            Some(self.of_policy(policy, note))
+        });
+        let notes = self.used_for_nothing().into_iter();
+        notes.chain(readable).chain(beside)
     }
 
     /// A warning for each policy that reaches root on the host.
@@ -132,6 +139,11 @@ impl Sources {
         if self.grants.active {
             lines.push(format!("reads: {}", names(&granted)));
             lines.push(format!("writes: {writes}"));
+        }
+        if self.deny_root {
+            lines.push(format!(
+                "{DENY_ROOT}: nothing that gives control of the host"
+            ));
         }
         for action in ACTIONS {
             let (allow, deny) = (action.allow, action.deny);

@@ -13,6 +13,15 @@ use crate::policy::{Denial, Remedy};
 pub enum Reason {
     /// The policy denies it; the remedy says what would allow it.
     Denied(Arc<Remedy>),
+    /// A term of the policy cannot judge it, because it cannot be read in one way only.
+    Unreadable(Arc<Remedy>),
+    /// What it names does not exist.
+    Missing,
+    /// There is no room for its body now; there may be in so many seconds.
+    NoRoom {
+        /// In seconds.
+        retry_after: u64,
+    },
     /// Its client is not allowed to connect.
     NotAdmitted,
     /// Which policy its client has depends on a name that cannot be looked up now.
@@ -45,6 +54,8 @@ pub enum Part {
     Target,
     /// The whole head.
     Head,
+    /// The body, where it is read as a whole.
+    Body,
 }
 
 /// What is wrong with the engine.
@@ -64,13 +75,17 @@ impl Reason {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Reason::PolicyUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::PolicyUnknown | Reason::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Missing => StatusCode::NOT_FOUND,
             Reason::Denied(_) | Reason::NotAdmitted | Reason::FromPage => StatusCode::FORBIDDEN,
             Reason::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Reason::Upload(UploadFault::Stalled) => StatusCode::REQUEST_TIMEOUT,
-            Reason::Ambiguous | Reason::Malformed | Reason::Upload(_) => StatusCode::BAD_REQUEST,
+            Reason::Upload(UploadFault::Stalled | UploadFault::Slow) => StatusCode::REQUEST_TIMEOUT,
+            Reason::Ambiguous | Reason::Malformed | Reason::Unreadable(_) | Reason::Upload(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Reason::TooLarge(Part::Target) => StatusCode::URI_TOO_LONG,
             Reason::TooLarge(Part::Head) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Reason::TooLarge(Part::Body) => StatusCode::PAYLOAD_TOO_LARGE,
             Reason::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Reason::Engine(EngineFault::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             Reason::Engine(EngineFault::Hung) => StatusCode::GATEWAY_TIMEOUT,
@@ -106,7 +121,7 @@ impl Explanation {
     /// In how many seconds the same request may be answered otherwise, if that is known.
     pub fn retry_after(&self) -> Option<u64> {
         match self.reason {
-            Reason::TooMany { retry_after } => Some(retry_after),
+            Reason::TooMany { retry_after } | Reason::NoRoom { retry_after } => Some(retry_after),
             _ => None,
         }
     }
@@ -119,7 +134,11 @@ impl Explanation {
 
 impl From<&Denial> for Explanation {
     fn from(denial: &Denial) -> Self {
-        let reason = Reason::Denied(Arc::clone(denial.remedy()));
+        let remedy = Arc::clone(denial.remedy());
+        let reason = match remedy.is_unreadable() {
+            true => Reason::Unreadable(remedy),
+            false => Reason::Denied(remedy),
+        };
         Self::new(reason, denial.message())
     }
 }

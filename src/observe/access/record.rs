@@ -85,14 +85,17 @@ pub enum UploadFault {
     Chunks,
     /// The client sends nothing more.
     Stalled,
+    /// The client sends too slowly, where the body is read as a whole.
+    Slow,
 }
 
 impl UploadFault {
     /// All of them.
-    pub const ALL: [UploadFault; 3] = [
+    pub const ALL: [UploadFault; 4] = [
         UploadFault::Early,
         UploadFault::Chunks,
         UploadFault::Stalled,
+        UploadFault::Slow,
     ];
 
     /// As the client and the log get it.
@@ -103,6 +106,7 @@ impl UploadFault {
             UploadFault::Stalled => {
                 "the client sent nothing of the request body for UPLOAD_TIMEOUT"
             }
+            UploadFault::Slow => "the request body did not arrive within a minute",
         }
     }
 }

@@ -1,0 +1,145 @@
+//! What a query asks for, on the routes where it decides.
+//!
+//! Read strictly: with a semicolon, a malformed escape or bytes that are not UTF-8, engines do not
+//! agree on it. Keys count in any case and each time.
+
+use super::facts::Name;
+use super::{too_much, unreadable};
+use crate::api::Target;
+use crate::api::fields::Reach;
+use crate::api::query::{has_value, pairs};
+use crate::policy::{Body, Unmet};
+
+/// A parameter of a build: what is harmless of its values besides an empty one.
+enum Harmless {
+    Any,
+    Only(&'static [&'static str], Reach),
+}
+
+use Harmless::{Any, Only};
+
+/// What the classic builder takes.
+const BUILD: &[(&str, Harmless)] = &[
+    ("buildargs", Any),
+    ("cachefrom", Any),
+    ("cgroupparent", Only(&[], Reach::KERNEL)),
+    ("cpuperiod", Any),
+    ("cpuquota", Any),
+    ("cpusetcpus", Any),
+    ("cpusetmems", Any),
+    ("cpushares", Any),
+    ("dockerfile", Any),
+    ("extrahosts", Any),
+    ("forcerm", Any),
+    ("isolation", Only(&["default"], Reach::KERNEL)),
+    ("labels", Any),
+    ("memory", Any),
+    ("memswap", Any),
+    (
+        "networkmode",
+        Only(&["default", "bridge", "none"], Reach::NETWORK),
+    ),
+    ("nocache", Any),
+    ("outputs", Only(&["null", "[]"], Reach::HOST_FILES)),
+    ("platform", Any),
+    ("pull", Any),
+    ("q", Any),
+    ("remote", Only(&[], Reach::NETWORK)),
+    ("rm", Any),
+    ("securityopt", Only(&["null", "[]"], Reach::KERNEL)),
+    ("shmsize", Any),
+    ("squash", Any),
+    ("t", Any),
+    ("target", Any),
+    ("ulimits", Any),
+    ("version", Only(&["1"], Reach::ALL)),
+];
+
+/// A build by the classic builder that reaches nothing but what its Dockerfile says.
+pub(super) fn build(target: &Target) -> Result<(), Unmet> {
+    for (key, value) in read(target)? {
+        if value.is_empty() {
+            continue;
+        }
+        let folded = key.to_lowercase();
+        let place = format!("the parameter {key}");
+        match BUILD.iter().find(|(known, _)| *known == folded) {
+            Some((_, Any)) => {}
+            Some((_, Only(harmless, _))) if harmless.contains(&&*value) => {}
+            Some(("version", Only(..))) => {
+                let why = "chooses BuildKit, which cannot be judged; set DOCKER_BUILDKIT=0";
+                return Err(too_much(&place, &value, why));
+            }
+            Some((_, Only(_, reach))) => {
+                return Err(too_much(&place, &value, format_args!("reaches {reach}")));
+            }
+            None => return Err(too_much(&place, &value, "is unknown")),
+        }
+    }
+    Ok(())
+}
+
+/// A start without a checkpoint, and without a body that an old engine would read.
+pub(super) fn start(target: &Target, body: Body) -> Result<(), Unmet> {
+    let query = target.query().unwrap_or_default();
+    for key in ["checkpoint", "checkpoint-dir"] {
+        if has_value(query, key) {
+            let why = format_args!("reaches {}", Reach::HOST_FILES);
+            return Err(too_much(&format!("the parameter {key}"), "", why));
+        }
+    }
+    match body {
+        Body::Empty | Body::Short | Body::ShortForm => Ok(()),
+        Body::Form | Body::Other => {
+            let why = "is a new configuration to engines before API 1.24";
+            Err(too_much(
+                "a body of a start over 7 bytes or in chunks",
+                "",
+                why,
+            ))
+        }
+    }
+}
+
+/// An update of a service to what its body says.
+pub(super) fn update(target: &Target) -> Result<(), Unmet> {
+    let query = target.query().unwrap_or_default();
+    match has_value(query, "rollback") {
+        true => Err(too_much(
+            "the parameter rollback",
+            "",
+            "brings back a specification that cannot be judged",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The container of which a commit makes an image.
+pub(super) fn commit(target: &Target) -> Result<Name, Unmet> {
+    let all = read(target)?;
+    let mut named = all
+        .iter()
+        .filter(|(key, _)| key.to_lowercase() == CONTAINER);
+    match (named.next(), named.next()) {
+        (Some((key, name)), None) if key == CONTAINER => Name::of(name),
+        _ => None,
+    }
+    .ok_or_else(|| unreadable("its query does not name one container"))
+}
+
+const CONTAINER: &str = "container";
+
+/// The query of a commit with this container.
+pub(super) fn with_container(target: &Target, id: &str) -> String {
+    let query = target.query().unwrap_or_default();
+    let pairs = query.split('&').map(|pair| match pairs(pair).as_deref() {
+        Some([(key, _)]) if key == CONTAINER => format!("{CONTAINER}={id}"),
+        _ => pair.to_owned(),
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn read(target: &Target) -> Result<Vec<(String, String)>, Unmet> {
+    pairs(target.query().unwrap_or_default())
+        .ok_or_else(|| unreadable("its query is not read by all engines in the same way"))
+}

@@ -1,0 +1,378 @@
+//! What a request gets at, and all objects that it names: nothing of it may control the host or
+//! another container.
+//!
+//! A container is judged by what it holds. If it holds a volume or a namespace of others, these count
+//! too, and so on: all that is found is judged once, so circles end. What is not known yet is asked
+//! for, one level at a time.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use super::facts::{self, Answer, Fact, Facts, Name, full_id};
+use super::{Subject, too_much, unreadable};
+use crate::api::fields::{Body, Namespace, Reach};
+use crate::body::json::{Object, Value};
+use crate::body::reach::{self, Claim, Engine, Reference, What};
+use crate::policy::{Excess, Unmet};
+
+/// So far references are followed.
+const DEEPEST: usize = 8;
+/// More containers, volumes and networks than these are not judged for one request.
+const MOST: usize = 256;
+
+/// What comes of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// The request gives no control.
+    Nothing,
+    /// What does.
+    Excess(Vec<Excess>),
+    /// What the engine must be asked first.
+    Ask(Vec<Fact>),
+    /// What the request itself names does not exist, in the engine's words.
+    Missing(String),
+}
+
+/// Judges a request by what is known so far.
+pub(super) fn find(
+    subjects: &[Subject],
+    asked: Option<&(&'static Body, Value)>,
+    facts: &Facts,
+) -> Finding {
+    let mut search = Search {
+        facts,
+        engine: facts.engine().unwrap_or_default(),
+        needs: BTreeSet::new(),
+        seen: BTreeSet::new(),
+        excesses: Vec::new(),
+        missing: None,
+    };
+    if let Some((body, tree)) = asked {
+        search.body(body, tree);
+    }
+    for subject in subjects {
+        search.subject(subject);
+    }
+    // What is excessive whatever the engine says needs no question.
+    if !search.excesses.is_empty() {
+        return Finding::Excess(search.excesses);
+    }
+    if let Some(words) = search.missing {
+        return Finding::Missing(words);
+    }
+    match search.needs.is_empty() {
+        true => Finding::Nothing,
+        false => Finding::Ask(search.needs.into_iter().collect()),
+    }
+}
+
+/// Whether what is forwarded names containers by full IDs alone, so that what was judged is what the
+/// engine takes. Links in a network are names that it looks up later, among those in that network.
+pub(super) fn is_pinned(body: &Body, tree: &Value, facts: &Facts) -> Result<(), Unmet> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let claims = reach::asked(body, tree, &facts.engine().unwrap_or_default());
+    let claims = claims.map_err(unreadable)?;
+    let open = claims.iter().find(|claim| {
+        let in_network =
+            || claim.path.contains("EndpointsConfig") || claim.path.contains("EndpointConfig");
+        let counts = !claim.reach.within(Reach::CONTROL).is_none();
+        match claim.refers() {
+            Some(Reference::Container(name)) => {
+                counts && full_id(&name.into()).is_none() && !in_network()
+            }
+            _ => false,
+        }
+    });
+    match open {
+        Some(claim) => Err(too_much(
+            &claim.path,
+            &claim.value,
+            "cannot be replaced by a full ID",
+        )),
+        None => Ok(()),
+    }
+}
+
+struct Search<'a> {
+    facts: &'a Facts,
+    engine: Engine<'a>,
+    needs: BTreeSet<Fact>,
+    /// What was judged already: by its question, containers by their full IDs.
+    seen: BTreeSet<Fact>,
+    excesses: Vec<Excess>,
+    missing: Option<String>,
+}
+
+/// In what a claim stands.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    /// `container web`; none is the request itself.
+    name: Option<&'a str>,
+    /// How many references lead to it.
+    depth: usize,
+    /// Whether it may run on other machines, whose objects nobody knows.
+    anywhere: bool,
+}
+
+impl Holder<'static> {
+    const REQUEST: Holder<'static> = Holder {
+        name: None,
+        depth: 0,
+        anywhere: false,
+    };
+}
+
+impl<'a> Search<'a> {
+    /// What the body of a request asks for.
+    fn body(&mut self, body: &Body, tree: &Value) {
+        let holder = Holder {
+            anywhere: body.route.text.starts_with("POST /services/"),
+            ..Holder::REQUEST
+        };
+        match reach::asked(body, tree, &self.engine) {
+            Ok(claims) => self.claims(&claims, holder),
+            Err(too_many) => self.excess(holder, "the body", "", too_many),
+        }
+    }
+
+    /// What a request names in its path or query.
+    fn subject(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
+            Subject::Network(name) => self.network(name, Holder::REQUEST, None),
+            Subject::Exec(id, _) => {
+                let Some(exec) = self.known(Fact::Exec(id.clone()), Holder::REQUEST, None) else {
+                    return;
+                };
+                let of = format!("exec {}", id.as_str());
+                let holder = Holder {
+                    name: Some(&of),
+                    ..Holder::REQUEST
+                };
+                let privileged = exec.at("ProcessConfig.privileged");
+                if privileged.as_bool() != Some(false) {
+                    let reaches = reaches(Reach::DEVICES.with(Reach::KERNEL));
+                    self.excess(holder, "Privileged", &privileged.shown(), reaches);
+                }
+                match (full_id(exec.at("ID")), full_id(exec.at("ContainerID"))) {
+                    (Some(_), Some(container)) => self.named_container(&container),
+                    _ => self.excess(holder, "its container", "", UNCLEAR),
+                }
+            }
+        }
+    }
+
+    fn named_container(&mut self, name: &Name) {
+        self.container(name, Holder::REQUEST, None);
+    }
+
+    fn claims(&mut self, claims: &[Claim], holder: Holder<'_>) {
+        for claim in claims {
+            if claim.reach.within(Reach::CONTROL).is_none() {
+                continue;
+            }
+            if holder.depth >= DEEPEST && claim.refers().is_some() {
+                let why = format_args!("is more than {DEEPEST} references away");
+                self.excess(holder, &claim.path, &claim.value, why);
+                continue;
+            }
+            let refers = claim.refers().map(|to| (to, name_of(to)));
+            match refers {
+                Some((_, None)) => {
+                    self.excess(holder, &claim.path, &claim.value, "is not a plain name");
+                }
+                Some((Reference::Volume(_) | Reference::Container(_), Some(_)))
+                    if holder.anywhere =>
+                {
+                    let why = "may be another one on each node";
+                    self.excess(holder, &claim.path, &claim.value, why);
+                }
+                Some((Reference::Volume(_), Some(name))) => self.volume(&name, holder, claim),
+                Some((Reference::Container(_), Some(name))) => {
+                    self.container(&name, holder, Some(claim));
+                }
+                Some((Reference::Network(_), Some(name))) => {
+                    self.network(&name, holder, Some(claim));
+                }
+                None if self.engine_decides(claim) => {
+                    self.needs.insert(Fact::Info);
+                }
+                None => {
+                    let why = reaches(claim.reach.within(Reach::CONTROL));
+                    self.excess(holder, &claim.path, &claim.value, why);
+                }
+            }
+        }
+    }
+
+    /// Whether a value could be the engine's own, and it was not asked yet.
+    fn engine_decides(&self, claim: &Claim) -> bool {
+        let is_setting = match &claim.what {
+            What::Runtime(_) | What::LogDriver(_) => true,
+            What::Namespace { kind, of } => *kind == Namespace::Cgroup && of == "host",
+            _ => false,
+        };
+        is_setting && self.facts.engine().is_none()
+    }
+
+    /// A container, and all that it holds. `by` names it, if the path does not.
+    fn container(&mut self, name: &Name, by: Holder<'_>, claim: Option<&Claim>) {
+        let Some(inspect) = self.known(Fact::Container(name.clone()), by, claim) else {
+            return;
+        };
+        let of = format!("container {}", name.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            depth: by.depth + 1,
+            anywhere: false,
+        };
+        let Some(id) = full_id(inspect.at("Id")) else {
+            return self.excess(holder, "its ID", "", UNCLEAR);
+        };
+        if !self.is_new(Fact::Container(id), by) {
+            return;
+        }
+        match reach::held(inspect, &self.engine) {
+            Some(claims) => self.claims(&claims, holder),
+            None => self.excess(holder, "its inspect", "", UNCLEAR),
+        }
+    }
+
+    /// A volume: a plain one, of which each container that has it mounted is harmless.
+    fn volume(&mut self, name: &Name, by: Holder<'_>, claim: &Claim) {
+        let fact = Fact::Volume(name.clone());
+        // A request may name one that is to be made, as its body says.
+        if by.name.is_none() && matches!(self.facts.answer(&fact), Some(Answer::Missing(_))) {
+            return;
+        }
+        let users = Fact::UsersOf(name.clone());
+        if self.facts.answer(&fact).is_none() {
+            // Both at once, since most volumes are plain ones.
+            self.needs.extend([fact, users]);
+            return;
+        }
+        let Some(volume) = self.known(fact.clone(), by, Some(claim)) else {
+            return;
+        };
+        let Some(users) = self.known(users, by, Some(claim)) else {
+            return;
+        };
+        if !self.is_new(fact, by) {
+            return;
+        }
+        let of = format!("volume {}", name.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            depth: by.depth + 1,
+            anywhere: false,
+        };
+        let mut made = Object::default();
+        made.set("Driver", volume.at("Driver").clone());
+        made.set("DriverOpts", volume.at("Options").clone());
+        made.set("ClusterVolumeSpec", volume.at("ClusterVolume").clone());
+        let named = volume
+            .at("Driver")
+            .as_str()
+            .is_some_and(|driver| !driver.is_empty());
+        let body = facts::volume().filter(|_| named);
+        match body.map(|body| reach::asked(body, &made.into(), &self.engine)) {
+            Some(Ok(claims)) => self.claims(&claims, holder),
+            _ => self.excess(holder, "its inspect", "", UNCLEAR),
+        }
+        let Some(users) = users.as_list() else {
+            return self.excess(holder, "its containers", "", UNCLEAR);
+        };
+        for user in users {
+            match full_id(user.at("Id")) {
+                Some(id) => self.container(&id, holder, Some(claim)),
+                None => self.excess(holder, "its containers", "", UNCLEAR),
+            }
+        }
+    }
+
+    /// A network that a client could have made.
+    fn network(&mut self, name: &Name, by: Holder<'_>, claim: Option<&Claim>) {
+        let fact = Fact::Network(name.clone());
+        let Some(network) = self.known(fact.clone(), by, claim) else {
+            return;
+        };
+        if !self.is_new(fact, by) {
+            return;
+        }
+        let of = format!("network {}", name.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            depth: by.depth + 1,
+            anywhere: false,
+        };
+        let named = network
+            .at("Driver")
+            .as_str()
+            .is_some_and(|driver| !driver.is_empty());
+        let body = facts::network().filter(|_| named);
+        match body.map(|body| reach::asked(body, network, &self.engine)) {
+            Some(Ok(claims)) => self.claims(&claims, holder),
+            _ => self.excess(holder, "its inspect", "", UNCLEAR),
+        }
+    }
+
+    /// What the engine says of an object, if it was asked and it has it.
+    fn known(&mut self, fact: Fact, by: Holder<'_>, claim: Option<&Claim>) -> Option<&'a Value> {
+        let (path, value) = claim.map_or(("", ""), |claim| (&*claim.path, &*claim.value));
+        match self.facts.answer(&fact) {
+            None => {
+                self.needs.insert(fact);
+                None
+            }
+            Some(Answer::Found(found)) => Some(found),
+            Some(Answer::Missing(words)) if claim.is_none() => {
+                self.missing = Some(words.clone());
+                None
+            }
+            Some(Answer::Missing(_)) => {
+                self.excess(by, path, value, "does not exist");
+                None
+            }
+            Some(Answer::Unclear) => {
+                let place = if path.is_empty() { "its target" } else { path };
+                self.excess(by, place, value, UNCLEAR);
+                None
+            }
+        }
+    }
+
+    /// Whether an object is to be judged: once, and not too many.
+    fn is_new(&mut self, fact: Fact, by: Holder<'_>) -> bool {
+        if self.seen.len() >= MOST {
+            let why = format_args!("leads to more than {MOST} objects");
+            self.excess(by, "what it names", "", why);
+            return false;
+        }
+        self.seen.insert(fact)
+    }
+
+    fn excess(&mut self, of: Holder<'_>, place: &str, value: &str, why: impl Display) {
+        self.excesses.push(Excess {
+            of: of.name.map(Into::into),
+            place: place.into(),
+            value: value.into(),
+            why: why.to_string().into(),
+        });
+    }
+}
+
+/// Why what the engine says does not count.
+const UNCLEAR: &str = "cannot be judged by what the engine says of it";
+
+fn reaches(reach: Reach) -> String {
+    format!("reaches {reach}")
+}
+
+/// The name, if it is one.
+fn name_of(reference: Reference<'_>) -> Option<Name> {
+    let (Reference::Container(name) | Reference::Network(name) | Reference::Volume(name)) =
+        reference;
+    Name::of(name)
+}

@@ -1,0 +1,104 @@
+//! The memory for bodies that are read as a whole, and for what they depend on: so much for all
+//! clients together, and a part of it for each. It is charged as bytes arrive, and who finds none
+//! left is refused, never made to wait: a client that sends slowly would hold up all others.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// For all clients.
+const ALL: usize = 64 << 20;
+/// For each client.
+const EACH: usize = ALL / 4;
+
+/// What all requests take.
+#[derive(Debug, Default)]
+pub(super) struct Budget(Arc<AtomicUsize>);
+
+/// There is no more room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// For this client.
+    Own,
+    /// For anybody.
+    All,
+}
+
+/// What one request takes. Dropped, its room is free again.
+#[derive(Debug)]
+pub(super) struct Charge {
+    all: Arc<AtomicUsize>,
+    own: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// A request of a client that takes `own` with all its requests; nothing yet.
+    pub(super) fn charge(&self, own: Arc<AtomicUsize>) -> Charge {
+        Charge {
+            all: Arc::clone(&self.0),
+            own,
+            bytes: 0,
+        }
+    }
+}
+
+impl Charge {
+    /// Takes so many bytes more.
+    ///
+    /// # Errors
+    /// If there is no room for them. Nothing more is taken then.
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let take = |from: &AtomicUsize, most: usize| {
+            let more = |taken: usize| taken.checked_add(bytes).filter(|all| *all <= most);
+            from.fetch_update(Relaxed, Relaxed, more).is_ok()
+        };
+        if !take(&self.own, EACH) {
+            return Err(NoRoom::Own);
+        }
+        if !take(&self.all, ALL) {
+            self.own.fetch_sub(bytes, Relaxed);
+            return Err(NoRoom::All);
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.own.fetch_sub(self.bytes, Relaxed);
+        self.all.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_a_quarter_and_all_have_the_whole() {
+        let budget = Budget::default();
+        let client = || Arc::new(AtomicUsize::new(0));
+        let first = client();
+        let mut charge = budget.charge(Arc::clone(&first));
+        assert_eq!(charge.add(EACH - 1), Ok(()));
+        let mut second = budget.charge(Arc::clone(&first));
+        assert_eq!(second.add(2), Err(NoRoom::Own));
+        assert_eq!(second.add(1), Ok(()));
+        assert_eq!(charge.add(usize::MAX), Err(NoRoom::Own));
+        let others: Vec<Charge> = (0..3)
+            .map(|_| {
+                let mut other = budget.charge(client());
+                assert_eq!(other.add(EACH), Ok(()));
+                other
+            })
+            .collect();
+        let mut last = budget.charge(client());
+        assert_eq!(last.add(1), Err(NoRoom::All));
+        drop(second);
+        assert_eq!(last.add(1), Ok(()));
+        drop((charge, others, last));
+        assert_eq!((budget.0.load(Relaxed), first.load(Relaxed)), (0, 0));
+    }
+}

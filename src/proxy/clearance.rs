@@ -1,0 +1,208 @@
+//! How a request's terms are met: what [`gate`] asks for is read and fetched here, within limits of
+//! size, time and memory. What is sent afterwards is what was judged.
+//!
+//! The engine is asked anew for each request, over a connection of its own: no answer is kept, and
+//! none can be another client's.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming};
+use tokio::time::{Instant, timeout_at};
+
+use super::budget::{Charge, NoRoom};
+use super::client::Client;
+use super::upstream::{EngineError, Upload, Upstream};
+use crate::api::Framing;
+use crate::body::gate::{self, Answer, Fact, Step};
+use crate::body::json::Limits;
+use crate::observe::access::{Explanation, Part, Reason};
+use crate::policy::{Cleared, Inspection, Judged};
+
+/// A whole body has to arrive in this time.
+const BODY_TIME: Duration = Duration::from_secs(60);
+/// All that the engine is asked for one request has to be answered in this time.
+const FACTS_TIME: Duration = Duration::from_secs(30);
+/// When a request that found no room may come again, in seconds.
+const RETRY_AFTER: u64 = 1;
+
+/// What may be sent.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// The head.
+    pub cleared: Cleared,
+    /// The client's body, if no other goes with the head.
+    pub upload: Upload,
+    /// What would have been answered, if nothing is being protected.
+    pub would_deny: Option<Box<Explanation>>,
+}
+
+impl Settled {
+    /// What is allowed.
+    pub(super) fn of(cleared: Cleared, upload: Upload) -> Self {
+        Self {
+            cleared,
+            upload,
+            would_deny: None,
+        }
+    }
+}
+
+/// Why nothing is sent.
+#[derive(Debug)]
+pub(super) enum Unsettled {
+    /// The request is refused.
+    Refused(Explanation),
+    /// Its body came too slowly.
+    Slow,
+    /// Its body is at fault, which is known of the upload, or the engine is.
+    Failed(EngineError),
+}
+
+impl From<Explanation> for Unsettled {
+    fn from(why: Explanation) -> Self {
+        Unsettled::Refused(why)
+    }
+}
+
+impl From<EngineError> for Unsettled {
+    fn from(e: EngineError) -> Self {
+        Unsettled::Failed(e)
+    }
+}
+
+/// Finds out whether a request meets its terms.
+///
+/// # Errors
+/// Why it is not forwarded.
+pub(super) async fn settle(
+    client: &Client,
+    inspection: Inspection,
+    mut body: Upload,
+) -> Result<Settled, Unsettled> {
+    let mut charge = client.shared.bodies.charge(client.held.bodies());
+    let mut engine = None;
+    let mut asked_until = None;
+    let framing = inspection.message().framing();
+    let mut step = gate::begin(inspection);
+    loop {
+        step = match step {
+            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
+            Step::Ask(asking) => {
+                let until = *asked_until.get_or_insert_with(|| Instant::now() + FACTS_TIME);
+                charge.add(asking.size()).map_err(no_room)?;
+                let mut answers = Vec::with_capacity(asking.needs().len());
+                for fact in asking.needs() {
+                    let path = &client.shared.socket_path;
+                    let asked = ask(&mut engine, path, fact, &mut charge);
+                    let hung = || EngineError::Silent(path.clone());
+                    let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
+                    answers.push((fact.clone(), answer));
+                }
+                asking.answered(answers)
+            }
+            Step::Missing(words) => return Err(Explanation::new(Reason::Missing, words).into()),
+            Step::Judged(Judged::Deny(denial)) => return Err(Explanation::from(&denial).into()),
+            Step::Judged(Judged::WouldDeny(cleared, denial)) => {
+                let why = Explanation::from(&denial);
+                return Ok(Settled {
+                    would_deny: Some(why.into()),
+                    ..Settled::of(cleared, body.charged(charge))
+                });
+            }
+            Step::Judged(Judged::Clear(cleared)) => {
+                return Ok(Settled::of(cleared, body.charged(charge)));
+            }
+        };
+    }
+}
+
+/// Reads a whole body.
+async fn whole(
+    body: &mut Upload,
+    framing: Framing,
+    charge: &mut Charge,
+) -> Result<Vec<u8>, Unsettled> {
+    let most = Limits::default().bytes;
+    let too_large = || {
+        let text = format!(
+            "the request body is larger than {} MiB, and DENY_ROOT judges it as a whole",
+            most >> 20
+        );
+        Explanation::new(Reason::TooLarge(Part::Body), text)
+    };
+    if matches!(framing, Framing::Sized(length) if length > most as u64) {
+        return Err(too_large().into());
+    }
+    let until = Instant::now() + BODY_TIME;
+    let mut bytes = Vec::new();
+    loop {
+        let frame = timeout_at(until, next(body)).await;
+        let frame = frame.map_err(|_| Unsettled::Slow)?;
+        match frame.map(|frame| frame.map(Frame::into_data)) {
+            None => return Ok(bytes),
+            // What was wrong is known of the upload.
+            Some(Err(_)) => return Err(EngineError::Gone.into()),
+            Some(Ok(Err(_))) => {}
+            Some(Ok(Ok(data))) => {
+                if bytes.len() + data.len() > most {
+                    return Err(too_large().into());
+                }
+                // As it is grown, and again as it is written anew.
+                charge.add(2 * data.len()).map_err(no_room)?;
+                bytes.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+/// The next part of a body.
+async fn next<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+) -> Option<Result<Frame<Bytes>, B::Error>> {
+    std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+/// Asks the engine for one thing.
+async fn ask(
+    engine: &mut Option<Upstream>,
+    path: &Path,
+    fact: &Fact,
+    charge: &mut Charge,
+) -> Result<Answer, Unsettled> {
+    let mut connection = match engine.take() {
+        Some(connection) => connection,
+        None => Upstream::own(path).await?,
+    };
+    let response = connection.get(&fact.path()).await?;
+    let status = response.status().as_u16();
+    let mut body: Incoming = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = next(&mut body).await {
+        let frame = frame.map_err(|_| EngineError::Gone)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > Answer::MOST {
+            // The rest is left unread, and with it the connection.
+            return Ok(Answer::Unclear);
+        }
+        charge.add(data.len()).map_err(no_room)?;
+        bytes.extend_from_slice(&data);
+    }
+    *engine = Some(connection);
+    Ok(Answer::read(fact, status, &bytes))
+}
+
+/// Why a body is not read now.
+fn no_room(no_room: NoRoom) -> Unsettled {
+    let whose = match no_room {
+        NoRoom::Own => "this client's request bodies",
+        NoRoom::All => "request bodies",
+    };
+    let text = format!("the memory for {whose} is in use; retry later");
+    let retry_after = RETRY_AFTER;
+    Explanation::new(Reason::NoRoom { retry_after }, text).into()
+}
