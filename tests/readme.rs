@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use dockgate::api::sections::{ACTIONS, REQUIREMENTS, ROOTS, Route, SECTIONS};
+use dockgate::api::sections::{ACTIONS, CONTROLS, Check, REQUIREMENTS, ROOTS, Route, SECTIONS};
 use dockgate::config::{Dialect, PRESETS, Setting};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -25,6 +25,7 @@ fn the_readme_is_what_the_program_does() {
     fresh = with_part(&fresh, "flags", &settings(Dialect::Wollomatic));
     fresh = with_part(&fresh, "profile", &settings(Dialect::Knrdl));
     fresh = with_part(&fresh, "root", &root());
+    fresh = with_part(&fresh, "control", &control());
     fresh = with_part(&fresh, "warnings", &warnings());
     fresh = with_outputs(&fresh);
     if env::var_os("UPDATE_README").is_some() {
@@ -107,6 +108,28 @@ fn root() -> String {
         .iter()
         .map(|root| [routes(root.routes), root.doc.to_owned()]);
     table(["routes", "how"], rows)
+}
+
+fn control() -> String {
+    let passes = |check: &Check| match check {
+        Check::Body => "nothing in the JSON body has reach",
+        Check::Build => "the query has no reach, and isn't for BuildKit",
+        Check::Commit => "the container in the query has no reach",
+        Check::Container => "the container has no reach",
+        Check::Exec => "the exec and its container have no reach",
+        Check::Network => "the network could be created under `DENY_ROOT`",
+        Check::Start => "there is no checkpoint, and no body over 7 bytes or in chunks",
+        Check::Update => "there is no `rollback`",
+    };
+    let rows = CONTROLS.iter().map(|control| {
+        let judged: Vec<&str> = control.judged.iter().map(passes).collect();
+        let judged = match judged.as_slice() {
+            [] => format!("never: {}", control.doc),
+            judged => judged.join(", and "),
+        };
+        [routes(control.routes), judged]
+    });
+    table(["routes", "allowed if"], rows)
 }
 
 /// Environments that `check` has something to say about, a word of the line that says it, and what

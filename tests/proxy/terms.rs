@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::policies::Many;
 use crate::support::gate::EMPTY;
 use crate::support::wire::chunk;
-use crate::support::{Gate, Message, Wire};
+use crate::support::{End, Gate, Message, Wire};
 
 const CREATE: &str = "POST /v1.41/containers/create?name=web HTTP/1.1\r\nHost: docker\r\n";
 
@@ -303,4 +303,118 @@ endpoints:
         log.contains("policy safe: DENY_ROOT does not cover "),
         "{log}"
     );
+}
+
+const WEB: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+
+/// An engine's answer of this status.
+fn answer(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn inspect(config: &str) -> String {
+    answer(
+        "200 OK",
+        &format!(r#"{{"Id":"{WEB}","HostConfig":{{{config}}},"Mounts":[]}}"#),
+    )
+}
+
+/// The engine is asked over a connection of its own, for each request anew.
+#[test]
+fn what_a_path_names_is_inspected_and_pinned() {
+    let gate = gate();
+    for (line, body) in [
+        ("PUT /v1.41/containers/web/archive?path=%2Ftmp", "a tar"),
+        ("GET /containers/web/export", ""),
+        ("HEAD /containers/web/archive?path=/", ""),
+    ] {
+        let length = body.len();
+        let mut client = gate.sent(format!(
+            "{line} HTTP/1.1\r\nHost: docker\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        let (mut facts, question) = gate.engine.request();
+        assert_eq!(question.head.line, "GET /containers/web/json HTTP/1.1");
+        assert_eq!(question.head.sorted(), [("host", "docker")]);
+        facts.send(inspect(""));
+        let (mut engine, request) = gate.engine.request();
+        let pinned = line.replace("/web/", &format!("/{WEB}/"));
+        assert_eq!(request.head.line, format!("{pinned} HTTP/1.1"));
+        assert_eq!(request.text(), body);
+        assert_eq!(facts.ends(), End::Closed);
+        engine.send(EMPTY);
+        assert_eq!(client.head().line, "HTTP/1.1 200 OK");
+    }
+    let line = "GET /containers/web/export HTTP/1.1\r\nHost: docker\r\n\r\n";
+    for (told, status, why) in [
+        (
+            inspect(r#""Privileged":true"#),
+            403,
+            "container web: HostConfig.Privileged true reaches",
+        ),
+        (
+            answer("404 Not Found", r#"{"message":"No such container: web"}"#),
+            404,
+            "dockgate: No such container: web",
+        ),
+        (
+            answer("500 Oops", "{}"),
+            403,
+            "cannot be judged by what the engine says of it",
+        ),
+        (
+            answer("200 OK", "<html>"),
+            403,
+            "cannot be judged by what the engine says of it",
+        ),
+        ("nonsense\r\n\r\n".to_owned(), 502, "not valid HTTP"),
+    ] {
+        let mut client = gate.sent(line);
+        let (mut facts, _) = gate.engine.request();
+        facts.send(told);
+        let (told, text) = said(&client.response());
+        assert_eq!(told, status, "{text}");
+        assert!(text.contains(why), "{text}");
+    }
+    gate.still_works();
+}
+
+/// A stream that the engine takes over goes on as ever, behind its judgement.
+#[test]
+fn an_attach_is_judged_and_then_a_tunnel() {
+    let gate = gate();
+    let upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    let attach = "POST /v1.41/containers/web/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: docker\r\n";
+    let mut client = gate.sent(format!("{attach}{upgrade}"));
+    let (mut facts, _) = gate.engine.request();
+    facts.send(inspect(""));
+    let mut engine = gate.engine.accept();
+    let head = engine.head();
+    let line = format!("POST /v1.41/containers/{WEB}/attach?stream=1&stdin=1 HTTP/1.1");
+    assert_eq!(head.line, line);
+    assert_eq!(head.one("upgrade"), Some("tcp"));
+    engine.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    assert_eq!(client.head().status(), 101);
+    client.send("in");
+    assert_eq!(engine.take(2), b"in");
+    engine.send("out");
+    assert_eq!(client.take(3), b"out");
+    drop((client, engine));
+    let mut client = gate.sent(format!("{attach}{upgrade}"));
+    let (mut facts, _) = gate.engine.request();
+    facts.send(inspect(r#""PidMode":"host""#));
+    assert_eq!(client.response().status(), 403);
+    gate.still_works();
+}
+
+#[test]
+fn an_engine_that_cannot_be_asked_is_told_of() {
+    let mut gate = gate();
+    gate.engine.stop();
+    let line = "GET /containers/web/export HTTP/1.1\r\nHost: docker\r\n\r\n";
+    assert_eq!(gate.refusal(line).status(), 503);
+    gate.engine.restart();
+    gate.still_works();
 }

@@ -312,7 +312,13 @@ impl<'a> Search<'a> {
             .as_str()
             .is_some_and(|driver| !driver.is_empty());
         let body = facts::network().filter(|_| named);
-        match body.map(|body| reach::asked(body, network, &self.engine)) {
+        let mut network = network.clone();
+        if let Some(options) = network.at_mut("Options").and_then(Value::object_mut) {
+            for own in FILLED_IN {
+                options.remove(own);
+            }
+        }
+        match body.map(|body| reach::asked(body, &network, &self.engine)) {
             Some(Ok(claims)) => self.claims(&claims, holder),
             _ => self.excess(holder, "its inspect", "", UNCLEAR),
         }
@@ -362,6 +368,9 @@ impl<'a> Search<'a> {
         });
     }
 }
+
+/// Options of a network that the engine fills in.
+const FILLED_IN: &[&str] = &["com.docker.network.driver.overlay.vxlanid_list"];
 
 /// Why what the engine says does not count.
 const UNCLEAR: &str = "cannot be judged by what the engine says of it";

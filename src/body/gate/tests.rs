@@ -9,9 +9,47 @@ use crate::policy::{
     Content, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
 
+/// A container's ID, by its last digit.
+fn id(digit: char) -> String {
+    digit.to_string().repeat(64)
+}
+
 /// What the engine has: answers by path. All else is missing.
 #[derive(Default)]
 struct Engine(BTreeMap<String, String>);
+
+impl Engine {
+    fn with(mut self, path: &str, answer: impl Into<String>) -> Engine {
+        self.0.insert(path.to_owned(), answer.into());
+        self
+    }
+
+    /// With a container of this name and ID, of such a HostConfig and such Mounts.
+    fn container(self, name: &str, digit: char, config: &str, mounts: &str) -> Engine {
+        let id = id(digit);
+        let inspect = format!(
+            r#"{{"Id":"{id}","Name":"/{name}","HostConfig":{{{config}}},"Mounts":[{mounts}]}}"#
+        );
+        self.with(&format!("/containers/{name}/json"), inspect.clone())
+            .with(&format!("/containers/{id}/json"), inspect)
+    }
+
+    /// With a volume of such options that these containers have mounted.
+    fn volume(self, name: &str, rest: &str, users: &[char]) -> Engine {
+        let users = users.iter();
+        let users: Vec<String> = users
+            .map(|one| format!(r#"{{"Id":"{}"}}"#, id(*one)))
+            .collect();
+        let volume = format!(r#"{{"Name":"{name}",{rest}}}"#);
+        self.with(&format!("/volumes/{name}"), volume).with(
+            &format!("/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22{name}%22%5D%7D"),
+            format!("[{}]", users.join(",")),
+        )
+    }
+}
+
+const PLAIN: &str = r#""Driver":"local","Options":null"#;
+const MOUNT: &str = r#"{"Type":"volume","Name":"data","Driver":"local","RW":true}"#;
 
 /// The first line and the body that are forwarded, or why nothing is; and what the engine was asked.
 fn judged(checks: &[Check], line: &str, body: &str, engine: &Engine) -> (String, Vec<String>) {
@@ -169,5 +207,479 @@ fn a_body_that_reaches_something_is_refused_by_name() {
         ),
     ] {
         assert_eq!(create(sent), why, "{sent}");
+    }
+}
+#[test]
+fn a_container_is_judged_by_what_it_holds_and_pinned() {
+    let engine = Engine::default()
+        .container("web", '1', "", "")
+        .container("root", '2', r#""Privileged":true"#, "")
+        .container("user", '3', "", MOUNT)
+        .container("near", '4', r#""PidMode":"container:root""#, "")
+        .container(
+            "bound",
+            '5',
+            "",
+            r#"{"Type":"bind","Source":"/etc","RW":false}"#,
+        )
+        .container("far", '6', r#""IpcMode":"container:near""#, "")
+        .container("self", '7', r#""PidMode":"container:self""#, "")
+        .with("/containers/odd/json", "{}")
+        .with("/containers/broken/json", "[")
+        .volume("data", PLAIN, &['3']);
+    let one = id('1');
+    for (checks, line, written) in [
+        (
+            &[Check::Container][..],
+            "GET /v1.41/containers/web/archive?path=%2Fetc",
+            format!("/v1.41/containers/{one}/archive?path=%2Fetc as sent"),
+        ),
+        (
+            &[Check::Container],
+            "POST /containers/user/attach?stream=1",
+            format!("/containers/{}/attach?stream=1 as sent", id('3')),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/self/export",
+            format!("/containers/{}/export as sent", id('7')),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/root/export",
+            "DENY_ROOT: container root: HostConfig.Privileged true reaches the host's devices, \
+             the kernel"
+                .to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/far/export",
+            "DENY_ROOT: container root: HostConfig.Privileged true reaches the host's devices, \
+             the kernel"
+                .to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "PUT /containers/bound/archive",
+            "DENY_ROOT: container bound: Mounts[0] \
+             {\"Type\":\"bind\",\"Source\":\"/etc\",\"RW\":false} reaches the host's files"
+                .to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/none/export",
+            "404 no such thing".to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/odd/export",
+            "DENY_ROOT: container odd: its ID cannot be judged by what the engine says of it"
+                .to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/broken/export",
+            "DENY_ROOT: its target cannot be judged by what the engine says of it".to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "GET /containers/a/b/export",
+            "DENY_ROOT cannot judge it: its path names nothing that the engine could have"
+                .to_owned(),
+        ),
+        (
+            &[Check::Container],
+            "GET /v1.x/containers/web/export",
+            "DENY_ROOT cannot judge it: its path has another version than those of Docker"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(judged(checks, line, "", &engine).0, written, "{line}");
+    }
+}
+
+#[test]
+fn an_exec_is_judged_by_its_container() {
+    let exec = |privileged: &str, container: char| {
+        let (id, container) = (id('e'), id(container));
+        format!(
+            r#"{{"ID":"{id}","ContainerID":"{container}","ProcessConfig":{{"privileged":{privileged}}}}}"#
+        )
+    };
+    let at = format!("/exec/{}/json", id('e'));
+    let line = format!("POST /exec/{}/start", id('e'));
+    let told = |exec: String| {
+        let engine = Engine::default()
+            .container("web", '1', "", "")
+            .container("root", '2', r#""CapAdd":["SYS_ADMIN"]"#, "")
+            .with(&at, exec);
+        judged(&[Check::Exec], &line, "{}", &engine)
+    };
+    let (passed, asked) = told(exec("false", '1'));
+    assert_eq!(passed, format!("/exec/{}/start as sent", id('e')));
+    assert_eq!(asked, [at.clone(), format!("/containers/{}/json", id('1'))]);
+    for (exec, why) in [
+        (
+            exec("true", '1'),
+            "Privileged true reaches the host's devices, the kernel",
+        ),
+        (
+            exec("null", '1'),
+            "Privileged null reaches the host's devices, the kernel",
+        ),
+        (
+            exec("false", '2'),
+            "HostConfig.CapAdd[0] \"SYS_ADMIN\" reaches the kernel",
+        ),
+        ("{}".to_owned(), "its container cannot be judged"),
+    ] {
+        let (told, _) = told(exec);
+        assert!(
+            told.starts_with("DENY_ROOT: ") && told.contains(why),
+            "{told}"
+        );
+    }
+    let none = judged(&[Check::Exec], &line, "{}", &Engine::default());
+    assert_eq!(none.0, "404 no such thing");
+}
+
+#[test]
+fn containers_in_a_body_are_judged_and_pinned() {
+    let engine = Engine::default().container("web", '1', "", "").container(
+        "root",
+        '2',
+        r#""Privileged":true"#,
+        "",
+    );
+    let one = id('1');
+    let told = |body: &str| judged(&[Check::Body], "POST /containers/create", body, &engine).0;
+    for (body, written) in [
+        (
+            r#"{"HostConfig":{"VolumesFrom":["web:ro","/web"]}}"#,
+            format!(r#"{{"HostConfig":{{"VolumesFrom":["{one}:ro","{one}"]}}}}"#),
+        ),
+        (
+            r#"{"HostConfig":{"Links":["web","/web:/c/db","web:x"]}}"#,
+            format!(r#"{{"HostConfig":{{"Links":["{one}:web","{one}:db","{one}:x"]}}}}"#),
+        ),
+        (
+            r#"{"HostConfig":{"NetworkMode":"container:web","PidMode":"container:web"}}"#,
+            format!(
+                r#"{{"HostConfig":{{"NetworkMode":"container:{one}","PidMode":"container:{one}"}}}}"#
+            ),
+        ),
+    ] {
+        assert_eq!(
+            told(body),
+            format!("/containers/create {written}"),
+            "{body}"
+        );
+    }
+    for body in [
+        r#"{"HostConfig":{"VolumesFrom":["root"]}}"#,
+        r#"{"HostConfig":{"Links":["root:x"]}}"#,
+        r#"{"HostConfig":{"IpcMode":"container:root"}}"#,
+    ] {
+        let why = "DENY_ROOT: container root: HostConfig.Privileged true reaches";
+        assert!(told(body).starts_with(why), "{}", told(body));
+    }
+    for (body, why) in [
+        (
+            r#"{"HostConfig":{"VolumesFrom":["none"]}}"#,
+            "DENY_ROOT: HostConfig.VolumesFrom[0] \"none\" does not exist",
+        ),
+        (
+            r#"{"HostConfig":{"PidMode":"container:"}}"#,
+            "DENY_ROOT: HostConfig.PidMode \"container:\" is not a plain name",
+        ),
+        (
+            r#"{"HostConfig":{"PidMode":"host","VolumesFrom":["web"]}}"#,
+            "DENY_ROOT: HostConfig.PidMode \"host\" reaches namespaces of others",
+        ),
+    ] {
+        assert_eq!(told(body), why, "{body}");
+    }
+}
+
+#[test]
+fn a_volume_is_judged_by_all_that_mount_it() {
+    let bound = r#""Driver":"local","Options":{"type":"none","o":"bind","device":"/"}"#;
+    let engine = Engine::default()
+        .container("plain", '1', "", MOUNT)
+        .container("root", '2', r#""Privileged":true"#, "")
+        .volume("data", PLAIN, &['1'])
+        .volume("shared", PLAIN, &['1', '2'])
+        .volume("bound", bound, &[])
+        .volume("other", r#""Driver":"nfs","Options":{}"#, &[])
+        .volume("odd", r#""Options":null"#, &[]);
+    let told = |name: &str| {
+        let body = format!(r#"{{"HostConfig":{{"Binds":["{name}:/x"]}}}}"#);
+        judged(&[Check::Body], "POST /containers/create", &body, &engine)
+    };
+    for name in ["data", "new"] {
+        let written = format!(r#"/containers/create {{"HostConfig":{{"Binds":["{name}:/x"]}}}}"#);
+        assert_eq!(told(name).0, written);
+    }
+    // One question each: the volume, its users, and each of them.
+    assert_eq!(told("data").1.len(), 3);
+    for (name, why) in [
+        ("shared", "container 2222"),
+        ("bound", "volume bound: DriverOpts "),
+        ("other", "volume other: Driver \"nfs\" reaches"),
+        ("odd", "volume odd: its inspect cannot be judged"),
+    ] {
+        let (told, _) = told(name);
+        assert!(told.starts_with(&format!("DENY_ROOT: {why}")), "{told}");
+    }
+    // On each node of a swarm it may be another one.
+    let body = r#"{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"volume","Source":"data","Target":"/x"}]}}}"#;
+    let (told, asked) = judged(&[Check::Body], "POST /services/create", body, &engine);
+    assert!(told.ends_with("may be another one on each node"), "{told}");
+    assert_eq!(asked, [""; 0]);
+}
+
+#[test]
+fn a_network_is_judged_as_if_it_were_made() {
+    let network = |rest: &str| {
+        format!(
+            r#"{{"Name":"n","Scope":"local","Driver":"bridge","IPAM":{{"Driver":"default","Config":[{{"Subnet":"172.18.0.0/16"}}]}},"Ingress":false,"ConfigFrom":{{"Network":""}},"Containers":{{}}{rest}}}"#
+        )
+    };
+    let engine = Engine::default()
+        .container("web", '1', "", "")
+        .container("root", '2', r#""Privileged":true"#, "")
+        .with("/networks/plain", network(""))
+        .with("/networks/nic", network("").replace("bridge", "macvlan"))
+        .with("/networks/host", network("").replace("bridge", "host"))
+        .with(
+            "/networks/named",
+            network(r#","Options":{"com.docker.network.bridge.name":"eth1"}"#),
+        )
+        .with(
+            "/networks/swarm",
+            network(r#","Options":{"com.docker.network.driver.overlay.vxlanid_list":"4097"}"#),
+        );
+    let told = |name: &str| {
+        let body = format!(r#"{{"HostConfig":{{"NetworkMode":"{name}"}}}}"#);
+        judged(&[Check::Body], "POST /containers/create", &body, &engine).0
+    };
+    for name in ["plain", "swarm", "bridge", "none", "default"] {
+        assert!(
+            told(name).starts_with("/containers/create {"),
+            "{}",
+            told(name)
+        );
+    }
+    for (name, why) in [
+        ("nic", "network nic: Driver \"macvlan\" reaches"),
+        (
+            "named",
+            "network named: Options[\"com.docker.network.bridge.name\"] \"eth1\" reaches",
+        ),
+        ("host", "HostConfig.NetworkMode \"host\" reaches"),
+        ("gone", "HostConfig.NetworkMode \"gone\" does not exist"),
+        (
+            "ns:/proc/1/ns/net",
+            "HostConfig.NetworkMode \"ns:/proc/1/ns/net\" reaches",
+        ),
+    ] {
+        assert!(
+            told(name).starts_with(&format!("DENY_ROOT: {why}")),
+            "{}",
+            told(name)
+        );
+    }
+    let connect = |network: &str, body: &str| {
+        let line = format!("POST /networks/{network}/connect");
+        judged(&[Check::Network, Check::Body], &line, body, &engine).0
+    };
+    assert_eq!(
+        connect("plain", r#"{"container":"web"}"#),
+        format!(r#"/networks/plain/connect {{"Container":"{}"}}"#, id('1'))
+    );
+    for (network, body, why) in [
+        (
+            "plain",
+            r#"{"Container":"root"}"#,
+            "container root: HostConfig.Privileged",
+        ),
+        ("nic", r#"{"Container":"web"}"#, "network nic: Driver"),
+        (
+            "plain",
+            r#"{"Container":"web","EndpointConfig":{"NetworkID":"nic"}}"#,
+            "network nic: Driver",
+        ),
+        (
+            "plain",
+            r#"{"Container":"web","EndpointConfig":{"DriverOpts":{"a":"b"}}}"#,
+            "EndpointConfig.DriverOpts.a",
+        ),
+    ] {
+        let told = connect(network, body);
+        assert!(told.starts_with(&format!("DENY_ROOT: {why}")), "{told}");
+    }
+    assert_eq!(
+        connect("gone", r#"{"Container":"web"}"#),
+        "404 no such thing"
+    );
+}
+
+#[test]
+fn what_the_engine_fills_in_is_asked_only_where_it_counts() {
+    let engine = Engine::default().with(
+        "/info",
+        r#"{"DefaultRuntime":"crun","LoggingDriver":"journald","SecurityOptions":["name=seccomp"]}"#,
+    );
+    let told = |body: &str| judged(&[Check::Body], "POST /containers/create", body, &engine);
+    let own = r#"{"HostConfig":{"Runtime":"crun","LogConfig":{"Type":"journald"},"CgroupnsMode":"host"}}"#;
+    assert_eq!(
+        told(own),
+        (
+            format!("/containers/create {own}"),
+            vec!["/info".to_owned()]
+        )
+    );
+    for other in [
+        "Runtime\":\"kata",
+        "LogConfig\":{\"Type\":\"syslog\"},\"X\":\"",
+    ] {
+        let (text, asked) = told(&format!("{{\"HostConfig\":{{\"{other}\"}}}}"));
+        assert!(text.starts_with("DENY_ROOT: HostConfig."), "{text}");
+        assert_eq!(asked, ["/info"]);
+    }
+    assert_eq!(told(r#"{"HostConfig":{"Runtime":"runc"}}"#).1, [""; 0]);
+}
+
+#[test]
+fn queries_are_judged() {
+    let engine = Engine::default().container("web", '1', "", "").container(
+        "root",
+        '2',
+        r#""Privileged":true"#,
+        "",
+    );
+    let one = id('1');
+    for (check, line, told) in [
+        (
+            Check::Build,
+            "POST /build?t=a&rm=1&networkmode=default&version=1&remote=",
+            "/build?",
+        ),
+        (
+            Check::Build,
+            "POST /build?remote=http%3A%2F%2Fx",
+            "DENY_ROOT: the parameter remote http://x reaches networks of others",
+        ),
+        (
+            Check::Build,
+            "POST /build?rem%6fte=x",
+            "DENY_ROOT: the parameter remote x reaches",
+        ),
+        (
+            Check::Build,
+            "POST /build?REMOTE=x",
+            "DENY_ROOT: the parameter REMOTE x reaches",
+        ),
+        (
+            Check::Build,
+            "POST /build?networkmode=host",
+            "DENY_ROOT: the parameter networkmode host reaches",
+        ),
+        (
+            Check::Build,
+            "POST /build?networkmode=bridge&networkmode=host",
+            "DENY_ROOT: the parameter networkmode host",
+        ),
+        (
+            Check::Build,
+            "POST /build?version=2",
+            "DENY_ROOT: the parameter version 2 chooses BuildKit",
+        ),
+        (
+            Check::Build,
+            "POST /build?cgroupparent=%2F",
+            "DENY_ROOT: the parameter cgroupparent / reaches the kernel",
+        ),
+        (
+            Check::Build,
+            "POST /build?volume=%2F:%2Fx",
+            "DENY_ROOT: the parameter volume /:/x is unknown",
+        ),
+        (
+            Check::Build,
+            "POST /build?a;remote=x",
+            "DENY_ROOT cannot judge it: its query",
+        ),
+        (
+            Check::Build,
+            "POST /build?t=%zz",
+            "DENY_ROOT cannot judge it: its query",
+        ),
+        (
+            Check::Start,
+            "POST /containers/x/start?detachKeys=a",
+            "/containers/x/start?detachKeys=a as sent",
+        ),
+        (
+            Check::Start,
+            "POST /containers/x/start?checkpoint-dir=a",
+            "DENY_ROOT: the parameter checkpoint-dir reaches",
+        ),
+        (
+            Check::Start,
+            "POST /containers/x/start?CheckPoint=a",
+            "DENY_ROOT: the parameter checkpoint reaches",
+        ),
+        (
+            Check::Update,
+            "POST /services/x/update?version=1",
+            "/services/x/update?version=1 as sent",
+        ),
+        (
+            Check::Update,
+            "POST /services/x/update?rollback=previous",
+            "DENY_ROOT: the parameter rollback",
+        ),
+        (
+            Check::Commit,
+            "POST /commit?repo=a&container=root",
+            "DENY_ROOT: container root: HostConfig.Privileged",
+        ),
+        (
+            Check::Commit,
+            "POST /commit?container=web&container=root",
+            "DENY_ROOT cannot judge it: its query does not name one container",
+        ),
+        (
+            Check::Commit,
+            "POST /commit?container=web&Container=root",
+            "DENY_ROOT cannot judge it: its query does not name one container",
+        ),
+        (
+            Check::Commit,
+            "POST /commit",
+            "DENY_ROOT cannot judge it: its query does not name one container",
+        ),
+    ] {
+        let text = judged(&[check], line, "", &engine).0;
+        assert!(text.starts_with(told), "{line}: {text}");
+    }
+    assert_eq!(
+        judged(
+            &[Check::Commit],
+            "POST /v1.41/commit?repo=a%20b&c%6fntainer=web&tag=",
+            "",
+            &engine
+        )
+        .0,
+        format!("/v1.41/commit?repo=a%20b&container={one}&tag= as sent")
+    );
+    let start = |framing| {
+        let line = "POST /containers/x/start";
+        told(&[Check::Start], line, Message::new(framing), "", &engine).0
+    };
+    assert!(start(Framing::Sized(7)).ends_with(" as sent"));
+    for framing in [Framing::Sized(8), Framing::Chunked] {
+        assert!(start(framing).starts_with("DENY_ROOT: a body of a start"));
     }
 }
