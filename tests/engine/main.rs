@@ -40,3 +40,4 @@ mod registry;
 mod restarts;
 mod streams;
 mod swarm;
+mod terms;
