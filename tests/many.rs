@@ -294,7 +294,7 @@ fn mistakes_are_refused_with_their_place() {
         (
             &[],
             "endpoints: [{listen: \"unix://x\"}]",
-            "CONFIG_DATA:1: endpoints[0].listen: unix://x is not an absolute path to a Unix socket; use a path like /var/run/docker.sock; other kinds of address are not supported",
+            "CONFIG_DATA:1: endpoints[0].listen: unix://x is not an absolute path to a Unix socket; use a path like /run/dockgate/docker.sock",
         ),
         (
             &[],
