@@ -3,7 +3,8 @@
 use super::super::tree::{Entry, Node, Value};
 use super::path;
 use super::{Keys, Part};
-use crate::clients::{AllowFrom, OVERFLOW_ID, Who};
+use crate::clients::{AllowFrom, Who};
+use crate::config::UNMAPPED;
 use crate::config::file::{ClientSpec, EndpointSpec, NONE, Written};
 use crate::policy::printable;
 
@@ -79,8 +80,8 @@ impl Part<'_> {
                     continue;
                 }
                 "from" => who = self.from(value, &path).map(Who::From),
-                "user" => who = self.id(value, &path).map(Who::User),
-                _ => who = self.id(value, &path).map(Who::Group),
+                "user" => who = self.id(value, &path, &UNMAPPED.users).map(Who::User),
+                _ => who = self.id(value, &path, &UNMAPPED.groups).map(Who::Group),
             }
             kinds.push(key);
         }
@@ -136,8 +137,8 @@ impl Part<'_> {
         (texts.len() == count).then(|| AllowFrom::new(&texts.join(",")))
     }
 
-    /// The number of a user or group.
-    fn id(&mut self, node: Node, what: &str) -> Option<u32> {
+    /// The number of a user or group that is not `unmapped`.
+    fn id(&mut self, node: Node, what: &str, unmapped: &[u32]) -> Option<u32> {
         let help = "use a number, with one rule for each";
         let Written { text, place } = self.scalar(node, what, help)?;
         let is_plain = text == "0" || !text.starts_with('0');
@@ -145,9 +146,9 @@ impl Part<'_> {
         let id = text.parse::<u32>().ok().filter(|_| is_plain);
         // The last number is the kernel's for none.
         match id.filter(|id| *id != u32::MAX) {
-            Some(OVERFLOW_ID) => {
+            Some(id) if unmapped.contains(&id) => {
                 let problem = format!(
-                    "{what} is {OVERFLOW_ID}, which stands for every user and group that is not \
+                    "{what} is {id}, which stands for every user and group that is not \
                      mapped, and never matches"
                 );
                 let help = "use the ID that the client has on dockgate's side";
