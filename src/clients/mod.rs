@@ -13,7 +13,7 @@ mod list;
 
 use identity::Known;
 pub use identity::{Identity, NotAnAddress, Unmapped};
-pub use list::AllowFrom;
+pub use list::{AllowFrom, Mistaken};
 
 /// What host names stand for now.
 pub trait Names {

@@ -3,7 +3,7 @@
 use super::super::tree::{Entry, Node, Value};
 use super::path;
 use super::{Keys, Part};
-use crate::clients::{AllowFrom, Who};
+use crate::clients::{AllowFrom, Mistaken, Who};
 use crate::config::UNMAPPED;
 use crate::config::file::{ClientSpec, EndpointSpec, NONE, Written};
 use crate::policy::printable;
@@ -165,13 +165,14 @@ impl Part<'_> {
     }
 }
 
-/// Why an item of `from` matches nobody, and what to do.
+/// Why an item of `from` does not match what it seems to, and what to do.
 fn from_problem(item: &str) -> Option<(&'static str, &'static str)> {
     if item.contains(',') {
         return Some(("has a comma", "use a list: [A, B]"));
     }
-    if AllowFrom::new(item).nobody.is_empty() {
-        return None;
+    let list = AllowFrom::new(item);
+    if list.nobody.is_empty() {
+        return list.mistaken().map(mistake);
     }
     let without_zone = item.split('%').next().unwrap_or_default();
     let is_zoned = item.contains('%') && AllowFrom::new(without_zone).nobody.is_empty();
@@ -190,4 +191,21 @@ fn from_problem(item: &str) -> Option<(&'static str, &'static str)> {
             "use for instance 172.20.0.5, 172.20.0.0/16, fd00::/8 or traefik",
         ),
     })
+}
+
+fn mistake(what: Mistaken) -> (&'static str, &'static str) {
+    match what {
+        Mistaken::Unspecified => (
+            "is the address of no client",
+            "use 0.0.0.0/0 for all IPv4 addresses, and ::/0 for all IPv6 addresses",
+        ),
+        Mistaken::Compatible => (
+            "is the address of no client",
+            "use the form 172.20.0.5, or 172.20.0.0/16 for a network",
+        ),
+        Mistaken::Mapped => (
+            "does not match IPv4 clients, because its prefix is shorter than 96",
+            "use the form 172.20.0.0/16",
+        ),
+    }
 }
