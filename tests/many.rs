@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use dockgate::api::sections::{ACTIONS, Route, SECTIONS};
 use dockgate::api::{Method, Target};
-use dockgate::clients::{Identity, Lookup};
+use dockgate::clients::{Identity, Lookup, Unmapped};
 use dockgate::config::{
     ConfiguredPolicy, Diagnostic, PRESETS, PolicyId, Reloaded, Settings, Severity, Snapshot,
 };
@@ -478,14 +478,15 @@ fn the_rules_of_a_file_name_its_policies() {
     let held = |client: &Identity| match settings.rules.lookup(client, &names) {
         Lookup::Decided { policy, .. } => settings.policies.name(*policy).to_owned(),
         Lookup::NoRule => "no rule".to_owned(),
-        Lookup::Unknown { hosts, .. } => format!("unknown {hosts:?}"),
+        Lookup::Unknown { on, .. } => format!("unknown: {on:?}"),
     };
+    let user = |id| Identity::process(Some(id), None, &Unmapped::new(None, None));
     for (client, expected) in [
         ("10.0.0.1".parse().unwrap(), "a"),
         // Wider rules are not tried.
-        ("10.0.0.2".parse().unwrap(), "unknown [\"gone\"]"),
-        (Identity::process(7, []), "none"),
-        (Identity::process(8, []), "no rule"),
+        ("10.0.0.2".parse().unwrap(), "unknown: Hosts([\"gone\"])"),
+        (user(7), "none"),
+        (user(8), "no rule"),
     ] {
         assert_eq!(held(&client), expected, "{client:?}");
     }

@@ -18,6 +18,7 @@ mod settings;
 mod snapshot;
 mod sources;
 mod table;
+mod unmapped;
 mod values;
 mod waiver;
 
@@ -39,5 +40,6 @@ pub use settings::{Endpoint, Process, Reloaded, Settings};
 pub use snapshot::Snapshot;
 pub use sources::{ConfiguredPolicy, Sources};
 pub use table::{Dialect, SETTINGS, Setting};
+pub use unmapped::UNMAPPED;
 pub use values::LogLevel;
 pub use waiver::Waiver;

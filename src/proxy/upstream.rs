@@ -21,9 +21,10 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::client::Client;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
-use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
+use super::wire::{ClientLink, EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
 use crate::config::shown_path;
 use crate::observe::access::{Counters, EngineFault, UploadFault};
 use crate::policy::Cleared;
@@ -249,6 +250,8 @@ pub(super) struct Upload(Option<Part>);
 struct Part {
     body: Incoming,
     state: Arc<UploadState>,
+    /// Where it comes from.
+    link: Arc<ClientLink>,
     /// Of which of the connection's requests.
     request: u64,
     stall: Stall,
@@ -262,6 +265,8 @@ struct Stall {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the client is waited for.
     waits: bool,
+    /// Whether an answer was in progress meanwhile, so that not all of the time counts.
+    excused: bool,
 }
 
 /// Why an upload cannot go on.
@@ -296,7 +301,7 @@ pub(super) struct UploadState {
     /// 0, or one more than an [`UploadFault`].
     fault: AtomicU8,
     ended: AtomicBool,
-    /// Whether the engine has answered: what the client sends behind that may take its time.
+    /// Whether the engine's answer is under way: what the client sends meanwhile may take its time.
     answered: AtomicBool,
 }
 
@@ -306,12 +311,11 @@ impl UploadState {
         self.requests.fetch_add(1, Relaxed);
         self.head.forget();
         self.fault.store(0, Relaxed);
-        self.answered.store(false, Relaxed);
     }
 
-    /// The engine's answer is under way.
-    pub(super) fn is_answered(&self) {
-        self.answered.store(true, Relaxed);
+    /// Whether the engine's answer is under way.
+    pub(super) fn set_answered(&self, answered: bool) {
+        self.answered.store(answered, Relaxed);
     }
 
     /// Which of the connection's requests it belongs to.
@@ -354,20 +358,23 @@ impl Upload {
     }
 
     /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
-    pub(super) fn new(body: Incoming, state: Arc<UploadState>, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(body: Incoming, client: &Client, timeout: Option<Duration>) -> Self {
         if body.is_end_stream() {
             Self(None)
         } else {
+            let state = Arc::clone(&client.upload);
             state.ended.store(false, Relaxed);
             let request = state.requests.load(Relaxed);
             Self(Some(Part {
                 body,
                 state,
+                link: Arc::clone(&client.link),
                 request,
                 stall: Stall {
                     timeout,
                     timer: None,
                     waits: false,
+                    excused: false,
                 },
             }))
         }
@@ -384,8 +391,9 @@ impl Stall {
         self.waits = false;
     }
 
-    /// Waits for the client, from the first call on.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the client, from the first call on, unless there is an excuse. An excuse that ends is
+    /// no event: the client then has all of the time again, and at most twice as much.
+    fn poll(&mut self, cx: &mut Context<'_>, is_excused: impl Fn() -> bool) -> Poll<()> {
         let Some(timeout) = self.timeout else {
             return Poll::Pending;
         };
@@ -395,9 +403,17 @@ impl Stall {
         };
         if !self.waits {
             self.waits = true;
+            self.excused = false;
             timer.as_mut().reset(Instant::now() + timeout);
         }
-        timer.as_mut().poll(cx)
+        self.excused |= is_excused();
+        while timer.as_mut().poll(cx).is_ready() {
+            if !std::mem::replace(&mut self.excused, is_excused()) {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+        Poll::Pending
     }
 }
 
@@ -412,6 +428,7 @@ impl Body for Upload {
         let Some(Part {
             body,
             state,
+            link,
             request,
             stall,
         }) = &mut self.0
@@ -423,9 +440,10 @@ impl Body for Upload {
                 stall.ends();
                 frame.map(|frame| frame.map_err(UploadError::Broken))
             }
-            Poll::Pending if state.answered.load(Relaxed) => return Poll::Pending,
             Poll::Pending => {
-                ready!(stall.poll(cx));
+                // No answer ends because of what the client does not send, or does not read yet.
+                let is_answered = || state.answered.load(Relaxed) || link.is_behind();
+                ready!(stall.poll(cx, is_answered));
                 Some(Err(UploadError::Stalled))
             }
         };

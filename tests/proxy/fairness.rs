@@ -138,3 +138,95 @@ fn neither_a_pause_of_the_engine_nor_an_answer_nor_a_tunnel_is_a_stalled_upload(
     drop((attached, tunnel));
     gate.still_works();
 }
+
+/// The engine's connection is kept, so nothing but the timeout would ever end such an upload.
+#[test]
+fn an_upload_that_stalls_behind_its_whole_answer_ends() {
+    let gate = Gate::open_with(&[("UPLOAD_TIMEOUT", "2")]);
+    for framing in ["Content-Length: 8", "Transfer-Encoding: chunked"] {
+        let mut client = gate.sent(format!(
+            "POST /v1.41/build HTTP/1.1\r\nHost: docker\r\n{framing}\r\n\r\n"
+        ));
+        let mut engine = gate.engine.accept();
+        engine.head();
+        engine.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad");
+        let response = client.response();
+        assert_eq!((response.status(), response.text().as_str()), (400, "bad"));
+        let begin = Instant::now();
+        let (rest, _) = engine.rest();
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "looks like a whole body");
+        assert_eq!(client.ends(), End::Closed);
+        let elapsed = begin.elapsed();
+        assert!(elapsed > SECOND && elapsed < 8 * SECOND, "{elapsed:?}");
+    }
+    gate.still_works();
+}
+
+#[test]
+fn an_upload_that_goes_on_behind_its_whole_answer_is_left_alone() {
+    let gate = Gate::open_with(&[("UPLOAD_TIMEOUT", "3")]);
+    let mut client = gate.sent(BUILD);
+    let mut engine = gate.engine.accept();
+    engine.head();
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+    for byte in ["o", "n", "c", "e", "m", "o", "r", "e"] {
+        std::thread::sleep(SECOND);
+        client.send(byte);
+        assert_eq!(engine.take(1), byte.as_bytes());
+    }
+    client.send(LIST);
+    assert!(
+        engine
+            .request()
+            .head
+            .line
+            .starts_with("GET /v1.41/containers/json ")
+    );
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+}
+
+/// Neither while the engine still answers nor while the client still has to read the answer.
+#[test]
+fn an_answer_in_progress_is_not_ended_by_its_upload() {
+    let gate = Gate::open_with(&[("UPLOAD_TIMEOUT", "1")]);
+    let mut streamed = gate.sent(BUILD);
+    let mut streaming = gate.engine.accept();
+    streaming.head();
+    streaming.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    streaming.send_chunk("step 1");
+    assert_eq!(streamed.head().status(), 200);
+    assert_eq!(streamed.chunked(6), b"step 1");
+    let answered = |length: usize| {
+        let client = gate.sent(BUILD);
+        let mut engine = gate.engine.accept();
+        engine.head();
+        engine.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"
+        ));
+        (client, engine)
+    };
+    // What all buffers on the way to the client hold; the engine's part of that is the least.
+    let (filled, mut engine) = answered(1 << 30);
+    engine.patience(SECOND / 2);
+    let block = [b'x'; 1 << 16];
+    let blocks = std::iter::repeat_with(|| engine.try_send(block))
+        .take_while(Result::is_ok)
+        .count();
+    drop((filled, engine));
+    let answer = vec![b'x'; (blocks - 4) * block.len()];
+    let (mut unread, mut engine) = answered(answer.len());
+    engine.send(&answer);
+    std::thread::sleep(5 * SECOND);
+    streaming.send_chunk("step 2");
+    assert_eq!(streamed.chunked(6), b"step 2");
+    let read = unread.response();
+    assert_eq!((read.status(), read.body.len()), (200, answer.len()));
+    // From here on they wait for nothing but the client.
+    assert_eq!(unread.ends(), End::Closed);
+    streaming.send_chunk("");
+    assert_eq!(streamed.chunk(), None);
+    assert_eq!(streamed.ends(), End::Closed);
+    gate.still_works();
+}

@@ -460,6 +460,19 @@ fn client_rules_have_one_kind_of_client_and_a_policy() {
             ],
         ),
     ]);
+    told(&[(
+        "clients:\n- from:\n  - \"::ffff:0:0/90\"\n  - 0.0.0.0\n  - \"::\"\n  - \"::10.0.0.1\"\n  policy: none",
+        &[
+            "3: clients[0].from: ::ffff:0:0/90 does not match IPv4 clients, because its prefix is \
+             shorter than 96; use the form 172.20.0.0/16",
+            "4: clients[0].from: 0.0.0.0 is the address of no client; use 0.0.0.0/0 for all IPv4 \
+             addresses, and ::/0 for all IPv6 addresses",
+            "5: clients[0].from: :: is the address of no client; use 0.0.0.0/0 for all IPv4 \
+             addresses, and ::/0 for all IPv6 addresses",
+            "6: clients[0].from: ::10.0.0.1 is the address of no client; use the form 172.20.0.5, \
+             or 172.20.0.0/16 for a network",
+        ],
+    )]);
     for (id, told) in [
         ("root", "must be a decimal ID, not root"),
         ("-1", "must be a decimal ID, not -1"),
