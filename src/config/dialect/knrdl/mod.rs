@@ -71,9 +71,13 @@ impl Profile {
         }
         let Some(name) = Profile::name(snapshot) else {
             if snapshot.get(PROFILE).is_some() || log_requests.is_some() {
-                let problem = "LOG_REQUESTS and PROFILE go together, and PROFILE names no profile";
+                let problem =
+                    "LOG_REQUESTS and PROFILE belong together, and PROFILE is empty or unset";
                 let (problem, help) = match snapshot.notation() {
-                    Notation::Environment => (problem, "name one; unprotected allows all requests"),
+                    Notation::Environment => (
+                        problem,
+                        "set PROFILE to a profile; unprotected allows all requests",
+                    ),
                     Notation::File => ("PROFILE is empty", "name a profile or remove it"),
                 };
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
