@@ -737,11 +737,11 @@ fn a_reload_gives_an_unprotecting_policy_to_nobody() {
     ] {
         assert_eq!(told(&new), [""; 0], "{why}");
     }
-    let more = "denies nothing (DRY_RUN: 1), to more clients; restart dockgate to apply that";
+    let more = "denies nothing (DRY_RUN: 1), to more clients; restart dockgate to apply the change";
     let rule_told = |index: usize, line: usize| {
-        format!("CONFIG_DATA:{line}: clients[{index}] would give policy dry, which {more}")
+        format!("CONFIG_DATA:{line}: clients[{index}] could extend policy dry, which {more}")
     };
-    let endpoint = format!("the endpoint unix:///x would give policy dry, which {more}");
+    let endpoint = format!("the endpoint unix:///x could extend policy dry, which {more}");
     for (why, new, expected) in [
         (
             "one more",
@@ -787,7 +787,7 @@ fn a_reload_gives_an_unprotecting_policy_to_nobody() {
     assert_eq!(
         told,
         [format!(
-            "the endpoint tcp://[::]:1 would give policy dry, which {more}"
+            "the endpoint tcp://[::]:1 could extend policy dry, which {more}"
         )]
     );
     // What is to protect may; once it does, nobody is given the other one again.
@@ -820,8 +820,8 @@ fn a_reload_gives_a_policy_that_learns_to_nobody() {
         assert_eq!(
             told.map(|_| ()).expect_err("refused"),
             [format!(
-                "the endpoint tcp://[::]:2375 would give policy default, which denies nothing \
-                 ({why}), to more clients; restart dockgate to apply that"
+                "the endpoint tcp://[::]:2375 could extend policy default, which denies nothing \
+                 ({why}), to more clients; restart dockgate to apply the change"
             )]
         );
         let told = reload_with(

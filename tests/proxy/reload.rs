@@ -141,18 +141,20 @@ fn the_policy_of_an_endpoint_holds_at_once() {
 /// What is there for a moment, valid as it is, is not acted on.
 #[test]
 fn a_file_that_is_being_written_is_waited_for() {
-    let many = Many::start(LISTS);
-    let whole = "policies: { one: { CONTAINERS: 1, INFO: 1,\n DENY_INFO: 1 } }\n\
+    let many = Many::start(INFOS);
+    let whole = "policies: { one: { INFO: 1, CONTAINERS: 1,\n DENY_LIST: 1 } }\n\
                  endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
-    let part = whole.replace(",\n DENY_INFO: 1", "");
-    for more in ["", "#"] {
-        fs::write(&many.file, many.text(&part) + more).expect("written");
+    let mut part = many.text(&whole.replace(",\n DENY_LIST: 1", ""));
+    for _ in 0..25 {
+        part.push('#');
+        fs::write(&many.file, &part).expect("written");
         many.dockgate.signal(Signal::HUP);
-        thread::sleep(Duration::from_millis(1300));
-        assert_eq!(status(&many, INFO), 403);
+        thread::sleep(Duration::from_millis(200));
     }
+    assert_eq!(status(&many, LIST), 403);
+    assert_eq!(reloads(&many.dockgate), 0);
     reload(&many, whole);
-    assert_eq!((status(&many, LIST), status(&many, INFO)), (200, 403));
+    assert_eq!((status(&many, LIST), status(&many, INFO)), (403, 200));
     assert_eq!(reloads(&many.dockgate), 1);
 }
 
@@ -263,11 +265,7 @@ fn an_emptied_file_and_a_broken_folder_change_nothing() {
 
 #[test]
 fn each_level_of_the_log_has_what_belongs_to_it() {
-    for (level, has_reloaded, has_restart) in [
-        ("info", true, true),
-        ("warning", false, true),
-        ("err", false, false),
-    ] {
+    for (level, says_what_waits) in [("warning", true), ("err", false)] {
         let many = Many::with(Engine::start(), LISTS, &[("LOG_LEVEL", level)]);
         write(&many, &INFOS.replace("}]", "}, { listen: \"{second}\" }]"));
         wait(|| status(&many, INFO) == 200);
@@ -277,16 +275,9 @@ fn each_level_of_the_log_has_what_belongs_to_it() {
         many.dockgate
             .line(|line| line.contains("err     not reloaded: the configuration from before"));
         let log = many.dockgate.log();
-        assert_eq!(
-            log.contains("reloaded the configuration: "),
-            has_reloaded,
-            "{log}"
-        );
-        assert_eq!(
-            log.contains("restart dockgate to listen there"),
-            has_restart,
-            "{log}"
-        );
+        assert!(!log.contains("reloaded the configuration: "), "{log}");
+        let is_said = log.contains("restart dockgate to listen there");
+        assert_eq!(is_said, says_what_waits, "{log}");
     }
 }
 
@@ -316,7 +307,7 @@ fn no_reload_leads_to_a_policy_that_protects_nothing() {
     write(&many, &text.replace("policy: one", "policy: two"));
     many.dockgate.line(|line| {
         line.contains(" err ")
-            && line.contains("would give policy two, which denies nothing (DRY_RUN: 1)")
+            && line.contains("could extend policy two, which denies nothing (DRY_RUN: 1)")
     });
     assert_eq!((status(&many, LIST), status(&many, INFO)), (200, 403));
 }

@@ -24,6 +24,8 @@ const POLICY: Keys = Keys {
 const BY_LABEL: &str = "by_label";
 /// A policy's name is a part of messages and of metrics.
 const LONGEST_NAME: usize = 64;
+/// So many policies may there be: each is compiled, and kept.
+const MOST_POLICIES: usize = 1000;
 
 /// The variables of the whole process, and where what they are for belongs. A name that ends with `*`
 /// is the beginning of several.
@@ -59,13 +61,20 @@ const ENVIRONMENT: &str = "set it in the environment";
 pub fn read(sources: &[Source]) -> Result<Document, Refused> {
     let mut parts: Vec<Part<'_>> = sources.iter().map(Part::read).collect();
     let mut seen: HashMap<String, (String, Place)> = HashMap::new();
+    let mut count = 0;
     for part in &mut parts {
         for policy in std::mem::take(&mut part.document.policies) {
             // For a reader, names that differ in case are the same.
             match seen.entry(policy.name.to_ascii_lowercase()) {
                 Slot::Vacant(slot) => {
                     slot.insert((policy.name.clone(), policy.place.clone()));
-                    part.document.policies.push(policy);
+                    count += 1;
+                    if count <= MOST_POLICIES {
+                        part.document.policies.push(policy);
+                    } else if count == MOST_POLICIES + 1 {
+                        let problem = format!("more than {MOST_POLICIES} policies");
+                        part.mistake(policy.place.line, "policies", problem, "use fewer policies");
+                    }
                 }
                 Slot::Occupied(slot) => {
                     let (name, first) = slot.get();

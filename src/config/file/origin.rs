@@ -147,8 +147,8 @@ impl Loaded {
                     let sizes = self.sources.iter().map(|source| source.bytes.len());
                     if sizes.sum::<usize>() > MAX_TOTAL {
                         self.sources.clear();
-                        let problem = format!("the files in {shown} have more than 8 MiB together");
-                        return self.fail(NAME, problem, "remove what is not needed");
+                        let problem = format!("the files in {shown} exceed 8 MiB in total");
+                        return self.fail(NAME, problem, "remove the files that are not needed");
                     }
                 }
             }

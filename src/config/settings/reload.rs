@@ -177,13 +177,14 @@ impl<'a> Decisions<'a> {
             Some(format!(" ({})", policy.notation().set(why.variable(), 1)))
         });
         let (name, why) = (self.policies.name(id), why.unwrap_or_default());
-        let problem =
-            format!("{what} would give policy {name}, which denies nothing{why}, to more clients");
+        let problem = format!(
+            "{what} could extend policy {name}, which denies nothing{why}, to more clients"
+        );
         (what, problem)
     }
 }
 
-const RESTART: &str = "restart dockgate to apply that";
+const RESTART: &str = "restart dockgate to apply the change";
 
 impl Endpoint {
     /// Whether both are in the same place.

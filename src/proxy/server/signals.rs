@@ -47,7 +47,7 @@ impl Signals {
                 _ = self.int.recv() => return "SIGINT",
                 _ = self.hangup.recv() => match &self.reloader {
                     Some(reloader) => if reloader.send(Asked).is_err() {
-                        log::error!("not reloaded: the thread for that has ended");
+                        log::error!("cannot reload: the reload thread has ended");
                     },
                     None => log::info!(
                         "SIGHUP ignored: without CONFIG_FILE, CONFIG_DIR or CONFIG_DATA, the \

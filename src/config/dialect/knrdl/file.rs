@@ -55,7 +55,7 @@ impl Profiles {
         let texts = names.into_iter().enumerate().map(|(index, name)| {
             let text = match index < MOST {
                 true => text(&path(&name)),
-                false => Err(Unread::new(format!("more than {MOST} profiles are named"))),
+                false => Err(Unread::new(format!("more than {MOST} profiles are used"))),
             };
             (name, text)
         });

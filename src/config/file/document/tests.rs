@@ -385,6 +385,15 @@ fn policies_are_named_and_hold_variables() {
         mistakes(&["policies: {a: {}, b: {}}", "\npolicies: {b: {}}"]),
         ["/b.yml:2: duplicate policy b, also at /a.yml:1; rename or remove one of them"]
     );
+    let many = |from: usize, to: usize| {
+        let names = (from..to).map(|number| format!("  p{number}: {{}}\n"));
+        "policies:\n".to_owned() + &names.collect::<String>()
+    };
+    assert!(read(&sources(&[&many(0, 600), &many(600, 1000)])).is_ok());
+    assert_eq!(
+        mistakes(&[&many(0, 600), &many(600, 1200)]),
+        ["/b.yml:402: more than 1000 policies; use fewer policies"]
+    );
     assert_eq!(
         mistakes(&["policies: {b: {}}", "\npolicies: {B: {}}"]),
         [
