@@ -237,6 +237,7 @@ fn what_cannot_change_is_reloaded_without_delay() {
 fn an_emptied_file_and_a_broken_folder_change_nothing() {
     let many = Many::start(LISTS);
     fs::write(&many.file, "").expect("written");
+    many.dockgate.signal(Signal::HUP);
     many.dockgate
         .line(|line| line.contains("err     not reloaded: ") && line.contains("the file is empty"));
     assert_eq!((status(&many, LIST), status(&many, INFO)), (200, 403));
@@ -268,8 +269,10 @@ fn each_level_of_the_log_has_what_belongs_to_it() {
     for (level, says_what_waits) in [("warning", true), ("err", false)] {
         let many = Many::with(Engine::start(), LISTS, &[("LOG_LEVEL", level)]);
         write(&many, &INFOS.replace("}]", "}, { listen: \"{second}\" }]"));
+        many.dockgate.signal(Signal::HUP);
         wait(|| status(&many, INFO) == 200);
         write(&many, "policies: { one: { INFOO: 1 } }\n");
+        many.dockgate.signal(Signal::HUP);
         many.dockgate
             .line(|line| line.contains("err     not reloaded: ") && line.contains("INFOO"));
         many.dockgate

@@ -111,3 +111,53 @@ fn text(path: &Path) -> Result<String, Unread> {
     }
     String::from_utf8(bytes).map_err(|_| Unread::new(format!("{shown} is not UTF-8")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_of_a_profile_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = vec![b'#'; LONGEST + 1];
+        for (name, bytes, told) in [
+            ("text", &b"GET /info\n"[..], None),
+            ("longest", &long[1..], None),
+            ("long", &long, Some("/long is too long")),
+            (
+                "latin1",
+                b"# \xe9\nGET /info\n",
+                Some("/latin1 is not UTF-8"),
+            ),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let name = path.to_str().unwrap();
+            let profiles = Profiles::load([name.to_owned()].into_iter());
+            let text = profiles.text(name).map(str::as_bytes);
+            match (told, text) {
+                (None, text) => assert_eq!(text, Ok(bytes)),
+                (Some(told), Ok(_)) => panic!("{name}: {told}"),
+                (Some(told), Err(unread)) => {
+                    assert!(unread.problem.ends_with(told), "{unread:?}");
+                    assert!(!unread.is_absent, "no preset takes its place");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_was_read_has_a_text() {
+        let none = Profiles::default();
+        assert!(none.text("/etc/hostname").is_err_and(|one| !one.is_absent));
+        assert_eq!(none.text(UNPROTECTED), Ok("[A-Z]+ /.*"));
+        let names = (0..=MOST).map(|number| format!("/nowhere/{number:03}"));
+        let many = Profiles::load(names);
+        assert!(many.text("/nowhere/255").is_err_and(|one| one.is_absent));
+        assert!(many.text("/nowhere/256").is_err_and(|one| !one.is_absent));
+        assert_eq!(many.again(), many);
+        assert_eq!(many.files().count(), MOST + 1);
+    }
+}
