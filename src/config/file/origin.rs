@@ -165,7 +165,7 @@ impl Loaded {
     }
 }
 
-/// The names of a folder's documents, in order.
+/// The names of a folder's documents, in order. With too many of them, not all.
 fn documents(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -174,6 +174,9 @@ fn documents(folder: &Path) -> io::Result<Vec<OsString>> {
         let is_yaml = bytes.ends_with(b".yml") || bytes.ends_with(b".yaml");
         if is_yaml && !bytes.starts_with(b".") {
             names.push(name);
+        }
+        if names.len() > MAX_FILES {
+            break;
         }
     }
     names.sort();
@@ -255,6 +258,31 @@ mod tests {
         assert_eq!(loaded, Origin::Dir(path.to_owned()).load());
         fs::write(data.join("b.yml"), "").unwrap();
         assert_ne!(loaded, Origin::Dir(path.to_owned()).load());
+    }
+
+    #[test]
+    fn a_folder_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let shown = path.to_str().unwrap();
+        let load = || Origin::Dir(path.to_owned()).load();
+        for number in 0..8 {
+            fs::write(path.join(format!("{number}.yml")), vec![b'#'; MAX_BYTES]).unwrap();
+        }
+        assert_eq!((load().sources.len(), load().mistakes), (8, Vec::new()));
+        fs::write(path.join("8.yml"), "#").unwrap();
+        assert_eq!(load().sources, []);
+        assert_eq!(
+            load().mistakes[0].problem,
+            format!("the files in {shown} exceed 8 MiB in total")
+        );
+        for number in 9..=MAX_FILES {
+            fs::write(path.join(format!("{number}.yml")), "").unwrap();
+        }
+        assert_eq!(
+            load().mistakes[0].problem,
+            format!("{shown} has more than 256 files")
+        );
     }
 
     #[test]
