@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 
 use dockgate::clients::{Identity, Lookup, Rules};
-use dockgate::config::{Endpoint, Policies, PolicyId, Reloaded, Settings, Snapshot};
+use dockgate::config::{Endpoint, Policies, PolicyId, Reloaded, Settings, Snapshot, UNMAPPED};
 use proptest::prelude::*;
 
 use super::{decide, errors, good, load, snapshot};
@@ -392,7 +392,10 @@ fn unprotected(policies: &Policies, rules: &Rules<PolicyId>, endpoints: &[Endpoi
     let addresses = ["10.0.0.1", "10.0.0.2", "11.0.0.1", "12.0.0.1"];
     let addresses = addresses.map(|one| (0, one.parse().expect("an address")));
     let processes = [(1000, 1), (1000, 1000), (1, 1000), (1, 1)];
-    let processes = processes.map(|(user, group)| (1, Identity::process(user, [group])));
+    let processes = processes.map(|(user, group)| {
+        let identity = Identity::process(Some(user), Some(vec![group]), &UNMAPPED);
+        (1, identity)
+    });
     let clients = addresses.into_iter().chain(processes);
     let names = HashMap::<String, Vec<IpAddr>>::new();
     let has = |(endpoint, client): (usize, Identity)| {
