@@ -68,7 +68,7 @@ pub enum End {
     Cut,
     /// A reload brought a policy that denies it.
     Denied,
-    /// Its tunnel ended in this way.
+    /// Its tunnel ended with this error.
     Tunnel(&'static str),
     /// Its body was incomplete.
     Upload(UploadFault),
@@ -202,7 +202,7 @@ impl Record {
         let unsent = if to_be_sent && !self.sent { UNSENT } else { "" };
         let remark = match &self.end {
             End::Whole => return [unsent, decided, why, "", "", ""],
-            End::Cut => "cut before its end",
+            End::Cut => "ended early",
             End::Denied => DENIED_NOW,
             End::Tunnel(how) => how,
             End::Upload(fault) => fault.message(),
@@ -216,7 +216,7 @@ impl Record {
 /// Why a request that was allowed ended.
 pub const DENIED_NOW: &str = "denied since the configuration was reloaded";
 
-// How a line's last part begins.
+// The beginnings of a line's last part.
 pub(super) const ALLOWED: &str = "allowed by ";
 pub(super) const WOULD_DENY: &str = "would deny: ";
 pub(super) const FAILED: &str = "failed: ";
