@@ -150,6 +150,24 @@ mod tests {
         }
     }
 
+    /// Adding a term never allows more.
+    #[test]
+    fn nothing_is_allowed_by_it() {
+        let names = SECTIONS.iter().map(|section| section.name).chain(["POST"]);
+        for name in names {
+            let (with, without) = (
+                policy(&[(name, "1"), (DENY_ROOT, "1"), ("POST", "1")]),
+                policy(&[(name, "1"), ("POST", "1")]),
+            );
+            let routes = ACTIONS.iter().flat_map(|action| action.routes);
+            for (method, path) in routes.flat_map(Route::samples) {
+                let allowed = checks(&with, method.as_str(), &path).is_some();
+                let before = checks(&without, method.as_str(), &path).is_some();
+                assert!(before || !allowed, "{name}: {method:?} {path}");
+            }
+        }
+    }
+
     #[test]
     fn what_gives_no_control_stays_as_it_is_granted() {
         for (method, path) in [

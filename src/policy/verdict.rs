@@ -33,7 +33,20 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Allow(permit) => write!(f, "allowed by {}", permit.origin()),
+            Verdict::Allow(permit) => {
+                write!(f, "allowed by {}", permit.origin())?;
+                let mut terms: Vec<&str> =
+                    permit.terms().iter().map(|one| one.variable()).collect();
+                terms.dedup();
+                match terms.as_slice() {
+                    [] => Ok(()),
+                    terms => write!(
+                        f,
+                        ", unless {} refuses what it asks for",
+                        terms.join(" or ")
+                    ),
+                }
+            }
             Verdict::WouldDeny(_, denial) => write!(f, "would deny: {}", denial.message()),
             Verdict::Deny(denial) => write!(f, "denied: {}", denial.message()),
         }

@@ -10,8 +10,10 @@ const GRANTS: &str = "BUILD COMMIT CONTAINERS EXEC IMAGES INFO NETWORKS POST SYS
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn docker_py_works() {
     let python = variable("DOCKGATE_TEST_PYTHON");
-    let gate = Gate::new(GRANTS);
-    assert_eq!(gate.sh(&format!("{python} $HERE/everyday.py")), "all done");
+    for grants in [GRANTS, &format!("{GRANTS} DENY_ROOT")] {
+        let gate = Gate::new(grants);
+        assert_eq!(gate.sh(&format!("{python} $HERE/everyday.py")), "all done");
+    }
     let gate = Gate::new("CONTAINERS");
     assert_eq!(gate.sh(&format!("{python} $HERE/denied.py")), "all denied");
 }
@@ -20,11 +22,13 @@ fn docker_py_works() {
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn dockerode_works() {
     let modules = variable("DOCKGATE_TEST_NODE_PATH");
-    let gate = Gate::new(GRANTS);
-    assert_eq!(
-        gate.sh(&format!("NODE_PATH={modules} node $HERE/everyday.js")),
-        "all done"
-    );
+    for grants in [GRANTS, &format!("{GRANTS} DENY_ROOT")] {
+        let gate = Gate::new(grants);
+        assert_eq!(
+            gate.sh(&format!("NODE_PATH={modules} node $HERE/everyday.js")),
+            "all done"
+        );
+    }
     let gate = Gate::new("CONTAINERS");
     assert_eq!(
         gate.sh(&format!("NODE_PATH={modules} node $HERE/denied.js")),
