@@ -119,7 +119,7 @@ fn control() -> String {
         Check::Exec => "the exec and its container have no reach",
         Check::Network => "the network could be created under `DENY_ROOT`",
         Check::Start => "there is no checkpoint, and no body over 7 bytes or in chunks",
-        Check::Update => "there is no `rollback`",
+        Check::Update => "nothing in what a rollback brings back has reach",
     };
     let rows = CONTROLS.iter().map(|control| {
         let judged: Vec<&str> = control.judged.iter().map(passes).collect();

@@ -38,6 +38,8 @@ pub enum Fact {
     Exec(Name),
     /// A network.
     Network(Name),
+    /// A service of the swarm.
+    Service(Name),
     /// A volume.
     Volume(Name),
     /// The containers that have a volume mounted.
@@ -52,6 +54,7 @@ impl Fact {
             Fact::Container(Name(name)) => format!("/containers/{name}/json"),
             Fact::Exec(Name(id)) => format!("/exec/{id}/json"),
             Fact::Network(Name(name)) => format!("/networks/{name}"),
+            Fact::Service(Name(name)) => format!("/services/{name}"),
             Fact::Volume(Name(name)) => format!("/volumes/{name}"),
             // {"volume":["NAME"]}
             Fact::UsersOf(Name(name)) => {
@@ -101,6 +104,11 @@ impl Answer {
 /// What a network is made of: its inspect has the same fields.
 pub(super) fn network() -> Option<&'static Body> {
     body("POST /networks/create")
+}
+
+/// What a service is made of.
+pub(super) fn service() -> Option<&'static Body> {
+    body("POST /services/create")
 }
 
 /// What a volume is made of.

@@ -87,6 +87,9 @@ enum Subject {
     Commit(Name),
     /// A network in the path. Its name stays.
     Network(Name),
+    /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
+    /// to the version.
+    Rollback(Name, String),
 }
 
 /// Judges what is in a request's head.
@@ -132,7 +135,11 @@ fn head(inspection: &Inspection) -> Result<(Vec<Subject>, bool), Unmet> {
             Check::Body => reads = true,
             Check::Build => query::build(target)?,
             Check::Start => query::start(target, policy::Body::from(message))?,
-            Check::Update => query::update(target)?,
+            Check::Update => {
+                if let Some(version) = query::rollback(target)? {
+                    subjects.push(Subject::Rollback(named(inspection, check)?.0, version));
+                }
+            }
             Check::Commit => subjects.push(Subject::Commit(query::commit(target)?)),
             Check::Container => {
                 let (name, route) = named(inspection, check)?;

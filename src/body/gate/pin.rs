@@ -20,7 +20,7 @@ pub(super) fn target(
     for subject in subjects {
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
-            Subject::Network(_) => continue,
+            Subject::Network(_) | Subject::Rollback(..) => continue,
             Subject::Container(name, route) => (facts.container(name), Some(route)),
             Subject::Exec(id, route) => (facts.exec(id), Some(route)),
             Subject::Commit(name) => (facts.container(name), None),

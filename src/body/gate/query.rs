@@ -101,16 +101,21 @@ pub(super) fn start(target: &Target, body: Body) -> Result<(), Unmet> {
     }
 }
 
-/// An update of a service to what its body says.
-pub(super) fn update(target: &Target) -> Result<(), Unmet> {
-    let query = target.query().unwrap_or_default();
-    match has_value(query, "rollback") {
-        true => Err(too_much(
-            "the parameter rollback",
-            "",
-            "brings back a specification that cannot be judged",
+/// The version of a service that an update is to roll back, if it is to do that.
+pub(super) fn rollback(target: &Target) -> Result<Option<String>, Unmet> {
+    if !has_value(target.query().unwrap_or_default(), "rollback") {
+        return Ok(None);
+    }
+    let all = read(target)?;
+    let values = |wanted: &str| -> Vec<&str> {
+        let own = all.iter().filter(|(key, _)| key.to_lowercase() == wanted);
+        own.map(|(_, value)| &**value).collect()
+    };
+    match (&*values("rollback"), &*values("version")) {
+        (["previous"], [version]) => Ok(Some((*version).to_owned())),
+        _ => Err(unreadable(
+            "its query does not say which service to roll back",
         )),
-        false => Ok(()),
     }
 }
 

@@ -142,6 +142,7 @@ impl<'a> Search<'a> {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
             Subject::Network(name) => self.network(name, Holder::REQUEST, None),
+            Subject::Rollback(name, version) => self.rollback(name, version),
             Subject::Exec(id, _) => {
                 let Some(exec) = self.known(Fact::Exec(id.clone()), Holder::REQUEST, None) else {
                     return;
@@ -161,6 +162,29 @@ impl<'a> Search<'a> {
                     _ => self.excess(holder, "its container", "", UNCLEAR),
                 }
             }
+        }
+    }
+
+    /// What a service is rolled back to.
+    fn rollback(&mut self, name: &Name, version: &str) {
+        let Some(service) = self.known(Fact::Service(name.clone()), Holder::REQUEST, None) else {
+            return;
+        };
+        let of = format!("service {}", name.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            depth: 1,
+            anywhere: true,
+        };
+        let now = service.at("Version.Index").as_number();
+        if now.is_none_or(|now| now.as_str() != version) {
+            return self.excess(holder, "its version", version, "is another one by now");
+        }
+        let previous = service.at("PreviousSpec");
+        let body = facts::service().filter(|_| *previous != Value::Null);
+        match body.map(|body| reach::asked(body, previous, &self.engine)) {
+            Some(Ok(claims)) => self.claims(&claims, holder),
+            _ => self.excess(holder, "PreviousSpec", "", UNCLEAR),
         }
     }
 

@@ -638,7 +638,7 @@ fn queries_are_judged() {
         (
             Check::Update,
             "POST /services/x/update?rollback=previous",
-            "DENY_ROOT: the parameter rollback",
+            "DENY_ROOT cannot judge it: its query does not say which service to roll back",
         ),
         (
             Check::Commit,
@@ -681,5 +681,51 @@ fn queries_are_judged() {
     assert!(start(Framing::Sized(7)).ends_with(" as sent"));
     for framing in [Framing::Sized(8), Framing::Chunked] {
         assert!(start(framing).starts_with("DENY_ROOT: a body of a start"));
+    }
+}
+
+#[test]
+fn a_rollback_is_judged_by_what_it_brings_back() {
+    let engine = |previous: &str| {
+        let service = format!(r#"{{"ID":"x","Version":{{"Index":7}},"PreviousSpec":{previous}}}"#);
+        Engine::default().with("/services/web", service)
+    };
+    let told = |query: &str, previous: &str| {
+        let line = format!("POST /services/web/update?{query}");
+        judged(&[Check::Update], &line, "", &engine(previous)).0
+    };
+    let plain = r#"{"TaskTemplate":{"ContainerSpec":{"Image":"a"},"Runtime":"container"}}"#;
+    let bound = r#"{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"bind","Source":"/etc","Target":"/x"}]}}}"#;
+    assert_eq!(
+        told("version=7&rollback=previous", plain),
+        "/services/web/update?version=7&rollback=previous as sent"
+    );
+    for (query, previous, why) in [
+        (
+            "version=7&rollback=previous",
+            bound,
+            "service web: TaskTemplate.ContainerSpec.Mounts[0]",
+        ),
+        (
+            "version=8&rollback=previous",
+            plain,
+            "service web: its version 8 is another one",
+        ),
+        (
+            "version=7&rollback=previous",
+            "null",
+            "service web: PreviousSpec cannot be judged",
+        ),
+    ] {
+        let told = told(query, previous);
+        assert!(told.starts_with(&format!("DENY_ROOT: {why}")), "{told}");
+    }
+    for query in [
+        "version=7&rollback=other",
+        "version=7&version=8&rollback=previous",
+        "version=7&Rollback=x",
+    ] {
+        let told = told(query, plain);
+        assert!(told.starts_with("DENY_ROOT cannot judge it: "), "{told}");
     }
 }
