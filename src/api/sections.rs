@@ -117,6 +117,8 @@ pub enum Check {
     Container,
     /// The exec that its path names, and its container.
     Exec,
+    /// The name in its query.
+    Name,
     /// The network that its path names.
     Network,
     /// The query and the body of a start.

@@ -39,6 +39,13 @@ impl AllowFrom {
         self.networks.iter().any(|network| network.has(client))
     }
 
+    /// Its networks and addresses, with the lengths of their prefixes.
+    pub fn networks(&self) -> impl Iterator<Item = (IpAddr, u32)> {
+        self.networks
+            .iter()
+            .map(|network| (network.address, network.prefix))
+    }
+
     /// What was meant by one of its networks or addresses, if that is hardly what it is.
     pub fn mistaken(&self) -> Option<Mistaken> {
         self.networks.iter().find_map(Network::mistaken)

@@ -175,7 +175,6 @@ mod tests {
             ("GET", "/containers/x/logs"),
             ("POST", "/containers/x/stop"),
             ("POST", "/containers/x/kill"),
-            ("POST", "/containers/x/rename"),
             ("POST", "/containers/x/wait"),
             ("DELETE", "/containers/x"),
             ("POST", "/images/create"),

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use super::budget::{Charge, NoRoom};
 use super::client::Client;
 use super::upstream::{EngineError, Upload, Upstream};
 use crate::api::Framing;
-use crate::body::gate::{self, Answer, Fact, Step};
+use crate::body::gate::{self, Answer, Fact, Others, Step};
 use crate::body::json::Limits;
 use crate::observe::access::{Explanation, Part, Reason};
 use crate::policy::{Cleared, Inspection, Judged};
@@ -80,13 +81,14 @@ impl From<EngineError> for Unsettled {
 pub(super) async fn settle(
     client: &Client,
     inspection: Inspection,
+    others: Arc<Others>,
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut engine = None;
     let mut asked_until = None;
     let framing = inspection.message().framing();
-    let mut step = gate::begin(inspection);
+    let mut step = gate::begin(inspection, others);
     loop {
         step = match step {
             Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),

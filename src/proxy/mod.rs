@@ -8,7 +8,7 @@
 //! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
 //! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
-//! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
+//! dockgate's own answers. `wire` does what hyper cannot do with a socket, `own_container` finds where dockgate itself runs, `health` checks the
 //! engine.
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
@@ -32,6 +32,7 @@ mod holders;
 mod listener;
 mod names;
 mod outgoing;
+mod own_container;
 mod respond;
 mod rulebook;
 mod server;

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::names::Names;
+use super::own_container;
 use crate::api::{Message, Target};
-use crate::clients::{Identity, Lookup, Rules, Unknown};
+use crate::body::gate::Others;
+use crate::clients::{Identity, Lookup, Rules, Unknown, Who};
 use crate::config::{Endpoint, Policies, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, Reason};
 use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
@@ -43,6 +45,8 @@ struct Entry {
     logs_requests: bool,
     /// Whether it only learns.
     learns: bool,
+    /// The clients that have others.
+    others: Arc<Others>,
 }
 
 /// What one policy made of a request.
@@ -56,6 +60,8 @@ pub(super) struct Ruling {
     pub logs_request: bool,
     /// Whether something is to be learned from what is forwarded.
     pub learns: bool,
+    /// The clients that have other policies.
+    pub others: Arc<Others>,
 }
 
 /// A request whose policy cannot be told now.
@@ -103,6 +109,7 @@ impl Rulebook {
                 name: several.then(|| policies.name(id).into()),
                 logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
                 learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
+                others: Arc::new(others(id, rules, endpoints)),
             }
         };
         Self {
@@ -172,7 +179,28 @@ impl Rulebook {
             policy: entry.and_then(|entry| entry.name.clone()),
             logs_request: entry.is_some_and(|entry| entry.logs_requests),
             learns: entry.is_some_and(|entry| entry.learns),
+            others: entry
+                .map(|entry| Arc::clone(&entry.others))
+                .unwrap_or_default(),
         })
+    }
+}
+
+/// By what clients are known for which not this policy holds.
+fn others(id: PolicyId, rules: &Rules<PolicyId>, endpoints: &[Endpoint]) -> Others {
+    let of_others = rules.iter().filter(|rule| rule.policy != id);
+    let lists = of_others.filter_map(|rule| match &rule.who {
+        Who::From(list) => Some(list),
+        Who::User(_) | Who::Group(_) => None,
+    });
+    let lists: Vec<_> = lists.collect();
+    let mut policies = (rules.iter().map(|rule| rule.policy))
+        .chain(endpoints.iter().map(|endpoint| endpoint.policy));
+    let container = policies.any(|other| other != id).then(own_container::id);
+    Others {
+        networks: lists.iter().flat_map(|list| list.networks()).collect(),
+        hosts: lists.iter().flat_map(|list| list.hosts.clone()).collect(),
+        container: container.flatten(),
     }
 }
 

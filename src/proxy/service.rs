@@ -140,7 +140,12 @@ pub(super) async fn answer(
         Passage::Stream(cleared) => Ok(Ok(Settled::of(cleared, upload))),
         // Boxed, since few come to it.
         Passage::Inspect(inspection) => {
-            let settling = Box::pin(clearance::settle(flight.client(), inspection, upload));
+            let settling = Box::pin(clearance::settle(
+                flight.client(),
+                inspection,
+                ruling.others,
+                upload,
+            ));
             unless_denied(flight.client(), settling).await
         }
     };

@@ -418,3 +418,45 @@ fn an_engine_that_cannot_be_asked_is_told_of() {
     gate.engine.restart();
     gate.still_works();
 }
+
+/// Whoever may create containers could otherwise make one that counts as another client.
+#[test]
+fn no_container_takes_the_name_or_the_address_of_another_client() {
+    let file = "\
+policies:
+  all: { CONTAINERS: 1, POST: 1 }
+  safe: { CONTAINERS: 1, NETWORKS: 1, POST: 1, DENY_ROOT: 1 }
+endpoints:
+  - { listen: \"{tcp}\", policy: safe }
+clients:
+  - { from: [172.20.0.5], policy: all }
+  - { from: [127.0.0.1], policy: safe }
+";
+    let many = Many::start(file);
+    let ask = |head: &str, body: &str| {
+        let mut client = Wire::tcp(many.tcp);
+        client.send(json(head, body));
+        client
+    };
+    let network = "POST /networks/create HTTP/1.1\r\nHost: docker\r\n";
+    let body = r#"{"Name":"n","IPAM":{"Config":[{"Subnet":"172.20.0.0/16"}]}}"#;
+    let (status, text) = said(&ask(network, body).response());
+    assert_eq!(status, 403);
+    assert!(
+        text.ends_with(
+            "DENY_ROOT: the subnet 172.20.0.0/16 belongs to a client that has another policy"
+        ),
+        "{text}"
+    );
+    // Which network a container joins without a word is looked up then.
+    let mut client = ask(CREATE, "{}");
+    let (mut facts, question) = many.engine.request();
+    assert_eq!(question.head.line, "GET /networks/bridge HTTP/1.1");
+    facts.send(answer(
+        "200 OK",
+        r#"{"Name":"bridge","IPAM":{"Config":[{"Subnet":"172.17.0.0/16"}]}}"#,
+    ));
+    let (mut engine, _) = many.engine.request();
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+}

@@ -7,6 +7,7 @@
 //! fields does not have, and what the engine does not answer are refused.
 
 mod facts;
+mod others;
 mod pin;
 mod query;
 mod root;
@@ -14,6 +15,7 @@ mod root;
 mod tests;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::Place;
 use super::json::{self, Limits, Value};
@@ -22,6 +24,7 @@ use crate::api::sections::{CONTROLS, Check, Route};
 use crate::policy::{self, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
 use facts::Facts;
 pub use facts::{Answer, Fact, Name};
+pub use others::Others;
 use root::Finding;
 
 /// What comes next.
@@ -67,6 +70,8 @@ pub struct Asking {
 #[derive(Debug)]
 struct Request {
     inspection: Inspection,
+    /// The clients for which other policies hold.
+    others: Arc<Others>,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
     /// What its body is to the engine, and holds.
@@ -93,11 +98,12 @@ enum Subject {
 }
 
 /// Judges what is in a request's head.
-pub fn begin(inspection: Inspection) -> Step {
-    match head(&inspection) {
+pub fn begin(inspection: Inspection, others: Arc<Others>) -> Step {
+    match head(&inspection, &others) {
         Ok((subjects, reads)) => {
             let request = Request {
                 inspection,
+                others,
                 subjects,
                 asked: None,
                 sent: Content::AsSent,
@@ -113,7 +119,7 @@ pub fn begin(inspection: Inspection) -> Step {
 }
 
 /// What the head names, and whether the body counts.
-fn head(inspection: &Inspection) -> Result<(Vec<Subject>, bool), Unmet> {
+fn head(inspection: &Inspection, others: &Others) -> Result<(Vec<Subject>, bool), Unmet> {
     let (target, message) = (inspection.target(), inspection.message());
     if target.behind_other_version().is_some() {
         return Err(unreadable(
@@ -133,6 +139,7 @@ fn head(inspection: &Inspection) -> Result<(Vec<Subject>, bool), Unmet> {
         }
         match check {
             Check::Body => reads = true,
+            Check::Name => query::name(target, others)?,
             Check::Build => query::build(target)?,
             Check::Start => query::start(target, policy::Body::from(message))?,
             Check::Update => {
@@ -226,7 +233,12 @@ impl Asking {
 
 impl Request {
     fn next(self) -> Step {
-        match root::find(&self.subjects, self.asked.as_ref(), &self.facts) {
+        match root::find(
+            &self.subjects,
+            self.asked.as_ref(),
+            &self.facts,
+            &self.others,
+        ) {
             Finding::Excess(excesses) => self.fails(Unmet::Excess(DENY_ROOT, excesses)),
             Finding::Ask(needs) => Step::Ask(Asking {
                 request: self,
@@ -265,6 +277,9 @@ impl Request {
         Step::Judged(self.inspection.fails(unmet, self.sent))
     }
 }
+
+/// Why a name is not given, and a network is not made or joined.
+const ANOTHERS: &str = "belongs to a client that has another policy";
 
 /// The term that all of this judges.
 const DENY_ROOT: &str = "DENY_ROOT";

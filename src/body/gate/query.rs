@@ -4,7 +4,8 @@
 //! agree on it. Keys count in any case and each time.
 
 use super::facts::Name;
-use super::{too_much, unreadable};
+use super::others::Others;
+use super::{ANOTHERS, too_much, unreadable};
 use crate::api::Target;
 use crate::api::fields::Reach;
 use crate::api::query::{has_value, pairs};
@@ -116,6 +117,19 @@ pub(super) fn rollback(target: &Target) -> Result<Option<String>, Unmet> {
         _ => Err(unreadable(
             "its query does not say which service to roll back",
         )),
+    }
+}
+
+/// A name by which no other client is known.
+pub(super) fn name(target: &Target, others: &Others) -> Result<(), Unmet> {
+    if others.is_empty() {
+        return Ok(());
+    }
+    let all = read(target)?;
+    let mut names = all.iter().filter(|(key, _)| key.to_lowercase() == "name");
+    match names.find(|(_, name)| others.have_name(name)) {
+        Some((_, name)) => Err(too_much("the parameter name", name, ANOTHERS)),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::facts::{self, Answer, Fact, Facts, Name, full_id};
-use super::{Subject, too_much, unreadable};
+use super::others::Others;
+use super::{ANOTHERS, Subject, too_much, unreadable};
 use crate::api::fields::{Body, Namespace, Reach};
 use crate::body::json::{Object, Value};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
@@ -38,9 +39,11 @@ pub(super) fn find(
     subjects: &[Subject],
     asked: Option<&(&'static Body, Value)>,
     facts: &Facts,
+    others: &Others,
 ) -> Finding {
     let mut search = Search {
         facts,
+        others,
         engine: facts.engine().unwrap_or_default(),
         needs: BTreeSet::new(),
         seen: BTreeSet::new(),
@@ -97,6 +100,7 @@ pub(super) fn is_pinned(body: &Body, tree: &Value, facts: &Facts) -> Result<(), 
 
 struct Search<'a> {
     facts: &'a Facts,
+    others: &'a Others,
     engine: Engine<'a>,
     needs: BTreeSet<Fact>,
     /// What was judged already: by its question, containers by their full IDs.
@@ -134,6 +138,38 @@ impl<'a> Search<'a> {
         match reach::asked(body, tree, &self.engine) {
             Ok(claims) => self.claims(&claims, holder),
             Err(too_many) => self.excess(holder, "the body", "", too_many),
+        }
+        if self.others.is_empty() {
+            return;
+        }
+        if let Some((place, name)) = self.others.named(tree) {
+            self.excess(holder, &place, &name, ANOTHERS);
+        }
+        if body.route.text == "POST /networks/create" {
+            self.apart(tree, holder);
+        }
+        let joined = self.others.default_network(tree);
+        if let Some(name) = joined.filter(|_| body.route.text == "POST /containers/create") {
+            let fact = Fact::Network(name);
+            match self.facts.answer(&fact) {
+                Some(Answer::Found(network)) => self.apart(network, holder),
+                Some(Answer::Missing(_)) => {}
+                Some(Answer::Unclear) => self.excess(holder, "its network", "", UNCLEAR),
+                None => {
+                    self.needs.insert(fact);
+                }
+            }
+        }
+    }
+
+    /// Nobody in a network may be taken for another client, or call dockgate as one.
+    fn apart(&mut self, network: &Value, holder: Holder<'_>) {
+        if let Some(subnet) = self.others.reached_by(network) {
+            self.excess(holder, "the subnet", &subnet, ANOTHERS);
+        }
+        if self.others.meet_in(network) {
+            let why = "has dockgate in it, which has several policies";
+            self.excess(holder, "the network", "", why);
         }
     }
 
@@ -336,10 +372,15 @@ impl<'a> Search<'a> {
             .as_str()
             .is_some_and(|driver| !driver.is_empty());
         let body = facts::network().filter(|_| named);
+        self.apart(network, holder);
         let mut network = network.clone();
+        let of_engine = network.at("Name").as_str() == Some("bridge");
         if let Some(options) = network.at_mut("Options").and_then(Value::object_mut) {
             for own in FILLED_IN {
                 options.remove(own);
+            }
+            if of_engine {
+                *options = Object::default();
             }
         }
         match body.map(|body| reach::asked(body, &network, &self.engine)) {

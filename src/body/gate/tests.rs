@@ -1,8 +1,9 @@
 //! Requests against a played engine: what becomes of each, and what the engine was asked for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Answer, Step, begin};
+use super::{Answer, Others, Step, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
 use crate::policy::{
@@ -16,7 +17,7 @@ fn id(digit: char) -> String {
 
 /// What the engine has: answers by path. All else is missing.
 #[derive(Default)]
-struct Engine(BTreeMap<String, String>);
+struct Engine(BTreeMap<String, String>, Arc<Others>);
 
 impl Engine {
     fn with(mut self, path: &str, answer: impl Into<String>) -> Engine {
@@ -97,7 +98,7 @@ fn told(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection);
+    let mut step = begin(inspection, engine.1.clone());
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
@@ -727,5 +728,157 @@ fn a_rollback_is_judged_by_what_it_brings_back() {
     ] {
         let told = told(query, plain);
         assert!(told.starts_with("DENY_ROOT cannot judge it: "), "{told}");
+    }
+}
+
+#[test]
+fn nobody_is_made_a_client_of_another_policy() {
+    let network = |name: &str, subnet: &str, containers: &str| {
+        format!(
+            r#"{{"Name":"{name}","Driver":"bridge","Options":{{"com.docker.network.bridge.name":"docker0"}},"IPAM":{{"Driver":"default","Config":[{{"Subnet":"{subnet}"}}]}},"Containers":{{{containers}}}}}"#
+        )
+    };
+    let own = format!(r#""{}":{{}}"#, id('d'));
+    let others = Others {
+        networks: vec![("172.20.0.5".parse().expect("an address"), 32)],
+        hosts: vec!["traefik".to_owned()],
+        container: Some(id('d')),
+    };
+    let engine = |bridge: String| {
+        let mut engine = Engine::default()
+            .container("web", '1', "", "")
+            .with("/networks/bridge", bridge)
+            .with(
+                "/networks/near",
+                network("near", "172.21.0.0/16", &own)
+                    .replace(r#""com.docker.network.bridge.name":"docker0""#, ""),
+            )
+            .with(
+                "/networks/theirs",
+                network("theirs", "172.20.0.0/16", "")
+                    .replace(r#""com.docker.network.bridge.name":"docker0""#, ""),
+            );
+        engine.1 = Arc::new(Others {
+            networks: others.networks.clone(),
+            hosts: others.hosts.clone(),
+            container: others.container.clone(),
+        });
+        engine
+    };
+    let far = || engine(network("bridge", "172.17.0.0/16", ""));
+    let create = &[Check::Body, Check::Name];
+    for (checks, line, body) in [
+        (&create[..], "POST /containers/create?name=web2", "{}"),
+        (
+            create,
+            "POST /containers/create",
+            r#"{"HostConfig":{"NetworkMode":"none"}}"#,
+        ),
+        (&[Check::Name], "POST /containers/web/rename?name=b", ""),
+        (
+            &[Check::Body],
+            "POST /networks/create",
+            r#"{"Name":"n","IPAM":{"Config":[{"Subnet":"172.22.0.0/16"}]}}"#,
+        ),
+        (
+            &[Check::Network, Check::Body],
+            "POST /networks/bridge/connect",
+            r#"{"Container":"web"}"#,
+        ),
+    ] {
+        let told = judged(checks, line, body, &far()).0;
+        assert!(told.starts_with('/'), "{line} {body}: {told}");
+    }
+    let theirs = "belongs to a client that has another policy";
+    let met = "has dockgate in it, which has several policies";
+    for (checks, line, body, why) in [
+        (
+            &create[..],
+            "POST /containers/create?name=Traefik",
+            "{}",
+            theirs,
+        ),
+        (
+            create,
+            "POST /containers/create?name=a&NAME=%74raefik",
+            "{}",
+            theirs,
+        ),
+        (
+            create,
+            "POST /containers/create",
+            r#"{"Hostname":"traefik"}"#,
+            theirs,
+        ),
+        (
+            create,
+            "POST /containers/create",
+            r#"{"NetworkingConfig":{"EndpointsConfig":{"near":{"Aliases":["x","traefik"]}}}}"#,
+            theirs,
+        ),
+        (
+            create,
+            "POST /containers/create",
+            r#"{"HostConfig":{"NetworkMode":"near"}}"#,
+            met,
+        ),
+        (
+            create,
+            "POST /containers/create",
+            r#"{"HostConfig":{"NetworkMode":"theirs"}}"#,
+            theirs,
+        ),
+        (
+            &[Check::Name],
+            "POST /containers/web/rename?name=traefik",
+            "",
+            theirs,
+        ),
+        (
+            &[Check::Body],
+            "POST /networks/create",
+            r#"{"Name":"n","IPAM":{"Config":[{"Subnet":"172.20.0.0/24"}]}}"#,
+            theirs,
+        ),
+        (
+            &[Check::Network, Check::Body],
+            "POST /networks/near/connect",
+            r#"{"Container":"web"}"#,
+            met,
+        ),
+        (
+            &[Check::Network, Check::Body],
+            "POST /networks/bridge/connect",
+            r#"{"Container":"web","EndpointConfig":{"Aliases":["traefik"]}}"#,
+            theirs,
+        ),
+        (
+            &[Check::Body],
+            "POST /services/create",
+            r#"{"Name":"traefik"}"#,
+            theirs,
+        ),
+    ] {
+        let told = judged(checks, line, body, &far()).0;
+        assert!(
+            told.starts_with("DENY_ROOT: ") && told.ends_with(why),
+            "{line} {body}: {told}"
+        );
+    }
+    // The network that is joined without a word.
+    for bridge in [
+        network("bridge", "172.20.0.0/16", ""),
+        network("bridge", "172.17.0.0/16", &own),
+    ] {
+        for body in ["{}", r#"{"HostConfig":{"NetworkMode":"bridge"}}"#] {
+            let told = judged(
+                create,
+                "POST /containers/create",
+                body,
+                &engine(bridge.clone()),
+            )
+            .0;
+            assert!(told.starts_with("DENY_ROOT: the "), "{told}");
+        }
     }
 }

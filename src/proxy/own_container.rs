@@ -1,0 +1,44 @@
+//! The container that dockgate runs in.
+
+use std::fs;
+
+/// Its full ID, if it is told by what the engine mounts into each container.
+pub(super) fn id() -> Option<String> {
+    in_mounts(&fs::read_to_string("/proc/self/mountinfo").ok()?)
+}
+
+/// Docker mounts `…/containers/ID/hostname` to `/etc/hostname`, and Podman its like.
+fn in_mounts(mounts: &str) -> Option<String> {
+    const MOUNTED: [&str; 3] = ["/etc/hostname", "/etc/resolv.conf", "/etc/hosts"];
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_id = |part: &&str| part.len() == 64 && part.bytes().all(hex);
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (root, at) = (fields.next()?, fields.next()?);
+        let id = root
+            .split('/')
+            .find(is_id)
+            .filter(|_| MOUNTED.contains(&at));
+        id.map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_found_by_what_the_engine_mounts() {
+        let id = "0123456789abcdef".repeat(4);
+        let docker = format!(
+            "700 690 8:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/sda1 rw"
+        );
+        let root = format!("690 600 0:50 / / rw - overlay overlay rw,lowerdir=/x/{id}");
+        assert_eq!(in_mounts(&format!("{root}\n{docker}\n")), Some(id.clone()));
+        assert_eq!(in_mounts(&root), None);
+        let volume =
+            format!("1 2 8:1 /var/lib/docker/volumes/{id}/_data /data rw - ext4 /dev/sda1 rw");
+        assert_eq!(in_mounts(&volume), None);
+        assert_eq!(in_mounts("nonsense\n\n1 2"), None);
+    }
+}
