@@ -285,7 +285,8 @@ fn no_object_made_first_is_a_way() {
             "{line}: {status} {text}"
         );
     }
-    open.sh("docker rm -fv $N-root $N-plain >/dev/null; docker network prune -f >/dev/null");
+    open.sh("docker rm -fv $N-root $N-plain >/dev/null; 
+         docker network rm $(docker network ls -q -f name=$N) >/dev/null");
 }
 
 #[test]
