@@ -40,6 +40,11 @@ doc = "It runs code"
 [[upgrade]]
 routes = ["POST /exec/{id}/start"]
 protocols = ["tcp"]
+
+[[control]]
+routes = ["POST /exec/{id}/resize"]
+judged = ["exec", "body"]
+doc = "It is one"
 "#;
 
 #[test]
@@ -50,6 +55,7 @@ fn the_good_table_is_taken() {
         r#"steps: &[Step::Literal("containers"),Step::Id,Step::Literal("start"),]"#,
         r#"allow: "ALLOW_START", deny: "DENY_START", section: "CONTAINERS""#,
         r#"Root { routes: &[Route { text: "POST /exec/{id}/start", method: Some(Method::Post), steps: &[Step::Literal("exec"),Step::One,"#,
+        r#"judged: &[Check::Exec,Check::Body,], doc: "It is one""#,
         r#"Requirement { section: "CONTAINERS", routes: &[Route { text: "* /containers/{id}/exec", method: None,"#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
@@ -94,6 +100,10 @@ refused! {
     section_that_is_a_deny: "name = \"EXEC\"" => "name = \"DENY_START\"", 14, "duplicate of line 8";
     bad_deny_also: "/begin" => "/", 17, "invalid segment";
     no_deny_also: "[\"POST /containers/{id}/begin\"]" => "[]", 17, "must not be empty";
+    no_control_route: "[\"POST /exec/{id}/resize\"]" => "[]", 36, "must not be empty";
+    no_check: "[\"exec\", \"body\"]" => "[]", 37, "must not be empty";
+    unknown_check: "[\"exec\", \"body\"]" => "[\"exec\", \"bodies\"]", 37, "unknown check";
+    unexplained_control: "\"It is one\"" => "\"\"", 38, "undocumented";
     no_root_route: "[\"POST /exec/{id!}/start\"]" => "[]", 28, "must not be empty";
     half_bang: "{id!}" => "{!}", 28, "invalid segment";
     section_called_post: "name = \"EXEC\"" => "name = \"POST\"", 8, "POST is reserved";
@@ -133,7 +143,7 @@ fn all_mistakes_are_shown_at_once() {
     let text = GOOD
         .replace("doc = \"Exec\"", "doc = \"\"")
         .replace("POST /", "PUSH /");
-    assert_eq!(build::table(&text).expect_err("mistakes").len(), 5);
+    assert_eq!(build::table(&text).expect_err("mistakes").len(), 6);
 }
 
 const PRESET: &str = r#"# The program asks for this.

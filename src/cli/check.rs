@@ -6,7 +6,7 @@ use super::FAILED;
 use super::output::{aligned, complain, line, print};
 use super::whose::{self, Client, Whose};
 use super::with_settings;
-use crate::api::sections::{ACTIONS, REQUIREMENTS, Route, SECTIONS};
+use crate::api::sections::{ACTIONS, CONTROLS, REQUIREMENTS, Route, SECTIONS};
 use crate::config::{
     ConfiguredPolicy, Endpoint, Listen, PatternLine, Settings, Snapshot, shown_path,
 };
@@ -216,6 +216,11 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             text.push_str(&patterns(lines));
             text.push('\n');
         }
+    }
+    if sources.deny_root {
+        let routes = Route::list(CONTROLS.iter().flat_map(|control| control.routes));
+        let set = notation.set("DENY_ROOT", 1);
+        line(text, format_args!("{set} denies or judges {routes}\n"));
     }
     for preset in sources.presets_granted() {
         line(text, format_args!("{preset}\n"));

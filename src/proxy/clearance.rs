@@ -144,7 +144,11 @@ async fn whole(
         let frame = timeout_at(until, next(body)).await;
         let frame = frame.map_err(|_| Unsettled::Slow)?;
         match frame.map(|frame| frame.map(Frame::into_data)) {
-            None => return Ok(bytes),
+            None => {
+                // It is written anew.
+                charge.add(bytes.len()).map_err(no_room)?;
+                return Ok(bytes);
+            }
             // What was wrong is known of the upload.
             Some(Err(_)) => return Err(EngineError::Gone.into()),
             Some(Ok(Err(_))) => {}
@@ -152,8 +156,12 @@ async fn whole(
                 if bytes.len() + data.len() > most {
                     return Err(too_large().into());
                 }
-                // As it is grown, and again as it is written anew.
-                charge.add(2 * data.len()).map_err(no_room)?;
+                let needed = bytes.len() + data.len();
+                if needed > bytes.capacity() {
+                    let larger = needed.max(2 * bytes.capacity()).min(most);
+                    charge.add(larger - bytes.capacity()).map_err(no_room)?;
+                    bytes.reserve_exact(larger - bytes.len());
+                }
                 bytes.extend_from_slice(&data);
             }
         }

@@ -155,7 +155,9 @@ fn one_client_has_a_part_of_the_memory_for_bodies() {
     let text = "dockgate: the memory for this client's request bodies is in use; retry later";
     assert_eq!(said(&refusal), (503, text.to_owned()));
     // What ends makes room.
-    let mut first = slow.remove(0);
+    let (mut first, mut second) = (slow.remove(0), slow.remove(0));
+    second.half_close();
+    assert_eq!(second.response().status(), 400);
     first.send_chunk("{}");
     first.send_chunk("");
     let (mut engine, _) = gate.engine.request();

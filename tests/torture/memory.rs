@@ -5,6 +5,7 @@
 //! less.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,6 +29,9 @@ const WAITING: usize = 48;
 const WORST: usize = 160;
 /// What a body costs that nobody takes, in KiB, whatever its size.
 const STALLED: usize = 4 << 10;
+
+/// What bodies that are judged may take together, in KiB.
+const BODIES: usize = 64 << 10;
 
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
@@ -75,6 +79,44 @@ fn requests_that_wait_cost_48_kib_each_at_most() {
     assert_eq!(quick.seen().open, count);
     drop(clients);
     quick.finish(|line| line.starts_with("POST /v1.41/containers/c/wait "));
+    gate.still_works();
+}
+
+/// All of them send slowly, and each is another client, so that none is refused for its own part alone.
+#[test]
+fn bodies_that_are_judged_share_their_memory() {
+    let _alone = alone();
+    let gate = Gate::open_with(&[("DENY_ROOT", "1")]);
+    let pid = gate.dockgate.pid();
+    let before = memory(pid);
+    let count = affordable(1000, 2);
+    let head =
+        "POST /containers/create HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut clients: Vec<Wire> = (0..count)
+        .map(|index| {
+            let [.., high, low] = (index + 1).to_be_bytes();
+            let mut client = Wire::tcp_from(Ipv4Addr::new(127, 99, high, low), gate.address);
+            client.send(head);
+            client
+        })
+        .collect();
+    let part = chunk(vec![b' '; 4 << 10]);
+    for _ in 0..32 {
+        // Who is refused may be cut off.
+        clients.retain_mut(|client| client.try_send(&part).is_ok());
+        at_rest(pid);
+    }
+    let grown = peak_memory(pid).saturating_sub(before);
+    eprintln!(
+        "{count} clients cost {grown} KiB, {} are left",
+        clients.len()
+    );
+    assert!(
+        grown < BODIES + (64 << 10),
+        "{count} clients cost {grown} KiB"
+    );
+    drop(clients);
+    at_rest(pid);
     gate.still_works();
 }
 
