@@ -1,10 +1,13 @@
-//! The memory for bodies that are read as a whole, and for what they depend on: so much for all
+//! The memory for bodies that are read as a whole, and for what their terms depend on: so much for all
 //! clients together, and a part of it for each. It is charged as bytes arrive, and who finds none
 //! left is refused, never made to wait: a client that sends slowly would hold up all others.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+
+/// The engine is asked for so many requests at a time; the others wait. Each takes a descriptor.
+pub(super) const ASKING: usize = 64;
 
 /// For all clients.
 const ALL: usize = 64 << 20;

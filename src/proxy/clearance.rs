@@ -86,6 +86,7 @@ pub(super) async fn settle(
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut engine = None;
+    let mut turn = None;
     let mut asked_until = None;
     let framing = inspection.message().framing();
     let mut step = gate::begin(inspection, others);
@@ -95,11 +96,15 @@ pub(super) async fn settle(
             Step::Ask(asking) => {
                 let until = *asked_until.get_or_insert_with(|| Instant::now() + FACTS_TIME);
                 charge.add(asking.size()).map_err(no_room)?;
+                let hung = || EngineError::Silent(client.shared.socket_path.clone());
+                if turn.is_none() {
+                    let asking = client.shared.asking.acquire();
+                    turn = timeout_at(until, asking).await.map_err(|_| hung())?.ok();
+                }
                 let mut answers = Vec::with_capacity(asking.needs().len());
                 for fact in asking.needs() {
                     let path = &client.shared.socket_path;
                     let asked = ask(&mut engine, path, fact, &mut charge);
-                    let hung = || EngineError::Silent(path.clone());
                     let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
                     answers.push((fact.clone(), answer));
                 }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::admission::Admission;
-use super::budget::Budget;
+use super::budget::{ASKING, Budget};
 use super::holders::{Held, Holders};
 use super::rulebook::Rulebook;
 use super::server::Room;
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub connections: usize,
     /// What each client has of them.
     pub holders: Holders,
+    /// One for each connection on which the engine is asked what terms depend on.
+    pub asking: Semaphore,
     /// The memory for bodies that are read as a whole.
     pub bodies: Budget,
     /// How many of them one client may have.
@@ -65,6 +67,7 @@ impl Shared {
             slots: Arc::new(Semaphore::new(room.connections)),
             connections: room.connections,
             holders: Holders::new(process.client_rate),
+            asking: Semaphore::new(ASKING),
             bodies: Budget::default(),
             client_connections: process.client_connections,
             excess: Strangers::new(room.strangers),

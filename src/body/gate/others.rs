@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::facts::Name;
+use crate::api::fields::Body;
 use crate::body::json::Value;
 
 /// Those for which other policies hold.
@@ -20,7 +21,6 @@ pub struct Others {
 /// Where a body gives names by which its container or service is found in a network.
 const NAMES: &[&str] = &[
     "Hostname",
-    "Name",
     "NetworkingConfig.EndpointsConfig{}.Aliases[]",
     "NetworkingConfig.EndpointsConfig{}.DNSNames[]",
     "EndpointConfig.Aliases[]",
@@ -50,9 +50,11 @@ impl Others {
     }
 
     /// The first name in a body that would be taken for one: its place and its value.
-    pub(super) fn named(&self, tree: &Value) -> Option<(String, String)> {
+    pub(super) fn named(&self, body: &Body, tree: &Value) -> Option<(String, String)> {
         let mut found = None;
-        for places in NAMES {
+        let of_service = body.route.text.starts_with("POST /services/");
+        let own = ["Name"].iter().filter(|_| of_service);
+        for places in NAMES.iter().chain(own) {
             tree.each(places, &mut |path, value| {
                 if value.as_str().is_some_and(|name| self.have_name(name)) {
                     found.get_or_insert_with(|| (path.to_string(), value.shown()));
@@ -111,7 +113,10 @@ impl Others {
             .at("HostConfig.NetworkMode")
             .as_str()
             .unwrap_or_default();
-        let joins = ["", "default", "bridge"].contains(&mode);
+        let endpoints = tree.at("NetworkingConfig.EndpointsConfig").as_object();
+        let has = |key: &&str| endpoints.is_some_and(|all| all.get(key).is_some());
+        let joins =
+            ["", "default", "bridge"].contains(&mode) || ["default", "bridge"].iter().any(has);
         let counts = !self.networks.is_empty() || self.container.is_some();
         Name::of("bridge").filter(|_| joins && counts)
     }

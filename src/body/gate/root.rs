@@ -142,7 +142,7 @@ impl<'a> Search<'a> {
         if self.others.is_empty() {
             return;
         }
-        if let Some((place, name)) = self.others.named(tree) {
+        if let Some((place, name)) = self.others.named(body, tree) {
             self.excess(holder, &place, &name, ANOTHERS);
         }
         if body.route.text == "POST /networks/create" {

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::workers::cores;
 use crate::config::Settings;
 use crate::proxy::listener::BACKLOG;
-use crate::proxy::{health, strangers};
+use crate::proxy::{budget, health, strangers};
 
 /// Descriptors that are not a client's: standard streams, signals, the listeners, some air.
 const RESERVE: u64 = 32;
@@ -59,6 +59,14 @@ impl Room {
         }
         if settings.process.health_listener {
             reserve += health::DESCRIPTORS;
+        }
+        let judges = settings
+            .policies
+            .iter()
+            .any(|(_, one)| one.sources.deny_root);
+        // A file may ask for it later.
+        if judges || settings.origin.is_some() {
+            reserve += budget::ASKING as u64;
         }
         // Two descriptors a client: its own and the engine's.
         let fitting = count(files.saturating_sub(reserve) / 2).max(1);
