@@ -238,8 +238,10 @@ impl fmt::Display for Record {
         let received = received.format(self.counters.received.load(Relaxed));
         let sent = sent.format(self.counters.sent.load(Relaxed));
         let (target, took) = (loggable(target), took(self.start.elapsed()));
-        let policy = self.policy.as_deref();
-        let policy = policy.map_or(["", "", ""], |name| [POLICY, name, " "]);
+        let policy = match &self.policy {
+            Some(name) => [POLICY, name, " "].concat(),
+            None => String::new(),
+        };
         let line = [
             &*self.peer,
             " ",
@@ -255,9 +257,7 @@ impl fmt::Display for Record {
             " ",
             &took,
             " ",
-            policy[0],
-            policy[1],
-            policy[2],
+            &policy,
             unsent,
             decided,
             why,
