@@ -30,11 +30,10 @@ fn settings(file: &str, engine: &str) -> Settings {
 }
 
 fn allows(book: &Rulebook, client: &Identity, endpoint: usize, path: &str) -> Option<bool> {
-    let entry = book.entry_of(client, endpoint).ok()?;
-    let policy = entry.and_then(|entry| entry.policy.as_ref());
-    let target = || Target::from_line("GET", path).expect("a target");
-    let verdict = policy.map(|policy| policy.decide(target(), Body::Empty));
-    Some(matches!(verdict, Some(Verdict::Allow(_))))
+    let rule = book.rule_for(client, &mut None).ok()?;
+    let target = Target::from_line("GET", path).expect("a target");
+    let verdict = book.entry(rule, endpoint).decide(target, Body::Empty);
+    Some(matches!(verdict, Verdict::Allow(_)))
 }
 
 #[test]
@@ -74,18 +73,65 @@ fn where_there_is_no_policy_nothing_is_allowed() {
     );
 }
 
-#[test]
-fn a_name_that_is_not_known_decides_nothing() {
+#[tokio::test]
+async fn a_name_that_is_not_known_decides_nothing() {
     let file = "{ policies: { one: { INFO: 1 } }, endpoints: [{ listen: 'tcp://[::]:1' }], \
                 clients: [{ from: [10.0.0.1, web, db], policy: one }, \
                           { from: 0.0.0.0/0, policy: one }] }";
     let book = Rulebook::new(&settings(file, "/x"));
-    let unknown = |client: &str| {
+    let untold = |client: &str| {
         let client = client.parse().expect("an address");
-        book.entry_of(&client, 0).err()
+        book.rule_for(&client, &mut None).err()
     };
-    assert_eq!(unknown("10.0.0.1"), None);
-    assert_eq!(unknown("10.0.0.2"), Some(Unknown::Hosts(vec!["web", "db"])));
+    assert!(untold("10.0.0.1").is_none());
+    let untold = untold("10.0.0.2").expect("it is not known");
+    assert_eq!(untold.on, "web and db, which cannot be resolved now");
+    assert!(untold.may_change);
+}
+
+/// What was found holds as long as its rulebook, and never where names come and go.
+#[tokio::test]
+async fn a_rule_is_found_once_for_a_connection() {
+    let rules = |before: &str, host: &str| {
+        format!(
+            "{{ policies: {{ one: {{ INFO: 1 }} }}, endpoints: [{{ listen: 'tcp://[::]:1' }}], \
+             clients: [{{ from: {before}, policy: one }}, {{ from: [10.0.0.2{host}], policy: one }}] }}"
+        )
+    };
+    let client = "10.0.0.2".parse().expect("an address");
+    let rule = |book: &Rulebook, found: &mut Option<Found>| {
+        let rule = book.rule_for(&client, found);
+        (rule.ok(), found.is_some())
+    };
+    let found = &mut None;
+    let first = settings(&rules("10.0.0.1", ""), "/x");
+    let book = Rulebook::new(&first);
+    for _ in 0..2 {
+        assert_eq!(rule(&book, found), (Some(Some(1)), true));
+    }
+    let next = |book: &Rulebook, file: &str| {
+        let next = settings(file, "/x");
+        book.next(&next.policies, &next.rules, &next.endpoints)
+    };
+    // The rule before it is for it now.
+    let book = next(&book, &rules("10.0.0.0/8", ""));
+    assert_eq!(rule(&book, found), (Some(Some(0)), true));
+    // None of them is.
+    let book = next(
+        &book,
+        &rules("10.0.0.1", "").replace("10.0.0.2", "10.0.0.3"),
+    );
+    assert_eq!(rule(&book, found), (Some(None), true));
+    // Its address is in a list before any name.
+    let book = next(&book, &rules("10.0.0.1", ", web"));
+    assert_eq!(rule(&book, found), (Some(Some(1)), true));
+    // A name comes before: nobody knows it, and nothing of old helps.
+    let book = next(&book, &rules("web", ""));
+    assert_eq!(rule(&book, found), (None, false));
+    book.names.known("web", &["10.0.0.9"]);
+    assert_eq!(rule(&book, found), (Some(Some(1)), false));
+    book.names.known("web", &["10.0.0.2"]);
+    assert_eq!(rule(&book, found), (Some(Some(0)), false));
 }
 
 /// Nor is it waited for what will never be known.
@@ -114,15 +160,8 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let held = shared.holders.hold(Key::User(None));
         let link = ClientLink::new(socket);
         let client = Client::new(shared, Peer::Unix(None), 0, link, held);
-        let target = Target::from_line("GET", INFO).expect("a target");
-        let undecided = client
-            .shared
-            .rulebook
-            .load()
-            .decide(&client, target, Body::Empty.into())
-            .expect_err("nothing is decided");
         let begin = Instant::now();
-        let why = decide_in_time(&client, undecided, PATIENCE).await;
+        let why = policy_in_time(&client, PATIENCE).await;
         let why = why.expect_err("nothing is decided");
         assert!(begin.elapsed() < PATIENCE);
         assert_eq!(why.status(), 503);
