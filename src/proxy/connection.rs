@@ -366,3 +366,34 @@ async fn quiet(client: &Client, time: Duration, counts: impl Fn() -> bool) {
         last = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reload_is_heard_before_and_behind_a_shutdown() {
+        let (sender, mut now) = watch::channel(Now::default());
+        let mut heard = Heard::until(&now);
+        let mut news = async || {
+            tokio::select! {
+                biased;
+                news = heard.news(&mut now) => Some(news),
+                () = ready(()) => None,
+            }
+        };
+        let reload = |now: &mut Now| now.reloads += 1;
+        sender.send_modify(|now| {
+            reload(now);
+            now.stage = Stage::Closing;
+        });
+        assert!(matches!(news().await, Some(News::Reloaded)));
+        assert!(matches!(news().await, Some(News::Close)));
+        assert!(news().await.is_none());
+        sender.send_modify(reload);
+        sender.send_modify(reload);
+        assert!(matches!(news().await, Some(News::Reloaded)));
+        drop(sender);
+        assert!(news().await.is_none());
+    }
+}
