@@ -8,7 +8,7 @@ use crate::reload::{ALL, EVENTS, STREAM, SWITCHED, reload};
 use crate::support::Wire;
 use crate::support::wire::chunk;
 
-const BLOCK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+static BLOCK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 
 #[test]
 fn no_stream_is_too_busy_to_be_ended() {
