@@ -103,7 +103,8 @@ fn counted(request: &str, environment: Environment, requests: u64) -> u64 {
         .envs(environment(&listen))
         .env("SOCKET_PATH", engine.path());
     let mut dockgate = Dockgate::spawn(&mut command);
-    dockgate.listens(&listen);
+    // Under valgrind, and perhaps beside others, ten policies take seconds to be compiled.
+    dockgate.line_within(Duration::from_secs(60), |line| line.ends_with(&listen));
     let mut client = Wire::tcp(address);
     for _ in 0..requests {
         client.send(request);
