@@ -15,7 +15,7 @@ use super::names::Names;
 use crate::api::{Message, Target};
 use crate::clients::{self, Identity, Lookup, Rules, Unknown};
 use crate::config::{Endpoint, Policies, PolicyId, Settings};
-use crate::observe::access::{Explanation, Peer, Reason};
+use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
 
 /// A request waits so long for the names on which its policy depends.
@@ -42,7 +42,7 @@ pub(super) struct Entry {
     /// None: every request is refused.
     policy: Option<Arc<Policy>>,
     /// How the log calls it, where there are several.
-    pub name: Option<Arc<str>>,
+    pub name: Option<PolicyName>,
     /// Whether each request is logged as a line of a profile.
     pub logs_requests: bool,
     /// Whether it only learns.
