@@ -142,7 +142,7 @@ pub(super) async fn answer(
     let headers = seen.rest(head.headers);
 
     let state = &flight.client().upload;
-    let upload = Upload::new(body, flight.client(), shared.upload_timeout);
+    let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
     let mut kept = flight.client().upstream().take();
     let engine = &shared.socket_path;
     // Pinned in its place, since it is large to be moved.

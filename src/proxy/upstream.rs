@@ -21,10 +21,9 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::client::Client;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
-use super::wire::{ClientLink, EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
+use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
 use crate::config::shown_path;
 use crate::observe::access::{Counters, EngineFault, UploadFault};
 use crate::policy::Cleared;
@@ -250,8 +249,6 @@ pub(super) struct Upload(Option<Part>);
 struct Part {
     body: Incoming,
     state: Arc<UploadState>,
-    /// Where it comes from.
-    link: Arc<ClientLink>,
     /// Of which of the connection's requests.
     request: u64,
     stall: Stall,
@@ -358,17 +355,15 @@ impl Upload {
     }
 
     /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
-    pub(super) fn new(body: Incoming, client: &Client, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(body: Incoming, state: Arc<UploadState>, timeout: Option<Duration>) -> Self {
         if body.is_end_stream() {
             Self(None)
         } else {
-            let state = Arc::clone(&client.upload);
             state.ended.store(false, Relaxed);
             let request = state.requests.load(Relaxed);
             Self(Some(Part {
                 body,
                 state,
-                link: Arc::clone(&client.link),
                 request,
                 stall: Stall {
                     timeout,
@@ -428,7 +423,6 @@ impl Body for Upload {
         let Some(Part {
             body,
             state,
-            link,
             request,
             stall,
         }) = &mut self.0
@@ -441,9 +435,9 @@ impl Body for Upload {
                 frame.map(|frame| frame.map_err(UploadError::Broken))
             }
             Poll::Pending => {
-                // No answer ends because of what the client does not send, or does not read yet.
-                let is_answered = || state.answered.load(Relaxed) || link.is_behind();
-                ready!(stall.poll(cx, is_answered));
+                // No answer ends because of what its client does not send. One that is whole is
+                // written in any case.
+                ready!(stall.poll(cx, || state.answered.load(Relaxed)));
                 Some(Err(UploadError::Stalled))
             }
         };

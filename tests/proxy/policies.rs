@@ -2,8 +2,9 @@
 //! client, and by host name. Each request is decided by one of them, and by no other.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -14,7 +15,7 @@ use rustix::process::{Gid, Uid};
 use crate::strangers::from;
 use crate::support::dockgate::free_address;
 use crate::support::gate::EMPTY;
-use crate::support::{Dockgate, Engine, Message, Wire};
+use crate::support::{BOUND, Dockgate, Engine, Message, Wire};
 
 const LIST: &str = "/containers/json";
 const INFO: &str = "/info";
@@ -58,8 +59,11 @@ impl Many {
         let own = [("CONFIG_FILE", config.as_str()), ("SOCKET_PATH", &path)];
         let dockgate = Dockgate::start(&[&own, more].concat());
         for (place, listener) in &places {
-            if text.contains(place) {
-                dockgate.listens(listener);
+            // It is not said at every level.
+            let begin = Instant::now();
+            while text.contains(place) && !is_listening(listener) {
+                assert!(begin.elapsed() < BOUND, "{}", dockgate.log());
+                thread::sleep(Duration::from_millis(5));
             }
         }
         Many {
@@ -92,6 +96,13 @@ impl Many {
     #[track_caller]
     pub(crate) fn get(&self, client: Wire, path: &str) -> Message {
         get(&self.engine, client, path)
+    }
+}
+
+fn is_listening(listener: &str) -> bool {
+    match listener.strip_prefix("unix://") {
+        Some(path) => UnixStream::connect(path).is_ok(),
+        None => TcpStream::connect(listener.trim_start_matches("tcp://")).is_ok(),
     }
 }
 

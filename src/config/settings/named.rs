@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Endpoint;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
+use crate::config::dialect::knrdl::Profiles;
 use crate::config::dialect::presets::PRESET;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
@@ -21,6 +22,7 @@ use crate::policy::{Unprotected, printable};
 /// is among the diagnostics.
 pub(super) fn read(
     document: &Document,
+    profiles: &Profiles,
     snapshot: &Snapshot,
     of_environment: Sources,
     current: Option<&Policies>,
@@ -36,9 +38,13 @@ pub(super) fn read(
     for spec in &document.policies {
         let scope = Scope(spec);
         let mut own = Vec::new();
-        let mut sources = Sources::read(&scope.snapshot(&mut own), &mut own);
+        let mut sources = Sources::read(&scope.snapshot(&mut own), profiles, &mut own);
         if current.is_some() && protects(&spec.name) && sources.unprotected.take().is_some() {
-            needs_restart.push(format!("policies.{}.DRY_RUN", spec.name));
+            let name = &spec.name;
+            needs_restart.push(format!(
+                "policies.{name}.DRY_RUN changed: restart dockgate to apply it; until then, policy \
+                 {name} denies what it does not grant"
+            ));
         }
         let policy = sources.compile(&spec.name, Some(&spec.place), &mut own);
         diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));

@@ -42,9 +42,9 @@ fn where_there_is_no_policy_nothing_is_allowed() {
     let old = "{ policies: { one: { INFO: 1 }, two: { INFO: 1 } }, \
                endpoints: [{ listen: 'tcp://[::]:1', policy: one }], \
                clients: [{ from: 10.0.0.1, policy: two }, { from: 10.0.0.2, policy: none }] }";
-    // An endpoint keeps its policy until a restart, and that one is gone.
+    // An endpoint that is gone keeps its policy until a restart, and that one is gone too.
     let new = "{ policies: { two: { INFO: 1 } }, \
-               endpoints: [{ listen: 'tcp://[::]:1', policy: two }], \
+               endpoints: [{ listen: 'tcp://[::]:2', policy: two }], \
                clients: [{ from: 10.0.0.1, policy: none }] }";
     let (one, none) = ("10.0.0.1", "10.0.0.2");
     let is = |book: &Rulebook, client: &str, endpoint| {
@@ -62,10 +62,10 @@ fn where_there_is_no_policy_nothing_is_allowed() {
         "there is no such endpoint"
     );
     let environment = environment(new, "/x");
-    let look = Settings::load(&environment).expect("settings").look();
-    let reloaded = settings.reload(&settings.policies, &environment, look);
+    let look = Settings::load(&environment).expect("settings").seen;
+    let reloaded = settings.reload(None, &environment, look);
     let reloaded = reloaded.expect("a reload");
-    let book = book.next(&reloaded.policies, &reloaded.rules, &settings.endpoints);
+    let book = book.next(&reloaded.policies, &reloaded.rules, &reloaded.endpoints);
     assert_eq!(is(&book, one, 0), Some(false));
     assert_eq!(
         is(&book, "10.0.0.3", 0),
