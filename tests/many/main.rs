@@ -438,6 +438,11 @@ fn what_may_surprise_is_warned_about() {
         ),
         (&[], "policies: {a: {by_label: true}}", None),
         (
+            &[("CONTAINERS", "1")],
+            "policies: {a: {}}\nendpoints: [{listen: \"unix:///x\", policy: a}]",
+            Some("CONTAINERS is ignored: it belongs to the policy default, which no endpoint"),
+        ),
+        (
             &[("DISABLE_IPV6", "1")],
             "endpoints: [{listen: \"tcp://[::]:1\"}]",
             Some("endpoints override DISABLE_IPV6, which is ignored; remove it"),

@@ -64,14 +64,14 @@ pub(super) fn read(
     Some((Policies::new(default?, others?, current), needs_restart))
 }
 
-/// A mistake, if the environment has a policy beside a file's `default`.
-fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
+/// A variable or a flag by which the environment has a policy.
+fn written_outside(snapshot: &Snapshot) -> Option<String> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
     let others = [PRESET, "PROFILE", "LOG_REQUESTS"];
     let mut others = (others.into_iter()).chain(Unprotected::ALL.map(Unprotected::variable));
     let flags = METHODS.map(|method| format!("allow{method}"));
-    let name = (own.find(is_set).or_else(|| others.find(is_set)))
+    (own.find(is_set).or_else(|| others.find(is_set)))
         .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
         .map(|name| printable(name).into_owned())
         .or_else(|| {
@@ -79,7 +79,12 @@ fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
                 .iter()
                 .find(|flag| snapshot.flag(flag).next().is_some())?;
             Some(format!("-{flag}"))
-        })?;
+        })
+}
+
+/// A mistake, if the environment has a policy beside a file's `default`.
+fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
+    let name = written_outside(snapshot)?;
     let problem = format!(
         "policies.{DEFAULT} cannot be used with {name}, which is set for the same policy outside \
          the file"
@@ -115,6 +120,7 @@ pub(super) fn rules(document: &Document, policies: &Policies) -> Rules<PolicyId>
 /// tell clients apart.
 pub(super) fn compare(
     document: &Document,
+    snapshot: &Snapshot,
     policies: &Policies,
     endpoints: &[Endpoint],
     rules: &Rules<PolicyId>,
@@ -156,6 +162,17 @@ pub(super) fn compare(
         let problem = format!("{what} is not used: no endpoint and no client rule names it");
         let help = "name it in endpoints or clients, or remove it";
         diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
+    }
+    if !used.contains(&PolicyId::DEFAULT)
+        && policies.default().place.is_none()
+        && let Some(name) = written_outside(snapshot)
+    {
+        let problem = format!(
+            "{name} is ignored: it belongs to the policy {DEFAULT}, which no endpoint and no \
+             client rule names"
+        );
+        let help = "set it in a policy of the file, or remove it";
+        diagnostics.push(Diagnostic::warning(&name, problem, help));
     }
     diagnostics.extend(told_apart(document, policies, &used));
     diagnostics
