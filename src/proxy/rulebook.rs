@@ -26,7 +26,7 @@ const CLIENTS: &str = "clients";
 /// Which policy holds for which client.
 #[derive(Debug)]
 pub(super) struct Rulebook {
-    /// Which of the process it is.
+    /// Its number among those of the process.
     serial: u64,
     rules: Rules<Arc<Entry>>,
     /// The policy of each endpoint, for clients that no rule is for.

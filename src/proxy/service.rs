@@ -145,7 +145,7 @@ pub(super) async fn answer(
     let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
     let mut kept = flight.client().upstream().take();
     let engine = &shared.socket_path;
-    // Pinned in its place, since it is large to be moved.
+    // Pinned where it is made, since it is large and moving it costs.
     let sent = unless_denied(
         flight.client(),
         pin!(upstream::send(
@@ -206,7 +206,7 @@ pub(super) async fn answer(
 /// # Errors
 /// Why that cannot be told within `patience`.
 async fn policy_now(client: &Client, patience: Duration) -> Result<Arc<Entry>, Explanation> {
-    // By itself, so that the rulebook is not held while it is waited.
+    // In a statement of its own, so that the rulebook is not held across the wait.
     let told = client.shared.rulebook.load().policy_of(client);
     match told {
         Ok(policy) => Ok(policy),
