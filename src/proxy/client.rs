@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::holders::Held;
+use super::rulebook::Found;
 use super::shared::Shared;
 use super::upstream::{UploadState, Upstream};
 use super::wire::ClientLink;
@@ -36,10 +37,11 @@ pub(super) struct Client {
     pub held: Held,
     /// What is known of its request's body.
     pub upload: Arc<UploadState>,
+    found: Mutex<Option<Found>>,
     upstream: Mutex<Option<Upstream>>,
     phase: AtomicU8,
-    /// What was allowed.
-    asked: Mutex<Option<(Target, Body)>>,
+    /// What was allowed, and whether it had terms to meet.
+    asked: Mutex<Option<(Target, Body, bool)>>,
     /// Why that is not allowed any more, until the client has been told.
     denial: Mutex<Option<Explanation>>,
     /// Whether it is not.
@@ -76,6 +78,7 @@ impl Client {
             link,
             held,
             upload: Arc::default(),
+            found: Mutex::default(),
             upstream: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),
             asked: Mutex::default(),
@@ -84,13 +87,18 @@ impl Client {
         })
     }
 
+    /// Where its policy was found last.
+    pub(super) fn found(&self) -> MutexGuard<'_, Option<Found>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The engine's connection, kept for its next request.
     pub(super) fn upstream(&self) -> MutexGuard<'_, Option<Upstream>> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was allowed of its request that is under way.
-    pub(super) fn asked(&self) -> MutexGuard<'_, Option<(Target, Body)>> {
+    /// What was allowed of its request that is under way, and whether that was judged besides.
+    pub(super) fn asked(&self) -> MutexGuard<'_, Option<(Target, Body, bool)>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

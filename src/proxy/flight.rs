@@ -17,11 +17,10 @@ use super::clearance::Unsettled;
 use super::client::{Client, Phase};
 use super::respond;
 use super::upstream::EngineError;
-use crate::api::Target;
 use crate::observe::access::{
-    Counters, Decision, End, EngineFault, Explanation, Reason, Record, UploadFault,
+    Counters, Decision, End, EngineFault, Explanation, PolicyName, Reason, Record, UploadFault,
 };
-use crate::policy;
+use crate::policy::Permit;
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
 /// says so in the log.
@@ -61,7 +60,7 @@ impl InFlight {
     }
 
     /// The policy that decided on it, where there are several.
-    pub(super) fn decided_by(&mut self, policy: Option<Arc<str>>) {
+    pub(super) fn decided_by(&mut self, policy: Option<PolicyName>) {
         self.record.policy = policy;
     }
 
@@ -70,9 +69,10 @@ impl InFlight {
         self.record.decision = decision;
     }
 
-    /// This of it was allowed.
-    pub(super) fn allowed(&self, target: Target, body: policy::Body) {
-        *self.client.asked() = Some((target, body));
+    /// This of it was allowed, with terms to meet or without.
+    pub(super) fn allowed(&self, permit: &Permit) {
+        let (target, body) = (permit.target().clone(), permit.message().into());
+        *self.client.asked() = Some((target, body, !permit.terms().is_empty()));
     }
 
     /// Whether it only looks whether the engine is there, which is worth no line at info.

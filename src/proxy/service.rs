@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
 use super::browser;
-use super::clearance::{self, Settled};
+use super::clearance;
 use super::client::Client;
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::holders;
-use super::rulebook::{self, Ruling};
+use super::rulebook::{self, Entry};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
-use crate::api::{Framing, Message, Target};
+use crate::api::{Framing, Target};
 use crate::observe::access::{self, Decision, EngineFault, Explanation};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Passage, Verdict};
@@ -96,15 +96,18 @@ pub(super) async fn answer(
     } else {
         rulebook::PATIENCE
     };
-    let ruling = match decide(flight.client(), target, message, patience).await {
-        Ok(ruling) => ruling,
+    let policy = match policy_now(flight.client(), patience).await {
+        Ok(policy) => policy,
         Err(why) => {
             flight.is_health_check(own_check);
             return Ok(flight.refused(why, unread).map(Answer::own));
         }
     };
-    flight.decided_by(ruling.policy);
-    let permit = match ruling.verdict {
+    flight.decided_by(policy.name.clone());
+    if policy.logs_requests {
+        log_request(&target);
+    }
+    let permit = match policy.decide(target, message) {
         Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
             permit
@@ -122,10 +125,10 @@ pub(super) async fn answer(
     let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
     let learner = shared.learner.as_ref();
-    if let Some(learner) = learner.filter(|_| ruling.learns && !own_check) {
+    if let Some(learner) = learner.filter(|_| policy.learns && !own_check) {
         learner.saw(permit.target(), permit.message().into());
     }
-    flight.allowed(permit.target().clone(), permit.message().into());
+    flight.allowed(&permit);
 
     let switches = permit.message().upgrade().is_some();
     let client_side = switches.then(|| hyper::upgrade::on(&mut request));
@@ -136,39 +139,38 @@ pub(super) async fn answer(
 
     let state = &flight.client().upload;
     let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
-    let settled = match permit.passage() {
-        Passage::Stream(cleared) => Ok(Ok(Settled::of(cleared, upload))),
-        // Boxed, since few come to it.
+    let (cleared, upload) = match permit.passage() {
+        Passage::Stream(cleared) => (cleared, upload),
         Passage::Inspect(inspection) => {
-            let settling = Box::pin(clearance::settle(
-                flight.client(),
-                inspection,
-                ruling.others,
-                upload,
-            ));
-            unless_denied(flight.client(), settling).await
+            let (client, others) = (flight.client(), Arc::clone(&policy.others));
+            // Boxed, since few come to it.
+            let settling = Box::pin(clearance::settle(client, inspection, others, upload));
+            match unless_denied(client, settling).await {
+                Ok(Ok(settled)) => {
+                    if let Some(why) = settled.would_deny {
+                        flight.decided(Decision::WouldDeny(*why));
+                    }
+                    (settled.cleared, settled.upload)
+                }
+                Ok(Err(why)) => {
+                    let unread = unread && !flight.client().upload.has_ended();
+                    return Ok(flight.unsettled(why, unread).map(Answer::own));
+                }
+                Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
+            }
         }
     };
-    let Settled {
-        cleared,
-        upload,
-        would_deny,
-    } = match settled {
-        Ok(Ok(settled)) => settled,
-        Ok(Err(why)) => {
-            let unread = unread && !flight.client().upload.has_ended();
-            return Ok(flight.unsettled(why, unread).map(Answer::own));
-        }
-        Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
-    };
-    if let Some(why) = would_deny {
-        flight.decided(Decision::WouldDeny(*why));
-    }
     let client = flight.client();
     let (state, engine) = (&client.upload, &client.shared.socket_path);
     let mut kept = flight.client().upstream().take();
-    let sending = upstream::send(&mut kept, engine, cleared, headers, upload, state);
-    let sent = unless_denied(flight.client(), sending).await;
+    // Pinned where it is made, since it is large and moving it costs.
+    let sent = unless_denied(
+        flight.client(),
+        pin!(upstream::send(
+            &mut kept, engine, cleared, headers, upload, state
+        )),
+    )
+    .await;
     let mut response = match sent {
         Ok(Ok(response)) => response,
         Ok(Err(e)) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
@@ -191,7 +193,7 @@ pub(super) async fn answer(
     let open_ended = is_open_ended(response.body());
     let is_hijack = open_ended && {
         let asked = flight.client().asked();
-        let target = asked.as_ref().map(|(target, _)| target);
+        let target = asked.as_ref().map(|(target, ..)| target);
         target.is_some_and(|target| hijack::is_hijack(target, &response))
     };
     if !is_hijack {
@@ -217,49 +219,35 @@ pub(super) async fn answer(
     }))
 }
 
-/// Decides on a request by the policy that holds for its client now.
+/// The policy that holds for a client now.
 ///
 /// # Errors
-/// Why that policy cannot be told within `patience`.
-async fn decide(
-    client: &Client,
-    target: Target,
-    message: Message,
-    patience: Duration,
-) -> Result<Ruling, Explanation> {
-    let ruling = client
-        .shared
-        .rulebook
-        .load()
-        .decide(client, target, message);
-    let ruling = match ruling {
-        Ok(ruling) => ruling,
+/// Why that cannot be told within `patience`.
+async fn policy_now(client: &Client, patience: Duration) -> Result<Arc<Entry>, Explanation> {
+    // In a statement of its own, so that the rulebook is not held across the wait.
+    let told = client.shared.rulebook.load().policy_of(client);
+    match told {
+        Ok(policy) => Ok(policy),
         // Boxed, since few come to it.
-        Err(undecided) => Box::pin(rulebook::decide_in_time(client, undecided, patience)).await?,
-    };
-    if ruling.logs_request {
-        log_request(ruling.verdict.target());
+        Err(_) => Box::pin(rulebook::policy_in_time(client, patience)).await,
     }
-    Ok(ruling)
 }
 
 /// What comes of `sending`, unless the request is denied meanwhile.
 ///
 /// # Errors
 /// Why it is denied now.
-async fn unless_denied<T>(
+fn unless_denied<T>(
     client: &Client,
-    sending: impl Future<Output = T>,
-) -> Result<T, Explanation> {
-    let mut sending = pin!(sending);
+    mut sending: impl Future<Output = T> + Unpin,
+) -> impl Future<Output = Result<T, Explanation>> {
     // The connection's task says so, and polls this.
     poll_fn(
-        |cx| match client.is_denied().then(|| client.take_denial()) {
+        move |cx| match client.is_denied().then(|| client.take_denial()) {
             Some(Some(why)) => Poll::Ready(Err(why)),
-            _ => sending.as_mut().poll(cx).map(Ok),
+            _ => Pin::new(&mut sending).poll(cx).map(Ok),
         },
     )
-    .await
 }
 
 /// What is asked for, if the request can be read in one way only.

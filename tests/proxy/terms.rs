@@ -1,9 +1,11 @@
 //! Terms: what a request asks for is read, judged, written anew and forwarded, or refused. Here
 //! under `DENY_ROOT`, in front of an engine that a test plays.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::policies::Many;
+use crate::reload::{ALL, SWITCHED, reload};
 use crate::support::gate::EMPTY;
 use crate::support::wire::chunk;
 use crate::support::{End, Gate, Message, Wire};
@@ -461,4 +463,38 @@ clients:
     let (mut engine, _) = many.engine.request();
     engine.send(EMPTY);
     assert_eq!(client.response().status(), 200);
+}
+
+/// What began without a judgement ends when one is demanded; what was judged goes on.
+#[test]
+fn a_reload_ends_what_was_never_judged() {
+    const JUDGED: &str = "policies: { one: { CONTAINERS: 1, POST: 1, EVENTS: 1, DENY_ROOT: 1 } }\n\
+                          endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
+    let many = Many::start(ALL);
+    let host = "HTTP/1.1\r\nHost: docker\r\n";
+    let attach =
+        format!("POST /containers/web/attach {host}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    let switched = |mut client: Wire, mut engine: Wire| {
+        engine.send(SWITCHED);
+        assert_eq!(client.head().status(), 101);
+        (client, engine)
+    };
+    let mut client = Wire::tcp(many.tcp);
+    client.send(&attach);
+    let (mut unjudged, mut unjudged_engine) = switched(client, many.engine.request().0);
+    reload(&many, JUDGED);
+    unjudged.rest();
+    unjudged_engine.rest();
+    let mut client = Wire::tcp(many.tcp);
+    client.send(&attach);
+    let (mut facts, _) = many.engine.request();
+    facts.send(inspect(""));
+    let (mut judged, mut judged_engine) = switched(client, many.engine.accept());
+    judged_engine.head();
+    reload(&many, &format!("{JUDGED}# again\n"));
+    for _ in 0..15 {
+        judged_engine.send("tick");
+        assert_eq!(judged.take(4), b"tick");
+        thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -118,6 +118,12 @@ pub fn begin(inspection: Inspection, others: Arc<Others>) -> Step {
     }
 }
 
+/// What becomes of a request that is under way, and that was allowed when it had no terms to meet.
+pub fn unjudged(inspection: Inspection) -> Judged {
+    let unmet = too_much("the request", "", "began before it could be judged");
+    inspection.fails(unmet, Content::AsSent)
+}
+
 /// What the head names, and whether the body counts.
 fn head(inspection: &Inspection, others: &Others) -> Result<(Vec<Subject>, bool), Unmet> {
     let (target, message) = (inspection.target(), inspection.message());

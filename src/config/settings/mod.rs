@@ -164,7 +164,9 @@ impl Settings {
             return Err(sorted(diagnostics));
         };
         let rules = named::rules(&document, &policies);
-        diagnostics.extend(named::compare(&document, &policies, &endpoints, &rules));
+        diagnostics.extend(named::compare(
+            &document, snapshot, &policies, &endpoints, &rules,
+        ));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
         }
