@@ -8,7 +8,7 @@
 //! was cleared, `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
 //! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
-//! engine.
+//! engine, and `notice` says where dockgate listens.
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
 //! `hijack`, `tunnel`, `flight`, `client`, `shared`, `admission`, `strangers`, then the rest;
@@ -28,6 +28,7 @@ mod hijack;
 mod holders;
 mod listener;
 mod names;
+mod notice;
 mod outgoing;
 mod respond;
 mod rulebook;
@@ -41,5 +42,6 @@ mod upstream;
 mod wire;
 
 pub use headers::Headers;
+pub use notice::listening;
 pub use outgoing::Outgoing;
 pub use server::{End, NotStarted, serve, serve_and_tell};
