@@ -129,9 +129,9 @@ async fn a_rule_is_found_once_for_a_connection() {
     // A name comes before: nobody knows it, and nothing of old helps.
     let book = next(&book, &rules("web", ""));
     assert_eq!(rule(&book, found), (None, false));
-    book.names.known("web", &["10.0.0.9"]);
+    book.names.known("web", [Some(&["10.0.0.9"]), Some(&[])]);
     assert_eq!(rule(&book, found), (Some(Some(1)), false));
-    book.names.known("web", &["10.0.0.2"]);
+    book.names.known("web", [Some(&["10.0.0.2"]), Some(&[])]);
     assert_eq!(rule(&book, found), (Some(Some(0)), false));
 }
 
