@@ -163,12 +163,13 @@ impl Rulebook {
         Ok(rule)
     }
 
-    /// What is unknown, which is looked up if that helps.
+    /// What is unknown, which is looked up if that helps: with all other names, since what is known of
+    /// one is old when a slow name server has answered for the next.
     fn untold(&self, unknown: &Unknown<'_>) -> Untold {
         const UNTOLD: &str = "which the kernel does not report";
         let (on, may_change) = match unknown {
             Unknown::Hosts(hosts) => {
-                self.names.refresh(hosts.iter().copied());
+                self.names.refresh(self.rules.hosts());
                 let hosts = hosts.join(" and ");
                 (format!("{hosts}, which cannot be resolved now"), true)
             }

@@ -135,6 +135,29 @@ async fn a_rule_is_found_once_for_a_connection() {
     assert_eq!(rule(&book, found), (Some(Some(0)), false));
 }
 
+/// Or those of one rule would be old when those of the next are known.
+#[tokio::test]
+async fn the_names_of_all_rules_are_looked_up_at_once() {
+    let file = "{ policies: { one: { INFO: 1 } }, endpoints: [{ listen: 'tcp://[::]:1' }], \
+                clients: [{ from: slow.example, policy: one }, { from: localhost, policy: one }] }";
+    let book = Rulebook::new(&settings(file, "/x"));
+    let _slow = book.names.hold("slow.example");
+    let mut news = book.names.news();
+    let client = "127.0.0.1".parse().expect("an address");
+    let untold = book.rule_for(&client, &mut None).expect_err("it is slow");
+    assert_eq!(untold.on, "slow.example, which cannot be resolved now");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let known = |host: &str| {
+        let address = client.address().expect("an address");
+        clients::Names::has(&book.names, host, address)
+    };
+    while known("localhost") != Some(true) {
+        assert!(Instant::now() < deadline, "it is not looked up");
+        news.wait(deadline).await;
+    }
+    assert_eq!(known("slow.example"), None);
+}
+
 /// Nor is it waited for what will never be known.
 #[tokio::test]
 async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
