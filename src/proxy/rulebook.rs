@@ -20,6 +20,8 @@ use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
 
 /// A request waits so long for the names on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// What was allowed before a reload goes on for so long while it cannot be told whether it still is.
+const DOUBT: Duration = Duration::from_secs(60);
 /// What the names' list is called.
 const CLIENTS: &str = "clients";
 
@@ -233,7 +235,7 @@ pub(super) async fn denied_now(client: &Client, target: Target, body: Body) -> O
     let policy = client.shared.rulebook.load().policy_of(client);
     let policy = match policy {
         Ok(policy) => policy,
-        Err(_) => match policy_in_time(client, PATIENCE).await {
+        Err(_) => match policy_in_time(client, DOUBT).await {
             Ok(policy) => policy,
             Err(why) => return Some(why),
         },

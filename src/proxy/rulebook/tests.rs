@@ -158,6 +158,43 @@ async fn the_names_of_all_rules_are_looked_up_at_once() {
     assert_eq!(known("slow.example"), None);
 }
 
+/// A name server that is down at a reload is no reason to end what is still allowed.
+#[tokio::test]
+async fn a_stream_goes_on_while_its_policy_is_not_known() {
+    let file = "{ policies: { lists: { CONTAINERS: 1 }, infos: { INFO: 1 } }, \
+                endpoints: [{ listen: 'tcp://[::]:1', policy: none }], \
+                clients: [{ from: slow.example, policy: lists }, \
+                          { from: 127.0.0.1, policy: infos }] }";
+    let room = Room {
+        connections: 1,
+        strangers: 1,
+        waiting: 1,
+    };
+    let shared = Arc::new(Shared::new(&settings(file, "/x"), None, &room));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
+    let held = shared.holders.hold(Key::User(None));
+    let link = ClientLink::new(socket);
+    let client = Client::new(Arc::clone(&shared), Peer::Tcp(address), 0, link, held);
+    let book = shared.rulebook.load_full();
+    let _slow = book.names.hold("slow.example");
+    let target = || Target::from_line("GET", INFO).expect("a target");
+    let denied = denied_now(&client, target(), Body::Empty);
+    tokio::pin!(denied);
+    let longer = PATIENCE + Duration::from_millis(500);
+    assert!(timeout(longer, &mut denied).await.is_err(), "it was denied");
+    // It is another's name.
+    book.names
+        .known("slow.example", [Some(&["10.0.0.9"]), Some(&[])]);
+    assert!(denied.await.is_none());
+    // It is the client's.
+    book.names
+        .known("slow.example", [Some(&["127.0.0.1"]), Some(&[])]);
+    let why = denied_now(&client, target(), Body::Empty).await;
+    assert_eq!(why.expect("it is denied").status(), 403);
+}
+
 /// Nor is it waited for what will never be known.
 #[tokio::test]
 async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
