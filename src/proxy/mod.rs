@@ -3,6 +3,7 @@
 //! `listener` binds, `server` starts, accepts and stops, `connection` carries one client from
 //! accept to close, `client` is the state of that connection, `shared` what all of them have in
 //! common. `admission` knows which clients are allowed, and `strangers` turns the others away.
+//! `names` knows what host names stand for now, and `lookup` asks the system for it.
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
 //! was cleared, `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
@@ -27,6 +28,7 @@ mod health;
 mod hijack;
 mod holders;
 mod listener;
+mod lookup;
 mod names;
 mod notice;
 mod outgoing;
@@ -42,6 +44,7 @@ mod upstream;
 mod wire;
 
 pub use headers::Headers;
+pub(crate) use lookup::look_up_all;
 pub use notice::listening;
 pub use outgoing::Outgoing;
 pub use server::{End, NotStarted, serve, serve_and_tell};

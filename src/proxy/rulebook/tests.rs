@@ -129,10 +129,70 @@ async fn a_rule_is_found_once_for_a_connection() {
     // A name comes before: nobody knows it, and nothing of old helps.
     let book = next(&book, &rules("web", ""));
     assert_eq!(rule(&book, found), (None, false));
-    book.names.known("web", &["10.0.0.9"]);
+    book.names.known("web", [Some(&["10.0.0.9"]), Some(&[])]);
     assert_eq!(rule(&book, found), (Some(Some(1)), false));
-    book.names.known("web", &["10.0.0.2"]);
+    book.names.known("web", [Some(&["10.0.0.2"]), Some(&[])]);
     assert_eq!(rule(&book, found), (Some(Some(0)), false));
+}
+
+/// Or those of one rule would be old when those of the next are known.
+#[tokio::test]
+async fn the_names_of_all_rules_are_looked_up_at_once() {
+    let file = "{ policies: { one: { INFO: 1 } }, endpoints: [{ listen: 'tcp://[::]:1' }], \
+                clients: [{ from: slow.example, policy: one }, { from: localhost, policy: one }] }";
+    let book = Rulebook::new(&settings(file, "/x"));
+    let _slow = book.names.hold("slow.example");
+    let mut news = book.names.news();
+    let client = "127.0.0.1".parse().expect("an address");
+    let untold = book.rule_for(&client, &mut None).expect_err("it is slow");
+    assert_eq!(untold.on, "slow.example, which cannot be resolved now");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let known = |host: &str| {
+        let address = client.address().expect("an address");
+        clients::Names::has(&book.names, host, address)
+    };
+    while known("localhost") != Some(true) {
+        assert!(Instant::now() < deadline, "it is not looked up");
+        news.wait(deadline).await;
+    }
+    assert_eq!(known("slow.example"), None);
+}
+
+/// A name server that is down at a reload is no reason to end what is still allowed.
+#[tokio::test]
+async fn a_stream_goes_on_while_its_policy_is_not_known() {
+    let file = "{ policies: { lists: { CONTAINERS: 1 }, infos: { INFO: 1 } }, \
+                endpoints: [{ listen: 'tcp://[::]:1', policy: none }], \
+                clients: [{ from: slow.example, policy: lists }, \
+                          { from: 127.0.0.1, policy: infos }] }";
+    let room = Room {
+        connections: 1,
+        strangers: 1,
+        waiting: 1,
+    };
+    let shared = Arc::new(Shared::new(&settings(file, "/x"), None, &room));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
+    let held = shared.holders.hold(Key::User(None));
+    let link = ClientLink::new(socket);
+    let client = Client::new(Arc::clone(&shared), Peer::Tcp(address), 0, link, held);
+    let book = shared.rulebook.load_full();
+    let _slow = book.names.hold("slow.example");
+    let target = || Target::from_line("GET", INFO).expect("a target");
+    let denied = denied_now(&client, target(), Body::Empty);
+    tokio::pin!(denied);
+    let longer = PATIENCE + Duration::from_millis(500);
+    assert!(timeout(longer, &mut denied).await.is_err(), "it was denied");
+    // It is another's name.
+    book.names
+        .known("slow.example", [Some(&["10.0.0.9"]), Some(&[])]);
+    assert!(denied.await.is_none());
+    // It is the client's.
+    book.names
+        .known("slow.example", [Some(&["127.0.0.1"]), Some(&[])]);
+    let why = denied_now(&client, target(), Body::Empty).await;
+    assert_eq!(why.expect("it is denied").status(), 403);
 }
 
 /// Nor is it waited for what will never be known.

@@ -19,7 +19,7 @@ use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Now, Stage};
 use crate::proxy::holders::{self, Held, Key};
 use crate::proxy::listener::{Accepting, Listener};
-use crate::proxy::names::LOOKUP_TIMEOUT;
+use crate::proxy::names::{LOOKUP_TIMEOUT, LOOKUPS_AT_ONCE};
 use crate::proxy::shared::Shared;
 use crate::proxy::strangers;
 use crate::proxy::wire::{ClientLink, Detached, Socket};
@@ -53,6 +53,7 @@ pub(super) fn start_workers(
     for (own, queue) in queues.into_iter().enumerate() {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
+            .max_blocking_threads(LOOKUPS_AT_ONCE)
             .build()?;
         let sockets = {
             let _registers_here = runtime.enter();
