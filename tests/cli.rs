@@ -1089,6 +1089,91 @@ fn learn_names_the_container_that_it_learned_from() {
     assert!(learned.out.starts_with(told), "{}", learned.out);
 }
 
+/// What one client used is no reason to grant it to another. Each result is for where its policy is.
+#[test]
+fn learn_keeps_policies_apart() {
+    let line = |policy: &str, what: &str| {
+        let took = "in=0 out=1 1ms";
+        format!("2026-11-21T23:02:00.457Z info    172.20.0.3:1 {what} {took} {policy}\n")
+    };
+    let log = [
+        line("policy=ci denied: no", "POST /containers/a/start 403"),
+        line("policy=ci would deny: no", "GET /x%C3%BC 200"),
+        line("policy=web allowed by INFO", "GET /info 200"),
+        line(
+            "policy=web allowed by ALLOW_LIST",
+            "GET /containers/json 200",
+        ),
+        line("policy=odd allowed by X", "GET /nowhere 200"),
+        line("policy=default allowed by VERSION", "GET /version 200"),
+        line("policy=none denied: no", "GET /images/json 403"),
+        line("allowed by VOLUMES", "GET /volumes 200"),
+        "2026-11-21T23:02:00.457Z info    listening on tcp://[::]:2375\n".to_owned(),
+    ];
+    let learned = learn(&["-"], log.concat().as_bytes());
+    assert_eq!((learned.code, learned.err.as_str()), (0, ""));
+    let begin = "# Learned for each policy, skipping 1 request that no grant affects and 1 line \
+                 without a request.\n\n# Requests without a policy name:\n";
+    assert!(learned.out.starts_with(begin), "{}", learned.out);
+    let parts: Vec<&str> = learned.out.split("\n\n# ").collect();
+    let headings = parts
+        .iter()
+        .map(|part| part.lines().next().expect("a line"));
+    let expected = [
+        "Requests without a policy name:",
+        "Policy ci:",
+        "Policy default:",
+        "Policy odd:",
+        "Policy web:",
+    ];
+    assert_eq!(headings.skip(1).collect::<Vec<_>>(), expected);
+    for (part, variables) in [
+        (
+            1,
+            "environment:\n  ALLOW_VOLUME_LIST: 1\n  EVENTS: 0\n  PING: 0\n  VERSION: 0\n#\n",
+        ),
+        (
+            2,
+            "policies:\n  ci:\n    ALLOW_START: 1\n# no section or action covers GET /x\\xc3\\xbc\n#\n",
+        ),
+        (3, "environment:\n  EVENTS: 0\n  PING: 0\n  VERSION: 1\n#\n"),
+        (
+            4,
+            "policies:\n  odd: {}\n# no section or action covers GET /nowhere\n#\n",
+        ),
+        (5, "policies:\n  web:\n    ALLOW_LIST: 1\n    INFO: 1\n#\n"),
+    ] {
+        let part = parts[part];
+        assert!(
+            part.contains(&format!("# 1. Variables:\n{variables}")),
+            "{part}"
+        );
+    }
+    assert!(
+        parts[2].contains(
+            "# Learned from 2 requests; denied requests are treated as having no body.\n"
+        )
+    );
+    let patterns = "# 2. Regex allowlists:\npolicies:\n  web:\n    \
+                    SP_ALLOW_GET: '/(v[0-9.]+/)?containers/json'\n";
+    assert!(parts[5].contains(patterns), "{}", parts[5]);
+    // They are what a file takes.
+    let blocks = parts[5].split("#\n").filter_map(|block| {
+        let at = block.find("policies:")?;
+        Some(&block[at..])
+    });
+    let blocks: Vec<&str> = blocks.collect();
+    assert!(blocks.len() >= 2, "{}", parts[5]);
+    for block in blocks {
+        let text = format!("{block}endpoints: [{{ listen: \"tcp://[::]:2375\", policy: web }}]\n");
+        let env = [("CONFIG_DATA", text.as_str())];
+        let allowed = dockgate(&["explain", "--policy", "web", "GET", "/info"], &env);
+        assert_eq!((allowed.code, allowed.err.as_str()), (0, ""), "{text}");
+        let denied = dockgate(&["explain", "--policy", "web", "GET", "/version"], &env);
+        assert_eq!(denied.code, 1, "{text}");
+    }
+}
+
 /// As `docker-compose logs` and `docker compose logs` show them.
 #[test]
 fn learn_reads_lines_with_the_name_of_their_container() {

@@ -6,7 +6,7 @@ mod learned;
 use dockgate::api::Target;
 use dockgate::api::sections::{ACTIONS, SECTIONS};
 use dockgate::config::{Settings, Snapshot};
-use dockgate::learn::Learner;
+use dockgate::learn::{Home, Learner};
 use dockgate::policy::{Body, Policy, Verdict, is_literal};
 use learned::{Learned, pairs};
 use proptest::collection::vec;
@@ -41,7 +41,7 @@ fn report(session: &[Request]) -> String {
     for (target, body) in session {
         learner.saw(target, *body);
     }
-    learner.report("")
+    learner.report(Home::Environment, "")
 }
 
 fn learn(session: &[Request]) -> Learned {
@@ -532,7 +532,7 @@ fn unknown_paths_are_kept_up_to_a_bound_and_routes_always() {
     }
     see(&format!("GET /{}", "x".repeat(1000)));
     see("GET /info");
-    let report = learner.report("");
+    let report = learner.report(Home::Environment, "");
     assert!(report.len() < 100_000, "{}", report.len());
     let learned = Learned::read(&report);
     let told = "# 745 of them are NOT covered: dockgate keeps at most 256 unknown paths, each of at most 256 bytes.";

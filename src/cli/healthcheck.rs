@@ -3,6 +3,10 @@
 //! The engine is asked first and directly: dockgate's own answer may wait for it, so the reason
 //! names the one at fault, and this works even if PING is not granted. From dockgate's own
 //! listeners, any HTTP answer suffices, even a 403.
+//!
+//! **A dockgate that works is healthy, whatever its files say by now**: they may have been refused, or
+//! wait for a restart. So where there are files, the running dockgate is found, and asked where it
+//! really listens. Only if none is found, the files are read.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -17,7 +21,8 @@ use clap::{ArgMatches, Command};
 
 use super::output::{complain, print};
 use super::{FAILED, OK};
-use crate::config::{Listen, Settings, Snapshot, shown_path};
+use crate::config::{Lasting, Listen, Settings, Snapshot, shown_path};
+use crate::proxy;
 
 /// The limit for everything, including a hanging connect.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -38,24 +43,52 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
-    let health = match Settings::load(environment) {
-        Ok(settings) => {
-            for alarm in settings.alarms() {
-                // Whether it is healthy, its exit code says.
-                let _ = print(&format!("{alarm}\n"));
-            }
-            let endpoints = settings.endpoints.into_iter();
-            let listen = endpoints.map(|endpoint| endpoint.listen).collect();
-            check(listen, settings.engine)
-        }
-        Err(_) => Err(Unhealthy::BadConfiguration),
+    let found = match running(environment) {
+        Some(found) => Ok(found),
+        None => configured(environment),
     };
-    match health {
+    match found.and_then(check) {
         Ok(()) => OK,
         Err(reason) => {
             complain(&format_args!("unhealthy: {reason}"));
             FAILED
         }
+    }
+}
+
+/// What to check.
+struct Subject {
+    listen: Vec<Listen>,
+    engine: PathBuf,
+}
+
+/// The running dockgate of a configuration with files.
+fn running(environment: &Snapshot) -> Option<Subject> {
+    let lasting = Lasting::of(environment)?;
+    let listen = proxy::listening(&lasting.origin);
+    if listen.is_empty() {
+        return None;
+    }
+    say(lasting.alarm);
+    let engine = lasting.engine;
+    Some(Subject { listen, engine })
+}
+
+/// The dockgate that the configuration describes.
+fn configured(environment: &Snapshot) -> Result<Subject, Unhealthy> {
+    let settings = Settings::load(environment).map_err(|_| Unhealthy::BadConfiguration)?;
+    say(settings.alarms());
+    let endpoints = settings.endpoints.into_iter();
+    Ok(Subject {
+        listen: endpoints.map(|endpoint| endpoint.listen).collect(),
+        engine: settings.engine,
+    })
+}
+
+fn say(alarms: impl IntoIterator<Item = String>) {
+    for alarm in alarms {
+        // Whether it is healthy, its exit code says.
+        let _ = print(&format!("{alarm}\n"));
     }
 }
 
@@ -106,7 +139,7 @@ enum Progress {
     Done(Result<(), Unhealthy>),
 }
 
-fn check(listen: Vec<Listen>, engine: PathBuf) -> Result<(), Unhealthy> {
+fn check(Subject { listen, engine }: Subject) -> Result<(), Unhealthy> {
     let deadline = Instant::now() + LIMIT;
     let (progress, reports) = mpsc::channel();
     let path = engine.clone();

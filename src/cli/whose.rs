@@ -1,14 +1,14 @@
 //! Which policy holds for a client, and why.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, ToSocketAddrs as _};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use clap::Arg;
 
 use crate::clients::{Identity, Lookup, Names as _, Unknown};
 use crate::config::{Endpoint, Listen, PolicyId, Settings, UNMAPPED};
+use crate::proxy::look_up_all;
 
 /// A client as the command line names it.
 #[derive(Clone, Debug)]
@@ -77,9 +77,8 @@ impl Client {
         let admission = settings.clients.iter();
         let hosts = admission.flat_map(|list| list.hosts.iter().map(String::as_str));
         let hosts = hosts.chain(settings.rules.hosts());
-        let names: HashMap<String, Vec<IpAddr>> = hosts
-            .map(|host| (host.to_owned(), addresses(host)))
-            .collect();
+        let hosts: Vec<&str> = hosts.collect();
+        let names = look_up_all(&hosts);
         if let (Some(address), Some(list)) = (self.address, &settings.clients) {
             let mut hosts = list.hosts.iter();
             let admitted =
@@ -132,9 +131,4 @@ impl Client {
             _ => Whose::Endpoints(endpoints),
         }
     }
-}
-
-fn addresses(host: &str) -> Vec<IpAddr> {
-    let found = (host, 0).to_socket_addrs();
-    found.map_or(Vec::new(), |all| all.map(|one| one.ip()).collect())
 }

@@ -22,12 +22,29 @@ pub trait Names {
     fn has(&self, host: &str, address: IpAddr) -> Option<bool>;
 }
 
-/// A snapshot. A host that is missing, or has no addresses, could not be looked up.
-impl Names for HashMap<String, Vec<IpAddr>> {
+/// What was answered when a host's IPv4 addresses, and then its IPv6 addresses, were asked for. `None`:
+/// there was no answer.
+pub type Answers<A = Vec<IpAddr>> = [Option<A>; 2];
+
+/// Whether an address is one of a host's. It is none of them only if its own family was answered: half
+/// an answer says nothing of the other half.
+pub fn is_one<A: AsRef<[IpAddr]>>(address: IpAddr, answers: &Answers<A>) -> Option<bool> {
+    let address = address.to_canonical();
+    let all = answers.iter().flatten().flat_map(AsRef::as_ref);
+    let mut all = all.map(IpAddr::to_canonical).peekable();
+    all.peek()?;
+    if all.any(|one| one == address) {
+        return Some(true);
+    }
+    let [v4, v6] = answers;
+    let own = if address.is_ipv4() { v4 } else { v6 };
+    own.is_some().then_some(false)
+}
+
+/// A snapshot. A host that is missing could not be looked up.
+impl Names for HashMap<String, Answers> {
     fn has(&self, host: &str, address: IpAddr) -> Option<bool> {
-        let known = self.get(host).filter(|known| !known.is_empty())?;
-        let address = address.to_canonical();
-        Some(known.iter().any(|known| known.to_canonical() == address))
+        is_one(address, self.get(host)?)
     }
 }
 

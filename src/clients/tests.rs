@@ -14,12 +14,50 @@ fn from(list: &str, policy: &'static str) -> Rule<&'static str> {
     Rule { who, policy }
 }
 
-fn names(known: &[(&str, &[&str])]) -> HashMap<String, Vec<IpAddr>> {
-    let addresses = |list: &[&str]| list.iter().map(|one| one.parse().unwrap()).collect();
-    let known = known.iter();
-    known
-        .map(|(host, list)| ((*host).to_owned(), addresses(list)))
-        .collect()
+fn addresses(list: &[&str]) -> Vec<IpAddr> {
+    list.iter().map(|one| one.parse().unwrap()).collect()
+}
+
+fn names(known: &[(&str, &[&str])]) -> HashMap<String, Answers> {
+    let known = known.iter().map(|(host, list)| {
+        let answers = [Some(addresses(list)), Some(Vec::new())];
+        ((*host).to_owned(), answers)
+    });
+    known.collect()
+}
+
+#[test]
+fn half_an_answer_says_nothing_of_the_other_half() {
+    const V4: Option<&[&str]> = Some(&["10.0.0.1"]);
+    const V6: Option<&[&str]> = Some(&["fd00::1"]);
+    const NONE: Option<&[&str]> = Some(&[]);
+    for (answers, client, is) in [
+        ([V4, V6], "10.0.0.1", Some(true)),
+        ([V4, V6], "fd00::1", Some(true)),
+        ([V4, V6], "10.0.0.2", Some(false)),
+        ([V4, V6], "fd00::2", Some(false)),
+        // A failed half may be its own.
+        ([None, V6], "10.0.0.2", None),
+        ([V4, None], "fd00::2", None),
+        ([None, V6], "::ffff:10.0.0.2", None),
+        // Or it cannot be.
+        ([V4, None], "10.0.0.1", Some(true)),
+        ([V4, None], "10.0.0.2", Some(false)),
+        ([V4, None], "::ffff:10.0.0.2", Some(false)),
+        ([None, V6], "fd00::2", Some(false)),
+        // It has no address of this family.
+        ([V4, NONE], "fd00::2", Some(false)),
+        ([NONE, V6], "10.0.0.2", Some(false)),
+        // Nor any other.
+        ([NONE, NONE], "10.0.0.2", None),
+        ([NONE, None], "10.0.0.2", None),
+        ([None, NONE], "fd00::2", None),
+        ([None, None], "10.0.0.2", None),
+    ] {
+        let answers = answers.map(|half| half.map(addresses));
+        let client = client.parse().unwrap();
+        assert_eq!(is_one(client, &answers), is, "{client} by {answers:?}");
+    }
 }
 
 #[test]

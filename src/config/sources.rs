@@ -179,7 +179,10 @@ impl Sources {
 }
 
 /// Whether the policy is to deny nothing, and why.
-fn unprotected(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Option<Waiver> {
+pub(super) fn unprotected(
+    snapshot: &Snapshot,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Waiver> {
     let mut asked = Unprotected::ALL
         .into_iter()
         .filter(|why| Switch::read(snapshot, why.variable(), false, diagnostics).on);

@@ -9,10 +9,11 @@ mod print;
 mod ways;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{Method, Target};
 use crate::policy::{Alternative, Body, is_literal};
+pub use print::Home;
 pub use ways::Ways;
 use ways::{Places, Presets};
 
@@ -25,10 +26,16 @@ const LONGEST_OTHER: usize = 256;
 /// Learns from requests, and reports what it learned.
 #[derive(Debug)]
 pub struct Learner {
+    table: Arc<Table>,
+    seen: Mutex<Seen>,
+}
+
+/// All that there is to grant.
+#[derive(Debug)]
+struct Table {
     places: Places,
     ways: Ways,
     presets: Presets,
-    seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
@@ -80,10 +87,22 @@ impl Learner {
         reason = "it compiles policies of all grants there are"
     )]
     pub fn new() -> Learner {
-        Learner {
+        let table = Table {
             places: Places::of_table(),
             ways: Ways::of_table(),
             presets: Presets::of_table(),
+        };
+        Learner {
+            table: Arc::new(table),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Another one that has seen no request, for little.
+    #[must_use]
+    pub fn another(&self) -> Learner {
+        Learner {
+            table: Arc::clone(&self.table),
             seen: Mutex::default(),
         }
     }
@@ -93,12 +112,12 @@ impl Learner {
         let Some(method) = target.method() else {
             return;
         };
-        let place = match self.places.find(target) {
+        let place = match self.table.places.find(target) {
             Some(path) => Place::Known(path),
             None => Place::Other(target.path().to_owned()),
         };
-        let ways = self.ways.that_allow(target, body).to_vec();
-        let presets = self.presets.that_allow(target, body);
+        let ways = self.table.ways.that_allow(target, body).to_vec();
+        let presets = self.table.presets.that_allow(target, body);
         let traits = Traits::of(target, body);
         self.with(|seen| {
             seen.requests += 1;
@@ -120,14 +139,14 @@ impl Learner {
 
     /// Whether a body would change which grants allow such a request.
     pub fn minds_body(&self, target: &Target) -> bool {
-        let ways = |body| self.ways.that_allow(target, body);
+        let ways = |body| self.table.ways.that_allow(target, body);
         ways(Body::Empty) != ways(Body::Other)
     }
 
     /// What was learned, in several forms, each ready to paste. `more` is appended to the first
     /// line.
-    pub fn report(&self, more: &str) -> String {
-        self.with(|seen| print::report(seen, more))
+    pub fn report(&self, home: Home<'_>, more: &str) -> String {
+        self.with(|seen| print::report(seen, home, more))
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {

@@ -8,15 +8,57 @@ use super::{Kind, LONGEST_OTHER, MOST_OTHERS, Place, Seen, Traits};
 use crate::api::Method;
 use crate::api::sections::{ACTIONS, SECTIONS};
 use crate::config::{POST, REACH};
+use crate::policy::Notation;
 
 /// Everything is YAML or profile lines; all else is a comment in both.
-pub(super) fn report(seen: &Seen, more: &str) -> String {
+pub(super) fn report(seen: &Seen, home: Home<'_>, more: &str) -> String {
     let mut text = String::new();
-    let _ = write_report(&mut text, seen, more); // writing to a String cannot fail
+    let _ = write_report(&mut text, seen, home, more); // writing to a String cannot fail
     text
 }
 
-fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result {
+/// Where the variables of what is printed belong.
+#[derive(Clone, Copy, Debug)]
+pub enum Home<'a> {
+    /// The environment, where some have other defaults than 0.
+    Environment,
+    /// The policy of this name in a file.
+    File(&'a str),
+}
+
+impl Home<'_> {
+    /// Writes lines `NAME: value` to be pasted there, and comments.
+    fn write(self, text: &mut String, lines: &[String]) -> std::fmt::Result {
+        let is_comment = |line: &String| line.starts_with('#');
+        let indent = match self {
+            Home::Environment => {
+                writeln!(text, "environment:")?;
+                "  "
+            }
+            Home::File(name) => {
+                let nothing = if lines.iter().all(is_comment) {
+                    " {}"
+                } else {
+                    ""
+                };
+                writeln!(text, "policies:\n  {name}:{nothing}")?;
+                "    "
+            }
+        };
+        for line in lines {
+            let indent = if is_comment(line) { "" } else { indent };
+            writeln!(text, "{indent}{line}")?;
+        }
+        Ok(())
+    }
+
+    /// Whether such a value says something here. In a file every default is 0.
+    fn needs(self, value: u8) -> bool {
+        value != 0 || matches!(self, Home::Environment)
+    }
+}
+
+fn write_report(text: &mut String, seen: &Seen, home: Home<'_>, more: &str) -> std::fmt::Result {
     let Seen {
         kinds,
         requests,
@@ -47,35 +89,31 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
         },
         if named { ", except those it names" } else { "" }
     )?;
-    writeln!(text, "#\n# 1. Variables:\nenvironment:")?;
+    writeln!(text, "#\n# 1. Variables:")?;
     let chosen = smallest(kinds.keys());
-    for (variable, value) in environment(&chosen) {
-        writeln!(text, "  {variable}: {value}")?;
-    }
+    let variables = environment(&chosen).filter(|(_, value)| home.needs(*value));
+    let mut lines: Vec<String> = variables.map(set).collect();
     let without = || kinds.keys().filter(|kind| kind.ways.is_empty());
-    for kind in without() {
-        writeln!(
-            text,
-            "# no section or action covers {}",
-            readable(kind.method, &kind.place)
-        )?;
-    }
-    writeln!(
-        text,
-        "#\n# 2. Regex allowlists (replace 0.0.0.0/0 with the client's name or network):\n\
-         environment:"
-    )?;
-    for (name, value) in REACH {
-        writeln!(text, "  {name}: '{value}'")?;
+    lines.extend(without().map(|kind| {
+        let readable = readable(kind.method, &kind.place);
+        format!("# no section or action covers {readable}")
+    }));
+    home.write(text, &lines)?;
+    write!(text, "#\n# 2. Regex allowlists")?;
+    lines.clear();
+    match home {
+        Home::Environment => {
+            let replace = " (replace 0.0.0.0/0 with the client's name or network):";
+            writeln!(text, "{replace}")?;
+            lines.extend(REACH.map(|(name, value)| format!("{name}: '{value}'")));
+        }
+        Home::File(_) => writeln!(text, ":")?,
     }
     let mut counts = BTreeMap::new();
     for (method, place) in places.keys() {
         let Some(pattern) = decoded(place) else {
-            writeln!(
-                text,
-                "# no pattern matches non-ASCII bytes: {}",
-                readable(*method, place)
-            )?;
+            let readable = readable(*method, place);
+            lines.push(format!("# no pattern matches non-ASCII bytes: {readable}"));
             continue;
         };
         let count = counts
@@ -87,8 +125,9 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
         } else {
             String::new()
         };
-        writeln!(text, "  SP_ALLOW_{method}{number}: '{pattern}'")?;
+        lines.push(format!("SP_ALLOW_{method}{number}: '{pattern}'"));
     }
+    home.write(text, &lines)?;
     writeln!(text, "#\n# 3. A profile file:")?;
     for ((method, place), traits) in &places {
         if traits.unfit {
@@ -110,19 +149,19 @@ fn write_report(text: &mut String, seen: &Seen, more: &str) -> std::fmt::Result 
         };
         writeln!(
             text,
-            "#\n# 4. The nearest preset, with what it lacks{unused}:\nenvironment:"
+            "#\n# 4. The nearest preset, with what it lacks{unused}:"
         )?;
-        writeln!(text, "  PRESET: {}", near.preset.name)?;
+        let mut lines = vec![format!("PRESET: {}", near.preset.name)];
         // On its own, a preset does not bring the variables' defaults.
         let own = |name: &str| near.preset.pieces().any(|piece| piece.name() == name);
         let more = environment(&near.lacks).filter(|_| !near.lacks.is_empty());
-        for (variable, value) in more.filter(|(name, value)| *value == 1 || !own(name)) {
-            writeln!(text, "  {variable}: {value}")?;
-        }
-        for kind in without() {
+        let more = more.filter(|(name, value)| *value == 1 || !own(name) && home.needs(*value));
+        lines.extend(more.map(set));
+        lines.extend(without().map(|kind| {
             let readable = readable(kind.method, &kind.place);
-            writeln!(text, "# no preset grants {readable}")?;
-        }
+            format!("# no preset grants {readable}")
+        }));
+        home.write(text, &lines)?;
     }
     writeln!(text, "# End of what was learned.")
 }
@@ -150,6 +189,10 @@ fn environment<'a>(
     let post = [POST].into_iter().filter(granted);
     let one = |name| (name, 1);
     actions.map(one).chain(sections).chain(post.map(one))
+}
+
+fn set((variable, value): (&str, u8)) -> String {
+    Notation::File.set(variable, value) // Compose's environment is YAML too
 }
 
 /// A request's kind on one line of a comment.

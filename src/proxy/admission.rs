@@ -85,7 +85,7 @@ mod tests {
         let admission = Admission::new(AllowFrom::new("slow.example,localhost"), 1);
         let peer = |address: &str| Peer::Tcp(address.parse().expect("an address"));
         // As if it were looked up now.
-        let _slow = admission.names.hold("slow.example").await;
+        let _slow = admission.names.hold("slow.example");
         assert!(!admission.knows(peer("127.0.0.1:1")));
         let long = Duration::from_secs(60);
         let admits = timeout(LOOKUP_TIMEOUT, admission.admits(peer("127.0.0.1:1"), long)).await;

@@ -69,6 +69,11 @@ impl Listener {
         })
     }
 
+    /// The file of a Unix listener.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(path, _)| path.as_path())
+    }
+
     /// A further descriptor of the socket, registered with the current runtime.
     pub(super) fn copy(&self) -> io::Result<Accepting> {
         Ok(match &self.socket {

@@ -2,18 +2,20 @@
 //!
 //! `listener` binds, `server` starts, accepts and stops, `connection` carries one client from
 //! accept to close, `client` is the state of that connection, `shared` what all of them have in
-//! common. `admission` knows which clients are allowed, and `strangers` turns the others away.
+//! common, `slots` and `holders` what of it each client may take. `admission` knows which clients are
+//! allowed, and `strangers` turns the others away. `names` knows what host names stand for now, and
+//! `lookup` asks the system for it.
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
 //! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
 //! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
-//! dockgate's own answers. `wire` does what hyper cannot do with a socket, `own_container` finds where dockgate itself runs, `health` checks the
-//! engine.
+//! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
+//! engine, `notice` says where dockgate listens, and `own_container` finds the one that it runs in.
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
-//! `hijack`, `tunnel`, `flight`, `clearance`, `client`, `shared`, `admission`, `strangers`, then the rest;
-//! except that `strangers` and `health` use `serving` too.
+//! `hijack`, `tunnel`, `flight`, `clearance`, `client`, `shared`, `admission`, `strangers`, then the
+//! rest; except that `strangers` and `health` use `serving` too.
 
 mod admission;
 mod answer;
@@ -30,7 +32,9 @@ mod health;
 mod hijack;
 mod holders;
 mod listener;
+mod lookup;
 mod names;
+mod notice;
 mod outgoing;
 mod own_container;
 mod respond;
@@ -39,11 +43,14 @@ mod server;
 mod service;
 mod serving;
 mod shared;
+mod slots;
 mod strangers;
 mod tunnel;
 mod upstream;
 mod wire;
 
 pub use headers::Headers;
+pub(crate) use lookup::look_up_all;
+pub use notice::listening;
 pub use outgoing::Outgoing;
 pub use server::{End, NotStarted, serve, serve_and_tell};

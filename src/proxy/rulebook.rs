@@ -22,6 +22,8 @@ use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict}
 
 /// A request waits so long for the names on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// What was allowed before a reload goes on for so long while it cannot be told whether it still is.
+const DOUBT: Duration = Duration::from_secs(60);
 /// What the names' list is called.
 const CLIENTS: &str = "clients";
 
@@ -168,12 +170,13 @@ impl Rulebook {
         Ok(rule)
     }
 
-    /// What is unknown, which is looked up if that helps.
+    /// What is unknown, which is looked up if that helps: with all other names, since what is known of
+    /// one is old when a slow name server has answered for the next.
     fn untold(&self, unknown: &Unknown<'_>) -> Untold {
         const UNTOLD: &str = "which the kernel does not report";
         let (on, may_change) = match unknown {
             Unknown::Hosts(hosts) => {
-                self.names.refresh(hosts.iter().copied());
+                self.names.refresh(self.rules.hosts());
                 let hosts = hosts.join(" and ");
                 (format!("{hosts}, which cannot be resolved now"), true)
             }
@@ -261,7 +264,7 @@ pub(super) async fn denied_now(
     let policy = client.shared.rulebook.load().policy_of(client);
     let policy = match policy {
         Ok(policy) => policy,
-        Err(_) => match policy_in_time(client, PATIENCE).await {
+        Err(_) => match policy_in_time(client, DOUBT).await {
             Ok(policy) => policy,
             Err(why) => return Some(why),
         },

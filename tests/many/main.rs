@@ -3,11 +3,9 @@
 
 mod reload;
 
-use std::net::IpAddr;
-
 use dockgate::api::sections::{ACTIONS, Route, SECTIONS};
 use dockgate::api::{Method, Target};
-use dockgate::clients::{Identity, Lookup, Unmapped};
+use dockgate::clients::{Answers, Identity, Lookup, Unmapped};
 use dockgate::config::{
     ConfiguredPolicy, Diagnostic, PRESETS, PolicyId, Settings, Severity, Snapshot,
 };
@@ -495,7 +493,7 @@ fn the_rules_of_a_file_name_its_policies() {
         })
         .collect();
     assert_eq!(endpoints, ["tcp://[::]:1 660 default", "unix:///x 600 b"]);
-    let names = std::collections::HashMap::<String, Vec<IpAddr>>::new();
+    let names = std::collections::HashMap::<String, Answers>::new();
     let held = |client: &Identity| match settings.rules.lookup(client, &names) {
         Lookup::Decided { policy, .. } => settings.policies.name(*policy).to_owned(),
         Lookup::NoRule => "no rule".to_owned(),

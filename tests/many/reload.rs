@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::IpAddr;
 
-use dockgate::clients::{Identity, Lookup, Rules};
+use dockgate::clients::{Answers, Identity, Lookup, Rules};
 use dockgate::config::{Endpoint, Policies, PolicyId, Reloaded, Settings, Snapshot, UNMAPPED};
 use proptest::prelude::*;
 
@@ -397,7 +396,7 @@ fn unprotected(policies: &Policies, rules: &Rules<PolicyId>, endpoints: &[Endpoi
         (1, identity)
     });
     let clients = addresses.into_iter().chain(processes);
-    let names = HashMap::<String, Vec<IpAddr>>::new();
+    let names = HashMap::<String, Answers>::new();
     let has = |(endpoint, client): (usize, Identity)| {
         let policy = match rules.lookup(&client, &names) {
             Lookup::Decided { policy, .. } => *policy,

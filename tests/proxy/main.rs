@@ -19,6 +19,7 @@ mod denials;
 mod fairness;
 mod harness;
 mod headers;
+mod health;
 mod hijacks;
 mod learning;
 mod listeners;

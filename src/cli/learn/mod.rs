@@ -2,16 +2,18 @@
 
 mod collected;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use super::FAILED;
-use super::output::{complain, print};
+use super::output::{complain, line, print};
 use crate::api::Target;
 use crate::config::Snapshot;
-use crate::learn::Learner;
+use crate::config::file::DEFAULT;
+use crate::learn::{Home, Learner};
 use crate::observe::{access, log as log_writer};
 use crate::policy::{Body, printable};
 
@@ -38,9 +40,10 @@ pub(super) fn run(matches: &ArgMatches, _: &Snapshot) -> u8 {
 }
 
 fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
-    let learner = Learner::new();
+    let empty = Learner::new();
+    // Of each policy that lines name, and of those lines that name none.
+    let mut found: BTreeMap<Option<String>, Found> = BTreeMap::new();
     let (mut unchanged, mut foreign, mut others) = (0_u64, 0_u64, 0_u64);
-    let mut unknown_bodies = false;
     // The container name in front of dockgate's lines, if any.
     let mut whose: Option<Option<String>> = None;
     for file in files {
@@ -77,9 +80,11 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
                     {
                         let length = (!line.broke_off).then_some(line.received);
                         let denied = line.verdict == access::LoggedVerdict::Denied;
-                        unknown_bodies |= denied && learner.minds_body(&target);
+                        let found = found.entry(line.policy.map(str::to_owned));
+                        let found = found.or_insert_with(|| Found::nothing(&empty));
+                        found.unknown_bodies |= denied && empty.minds_body(&target);
                         // The log does not say what was a form.
-                        learner.saw(&target, Body::of(length, false));
+                        found.learner.saw(&target, Body::of(length, false));
                     }
                     _ => unchanged += 1,
                 },
@@ -106,10 +111,53 @@ fn learn<'a>(files: impl Iterator<Item = &'a str>) -> u8 {
     if !skipped.is_empty() {
         more += &format!(", skipping {}", skipped.join(" and "));
     }
-    if unknown_bodies {
-        more += "; denied requests are treated as having no body";
+    print(&match found.last_key_value() {
+        None => empty.report(Home::Environment, &more),
+        Some((None, only)) => only.report(Home::Environment, &more),
+        Some((Some(_), _)) => of_each(&found, &more),
+    })
+}
+
+/// What was learned for one policy.
+struct Found {
+    learner: Learner,
+    /// Whether it depends on what is not known of the bodies of denied requests.
+    unknown_bodies: bool,
+}
+
+impl Found {
+    fn nothing(learner: &Learner) -> Found {
+        Found {
+            learner: learner.another(),
+            unknown_bodies: false,
+        }
     }
-    print(&learner.report(&more))
+
+    fn report(&self, home: Home<'_>, more: &str) -> String {
+        let bodies = match self.unknown_bodies {
+            true => "; denied requests are treated as having no body",
+            false => "",
+        };
+        self.learner.report(home, &format!("{more}{bodies}"))
+    }
+}
+
+/// One result for each policy. `more` holds for all of them.
+fn of_each(found: &BTreeMap<Option<String>, Found>, more: &str) -> String {
+    let mut text = format!("# Learned for each policy{more}.\n");
+    for (policy, found) in found {
+        let (heading, home) = match policy.as_deref() {
+            None => (
+                "Requests without a policy name".to_owned(),
+                Home::Environment,
+            ),
+            Some(DEFAULT) => (format!("Policy {DEFAULT}"), Home::Environment),
+            Some(name) => (format!("Policy {name}"), Home::File(name)),
+        };
+        line(&mut text, format_args!("\n# {heading}:"));
+        text += &found.report(home, "");
+    }
+    text
 }
 
 fn unreadable(file: &str, error: &io::Error) -> u8 {

@@ -3,6 +3,7 @@
 //! An empty value of a setting is read as not set, with a warning; an empty section value is 0, as
 //! in Tecnativa's proxy.
 
+mod lasting;
 mod listening;
 mod named;
 mod reload;
@@ -10,6 +11,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use lasting::Lasting;
 pub use reload::Reloaded;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,8 @@ pub struct Logged<'a> {
     pub broke_off: bool,
     /// The verdict.
     pub verdict: LoggedVerdict,
+    /// The policy that decided, if the line names one.
+    pub policy: Option<&'a str>,
 }
 
 /// A policy's verdict on a request, as logged.
@@ -55,9 +57,14 @@ impl<'a> Logged<'a> {
         let sent = field()?.strip_prefix("out=")?;
         let (took, decision) = (field()?, field()?);
         let (policy, decision) = match decision.strip_prefix(POLICY) {
-            Some(named) => named.split_once(' ')?,
-            None => ("", decision),
+            Some(named) => {
+                let (policy, decision) = named.split_once(' ')?;
+                (Some(policy), decision)
+            }
+            None => (None, decision),
         };
+        let fits_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_policy = policy.is_none_or(|name| !name.is_empty() && name.bytes().all(fits_name));
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let is_peer = match peer.strip_prefix("unix") {
             Some("") => true,
@@ -71,7 +78,7 @@ impl<'a> Logged<'a> {
         let is = |start: &&str| decision.starts_with(*start);
         let verdict = match decision.strip_prefix(DENIED) {
             // What is refused to clients without a policy is wanted so.
-            Some(_) if policy == "none" => LoggedVerdict::None,
+            Some(_) if policy == Some("none") => LoggedVerdict::None,
             _ if [ALLOWED, WOULD_DENY, FAILED, UNSENT].iter().any(is) => LoggedVerdict::Passed,
             Some(why)
                 if [NOT_ADMITTED, FROM_PAGE]
@@ -85,7 +92,8 @@ impl<'a> Logged<'a> {
             None if is(&UNDECIDED) => LoggedVerdict::None,
             None => return None,
         };
-        let fits = is_time && is_level && is_peer && is_status && is_number(sent) && is_duration;
+        let fits = is_time && is_level && is_peer && is_status && is_number(sent);
+        let fits = fits && is_duration && is_policy;
         let received: u64 = received.parse().ok()?;
         let mut faults = UploadFault::ALL.into_iter();
         let broke_off = faults.any(|fault| decision.ends_with(&format!("({})", fault.message())));
@@ -95,6 +103,7 @@ impl<'a> Logged<'a> {
             received,
             broke_off,
             verdict,
+            policy,
         })
     }
 }
@@ -190,6 +199,7 @@ mod tests {
                         received: 5,
                         broke_off,
                         verdict,
+                        policy: None,
                     };
                     assert_eq!(Logged::read(&line), Some(expected), "{line}");
                 }
@@ -212,7 +222,13 @@ mod tests {
                 record.sent = true;
             });
             assert!(line.contains(&format!("ms policy={policy} ")), "{line}");
-            assert_eq!(Logged::read(&line).map(|line| line.verdict), Some(verdict));
+            let read = Logged::read(&line).expect("a line");
+            assert_eq!((read.verdict, read.policy), (verdict, Some(policy)));
+            // No policy has such a name.
+            for odd in ["", "a:", "a\u{a0}b"] {
+                let line = line.replace(&format!("policy={policy} "), &format!("policy={odd} "));
+                assert_eq!(Logged::read(&line), None, "{line}");
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
@@ -17,6 +18,7 @@ use crate::proxy::server::Room;
 use crate::proxy::shared::Shared;
 use crate::proxy::wire::{ClientLink, Socket};
 
+const CLIENT: Key = Key::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const LIST: &str = "/containers/json";
 const INFO: &str = "/info";
 const EMPTY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -129,10 +131,70 @@ async fn a_rule_is_found_once_for_a_connection() {
     // A name comes before: nobody knows it, and nothing of old helps.
     let book = next(&book, &rules("web", ""));
     assert_eq!(rule(&book, found), (None, false));
-    book.names.known("web", &["10.0.0.9"]);
+    book.names.known("web", [Some(&["10.0.0.9"]), Some(&[])]);
     assert_eq!(rule(&book, found), (Some(Some(1)), false));
-    book.names.known("web", &["10.0.0.2"]);
+    book.names.known("web", [Some(&["10.0.0.2"]), Some(&[])]);
     assert_eq!(rule(&book, found), (Some(Some(0)), false));
+}
+
+/// Or those of one rule would be old when those of the next are known.
+#[tokio::test]
+async fn the_names_of_all_rules_are_looked_up_at_once() {
+    let file = "{ policies: { one: { INFO: 1 } }, endpoints: [{ listen: 'tcp://[::]:1' }], \
+                clients: [{ from: slow.example, policy: one }, { from: localhost, policy: one }] }";
+    let book = Rulebook::new(&settings(file, "/x"));
+    let _slow = book.names.hold("slow.example");
+    let mut news = book.names.news();
+    let client = "127.0.0.1".parse().expect("an address");
+    let untold = book.rule_for(&client, &mut None).expect_err("it is slow");
+    assert_eq!(untold.on, "slow.example, which cannot be resolved now");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let known = |host: &str| {
+        let address = client.address().expect("an address");
+        clients::Names::has(&book.names, host, address)
+    };
+    while known("localhost") != Some(true) {
+        assert!(Instant::now() < deadline, "it is not looked up");
+        news.wait(deadline).await;
+    }
+    assert_eq!(known("slow.example"), None);
+}
+
+/// A name server that is down at a reload is no reason to end what is still allowed.
+#[tokio::test]
+async fn a_stream_goes_on_while_its_policy_is_not_known() {
+    let file = "{ policies: { lists: { CONTAINERS: 1 }, infos: { INFO: 1 } }, \
+                endpoints: [{ listen: 'tcp://[::]:1', policy: none }], \
+                clients: [{ from: slow.example, policy: lists }, \
+                          { from: 127.0.0.1, policy: infos }] }";
+    let room = Room {
+        connections: 1,
+        strangers: 1,
+        waiting: 1,
+    };
+    let shared = Arc::new(Shared::new(&settings(file, "/x"), None, &room));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
+    let held = shared.holders.hold(&CLIENT);
+    let link = ClientLink::new(socket);
+    let client = Client::new(Arc::clone(&shared), Peer::Tcp(address), 0, link, held);
+    let book = shared.rulebook.load_full();
+    let _slow = book.names.hold("slow.example");
+    let target = || Target::from_line("GET", INFO).expect("a target");
+    let denied = denied_now(&client, target(), Body::Empty, false);
+    tokio::pin!(denied);
+    let longer = PATIENCE + Duration::from_millis(500);
+    assert!(timeout(longer, &mut denied).await.is_err(), "it was denied");
+    // It is another's name.
+    book.names
+        .known("slow.example", [Some(&["10.0.0.9"]), Some(&[])]);
+    assert!(denied.await.is_none());
+    // It is the client's.
+    book.names
+        .known("slow.example", [Some(&["127.0.0.1"]), Some(&[])]);
+    let why = denied_now(&client, target(), Body::Empty, false).await;
+    assert_eq!(why.expect("it is denied").status(), 403);
 }
 
 /// Nor is it waited for what will never be known.
@@ -158,7 +220,7 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
-        let held = shared.holders.hold(Key::User(None));
+        let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(socket);
         let client = Client::new(shared, Peer::Unix(None), 0, link, held);
         let begin = Instant::now();
@@ -273,7 +335,7 @@ fn a_thousand_reloads_under_load() {
                 runtime.block_on(async {
                     let (mut client, own) = UnixStream::pair().expect("a pair");
                     let link = ClientLink::new(Socket::Unix(own));
-                    let held = shared.holders.hold(Key::User(None));
+                    let held = shared.holders.hold(&CLIENT);
                     let shared = Arc::clone(&shared);
                     let served = Client::new(shared, Peer::Unix(None), 0, link, held);
                     tokio::spawn(connection::serve(served, now.subscribe()));
@@ -362,7 +424,7 @@ fn nothing_escapes_a_reload() {
     };
     let connect = || {
         let (client, own) = UnixStream::pair().expect("a pair");
-        let held = shared.holders.hold(Key::User(None));
+        let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(Socket::Unix(own));
         let served = Client::new(Arc::clone(&shared), Peer::Unix(None), 0, link, held);
         tokio::spawn(connection::serve(served, now.subscribe()));

@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reload::Asked;
-use crate::learn::Learner;
+use crate::learn::{Home, Learner};
 use crate::observe::log as log_writer;
 
 /// The signals that mean something.
@@ -64,7 +64,7 @@ impl Signals {
 
     pub(super) fn print_learned(&self) {
         if let Some(learner) = &self.learner {
-            log_writer::print(&learner.report(""));
+            log_writer::print(&learner.report(Home::Environment, ""));
         }
     }
 }

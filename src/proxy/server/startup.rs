@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::limits::Room;
 use super::reload::Reloader;
-use super::shutdown::{End, Slots, run};
+use super::shutdown::{End, run};
 use super::signals::Signals;
 use super::workers::start_workers;
 use crate::config::{LogLevel, Settings, Severity, Snapshot};
@@ -25,6 +25,7 @@ use crate::policy::Unprotected;
 use crate::proxy::connection::Now;
 use crate::proxy::health;
 use crate::proxy::listener::{Listener, NotBound};
+use crate::proxy::notice::Notice;
 use crate::proxy::shared::Shared;
 use crate::proxy::upstream::{self, EngineError};
 
@@ -186,6 +187,16 @@ fn start(
         .iter()
         .map(|endpoint| Listener::bind(&endpoint.listen, endpoint.mode))
         .collect::<Result<Vec<_>, _>>()?;
+    let has_files = environment.is_some() && settings.origin.is_some();
+    let _notice = match has_files.then(|| Notice::post(&listeners)) {
+        Some(Err(e)) => {
+            log::warn!(
+                "cannot record the endpoints for health checks, which read the files instead: {e}"
+            );
+            None
+        }
+        posted => posted,
+    };
     let (now, hears) = watch::channel(Now::default());
     start_workers(&shared, &listeners, &hears)?;
     if !shared.rulebook.load().alarms().is_empty() {
@@ -198,17 +209,13 @@ fn start(
         reloader.start(asked)?;
         signals.reload_by(asks);
     }
-    let slots = Slots {
-        all: room.connections,
-        free: &shared.slots,
-    };
     let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
     listening(&names);
     Ok(runtime.block_on(run(
         signals,
         health::watch(settings.process.watchdog, engine),
         listeners,
-        slots,
+        &shared.slots,
         now,
         settings.process.shutdown_grace,
     )))

@@ -1,0 +1,62 @@
+//! What holds for a running dockgate as long as it runs, whatever its files say by now: what is in its
+//! environment.
+
+use std::path::PathBuf;
+
+use super::written;
+use crate::config::file::Origin;
+use crate::config::snapshot::Snapshot;
+use crate::config::sources;
+use crate::config::table::Values;
+
+/// What the environment alone says of a dockgate that has files.
+#[derive(Debug)]
+pub struct Lasting {
+    /// Where its files are.
+    pub origin: Origin,
+    /// The engine's socket.
+    pub engine: PathBuf,
+    /// What has to be said loudly, if the environment's policy denies nothing.
+    pub alarm: Option<String>,
+}
+
+impl Lasting {
+    /// Reads no file. `None`: there are no files, or the environment says nothing that is of use.
+    pub fn of(environment: &Snapshot) -> Option<Lasting> {
+        let origin = Origin::of(|name| environment.get(name)).ok()??;
+        // Who starts with these is told of mistakes.
+        let mut untold = Vec::new();
+        let values = Values::read(&written(environment, &mut untold), &mut untold);
+        let engine = values.socket_path.or_same(&values.sp_socketpath)?.clone();
+        let why = sources::unprotected(environment, &mut untold);
+        Some(Lasting {
+            origin,
+            engine,
+            alarm: why.map(|why| why.to_string()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_may_be_broken_but_not_the_environment() {
+        let of = |variables: &[(&str, &str)]| Lasting::of(&variables.iter().copied().collect());
+        let file = ("CONFIG_FILE", "/nowhere/dockgate.yml");
+        let lasting = of(&[file, ("SP_SOCKETPATH", "/x.sock"), ("DRY_RUN", "1")]).unwrap();
+        assert_eq!(lasting.origin, Origin::File("/nowhere/dockgate.yml".into()));
+        assert_eq!(lasting.engine, PathBuf::from("/x.sock"));
+        assert!(lasting.alarm.unwrap().contains("DRY_RUN"));
+        assert!(of(&[file]).unwrap().alarm.is_none());
+        for none in [
+            &[][..],
+            &[("CONFIG_FILE", "")],
+            &[file, ("SOCKET_PATH", "x")],
+            &[file, ("CONFIG_DIR", "/etc")],
+        ] {
+            assert!(of(none).is_none(), "{none:?}");
+        }
+    }
+}
