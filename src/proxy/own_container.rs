@@ -1,10 +1,13 @@
 //! The container that dockgate runs in.
 
 use std::fs;
+use std::sync::LazyLock;
 
 /// Its full ID, if it is told by what the engine mounts into each container.
 pub(super) fn id() -> Option<String> {
-    in_mounts(&fs::read_to_string("/proc/self/mountinfo").ok()?)
+    static ID: LazyLock<Option<String>> =
+        LazyLock::new(|| in_mounts(&fs::read_to_string("/proc/self/mountinfo").ok()?));
+    ID.clone()
 }
 
 /// Docker mounts `…/containers/ID/hostname` to `/etc/hostname`, and Podman its like.
