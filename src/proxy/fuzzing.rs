@@ -2,6 +2,7 @@
 //! builds it: with listeners and workers, its timers would run in real time, and a panic would be
 //! lost in a worker's thread.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
@@ -24,7 +25,9 @@ pub async fn serve_one(settings: &Settings, client: UnixStream) {
         waiting: 1,
     };
     let shared = Arc::new(Shared::new(settings, None, &room));
-    let held = shared.holders.hold(Key::User(None));
+    let held = shared
+        .holders
+        .hold(&Key::Address(Ipv4Addr::LOCALHOST.into()));
     let (_open, now) = watch::channel(Now::default());
     let link = ClientLink::new(Socket::Unix(client));
     connection::serve(Client::new(shared, Peer::Unix(None), 0, link, held), now).await;

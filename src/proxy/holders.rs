@@ -1,9 +1,11 @@
 //! What each client holds of what all share: its connections, and the rate of its requests.
 //!
-//! A client is an address, or the user at the other end of a Unix socket. The table is asked once for
-//! a connection; a request costs one atomic operation, and none where no rate is set.
+//! A client is an address, or a user at one Unix socket: containers that each have a socket of their
+//! own are different clients, although most run as root. The table is asked once for a connection; a
+//! request costs one atomic operation, and none where no rate is set.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -17,11 +19,15 @@ use crate::observe::access::{Explanation, Peer, Reason};
 const SWEEP_FROM: usize = 1024;
 
 /// Which client a connection is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Address(IpAddr),
-    /// Of a Unix socket's peer, as the kernel tells it; none if it does not.
-    User(Option<u32>),
+    User {
+        /// Where it has connected, as the log calls it.
+        endpoint: Arc<str>,
+        /// As the kernel tells it; none if it does not.
+        user: Option<u32>,
+    },
 }
 
 /// Why a request is refused that comes too early by so much.
@@ -39,10 +45,25 @@ pub(super) fn too_many() -> Explanation {
 
 impl Key {
     /// Of which client a connection is.
-    pub(super) fn of(socket: &Socket, peer: Peer) -> Key {
+    pub(super) fn of(socket: &Socket, peer: Peer, endpoint: &Arc<str>) -> Key {
         match peer {
             Peer::Tcp(address) => Key::Address(address.ip()),
-            Peer::Unix(_) => Key::User(socket.peer_user()),
+            Peer::Unix(_) => Key::User {
+                endpoint: Arc::clone(endpoint),
+                user: socket.peer_user(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Address(address) => address.fmt(f),
+            Key::User { endpoint, user } => match user {
+                Some(user) => write!(f, "user {user} on {endpoint}"),
+                None => write!(f, "an unknown user on {endpoint}"),
+            },
         }
     }
 }
@@ -63,9 +84,25 @@ struct Table {
 /// One client.
 #[derive(Debug, Default)]
 struct Holder {
-    connections: AtomicUsize,
+    /// All, also those that wait or are turned away.
+    connections: Count,
+    /// Those that have a slot.
+    slots: Count,
+    /// Those that have a place in the waiting room.
+    places: Count,
     /// When all requests so far would have been due at the rate, in nanoseconds since the start.
     due: AtomicU64,
+}
+
+/// How many of something a client has.
+#[derive(Debug, Default)]
+struct Count(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(super) struct One {
+    count: Arc<AtomicUsize>,
+    nth: usize,
 }
 
 /// Requests a second; as many may come at once.
@@ -79,6 +116,7 @@ struct Rate {
 #[derive(Debug)]
 pub(super) struct Held {
     holder: Arc<Holder>,
+    _connection: One,
     rate: Option<Rate>,
 }
 
@@ -96,16 +134,19 @@ impl Holders {
     }
 
     /// Counts one more connection of a client.
-    pub(super) fn hold(&self, key: Key) -> Held {
+    pub(super) fn hold(&self, key: &Key) -> Held {
         let mut table = self.table();
         if table.holders.len() >= table.sweep_at {
             let now = self.rate.map_or(0, Rate::now);
             table.holders.retain(|_, holder| holder.is_needed(now));
             table.sweep_at = (2 * table.holders.len()).max(SWEEP_FROM);
         }
-        let holder = Arc::clone(table.holders.entry(key).or_default());
-        holder.connections.fetch_add(1, Relaxed);
+        let holder = match table.holders.get(key) {
+            Some(holder) => Arc::clone(holder),
+            None => Arc::clone(table.holders.entry(key.clone()).or_default()),
+        };
         Held {
+            _connection: holder.connections.one(),
             holder,
             rate: self.rate,
         }
@@ -119,14 +160,24 @@ impl Holders {
 impl Holder {
     /// Whether it has a connection, or its requests are still to be held against it.
     fn is_needed(&self, now: u64) -> bool {
-        self.connections.load(Relaxed) > 0 || self.due.load(Relaxed) > now
+        self.connections.now() > 0 || self.due.load(Relaxed) > now
     }
 }
 
 impl Held {
     /// How many connections its client has, this one counted.
     pub(super) fn connections(&self) -> usize {
-        self.holder.connections.load(Relaxed)
+        self.holder.connections.now()
+    }
+
+    /// Counts a slot.
+    pub(super) fn slot(&self) -> One {
+        self.holder.slots.one()
+    }
+
+    /// Counts a place in the waiting room.
+    pub(super) fn place(&self) -> One {
+        self.holder.places.one()
     }
 
     /// Counts a request.
@@ -139,9 +190,29 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Count {
+    fn now(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+
+    fn one(&self) -> One {
+        One {
+            nth: self.0.fetch_add(1, Relaxed) + 1,
+            count: Arc::clone(&self.0),
+        }
+    }
+}
+
+impl One {
+    /// How many its client had when it got this one, this one counted.
+    pub(super) fn nth(&self) -> usize {
+        self.nth
+    }
+}
+
+impl Drop for One {
     fn drop(&mut self) {
-        self.holder.connections.fetch_sub(1, Relaxed);
+        self.count.fetch_sub(1, Relaxed);
     }
 }
 
@@ -177,17 +248,35 @@ mod tests {
 
     const SECOND: u64 = Rate::BURST;
 
+    fn user(user: u32, endpoint: &str) -> Key {
+        Key::User {
+            endpoint: endpoint.into(),
+            user: Some(user),
+        }
+    }
+
     #[test]
     fn a_client_holds_what_it_has_open() {
         let holders = Holders::new(None);
-        let (one, two) = (Key::Address([10, 0, 0, 1].into()), Key::User(Some(0)));
-        let first = holders.hold(one);
-        let other = holders.hold(two);
-        let second = holders.hold(one);
+        let (one, two) = (Key::Address([10, 0, 0, 1].into()), user(0, "unix:///a"));
+        let first = holders.hold(&one);
+        let other = holders.hold(&two);
+        let second = holders.hold(&one);
         assert_eq!((first.connections(), other.connections()), (2, 1));
         drop(second);
         assert_eq!((first.connections(), other.connections()), (1, 1));
         assert_eq!(first.request(), Ok(()));
+    }
+
+    #[test]
+    fn the_same_user_on_another_socket_is_another_client() {
+        let holders = Holders::new(Some(1));
+        let [one, other] = ["unix:///a", "unix:///b"].map(|at| holders.hold(&user(0, at)));
+        let same = holders.hold(&user(0, "unix:///a"));
+        assert_eq!((same.connections(), other.connections()), (2, 1));
+        assert_eq!(one.request(), Ok(()));
+        assert!(same.request().is_err());
+        assert_eq!(other.request(), Ok(()));
     }
 
     #[test]
@@ -214,15 +303,15 @@ mod tests {
     #[test]
     fn clients_that_left_are_forgotten_and_their_requests_are_not() {
         let holders = Holders::new(Some(1));
-        let key = |index: usize| Key::User(u32::try_from(index).ok());
-        let stays = holders.hold(key(0));
-        assert_eq!(holders.hold(key(1)).request(), Ok(()));
+        let key = |index: usize| user(u32::try_from(index).expect("a few"), "unix:///a");
+        let stays = holders.hold(&key(0));
+        assert_eq!(holders.hold(&key(1)).request(), Ok(()));
         assert!(
-            holders.hold(key(1)).request().is_err(),
+            holders.hold(&key(1)).request().is_err(),
             "over a new connection"
         );
         for index in 2..=4 * SWEEP_FROM {
-            drop(holders.hold(key(index)));
+            drop(holders.hold(&key(index)));
         }
         let table = holders.table();
         assert!(table.holders.len() <= SWEEP_FROM, "{}", table.holders.len());

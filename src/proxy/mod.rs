@@ -2,7 +2,7 @@
 //!
 //! `listener` binds, `server` starts, accepts and stops, `connection` carries one client from
 //! accept to close, `client` is the state of that connection, `shared` what all of them have in
-//! common. `admission` knows which clients are allowed, and `strangers` turns the others away.
+//! common, `slots` and `holders` what of it each client may take. `admission` knows which clients are allowed, and `strangers` turns the others away.
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
 //! was cleared, `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
@@ -35,6 +35,7 @@ mod server;
 mod service;
 mod serving;
 mod shared;
+mod slots;
 mod strangers;
 mod tunnel;
 mod upstream;

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
 
 use super::admission::Admission;
-use super::holders::{Held, Holders};
+use super::holders::{Held, Holders, Key};
 use super::rulebook::Rulebook;
 use super::server::Room;
+use super::slots::Slots;
 use super::strangers::Strangers;
+use super::wire::Socket;
 use crate::config::Settings;
 use crate::learn::Learner;
+use crate::observe::access::Peer;
 
 /// See [`Shared::after_reload`].
 const AFTER_RELOAD: Duration = Duration::from_secs(1);
@@ -37,17 +39,15 @@ pub(super) struct Shared {
     /// How long a request's body may pause because of its client.
     pub upload_timeout: Option<Duration>,
     /// One for each connection that may be open.
-    pub slots: Arc<Semaphore>,
-    /// How many there are of these.
-    pub connections: usize,
-    /// What each client has of them.
+    pub slots: Slots,
+    /// What each client has.
     pub holders: Holders,
-    /// How many of them one client may have.
+    /// How many connections one client may have.
     pub client_connections: Option<usize>,
     /// Where clients are turned away that have as many.
     pub excess: Strangers,
-    /// Where the connections wait of a client that has most of all.
-    pub waiting: Arc<Semaphore>,
+    /// How the log calls the endpoints, by their places.
+    pub endpoints: Vec<Arc<str>>,
 }
 
 impl Shared {
@@ -65,26 +65,24 @@ impl Shared {
             socket_path: settings.engine.clone(),
             allowed_hosts: process.allowed_hosts.clone(),
             upload_timeout: process.upload_timeout,
-            slots: Arc::new(Semaphore::new(room.connections)),
-            connections: room.connections,
+            slots: Slots::new(room.connections, room.waiting),
             holders: Holders::new(process.client_rate),
             client_connections: process.client_connections,
             excess: Strangers::new(room.strangers),
-            waiting: Arc::new(Semaphore::new(room.waiting)),
+            endpoints: (settings.endpoints.iter())
+                .map(|endpoint| endpoint.listen.to_string().into())
+                .collect(),
         }
+    }
+
+    /// Which client a connection to this endpoint is of.
+    pub(super) fn client(&self, socket: &Socket, peer: Peer, endpoint: usize) -> Key {
+        let endpoint = self.endpoints.get(endpoint).cloned();
+        Key::of(socket, peer, &endpoint.unwrap_or_default())
     }
 
     /// Whether a client has more connections than it may have.
     pub(super) fn has_enough(&self, held: &Held) -> bool {
         (self.client_connections).is_some_and(|most| held.connections() > most)
-    }
-
-    /// Whether a connection must wait until there is more room: while less than a tenth of it is left,
-    /// for a client that has more than a tenth, and more than one. So a client that opens all it can
-    /// leaves some to others.
-    pub(super) fn is_to_wait(&self, held: &Held) -> bool {
-        let (free, connections) = (self.slots.available_permits(), held.connections());
-        let is_scarce = free * 10 < self.connections;
-        is_scarce && connections > 1 && connections * 10 > self.connections
     }
 }

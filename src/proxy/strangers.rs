@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::ready;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::answer::Answer;
 use super::health::is_own_check;
+use super::holders::Key;
 use super::names::LOOKUP_TIMEOUT;
 use super::respond;
 use super::serving::{self, Answering};
@@ -65,11 +66,17 @@ impl Strangers {
 
     /// Answers a client's request with a 403 that says `why`, and closes its connection. Does not
     /// wait for a client without a request.
-    pub(super) async fn turn_away(&self, socket: Socket, peer: Peer, why: &Explanation) {
+    pub(super) async fn turn_away(
+        &self,
+        socket: Socket,
+        peer: Peer,
+        client: &Key,
+        why: &Explanation,
+    ) {
         let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
         let answer = |request: Request<Incoming>, _| -> Answering<'_> {
             asked.store(true, Relaxed);
-            let refusal = self.refuse(peer, &request, why).map(Answer::own);
+            let refusal = self.refuse(peer, client, &request, why).map(Answer::own);
             Box::pin(ready(Ok(refusal)))
         };
         let connection = serving::serve(serving::http_1().keep_alive(false), &link, answer);
@@ -79,7 +86,7 @@ impl Strangers {
             let _ = link.socket.try_write(&answer);
         }
         if !asked.load(Relaxed) {
-            self.tell(peer, why);
+            self.tell(peer, client, why);
         }
         if ended.is_ok() && (link.has_unread() || link.socket.has_bytes()) {
             let _ = timeout(PATIENCE, link.socket.linger()).await;
@@ -87,8 +94,8 @@ impl Strangers {
     }
 
     /// Logs a client that sent no request, if it gets a line.
-    pub(super) fn tell(&self, peer: Peer, why: &Explanation) {
-        if self.told.is_news(peer) {
+    pub(super) fn tell(&self, peer: Peer, client: &Key, why: &Explanation) {
+        if self.told.is_news(client) {
             Record::refuse(peer.to_string().into(), None, why.clone());
         }
     }
@@ -96,12 +103,13 @@ impl Strangers {
     fn refuse(
         &self,
         peer: Peer,
+        client: &Key,
         request: &Request<Incoming>,
         why: &Explanation,
     ) -> Response<String> {
         let response = respond::error(why, true);
         let own_check = is_own_check(peer, request);
-        if own_check || self.told.is_news(peer) {
+        if own_check || self.told.is_news(client) {
             let (method, target) = (request.method().clone(), request.uri().clone());
             let peer = peer.to_string().into();
             let mut record = Record::new(peer, method, target, Arc::default());
@@ -131,31 +139,31 @@ fn is_own_host(socket: &Socket, peer: Peer) -> bool {
     peer.ip() == Ipv4Addr::LOCALHOST || socket.local_ip() == Some(peer.ip())
 }
 
-/// The clients that got a line, each with the number of connections since.
+/// The clients that got a line, each with the number of connections since. None: all others.
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<HashMap<Option<IpAddr>, u64>>>);
+struct Told(Arc<Mutex<HashMap<Option<Key>, u64>>>);
 
 impl Told {
-    fn counts(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, u64>> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<Option<Key>, u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this client gets a line now. Otherwise it is counted, and the count is logged.
-    fn is_news(&self, peer: Peer) -> bool {
-        let Some(client) = self.count(peer) else {
+    fn is_news(&self, client: &Key) -> bool {
+        let Some(client) = self.count(client) else {
             return false;
         };
         let told = self.clone();
         tokio::spawn(async move {
             let rest = async || {
                 sleep(TOLD_EVERY).await;
-                told.take(client)
+                told.take(&client)
             };
             while let Some(count) = rest().await {
-                let client = client.map_or("other addresses".to_owned(), |ip| ip.to_string());
+                let client = (client.as_ref()).map_or("other clients".to_owned(), Key::to_string);
                 log::warn!(
                     target: ACCESS,
-                    "clients at {client} were turned away: {count} more connections in the last minute"
+                    "{count} more connections of {client} were turned away in the last minute"
                 );
             }
         });
@@ -163,27 +171,24 @@ impl Told {
     }
 
     /// Counts a client. Returns its key in the counts if it is new there.
-    fn count(&self, peer: Peer) -> Option<Option<IpAddr>> {
-        let Peer::Tcp(address) = peer else {
-            return None;
-        };
+    fn count(&self, client: &Key) -> Option<Option<Key>> {
         let mut counts = self.counts();
-        let client = Some(address.ip());
+        let client = Some(client.clone());
         let is_known = counts.contains_key(&client);
         let client = client.filter(|_| is_known || counts.len() < MOST_TOLD);
         if let Some(count) = counts.get_mut(&client) {
             *count += 1;
             return None;
         }
-        counts.insert(client, 0);
+        counts.insert(client.clone(), 0);
         Some(client)
     }
 
     /// The counts since the last time. A client that did not return is forgotten.
-    fn take(&self, client: Option<IpAddr>) -> Option<u64> {
+    fn take(&self, client: &Option<Key>) -> Option<u64> {
         let mut counts = self.counts();
-        let count = counts.remove(&client).filter(|count| *count > 0)?;
-        counts.insert(client, 0);
+        let count = counts.remove(client).filter(|count| *count > 0)?;
+        counts.insert(client.clone(), 0);
         Some(count)
     }
 }
@@ -192,33 +197,43 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn peer(ip: [u8; 4]) -> Peer {
-        Peer::Tcp((ip, 1).into())
+    fn address(ip: [u8; 4]) -> Key {
+        Key::Address(ip.into())
     }
 
     #[test]
     fn a_client_is_told_once_and_then_counted() {
-        let (told, one, two) = (Told::default(), [10, 0, 0, 1], [10, 0, 0, 2]);
-        assert_eq!(told.count(peer(one)), Some(Some(one.into())));
-        assert_eq!(told.count(peer(two)), Some(Some(two.into())));
-        for _ in 0..5 {
-            assert_eq!(told.count(peer(one)), None);
+        let user = Key::User {
+            endpoint: "unix:///x".into(),
+            user: Some(0),
+        };
+        for (one, two) in [
+            (address([10, 0, 0, 1]), address([10, 0, 0, 2])),
+            (user, address([10, 0, 0, 1])),
+        ] {
+            let told = Told::default();
+            let [of_one, of_two] = [&one, &two].map(|client| Some(client.clone()));
+            assert_eq!(told.count(&one).as_ref(), Some(&of_one));
+            assert_eq!(told.count(&two).as_ref(), Some(&of_two));
+            for _ in 0..5 {
+                assert_eq!(told.count(&one), None);
+            }
+            assert_eq!(told.take(&of_one), Some(5));
+            assert_eq!(told.count(&one), None, "in the next minute too");
+            assert_eq!(told.take(&of_one), Some(1));
+            assert_eq!(told.take(&of_one), None);
+            assert_eq!(told.take(&of_two), None);
+            assert!(told.counts().is_empty());
+            assert_eq!(told.count(&one), Some(of_one));
         }
-        assert_eq!(told.take(Some(one.into())), Some(5));
-        assert_eq!(told.count(peer(one)), None, "in the next minute too");
-        assert_eq!(told.take(Some(one.into())), Some(1));
-        assert_eq!(told.take(Some(one.into())), None);
-        assert_eq!(told.take(Some(two.into())), None);
-        assert!(told.counts().is_empty());
-        assert_eq!(told.count(peer(one)), Some(Some(one.into())));
     }
 
     #[test]
     fn any_number_of_clients_takes_as_much_memory_as_some() {
         let told = Told::default();
-        let all = (0..=255).flat_map(|a| (0..=255).map(move |b| peer([10, 0, a, b])));
-        let lines = all.filter(|peer| told.count(*peer).is_some()).count();
+        let all = (0..=255).flat_map(|a| (0..=255).map(move |b| address([10, 0, a, b])));
+        let lines = all.filter(|client| told.count(client).is_some()).count();
         assert_eq!(lines, MOST_TOLD + 1);
-        assert_eq!(told.take(None), Some(65_536 - lines as u64));
+        assert_eq!(told.take(&None), Some(65_536 - lines as u64));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::strangers::from;
 use crate::support::gate::EMPTY;
 use crate::support::wire::chunk;
 use crate::support::{End, Gate};
@@ -303,11 +304,14 @@ fn connections_beyond_the_maximum_wait_until_one_is_left() {
     let (mut tunnel, mut engine, _) = gate.asked(attach);
     engine.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
     assert_eq!(tunnel.head().status(), 101);
-    let (mut stream, mut events, _) = gate.asked(EVENTS);
+    let mut stream = from([127, 9, 9, 7].into(), gate.address);
+    stream.send(EVENTS);
+    let (mut events, _) = gate.engine.request();
     events.send(STREAM);
     assert_eq!(stream.head().status(), 200);
 
-    let mut third = gate.sent(LIST);
+    let mut third = from([127, 9, 9, 8].into(), gate.address);
+    third.send(LIST);
     while let Some(mut other) = gate.engine.accept_any(Duration::from_millis(300)) {
         assert!(
             !other.has_more(),

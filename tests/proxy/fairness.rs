@@ -1,11 +1,13 @@
 //! What one client can take of what all share.
 
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::support::dockgate::free_address;
 use crate::support::gate::{EMPTY, OPEN};
 use crate::support::wire::Message;
-use crate::support::{End, Engine, Gate, Wire};
+use crate::support::{Dockgate, End, Engine, Gate, Wire};
 
 const LIST: &str = "GET /v1.41/containers/json HTTP/1.1\r\nHost: docker\r\n\r\n";
 const BUILD: &str = "POST /v1.41/build HTTP/1.1\r\nHost: docker\r\nContent-Length: 8\r\n\r\n";
@@ -15,6 +17,20 @@ fn answering(settings: &[(&str, &str)]) -> Gate {
     let engine = Engine::start();
     engine.serve(|_| EMPTY.into());
     Gate::before(engine, &[OPEN, settings].concat())
+}
+
+/// A request of another client than all others of a test.
+#[track_caller]
+fn other(gate: &Gate) -> Wire {
+    let mut client = Wire::tcp_from([127, 9, 9, 7].into(), gate.address);
+    client.send(LIST);
+    client
+}
+
+/// What a client that has asked gets before it leaves.
+#[track_caller]
+fn status_of(mut client: Wire) -> u16 {
+    client.response().status()
 }
 
 #[test]
@@ -70,16 +86,133 @@ fn a_client_has_no_more_connections_than_it_may() {
 
 #[test]
 fn one_client_that_opens_all_it_can_leaves_others_served() {
-    let gate = answering(&[("MAX_CONNECTIONS", "20")]);
-    let greedy: Vec<Wire> = (0..100).map(|_| gate.client()).collect();
-    for _ in 0..5 {
-        let mut other = Wire::tcp_from([127, 9, 9, 7].into(), gate.address);
-        other.send(LIST);
+    for all in ["2", "5", "10", "20"] {
+        let gate = answering(&[("MAX_CONNECTIONS", all)]);
+        let greedy: Vec<Wire> = (0..100).map(|_| gate.client()).collect();
+        for _ in 0..5 {
+            assert_eq!(status_of(other(&gate)), 200, "of {all}");
+        }
+        gate.dockgate
+            .line(|line| line.contains("CLIENT_CONNECTIONS"));
+        drop(greedy);
+    }
+}
+
+#[test]
+fn a_single_slot_serves_one_connection_after_the_other() {
+    let gate = answering(&[("MAX_CONNECTIONS", "1")]);
+    let mut clients: Vec<Wire> = (0..3).map(|_| gate.sent(LIST)).collect();
+    clients.push(other(&gate));
+    let answers = clients.into_iter().map(|client| {
+        // The others go on only when this one has left.
+        thread::spawn(move || status_of(client))
+    });
+    let answers: Vec<JoinHandle<u16>> = answers.collect();
+    for answer in answers {
+        assert_eq!(answer.join().expect("an answer"), 200);
+    }
+}
+
+#[test]
+fn one_client_that_fills_its_room_to_wait_leaves_some_to_others() {
+    let engine = Engine::start();
+    engine.serve(|_| EMPTY.into());
+    let address = free_address();
+    let listen = format!("tcp://{address}");
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", "ulimit -n 300 && exec \"$0\""])
+        .arg(env!("CARGO_BIN_EXE_dockgate"))
+        .env_clear()
+        .envs(OPEN.iter().copied())
+        .env("LISTEN", &listen)
+        .env("SOCKET_PATH", engine.path())
+        .env("MAX_CONNECTIONS", "20");
+    let dockgate = Dockgate::spawn(&mut command);
+    dockgate.listens(&listen);
+    let gate = Gate {
+        engine,
+        dockgate,
+        address,
+    };
+    let greedy: Vec<Wire> = (0..300).map(|_| gate.client()).collect();
+    let mut others: Vec<Wire> = (0..2).map(|_| other(&gate)).collect();
+    for other in &mut others {
         assert_eq!(other.response().status(), 200);
     }
+    // More than it can have now.
+    let mut waiting = other(&gate);
+    assert!(waiting.is_silent(SECOND / 2), "it is turned away");
     drop(greedy);
-    gate.dockgate
-        .line(|line| line.contains("CLIENT_CONNECTIONS"));
+    assert_eq!(waiting.response().status(), 200);
+}
+
+/// Containers have a socket each, and most run as root.
+#[test]
+fn a_user_on_another_socket_is_another_client() {
+    for limit in [
+        ("MAX_CONNECTIONS", "20"),
+        ("CLIENT_CONNECTIONS", "1"),
+        ("CLIENT_RATE", "1"),
+    ] {
+        let engine = Engine::start();
+        engine.serve(|_| EMPTY.into());
+        let [one, two] = ["one", "two"].map(|name| engine.directory().join(name));
+        let listeners = [&one, &two].map(|path| format!("unix://{}", path.display()));
+        let path = engine.path().display().to_string();
+        let own = [
+            ("LISTEN", &*listeners.join(",")),
+            ("SOCKET_PATH", &path),
+            limit,
+        ];
+        let dockgate = Dockgate::start(&[OPEN, &own].concat());
+        listeners.iter().for_each(|one| dockgate.listens(one));
+        let mut greedy: Vec<Wire> = (0..40).map(|_| Wire::unix(&one)).collect();
+        if limit.0 != "MAX_CONNECTIONS" {
+            for client in &mut greedy[..2] {
+                // It may have its answer before it asks.
+                let _ = client.try_send(LIST.repeat(2));
+            }
+            let line = dockgate.line(|line| line.contains(limit.0) && line.contains("denied"));
+            assert!(line.contains("unix:"), "{line}");
+        }
+        let mut other = Wire::unix(&two);
+        other.send(LIST);
+        assert_eq!(status_of(other), 200, "{}", limit.0);
+    }
+}
+
+#[test]
+fn a_user_that_is_turned_away_from_a_socket_is_logged_once() {
+    let engine = Engine::start();
+    engine.serve(|_| EMPTY.into());
+    let socket = engine.directory().join("dockgate.sock");
+    let listen = format!("unix://{}", socket.display());
+    let path = engine.path().display().to_string();
+    let own = [
+        ("LISTEN", listen.as_str()),
+        ("SOCKET_PATH", &path),
+        ("CLIENT_CONNECTIONS", "1"),
+    ];
+    let dockgate = Dockgate::start(&[OPEN, &own].concat());
+    dockgate.listens(&listen);
+    let asking = || {
+        let mut client = Wire::unix(&socket);
+        client.send(LIST);
+        client
+    };
+    let mut first = asking();
+    assert_eq!(first.response().status(), 200);
+    for _ in 0..3 {
+        assert_eq!(status_of(asking()), 429);
+    }
+    dockgate.line(|line| line.contains(" 429 ") && line.contains("CLIENT_CONNECTIONS"));
+    // Written after all of these.
+    first.send(LIST.replace("containers/json", "info"));
+    assert_eq!(first.response().status(), 200);
+    dockgate.line(|line| line.contains(" /v1.41/info 200 "));
+    let log = dockgate.log();
+    assert_eq!(log.matches(" 429 ").count(), 1, "{log}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn is_served(engine: &Engine, address: SocketAddr) {
 #[test]
 fn idle_strangers_take_no_place_of_the_clients_that_are_listed() {
     let engine = Engine::start();
-    let (dockgate, address) = start(&engine, &[("MAX_CONNECTIONS", "5")]);
+    let (dockgate, address) = start(&engine, &[("MAX_CONNECTIONS", "6")]);
     let begin = Instant::now();
     let idle: Vec<Wire> = (0..3 * PLACES).map(|_| from(STRANGER, address)).collect();
     let _kept: Vec<Wire> = (0..5)

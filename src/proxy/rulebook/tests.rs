@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
@@ -17,6 +18,7 @@ use crate::proxy::server::Room;
 use crate::proxy::shared::Shared;
 use crate::proxy::wire::{ClientLink, Socket};
 
+const CLIENT: Key = Key::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const LIST: &str = "/containers/json";
 const INFO: &str = "/info";
 const EMPTY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -158,7 +160,7 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
-        let held = shared.holders.hold(Key::User(None));
+        let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(socket);
         let client = Client::new(shared, Peer::Unix(None), 0, link, held);
         let begin = Instant::now();
@@ -273,7 +275,7 @@ fn a_thousand_reloads_under_load() {
                 runtime.block_on(async {
                     let (mut client, own) = UnixStream::pair().expect("a pair");
                     let link = ClientLink::new(Socket::Unix(own));
-                    let held = shared.holders.hold(Key::User(None));
+                    let held = shared.holders.hold(&CLIENT);
                     let shared = Arc::clone(&shared);
                     let served = Client::new(shared, Peer::Unix(None), 0, link, held);
                     tokio::spawn(connection::serve(served, now.subscribe()));
@@ -362,7 +364,7 @@ fn nothing_escapes_a_reload() {
     };
     let connect = || {
         let (client, own) = UnixStream::pair().expect("a pair");
-        let held = shared.holders.hold(Key::User(None));
+        let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(Socket::Unix(own));
         let served = Client::new(Arc::clone(&shared), Peer::Unix(None), 0, link, held);
         tokio::spawn(connection::serve(served, now.subscribe()));

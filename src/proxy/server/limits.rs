@@ -24,7 +24,7 @@ pub(in crate::proxy) struct Room {
     pub(in crate::proxy) connections: usize,
     /// Of those that are not let in.
     pub(in crate::proxy) strangers: usize,
-    /// Of those of a client that has most of all, which wait while there are few left.
+    /// Of those that wait because their client has its share.
     pub(in crate::proxy) waiting: usize,
 }
 

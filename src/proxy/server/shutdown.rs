@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::signals::Signals;
 use crate::observe::log as log_writer;
 use crate::proxy::connection::{Now, Stage};
 use crate::proxy::listener::Listener;
+use crate::proxy::slots::Slots;
 
 /// At shutdown kept connections may still bring a request that is under way.
 const LAST_REQUESTS: Duration = Duration::from_millis(250);
@@ -33,7 +34,7 @@ pub(super) async fn run(
     mut signals: Signals,
     watchdog: impl Future<Output = ()>,
     listeners: Vec<Listener>,
-    slots: Slots<'_>,
+    slots: &Slots,
     now: watch::Sender<Now>,
     grace: Duration,
 ) -> End {
@@ -78,21 +79,4 @@ pub(super) async fn run(
     }
     signals.print_learned();
     end
-}
-
-/// The slots that connections hold while they are open.
-pub(super) struct Slots<'a> {
-    pub(super) all: usize,
-    pub(super) free: &'a Semaphore,
-}
-
-impl Slots<'_> {
-    fn taken(&self) -> usize {
-        self.all - self.free.available_permits()
-    }
-
-    async fn all_free(&self) {
-        let all = u32::try_from(self.all).unwrap_or(u32::MAX);
-        let _ = self.free.acquire_many(all).await;
-    }
 }

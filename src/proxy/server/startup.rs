@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::limits::Room;
 use super::reload::Reloader;
-use super::shutdown::{End, Slots, run};
+use super::shutdown::{End, run};
 use super::signals::Signals;
 use super::workers::start_workers;
 use crate::config::{LogLevel, Settings, Severity, Snapshot};
@@ -198,17 +198,13 @@ fn start(
         reloader.start(asked)?;
         signals.reload_by(asks);
     }
-    let slots = Slots {
-        all: room.connections,
-        free: &shared.slots,
-    };
     let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
     listening(&names);
     Ok(runtime.block_on(run(
         signals,
         health::watch(settings.process.watchdog, engine),
         listeners,
-        slots,
+        &shared.slots,
         now,
         settings.process.shutdown_grace,
     )))

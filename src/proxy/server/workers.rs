@@ -21,13 +21,12 @@ use crate::proxy::holders::{self, Held, Key};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::names::LOOKUP_TIMEOUT;
 use crate::proxy::shared::Shared;
+use crate::proxy::slots::{Lack, Taken};
 use crate::proxy::strangers;
 use crate::proxy::wire::{ClientLink, Detached, Socket};
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// How often a connection that waits looks whether there is room for it.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The same warning is said this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -96,7 +95,7 @@ struct Accepted {
 /// Where a connection came in, and what it takes of the room that there is.
 struct Seat {
     endpoint: usize,
-    slot: OwnedSemaphorePermit,
+    slot: Taken,
     held: Held,
 }
 
@@ -158,6 +157,7 @@ impl Work {
                     continue;
                 }
             };
+            let client = self.shared.client(&socket, peer, endpoint);
             if let Some(admission) = &self.shared.admission
                 && !admission.knows(peer)
             {
@@ -165,44 +165,49 @@ impl Work {
                     Some(place) => {
                         tokio::spawn(self.clone().meet(socket, peer, endpoint, place));
                     }
-                    None => admission.strangers.tell(peer, &admission.refusal(peer)),
+                    None => {
+                        let why = admission.refusal(peer);
+                        admission.strangers.tell(peer, &client, &why);
+                    }
                 }
                 continue;
             }
-            let held = self.shared.holders.hold(Key::of(&socket, peer));
+            let held = self.shared.holders.hold(&client);
             if self.shared.has_enough(&held) {
                 let (excess, why) = (&self.shared.excess, holders::too_many());
                 match excess.place(&socket, peer) {
-                    Some(place) => drop(tokio::spawn(self.clone().send_away(socket, peer, place))),
-                    None => excess.tell(peer, &why),
+                    Some(place) => {
+                        tokio::spawn(self.clone().send_away(socket, peer, client, place));
+                    }
+                    None => excess.tell(peer, &client, &why),
                 }
                 continue;
             }
-            if self.shared.is_to_wait(&held) {
-                let (connections, all) = (held.connections(), self.shared.connections);
-                warnings.warn(|| {
-                    format!(
-                        "{peer}: this client has {connections} connections, and MAX_CONNECTIONS \
-                         allows {all} for all clients: its new connections wait; to limit each \
-                         client, set CLIENT_CONNECTIONS"
-                    )
-                });
-                // Without a place to wait in, its connection ends.
-                if let Ok(place) = Arc::clone(&self.shared.waiting).try_acquire_owned() {
-                    tokio::spawn(self.clone().wait(socket, peer, endpoint, held, place));
-                }
-                continue;
-            }
-            let slots = Arc::clone(&self.shared.slots);
-            let slot = match slots.clone().try_acquire_owned() {
+            let slots = &self.shared.slots;
+            let slot = match slots.take(&held) {
                 Ok(slot) => slot,
-                Err(_) => {
+                Err(Lack::ForItsClient) => {
+                    let (connections, all) = (held.connections(), slots.all());
+                    warnings.warn(|| {
+                        format!(
+                            "{peer}: this client has {connections} connections, and MAX_CONNECTIONS \
+                             allows {all} for all clients: its new connections wait; to limit each \
+                             client, set CLIENT_CONNECTIONS"
+                        )
+                    });
+                    // Without a place to wait in, its connection ends.
+                    if let Some(place) = slots.place(&held) {
+                        tokio::spawn(self.clone().wait(socket, peer, endpoint, held, place));
+                    }
+                    continue;
+                }
+                Err(Lack::ForAll(next)) => {
                     warnings.warn(|| {
                         "MAX_CONNECTIONS is reached: new connections wait until others close".into()
                     });
-                    match slots.acquire_owned().await {
-                        Ok(slot) => slot,
-                        Err(_) => return,
+                    match slots.next(next).await {
+                        Some(slot) => slot,
+                        None => return,
                     }
                 }
             };
@@ -215,29 +220,15 @@ impl Work {
         }
     }
 
-    /// Has a connection wait for a slot until others have theirs.
-    async fn wait(
-        self,
-        socket: Socket,
-        peer: Peer,
-        endpoint: usize,
-        held: Held,
-        place: OwnedSemaphorePermit,
-    ) {
+    /// Has a connection wait for a slot, in a place that it has until then.
+    async fn wait<P>(self, socket: Socket, peer: Peer, endpoint: usize, held: Held, place: P) {
         let mut now = self.now.clone();
-        let slot = loop {
-            let slots = Arc::clone(&self.shared.slots);
-            let is_to_wait = self.shared.is_to_wait(&held);
-            tokio::select! {
-                () = sleep(LOOK_EVERY), if is_to_wait => {}
-                slot = slots.acquire_owned(), if !is_to_wait => match slot {
-                    Ok(slot) => break slot,
-                    Err(_) => return,
-                },
-                () = gone(&socket) => return,
-                _ = now.wait_for(|now| now.stage != Stage::Open) => return,
-            }
+        let slot = tokio::select! {
+            slot = self.shared.slots.wait(&held) => slot,
+            () = gone(&socket) => None,
+            _ = now.wait_for(|now| now.stage != Stage::Open) => None,
         };
+        let Some(slot) = slot else { return };
         drop(place);
         let seat = Seat {
             endpoint,
@@ -248,9 +239,15 @@ impl Work {
     }
 
     /// Turns a connection away whose client has enough of them.
-    async fn send_away(self, socket: Socket, peer: Peer, _place: OwnedSemaphorePermit) {
-        let why = holders::too_many();
-        self.shared.excess.turn_away(socket, peer, &why).await;
+    async fn send_away(
+        self,
+        socket: Socket,
+        peer: Peer,
+        client: Key,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let (excess, why) = (&self.shared.excess, holders::too_many());
+        excess.turn_away(socket, peer, &client, &why).await;
     }
 
     /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
@@ -259,13 +256,14 @@ impl Work {
             return;
         };
         let patience = strangers::patience(&socket, peer);
+        let client = self.shared.client(&socket, peer, endpoint);
         if !admission.admits(peer, patience).await {
-            let why = admission.refusal(peer);
-            admission.strangers.turn_away(socket, peer, &why).await;
+            let (strangers, why) = (&admission.strangers, admission.refusal(peer));
+            strangers.turn_away(socket, peer, &client, &why).await;
         } else {
-            let held = self.shared.holders.hold(Key::of(&socket, peer));
+            let held = self.shared.holders.hold(&client);
             match self.shared.has_enough(&held) {
-                true => self.send_away(socket, peer, place).await,
+                true => self.send_away(socket, peer, client, place).await,
                 false => self.wait(socket, peer, endpoint, held, place).await,
             }
         }
@@ -311,8 +309,9 @@ impl Work {
             match unsure {
                 // Boxed, since few connections come to it.
                 Some(admission) if !Box::pin(admission.admits(peer, LOOKUP_TIMEOUT)).await => {
-                    let why = admission.refusal(peer);
-                    Box::pin(admission.strangers.turn_away(socket, peer, &why)).await;
+                    let client = shared.client(&socket, peer, endpoint);
+                    let (strangers, why) = (&admission.strangers, admission.refusal(peer));
+                    Box::pin(strangers.turn_away(socket, peer, &client, &why)).await;
                 }
                 _ => {
                     let link = ClientLink::new(socket);
