@@ -27,7 +27,7 @@ pub async fn serve_one(settings: &Settings, client: UnixStream) {
     let shared = Arc::new(Shared::new(settings, None, &room));
     let held = shared
         .holders
-        .hold(Key::Address(Ipv4Addr::LOCALHOST.into()));
+        .hold(&Key::Address(Ipv4Addr::LOCALHOST.into()));
     let (_open, now) = watch::channel(Now::default());
     let link = ClientLink::new(Socket::Unix(client));
     connection::serve(Client::new(shared, Peer::Unix(None), 0, link, held), now).await;
