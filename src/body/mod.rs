@@ -3,6 +3,7 @@
 
 pub mod image;
 pub mod json;
+pub mod limits;
 mod place;
 pub mod reach;
 #[cfg(test)]
