@@ -1,7 +1,9 @@
 //! What the engine would read in a body, and what that reaches outside its container. Pure over
 //! bytes: no tokio, no hyper, no clock.
 
+pub mod image;
 pub mod json;
+pub mod limits;
 mod place;
 pub mod reach;
 #[cfg(test)]

@@ -70,6 +70,10 @@ const OWN: Setting = Setting {
     is_path: false,
     has_value: false,
 };
+const OF_LIMITS: Setting = Setting {
+    supported: false,
+    ..OWN
+};
 const OF_PRESETS: Setting = Setting {
     dialect: Dialect::Presets,
     ..OWN
@@ -194,6 +198,50 @@ settings! {
             "A folder of such files, *.yml and *.yaml", is_path: true;
         "CONFIG_DATA", "",
             "The text of such a file";
+    }
+    OF_LIMITS {
+        "BIND_FROM", "",
+            "Host directories that may be mounted: /srv/ci, /data:ro; /** includes all below";
+        "VOLUMES_NAMED", "",
+            "Names of volumes that may be mounted and created, such as cache-*";
+        "IMAGE_FROM", "",
+            "Images that may be used, such as docker.io/library/*; load, import";
+        "TAG_AS", "",
+            "Names that may be given to images, such as ci/*";
+        "CAP_ADD", "",
+            "Capabilities that may be added to the default ones";
+        "DEVICES", "",
+            "Devices: paths on the host, and DRIVER=DEVICE, such as nvidia=all";
+        "NAMESPACES", "",
+            "Namespaces that may be shared: network:host, pid:container:web";
+        "SECURITY", "",
+            "Security options that may weaken the isolation, such as seccomp=unconfined";
+        "RUNTIMES", "",
+            "Runtimes besides the default one";
+        "LOG_DRIVERS", "",
+            "Log drivers, and their options: gelf, gelf-address=udp://10.0.0.1:12201";
+        "VOLUME_DRIVERS", "",
+            "Volume drivers";
+        "NETWORK_DRIVERS", "",
+            "Drivers of networks that may be created";
+        "NETWORKS_JOINED", "",
+            "Networks that containers may join, besides the default bridge";
+        "SYSCTLS", "",
+            "Kernel parameters that may be set";
+        "PUBLISH", "",
+            "Host ports that may be published, such as 127.0.0.1:8000-8999; none";
+        "RUN_AS", "",
+            "Users that containers and commands may run as: nonroot, 1000-1999, names";
+        "EXEC_COMMANDS", "",
+            "Commands that may be executed: JSON lists of strings, one on each line";
+        "MEMORY_MAX", "",
+            "Maximum memory of a container, such as 2g";
+        "CPUS_MAX", "",
+            "Maximum number of CPUs of a container, such as 1.5";
+        "PIDS_MAX", "",
+            "Maximum number of processes in a container";
+        "REQUIRE", "",
+            "readonly-rootfs, drop-all-caps, no-new-privileges, digest, label:KEY";
     }
     OF_PRESETS {
         "PRESET", "",

@@ -168,7 +168,7 @@ pub(super) fn is_read_only(options: &str) -> bool {
 }
 
 /// Go's `path.Clean` of an absolute path.
-pub(super) fn clean(path: &str) -> String {
+pub(in crate::body) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -270,11 +270,15 @@ fn written(
             continue;
         };
         let by_flag = by != setting.name;
+        let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
         match value.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
-            // As if it were written out.
-            Some("") if setting.dialect == Dialect::Sections && setting.default.is_empty() => {}
-            Some("") if !by_flag => diagnostics.push(Diagnostic::warning(
+            // As if it were written out. An empty limit would allow nothing, not everything.
+            Some("")
+                if setting.dialect == Dialect::Sections
+                    && setting.default.is_empty()
+                    && !is_limit => {}
+            Some("") if !by_flag && !is_limit => diagnostics.push(Diagnostic::warning(
                 &by,
                 match setting.dialect {
                     Dialect::Sections => {
@@ -287,7 +291,7 @@ fn written(
                 },
                 "set a value or remove it",
             )),
-            Some("") if !setting.supported => {}
+            Some("") if !setting.supported && by_flag => {}
             Some(text) if !setting.supported => {
                 let problem = format!(
                     "{by}={} is not supported yet; dockgate does not start with a restriction that it cannot enforce",
