@@ -12,6 +12,26 @@ pub fn has_value(query: &str, key: &str) -> bool {
     })
 }
 
+/// Keys and values of a query, decoded, in their order. Nothing if engines do not agree on it: for a
+/// semicolon, a malformed escape, or bytes that are not UTF-8.
+pub fn pairs(query: &str) -> Option<Vec<(String, String)>> {
+    if query.contains(';') {
+        return None;
+    }
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decoded(key)?, decoded(value)?))
+    });
+    pairs.collect()
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut rest = Decoded(text.as_bytes());
+    let bytes: Vec<u8> = rest.by_ref().collect();
+    String::from_utf8(bytes).ok().filter(|_| rest.0.is_empty())
+}
+
 /// Whether a name is the key once its escapes are decoded and its case is folded. No engine accepts
 /// a key with a malformed escape.
 fn spells(name: &str, key: &str) -> bool {
@@ -81,6 +101,37 @@ mod tests {
             "ks=%zz",
         ] {
             assert!(has_value(query, "ks"), "{query}");
+        }
+    }
+
+    #[test]
+    fn pairs_are_read_only_if_all_engines_agree_on_them() {
+        let own = |all: &[(&str, &str)]| -> Vec<(String, String)> {
+            let all = all.iter();
+            all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        for (query, read) in [
+            ("", &[][..]),
+            ("&&", &[]),
+            ("a", &[("a", "")]),
+            ("a=", &[("a", "")]),
+            ("a=1&A=2&a=3", &[("a", "1"), ("A", "2"), ("a", "3")]),
+            ("%61=%3D+%2B&b=c=d", &[("a", "= +"), ("b", "c=d")]),
+            ("%C3%BC=%E2%84%AA", &[("\u{fc}", "\u{212a}")]),
+        ] {
+            assert_eq!(pairs(query), Some(own(read)), "{query}");
+        }
+        for query in [
+            "a;b",
+            "a=1;b=2",
+            "a=%",
+            "a=%z1",
+            "%4=1",
+            "a=%ff",
+            "b=1&a=%C3",
+        ] {
+            assert_eq!(pairs(query), None, "{query}");
         }
     }
 

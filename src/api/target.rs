@@ -84,6 +84,24 @@ impl Target {
         self.method.as_str()
     }
 
+    /// The same with another path behind the version, and the same query.
+    pub fn with_path(&self, path: &str) -> Result<Target, BadTarget> {
+        // A version is digits and dots.
+        let version = String::from_utf8_lossy(&self.whole_path()[..self.start]);
+        let query = self
+            .query()
+            .map_or(String::new(), |query| format!("?{query}"));
+        let uri = Uri::try_from(format!("{version}{path}{query}"));
+        Target::parse(&self.method, &uri.map_err(|_| BadTarget::Character)?)
+    }
+
+    /// The same with another query.
+    pub fn with_query(&self, query: &str) -> Result<Target, BadTarget> {
+        let path = self.raw.path();
+        let uri = Uri::try_from(format!("{path}?{query}")).map_err(|_| BadTarget::Character)?;
+        Target::parse(&self.method, &uri)
+    }
+
     /// The parts of the request line, as forwarded.
     pub fn into_parts(self) -> (http::Method, PathAndQuery) {
         (self.method, self.raw)
