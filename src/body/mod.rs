@@ -1,6 +1,8 @@
 //! What the engine would read in a body, and what that reaches outside its container. Pure over
 //! bytes: no tokio, no hyper, no clock.
 
+pub mod draft;
+pub mod edits;
 pub mod image;
 pub mod json;
 pub mod limits;
