@@ -3,6 +3,7 @@
 
 pub mod draft;
 pub mod edits;
+pub mod gates;
 pub mod image;
 pub mod json;
 pub mod limits;

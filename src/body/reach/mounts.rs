@@ -107,7 +107,11 @@ impl Walk<'_> {
 
 /// The paths of the host that a local volume mounts, and whether each is only read, if it mounts
 /// nothing else: a bind, or an overlay of such. The kernel gets them as they stand.
-fn mounted(kind: &str, options: &str, device: &str) -> Option<Vec<(String, bool)>> {
+pub(in crate::body) fn mounted(
+    kind: &str,
+    options: &str,
+    device: &str,
+) -> Option<Vec<(String, bool)>> {
     // The kernel reads one page, and forgets what is behind it.
     if options.len() >= 4096 {
         return None;

@@ -1,0 +1,147 @@
+//! Gates: what a request must not ask for, judged after all mutators have changed it.
+//!
+//! Pure: what a gate must know of the engine is a [`Need`], which the caller looks up for this one
+//! request. Fails closed: what is not known is refused.
+
+mod images;
+mod mount_source;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
+
+use super::draft::{Act, Draft, Objection};
+use super::json::Value;
+use crate::api::sections::REQUIREMENTS;
+pub use mount_source::{BadSource, MountSource};
+
+/// One gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing but reading.
+    ReadOnly,
+    /// Images only from these registries: `docker.io`, `localhost:5000`.
+    Registry(Vec<String>),
+    /// Images only of these namespaces, whatever their registry: `library`, `a/b`. Without one, an
+    /// image has the empty namespace.
+    Namespace(Vec<String>),
+    /// Mounts only of these paths and volumes.
+    MountSource(MountSource),
+    /// No images from an archive.
+    ImageLoading,
+}
+
+/// What a gate must know of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// A volume's inspect, by a name that stands for itself in a path.
+    Volume(String),
+    /// A container's inspect, likewise.
+    Container(String),
+}
+
+/// What the engine said: an inspect, or nothing if there is no such object.
+pub type Facts = BTreeMap<Need, Option<Value>>;
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ruling {
+    /// No gate refuses it.
+    Passes,
+    /// One does.
+    Refused(Objection),
+    /// The engine must be asked.
+    Needs(BTreeSet<Need>),
+}
+
+/// Judges a request by all gates, in their order.
+pub fn judge(gates: &[Gate], draft: &Draft, facts: &Facts) -> Ruling {
+    let mut needs = BTreeSet::new();
+    for gate in gates {
+        match gate.judge(draft, facts) {
+            Ruling::Passes => {}
+            Ruling::Needs(more) => needs.extend(more),
+            refused @ Ruling::Refused(_) => return refused,
+        }
+    }
+    match needs.is_empty() {
+        true => Ruling::Passes,
+        false => Ruling::Needs(needs),
+    }
+}
+
+impl Gate {
+    /// Whether it looks at such a request.
+    pub fn concerns(&self, act: &Act) -> bool {
+        match self {
+            Gate::ReadOnly => true,
+            Gate::Registry(_) | Gate::Namespace(_) => matches!(
+                act,
+                Act::Pull | Act::PullPlugin | Act::CreateService | Act::UpdateService
+            ),
+            Gate::MountSource(_) => matches!(
+                act,
+                Act::CreateContainer
+                    | Act::StartContainer
+                    | Act::CreateVolume
+                    | Act::CreateService
+                    | Act::UpdateService
+            ),
+            Gate::ImageLoading => matches!(act, Act::Load | Act::Pull),
+        }
+    }
+
+    fn judge(&self, draft: &Draft, facts: &Facts) -> Ruling {
+        if !self.concerns(draft.act()) {
+            return Ruling::Passes;
+        }
+        let judged = match self {
+            Gate::ReadOnly => read_only(draft),
+            Gate::Registry(registries) => images::registry(registries, draft),
+            Gate::Namespace(namespaces) => images::namespace(namespaces, draft),
+            Gate::ImageLoading => images::loading(draft),
+            Gate::MountSource(sources) => return sources.judge(draft, facts),
+        };
+        match judged {
+            Ok(()) => Ruling::Passes,
+            Err(objection) => Ruling::Refused(objection),
+        }
+    }
+}
+
+/// Refuses what does more than read: also the reads that write, such as `attach/ws`.
+fn read_only(draft: &Draft) -> Result<(), Objection> {
+    let target = draft.target();
+    let writes = |method| {
+        let routes = REQUIREMENTS
+            .iter()
+            .filter(|one| one.also == "POST")
+            .flat_map(|one| one.routes);
+        let mut routes = routes.into_iter();
+        routes.any(|route| route.spans(method, target.path()))
+    };
+    match draft.act().is_read() && !target.method().is_some_and(writes) {
+        true => Ok(()),
+        false => Err(Objection::new(
+            "the request",
+            "",
+            "is not allowed: readonlyAccess allows only reads",
+        )),
+    }
+}
+
+/// `registry: docker.io, ghcr.io`
+impl Display for Gate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Gate::ReadOnly => f.write_str("readonlyAccess"),
+            Gate::Registry(all) => write!(f, "registry: {}", all.join(", ")),
+            Gate::Namespace(all) => write!(f, "namespaceAllowlist: {}", all.join(", ")),
+            Gate::MountSource(sources) => write!(f, "mountSource: {sources}"),
+            Gate::ImageLoading => f.write_str("imageLoading"),
+        }
+    }
+}
