@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::tree::{self, Entry, Node, Value};
-use super::{DEFAULT, Document, NONE, Place, PolicySpec, Refused, Source, VariableSpec, Written};
+use super::{
+    DEFAULT, Document, MiddlewareSpec, NONE, Place, PolicySpec, Refused, Source, VariableSpec,
+    Written,
+};
 use crate::config::Diagnostic;
 use crate::config::near::near;
 use crate::policy::printable;
@@ -12,9 +15,18 @@ mod entries;
 
 /// The keys of a document.
 const TOP: Keys = Keys {
-    known: &["policies", "endpoints", "clients"],
-    later: &["engines", "gates", "mutators", "responseFilters"],
+    known: &[
+        "policies",
+        "endpoints",
+        "clients",
+        "gates",
+        "mutators",
+        "responseFilters",
+    ],
+    later: &["engines"],
 };
+/// Those of them that another dialect reads.
+const MIDDLEWARE: [&str; 3] = ["gates", "mutators", "responseFilters"];
 /// Those of a policy that are not variables.
 const POLICY: Keys = Keys {
     known: &[BY_LABEL],
@@ -89,6 +101,7 @@ pub fn read(sources: &[Source]) -> Result<Document, Refused> {
         document.policies.extend(part.document.policies);
         document.endpoints.extend(part.document.endpoints);
         document.clients.extend(part.document.clients);
+        document.middleware.extend(part.document.middleware);
     }
     if mistakes.is_empty() {
         return Ok(document);
@@ -157,6 +170,12 @@ impl<'a> Part<'a> {
             self.mistake(line, "", "the file is empty", ONE_OF_TOP);
         }
         for Entry { key, line, value } in entries {
+            if let Some(key) = MIDDLEWARE.into_iter().find(|own| *own == key) {
+                let place = self.place(line);
+                let spec = MiddlewareSpec { key, place, value };
+                self.document.middleware.push(spec);
+                continue;
+            }
             if !self.knows(&TOP, "", &key, line) || self.is_empty(&key, line, &value) {
                 continue;
             }

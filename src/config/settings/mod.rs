@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
+use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
 use super::file::{Document, Loaded, Origin, Place};
 use super::listen::Listen;
@@ -170,6 +171,10 @@ impl Settings {
             diagnostics.extend(refused.mistakes);
             refused.rest
         });
+        if let Err(mistakes) = Middleware::of(&document) {
+            diagnostics.extend(mistakes);
+        }
+        diagnostics.extend(mikesir87::unsupported(&document));
         let sources = Sources::read(snapshot, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         listening::take(&document.endpoints, &mut values, &mut diagnostics);

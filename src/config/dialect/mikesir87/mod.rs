@@ -1,0 +1,88 @@
+//! Gates, mutators and response filters from a YAML document, as mikesir87/docker-socket-proxy reads
+//! them: `gates`, `mutators` and `responseFilters`, each a list of entries with a `type`.
+//!
+//! Several documents are one: their lists are joined in the order of the files. Where that proxy
+//! starts without what it does not know, dockgate does not start.
+
+mod entries;
+#[cfg(test)]
+mod tests;
+
+use super::Diagnostic;
+use crate::body::draft::Act;
+use crate::body::edits::Mutator;
+use crate::body::gates::Gate;
+use crate::config::file::{Document, MiddlewareSpec, Value};
+use entries::Reading;
+
+/// What a document's middleware does to requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Middleware {
+    /// What is changed, in this order, before the gates judge it.
+    pub mutators: Vec<Mutator>,
+    /// What is refused.
+    pub gates: Vec<Gate>,
+}
+
+impl Middleware {
+    /// The middleware of a document, if it has any, even empty lists of it.
+    ///
+    /// # Errors
+    /// All mistakes in it.
+    pub fn of(document: &Document) -> Result<Option<Middleware>, Vec<Diagnostic>> {
+        if document.middleware.is_empty() {
+            return Ok(None);
+        }
+        let (mut middleware, mut mistakes) = (Middleware::default(), Vec::new());
+        for spec in &document.middleware {
+            let mut reading = Reading {
+                file: &spec.place.file,
+                mistakes: &mut mistakes,
+            };
+            middleware.add(spec, &mut reading);
+        }
+        match mistakes.is_empty() {
+            true => Ok(Some(middleware)),
+            false => Err(mistakes),
+        }
+    }
+
+    /// Whether a mutator or a gate looks at the body of such a request.
+    pub fn reads_body(&self, act: &Act) -> bool {
+        let mutators = self.mutators.iter().any(|one| one.concerns(act));
+        let gates = self.gates.iter().any(|one| one.concerns(act));
+        act.body().is_some() && (mutators || gates)
+    }
+
+    fn add(&mut self, spec: &MiddlewareSpec, reading: &mut Reading<'_>) {
+        let items = match &spec.value.value {
+            Value::List(items) => items,
+            Value::Refused => return,
+            _ => {
+                let problem = format!("{} must be a list", spec.key);
+                let help = "begin each entry with a hyphen, or use [] for none";
+                return reading.mistake(spec.place.line, spec.key, problem, help);
+            }
+        };
+        for (number, item) in items.iter().enumerate() {
+            let what = format!("{}[{number}]", spec.key);
+            match spec.key {
+                "gates" => self.gates.extend(reading.gate(item, &what)),
+                "mutators" => self.mutators.extend(reading.mutator(item, &what)),
+                _ => reading.filter(item, &what),
+            }
+        }
+    }
+}
+
+/// Why dockgate does not start with a document's middleware yet: no request is held to it. This is
+/// the only place that says so.
+pub(in crate::config) fn unsupported(document: &Document) -> impl Iterator<Item = Diagnostic> {
+    document.middleware.iter().map(|spec| {
+        let problem = format!(
+            "{} is not supported yet; dockgate does not start with a rule that it cannot apply",
+            spec.key
+        );
+        spec.place.mistake(spec.key, problem, "remove it")
+    })
+}
