@@ -106,7 +106,7 @@ impl Act {
     }
 
     /// Whether nothing but reading is asked for.
-    pub fn is_read(&self) -> bool {
+    pub fn only_reads(&self) -> bool {
         matches!(self, Act::Read | Act::InspectImage(_))
     }
 }
@@ -124,10 +124,10 @@ impl Draft {
         if other.is_some_and(|other| other != Act::Read) {
             return unclear("has a version that Docker does not know");
         }
-        if !act.is_read() && target.path().starts_with(b"/libpod/") {
+        if !act.only_reads() && target.path().starts_with(b"/libpod/") {
             return unclear("is a write of Podman's own API, which cannot be judged");
         }
-        if !act.is_read() && message.is_form() && message.length() != Some(0) {
+        if !act.only_reads() && message.is_form() && message.length() != Some(0) {
             return unclear("has a form as its body, whose values the engine prefers to the query");
         }
         Ok(Draft {
@@ -166,7 +166,7 @@ impl Draft {
         &self.target
     }
 
-    /// What the engine reads in its body; null if it reads none.
+    /// What the engine reads in its body; null if it reads none, or if it was not read.
     pub fn tree(&self) -> &Value {
         &self.tree
     }
@@ -179,6 +179,14 @@ impl Draft {
     /// Its parts, to be forwarded.
     pub fn into_parts(self) -> (Target, Value) {
         (self.target, self.tree)
+    }
+
+    /// Refuses a request whose body counts and was not read.
+    pub(super) fn was_read(&self) -> Result<(), Objection> {
+        match self.act.body().is_some() && self.tree == Value::Null {
+            false => Ok(()),
+            true => Err(Objection::new("the body", "", "was not read")),
+        }
     }
 
     /// Another path, of the same act.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::body::draft::{Act, Draft, Objection};
+use crate::body::draft::{Draft, Objection};
 use crate::body::json::Value;
 
 /// Networks to join.
@@ -19,9 +19,6 @@ impl AddToNetwork {
     }
 
     pub(super) fn edit(&self, draft: &mut Draft) -> Result<(), Objection> {
-        if *draft.act() != Act::CreateContainer {
-            return Ok(());
-        }
         draft.has_one_host_config()?;
         let mode = draft.tree().at("HostConfig.NetworkMode").as_str();
         let is_default = mode == Some(DEFAULT);

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::body::draft::{Act, Draft, Objection};
+use crate::body::draft::{Draft, Objection};
 use crate::body::json::{Object, Value};
 use crate::body::reach::clean;
 
@@ -64,9 +64,6 @@ impl MapPath {
     }
 
     pub(super) fn edit(&self, draft: &mut Draft) -> Result<(), Objection> {
-        if *draft.act() != Act::CreateContainer {
-            return Ok(());
-        }
         draft.has_one_host_config()?;
         let tree = draft.tree_mut();
         let (mut moved, mut objection) = (Vec::new(), None);

@@ -36,12 +36,19 @@ pub enum Mutator {
 /// # Errors
 /// The request cannot be changed as it must be.
 pub fn edit(mutators: &[Mutator], draft: &mut Draft) -> Result<(), Objection> {
-    mutators.iter().try_for_each(|mutator| match mutator {
-        Mutator::AddLabels(labels) => labels.edit(draft),
-        Mutator::AddToNetwork(networks) => networks.edit(draft),
-        Mutator::MapPath(map) => map.edit(draft),
-        Mutator::RemapImage(images) => images.edit(draft),
-    })
+    for mutator in mutators {
+        if !mutator.concerns(draft.act()) {
+            continue;
+        }
+        draft.was_read()?;
+        match mutator {
+            Mutator::AddLabels(labels) => labels.edit(draft)?,
+            Mutator::AddToNetwork(networks) => networks.edit(draft)?,
+            Mutator::MapPath(map) => map.edit(draft)?,
+            Mutator::RemapImage(images) => images.edit(draft)?,
+        }
+    }
+    Ok(())
 }
 
 impl Mutator {

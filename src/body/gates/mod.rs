@@ -73,6 +73,44 @@ pub fn judge(gates: &[Gate], draft: &Draft, facts: &Facts) -> Ruling {
     }
 }
 
+/// Names the containers that were looked up by their full IDs, so that no other one gets the name
+/// before the engine acts.
+///
+/// # Errors
+/// One has no ID.
+pub fn pin(draft: &mut Draft, facts: &Facts) -> Result<(), Objection> {
+    let places = match draft.act() {
+        Act::CreateContainer => "HostConfig.VolumesFrom[]",
+        Act::StartContainer => "VolumesFrom[]",
+        _ => return Ok(()),
+    };
+    let mut unknown = None;
+    draft.tree_mut().each_mut(places, &mut |path, from| {
+        let text = from.as_str().unwrap_or_default();
+        let (name, options) = match text.split_once(':') {
+            Some((name, options)) => (name, Some(options)),
+            None => (text, None),
+        };
+        let Some(found) = facts.get(&Need::Container(name.to_owned())) else {
+            return;
+        };
+        let id = found.as_ref().and_then(|found| found.at("Id").as_str());
+        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let pinned = match id.filter(|id| id.len() == 64 && id.bytes().all(hex)) {
+            None => {
+                unknown = Some(Objection::new(path.to_string(), text, "has no ID"));
+                return;
+            }
+            Some(id) => match options {
+                None => id.to_owned(),
+                Some(options) => format!("{id}:{options}"),
+            },
+        };
+        *from = pinned.into();
+    });
+    unknown.map_or(Ok(()), Err)
+}
+
 impl Gate {
     /// Whether it looks at such a request.
     pub fn concerns(&self, act: &Act) -> bool {
@@ -89,14 +127,25 @@ impl Gate {
                     | Act::CreateVolume
                     | Act::CreateService
                     | Act::UpdateService
+                    | Act::Build
             ),
             Gate::ImageLoading => matches!(act, Act::Load | Act::Pull),
         }
     }
 
+    /// Whether it looks at the body of such a request.
+    pub fn reads_body(&self, act: &Act) -> bool {
+        *self != Gate::ReadOnly && self.concerns(act) && act.body().is_some()
+    }
+
     fn judge(&self, draft: &Draft, facts: &Facts) -> Ruling {
         if !self.concerns(draft.act()) {
             return Ruling::Passes;
+        }
+        if self.reads_body(draft.act())
+            && let Err(objection) = draft.was_read()
+        {
+            return Ruling::Refused(objection);
         }
         let judged = match self {
             Gate::ReadOnly => read_only(draft),
@@ -123,7 +172,7 @@ fn read_only(draft: &Draft) -> Result<(), Objection> {
         let mut routes = routes.into_iter();
         routes.any(|route| route.spans(method, target.path()))
     };
-    match draft.act().is_read() && !target.method().is_some_and(writes) {
+    match draft.act().only_reads() && !target.method().is_some_and(writes) {
         true => Ok(()),
         false => Err(Objection::new(
             "the request",

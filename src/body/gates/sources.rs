@@ -1,5 +1,7 @@
 //! All that a request mounts: paths of the host, volumes, and what other containers have mounted.
 
+use crate::api::Target;
+use crate::api::query::has_value;
 use crate::body::draft::{Act, Draft};
 use crate::body::json::{Object, Path, Value};
 use crate::body::reach::{clean, mounted};
@@ -38,8 +40,21 @@ pub(super) fn of_request(draft: &Draft) -> Vec<Found> {
             let place = |source| ("DriverOpts".to_owned(), source);
             sources.into_iter().map(place).collect()
         }
+        Act::Build => of_build(draft.target()),
         _ => Vec::new(),
     }
+}
+
+/// What a build mounts: Podman's takes volumes, and folders of the host as contexts.
+fn of_build(target: &Target) -> Vec<Found> {
+    let query = target.query().unwrap_or_default();
+    let keys = ["volume", "additionalbuildcontexts"].into_iter();
+    let keys = keys.filter(|key| has_value(query, key));
+    keys.map(|key| {
+        let what = "a volume of the build".to_owned();
+        (format!("the parameter {key}"), Source::Unclear(what))
+    })
+    .collect()
 }
 
 /// What a container has mounted, by its inspect. Nothing if that does not say it.

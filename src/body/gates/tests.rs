@@ -436,6 +436,67 @@ fn what_another_container_mounts_counts() {
 }
 
 #[test]
+fn containers_that_were_looked_up_are_pinned() {
+    const ID: &str = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a";
+    let known = |name: &str, id: &str| {
+        let text = format!(r#"{{"Id":"{id}","Mounts":[]}}"#);
+        (Need::Container(name.to_owned()), inspect(&text))
+    };
+    let facts = Facts::from([known("web", ID), known("odd", "web")]);
+    let mut create = create(r#"{"VolumesFrom":["web:ro","web","other"]}"#);
+    pin(&mut create, &facts).expect("IDs");
+    let pinned = format!(r#"["{ID}:ro","{ID}","other"]"#);
+    assert_eq!(create.tree().at("HostConfig.VolumesFrom").to_json(), pinned);
+    let mut start = draft(
+        "POST",
+        "/v1.23/containers/x/start",
+        r#"{"VolumesFrom":["web"]}"#,
+    );
+    pin(&mut start, &facts).expect("an ID");
+    assert_eq!(
+        start.tree().to_json(),
+        format!(r#"{{"VolumesFrom":["{ID}"]}}"#)
+    );
+    let mut odd = draft(
+        "POST",
+        "/v1.23/containers/x/start",
+        r#"{"VolumesFrom":["odd:ro"]}"#,
+    );
+    let why = pin(&mut odd, &facts).map_err(|no| no.to_string());
+    assert_eq!(why, Err("VolumesFrom[0]: odd:ro has no ID".to_owned()));
+}
+
+#[test]
+fn what_was_not_read_is_refused() {
+    let target = Target::from_line("POST", "/containers/create").expect("a target");
+    let unread = Draft::new(target, &Message::new(Framing::Sized(2))).expect("a draft");
+    let own = sources(&["*"]);
+    assert_eq!(
+        refused(&own, &unread).as_deref(),
+        Some("the body was not read")
+    );
+    assert!(passes(&Gate::ImageLoading, &unread));
+    let labels = crate::body::edits::AddLabels::new(vec![("a".to_owned(), "b".to_owned())]);
+    let labels = [crate::body::edits::Mutator::AddLabels(labels)];
+    assert!(crate::body::edits::edit(&labels, &mut unread.clone()).is_err());
+}
+
+#[test]
+fn builds_of_podman_mount_nothing() {
+    let own = sources(&["/srv"]);
+    for (query, allowed) in [
+        ("t=x", true),
+        ("t=volume&volume=", true),
+        ("t=x&volume=/srv:/x", false),
+        ("Volume=%2Fetc:/x", false),
+        ("additionalbuildcontexts=x=/etc", false),
+    ] {
+        let build = draft("POST", &format!("/build?{query}"), "");
+        assert_eq!(passes(&own, &build), allowed, "{query}");
+    }
+}
+
+#[test]
 fn entries_that_would_match_nothing_are_mistakes() {
     for (entry, bad) in [
         ("", BadSource::Empty),

@@ -49,9 +49,9 @@ impl Middleware {
 
     /// Whether a mutator or a gate looks at the body of such a request.
     pub fn reads_body(&self, act: &Act) -> bool {
-        let mutators = self.mutators.iter().any(|one| one.concerns(act));
-        let gates = self.gates.iter().any(|one| one.concerns(act));
-        act.body().is_some() && (mutators || gates)
+        let edited = self.mutators.iter().any(|one| one.concerns(act));
+        let judged = self.gates.iter().any(|one| one.reads_body(act));
+        act.body().is_some() && edited || judged
     }
 
     fn add(&mut self, spec: &MiddlewareSpec, reading: &mut Reading<'_>) {
