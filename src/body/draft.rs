@@ -121,7 +121,7 @@ impl Draft {
         let act = Act::of(target.method(), target.path());
         let other = target.behind_other_version();
         let other = other.map(|path| Act::of(target.method(), path));
-        if other.is_some_and(|other| other != Act::Read) {
+        if other.is_some_and(|other| !other.only_reads()) {
             return unclear("has a version that Docker does not know");
         }
         if !act.only_reads() && target.path().starts_with(b"/libpod/") {

@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use document::read;
+pub(super) use origin::Chosen;
 pub use origin::{Loaded, Origin, Source};
 pub(super) use tree::{Entry, Node, Value};
 

@@ -17,7 +17,7 @@ use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::{Document, Loaded, Origin, Place};
+use super::file::{Chosen, Document, Loaded, Origin, Place};
 use super::listen::Listen;
 use super::names;
 use super::paths;
@@ -112,10 +112,9 @@ pub struct Reloaded {
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
-        let origin = Origin::of(|name| snapshot.get(name));
-        let seen = origin.as_ref().ok().and_then(Option::as_ref);
-        let seen = seen.map(Origin::load);
-        let (settings, _) = Settings::read(snapshot, origin, seen, None)?;
+        let chosen = Chosen::of(|name| snapshot.get(name), mikesir87::FOLDER.as_ref());
+        let seen = chosen.origin.as_ref().map(Origin::load);
+        let (settings, _) = Settings::read(snapshot, chosen, seen, None)?;
         Ok(settings)
     }
 
@@ -138,9 +137,12 @@ impl Settings {
         snapshot: &Snapshot,
         look: Option<Loaded>,
     ) -> Result<Reloaded, Vec<Diagnostic>> {
-        let origin = Ok(self.origin.clone());
+        let chosen = Chosen {
+            origin: self.origin.clone(),
+            conflict: None,
+        };
         let look = look.or_else(|| self.look());
-        let (settings, mut needs_restart) = Settings::read(snapshot, origin, look, Some(current))?;
+        let (settings, mut needs_restart) = Settings::read(snapshot, chosen, look, Some(current))?;
         if settings.endpoints != self.endpoints {
             needs_restart.insert(0, "endpoints".to_owned());
         }
@@ -155,22 +157,27 @@ impl Settings {
     /// The settings, and what of them holds only after a restart.
     fn read(
         snapshot: &Snapshot,
-        origin: Result<Option<Origin>, Diagnostic>,
+        Chosen { origin, conflict }: Chosen,
         seen: Option<Loaded>,
         current: Option<&Policies>,
     ) -> Result<(Settings, Vec<String>), Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
-        let origin = origin.unwrap_or_else(|mistake| {
-            diagnostics.push(mistake);
-            None
-        });
         diagnostics.extend(odd_paths(snapshot));
         // Without what is refused, only to find more mistakes.
         let document = seen.clone().map_or(Ok(Document::default()), Loaded::read);
-        let document = document.unwrap_or_else(|refused| {
-            diagnostics.extend(refused.mistakes);
-            refused.rest
-        });
+        let (mut document, mut mistakes) = match document {
+            Ok(document) => (document, Vec::new()),
+            Err(refused) => (refused.rest, refused.mistakes),
+        };
+        match conflict {
+            Some(conflict) if mikesir87::is_alone(&document) => diagnostics.push(conflict.reading),
+            // Which documents count is not known.
+            Some(conflict) => {
+                (document, mistakes) = (Document::default(), vec![conflict.mistake]);
+            }
+            None => {}
+        }
+        diagnostics.extend(mistakes);
         if let Err(mistakes) = Middleware::of(&document) {
             diagnostics.extend(mistakes);
         }

@@ -75,6 +75,19 @@ impl Middleware {
     }
 }
 
+/// The folder that is read if no variable says where the documents are.
+pub(in crate::config) const FOLDER: &str = "/etc/docker-socket-proxy/config.d";
+
+/// Whether documents have middleware and nothing of dockgate's own.
+pub(in crate::config) fn is_alone(document: &Document) -> bool {
+    let own = (
+        document.policies.len(),
+        document.endpoints.len(),
+        document.clients.len(),
+    );
+    !document.middleware.is_empty() && own == (0, 0, 0)
+}
+
 /// Why dockgate does not start with a document's middleware yet: no request is held to it. This is
 /// the only place that says so.
 pub(in crate::config) fn unsupported(document: &Document) -> impl Iterator<Item = Diagnostic> {

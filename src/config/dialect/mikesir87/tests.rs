@@ -225,3 +225,54 @@ fn dockgate_does_not_start_with_middleware() {
         );
     }
 }
+
+/// Of several variables, the first counts, but only for documents that know no other rule.
+#[test]
+fn one_variable_overrides_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.yml");
+    let told = |text: &str| -> Vec<String> {
+        std::fs::write(&file, text).expect("a file");
+        let env = [
+            ("CONFIG_DATA", "gates: [{type: nosuch}]"),
+            ("CONFIG_FILE", file.to_str().expect("a path")),
+        ];
+        let snapshot: Snapshot = env.into_iter().collect();
+        let mistakes = Settings::load(&snapshot).expect_err("mistakes");
+        mistakes
+            .iter()
+            .map(|one| format!("{}: {one}", one.severity))
+            .collect()
+    };
+    let shown = file.display();
+    assert_eq!(
+        told("gates: [{type: readonly}]"),
+        [
+            format!(
+                "error: {shown}:1: gates is not supported yet; dockgate does not start with a rule \
+                 that it cannot apply; remove it"
+            ),
+            "warning: CONFIG_FILE overrides CONFIG_DATA, which is ignored; unset CONFIG_DATA"
+                .to_owned(),
+        ]
+    );
+    for text in [
+        "gates: []\npolicies: {a: {}}",
+        "policies: {a: {}}",
+        "gates: 1\nx: 1",
+        "",
+    ] {
+        let told = told(text);
+        const BOTH: &str = "error: CONFIG_FILE and CONFIG_DATA cannot be used together; unset \
+                            CONFIG_FILE or CONFIG_DATA";
+        let expected = if text.starts_with("gates: 1") {
+            "warning: "
+        } else {
+            BOTH
+        };
+        assert!(
+            told.iter().any(|one| one.starts_with(expected)),
+            "{text}: {told:?}"
+        );
+    }
+}
