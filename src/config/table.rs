@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::diagnostics::{Diagnostic, Unfit};
-use super::listen::{Listen, listeners};
+use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{engine_path, engine_socket, optional_socket_file};
 use super::values::{
     LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
@@ -55,6 +55,8 @@ pub enum Dialect {
     Wollomatic,
     /// knrdl/docker-socket-protector.
     Knrdl,
+    /// mikesir87/docker-socket-proxy.
+    Mikesir87,
 }
 
 const OWN: Setting = Setting {
@@ -85,6 +87,11 @@ const OF_WOLLOMATIC: Setting = Setting {
 };
 const OF_KNRDL: Setting = Setting {
     dialect: Dialect::Knrdl,
+    ..OWN
+};
+const OF_MIKESIR87: Setting = Setting {
+    dialect: Dialect::Mikesir87,
+    restart: true,
     ..OWN
 };
 
@@ -299,6 +306,15 @@ settings! {
         "LOG_REQUESTS", "false",
             "true: log each request as a line for a profile";
     }
+    OF_MIKESIR87 {
+        "LISTEN_SOCKET_PATH", "/tmp/docker.sock",
+            "A Unix socket to listen on, or a TCP port", same_as: Some("LISTEN"), is_path: true
+            => listen_socket_path: Listen = socket_or_port;
+        "FORWARDING_SOCKET_PATH", "/var/run/docker.sock",
+            "The engine's Unix socket, same as SOCKET_PATH", same_as: Some("SOCKET_PATH"),
+            is_path: true
+            => forwarding_socket_path: PathBuf = engine_path;
+    }
 }
 
 impl Setting {
@@ -395,11 +411,17 @@ impl<T> Value<T> {
 }
 
 impl Values {
-    /// An error for each pair of settings that are both set and have the same meaning.
+    /// An error for each pair of settings that are both set and have the same meaning. Those of one
+    /// dialect are parts of one.
     pub(super) fn twice(&self) -> impl Iterator<Item = Diagnostic> {
-        SETTINGS.iter().filter_map(|setting| {
+        SETTINGS.iter().enumerate().filter_map(|(at, setting)| {
             let own = setting.same_as?;
-            let (first, second) = (self.set_by(own)?, self.set_by(setting.name)?);
+            let second = self.set_by(setting.name)?;
+            let mut others = SETTINGS[..at].iter().filter(|other| {
+                let same = other.same_as == Some(own) && other.dialect != setting.dialect;
+                other.name == own || same
+            });
+            let first = others.find_map(|other| self.set_by(other.name))?;
             let problem = format!("{first} and {second} are both set");
             Some(Diagnostic::error(first, problem, "use only one of them"))
         })

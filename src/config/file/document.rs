@@ -47,6 +47,7 @@ const OF_THE_PROCESS: &[(&str, &str)] = &[
     ("SP_ALLOWFROM", "add a rule with from to clients"),
     ("SOCKET_PATH", ENVIRONMENT),
     ("SP_SOCKETPATH", ENVIRONMENT),
+    ("FORWARDING_SOCKET_PATH", ENVIRONMENT),
     ("LOG_*", ENVIRONMENT),
     ("SP_LOG*", ENVIRONMENT),
     ("MAX_CONNECTIONS", ENVIRONMENT),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::mikesir87::{self, Middleware};
+use super::dialect::sections::Grants;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
 use super::file::{Chosen, Document, Loaded, Origin, Place};
 use super::listen::Listen;
@@ -191,12 +192,20 @@ impl Settings {
         diagnostics.extend(values.twice());
         let engine_at_start = active || sources.profile.active();
         let process = Process::of(&values, asked.watchdog, engine_at_start);
-        let engine = values.socket_path.or_same(&values.sp_socketpath);
+        let engine = match values.forwarding_socket_path.by {
+            Some(_) => values.forwarding_socket_path.get(),
+            None => values.socket_path.or_same(&values.sp_socketpath),
+        };
         let specs = document.endpoints.as_slice();
         let mut endpoints = None;
         if specs.is_empty() {
-            endpoints =
-                listening::of_variables(&values, asked.listen, asked.mode, &mut diagnostics);
+            let grants = Grants::variables().any(|(name, _)| snapshot.get(name).is_some());
+            let alone = mikesir87::is_alone(&document) && !grants && !sources.has_others();
+            let (listen, mode) = match mikesir87::listen(&values, alone) {
+                Some(listen) => (Some(listen), Some(mikesir87::MODE)),
+                None => (asked.listen, asked.mode),
+            };
+            endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
             if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
                 diagnostics.extend(listening::compare(&values, endpoints, engine));
             }

@@ -12,7 +12,9 @@ use super::Diagnostic;
 use crate::body::draft::Act;
 use crate::body::edits::Mutator;
 use crate::body::gates::Gate;
+use crate::config::Listen;
 use crate::config::file::{Document, MiddlewareSpec, Value};
+use crate::config::table::Values;
 use entries::Reading;
 
 /// What a document's middleware does to requests.
@@ -77,6 +79,16 @@ impl Middleware {
 
 /// The folder that is read if no variable says where the documents are.
 pub(in crate::config) const FOLDER: &str = "/etc/docker-socket-proxy/config.d";
+
+/// The mode of its socket: whoever can reach that may connect, as there.
+pub(in crate::config) const MODE: u32 = 0o666;
+
+/// Where to listen, if its variable says so, or if middleware is `alone`: without a word, that opens
+/// no port.
+pub(in crate::config) fn listen(values: &Values, alone: bool) -> Option<Listen> {
+    let own = &values.listen_socket_path;
+    own.get().filter(|_| own.by.is_some() || alone).cloned()
+}
 
 /// Whether documents have middleware and nothing of dockgate's own.
 pub(in crate::config) fn is_alone(document: &Document) -> bool {

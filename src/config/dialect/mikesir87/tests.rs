@@ -244,7 +244,7 @@ fn one_variable_overrides_the_others() {
             .map(|one| format!("{}: {one}", one.severity))
             .collect()
     };
-    let shown = file.display();
+    let shown = crate::config::shown_path(&file);
     assert_eq!(
         told("gates: [{type: readonly}]"),
         [
@@ -256,23 +256,109 @@ fn one_variable_overrides_the_others() {
                 .to_owned(),
         ]
     );
-    for text in [
-        "gates: []\npolicies: {a: {}}",
-        "policies: {a: {}}",
-        "gates: 1\nx: 1",
-        "",
-    ] {
-        let told = told(text);
-        const BOTH: &str = "error: CONFIG_FILE and CONFIG_DATA cannot be used together; unset \
-                            CONFIG_FILE or CONFIG_DATA";
-        let expected = if text.starts_with("gates: 1") {
-            "warning: "
-        } else {
-            BOTH
-        };
-        assert!(
-            told.iter().any(|one| one.starts_with(expected)),
-            "{text}: {told:?}"
+    for text in ["gates: []\npolicies: {a: {}}", "policies: {a: {}}", ""] {
+        assert_eq!(
+            told(text),
+            [
+                "error: CONFIG_FILE and CONFIG_DATA cannot be used together; unset CONFIG_FILE or \
+                 CONFIG_DATA"
+            ],
+            "{text}"
         );
+    }
+}
+
+#[test]
+fn its_variables_say_where_to_listen_and_where_the_engine_is() {
+    let load = |env: &[(&str, &str)]| {
+        let snapshot: Snapshot = env.iter().copied().collect();
+        Settings::load(&snapshot).map_err(|mistakes| {
+            let errors = mistakes.iter().filter(|one| one.is_error());
+            errors.map(ToString::to_string).collect::<Vec<_>>()
+        })
+    };
+    for (env, listen, mode, engine) in [
+        (
+            &[("LISTEN_SOCKET_PATH", "/run/x.sock")][..],
+            "unix:///run/x.sock",
+            0o666,
+            "/var/run/docker.sock",
+        ),
+        (
+            &[
+                ("LISTEN_SOCKET_PATH", "/run/x.sock"),
+                ("LISTEN_MODE", "0600"),
+            ],
+            "unix:///run/x.sock",
+            0o600,
+            "/var/run/docker.sock",
+        ),
+        (
+            &[
+                ("LISTEN_SOCKET_PATH", "2376"),
+                ("FORWARDING_SOCKET_PATH", "/d.sock"),
+            ],
+            "tcp://[::]:2376",
+            0o666,
+            "/d.sock",
+        ),
+        (
+            &[("LISTEN_SOCKET_PATH", ""), ("SOCKET_PATH", "/e.sock")],
+            "tcp://[::]:2375",
+            0o660,
+            "/e.sock",
+        ),
+        // Patterns have other defaults.
+        (
+            &[("LISTEN_SOCKET_PATH", "/x"), ("SP_ALLOW_GET", "/info")],
+            "unix:///x",
+            0o666,
+            "/var/run/docker.sock",
+        ),
+    ] {
+        let settings = load(env).expect("settings");
+        let [endpoint] = settings.endpoints.as_slice() else {
+            panic!("{env:?}");
+        };
+        assert_eq!(endpoint.listen.to_string(), listen, "{env:?}");
+        assert_eq!(endpoint.mode, mode, "{env:?}");
+        assert_eq!(settings.engine.to_str(), Some(engine), "{env:?}");
+    }
+    for (env, error) in [
+        (
+            &[("LISTEN_SOCKET_PATH", "0")][..],
+            "LISTEN_SOCKET_PATH=0 must be a whole number from 1 to 65535",
+        ),
+        (
+            &[("LISTEN_SOCKET_PATH", "2375a")],
+            "LISTEN_SOCKET_PATH=2375a is not an absolute path to a Unix socket; use a path like \
+             /run/dockgate/docker.sock",
+        ),
+        (
+            &[("FORWARDING_SOCKET_PATH", "2375")],
+            "FORWARDING_SOCKET_PATH=2375 is not an absolute path to a Unix socket; use a path like \
+             /var/run/docker.sock; TCP, SSH and other addresses are not supported",
+        ),
+        (
+            &[("LISTEN_SOCKET_PATH", "/a"), ("LISTEN", "unix:///a")],
+            "LISTEN and LISTEN_SOCKET_PATH are both set; use only one of them",
+        ),
+        (
+            &[("LISTEN_SOCKET_PATH", "/a"), ("SP_PROXYPORT", "1")],
+            "SP_PROXYPORT and LISTEN_SOCKET_PATH are both set; use only one of them",
+        ),
+        (
+            &[("FORWARDING_SOCKET_PATH", "/a"), ("SP_SOCKETPATH", "/a")],
+            "SP_SOCKETPATH and FORWARDING_SOCKET_PATH are both set; use only one of them",
+        ),
+        (
+            &[
+                ("LISTEN_SOCKET_PATH", "/a"),
+                ("CONFIG_DATA", "endpoints: [{listen: 'unix:///b'}]"),
+            ],
+            "endpoints and LISTEN_SOCKET_PATH are both set; use only one of them",
+        ),
+    ] {
+        assert_eq!(load(env).err(), Some(vec![error.to_owned()]), "{env:?}");
     }
 }
