@@ -63,7 +63,7 @@ fn held(settings: &Settings, client: &Client) -> u8 {
 fn table(settings: &Settings) -> String {
     let mut text = String::new();
     let in_file = settings.origin.is_some();
-    for (_, policy) in settings.policies.iter() {
+    for policy in settings.used_policies() {
         if in_file {
             let place = match &policy.place {
                 Some(place) => place.to_string(),

@@ -149,6 +149,8 @@ pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
         }
     };
     if unread {
+        // The engine is not to wait for what is only dropped.
+        client.drop_upstream();
         Box::pin(async {
             tokio::select! {
                 () = link.socket.linger() => {}

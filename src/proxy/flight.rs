@@ -80,7 +80,7 @@ impl InFlight {
     /// The engine answered it with `status`; what follows is under way.
     pub(super) fn streams(&mut self, status: StatusCode) {
         self.record.status = Some(status);
-        self.client.upload.is_answered();
+        self.client.upload.set_answered(true);
         self.client.enter(Phase::Streaming);
     }
 
@@ -171,6 +171,7 @@ impl Drop for InFlight {
                 };
             }
         }
+        self.client.upload.set_answered(false);
         self.record.sent = self.client.upload.head.is_whole();
         self.client.asks_nothing();
         self.client.enter(Phase::Idle);

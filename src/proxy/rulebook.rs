@@ -1,8 +1,9 @@
 //! Which policy holds for which client, at one moment. A reload replaces all of it at once.
 //!
 //! **A request is decided by one policy of one rulebook.** Who a client is, is known once a
-//! connection; which policy it has, is asked for each request. Where that cannot be said now, because
-//! a host name cannot be looked up, no later rule and no other policy is tried.
+//! connection; which policy it has, is asked for each request. Where that cannot be said, because a
+//! host name cannot be looked up or the kernel does not tell a client's groups, no later rule and no
+//! other policy is tried.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::names::Names;
 use crate::api::{Message, Target};
-use crate::clients::{Identity, Lookup, Rules};
+use crate::clients::{Identity, Lookup, Rules, Unknown};
 use crate::config::{Endpoint, Policies, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, Reason};
 use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
@@ -62,8 +63,10 @@ pub(super) struct Ruling {
 pub(super) struct Undecided {
     target: Target,
     message: Message,
-    /// The names that it depends on.
-    hosts: Vec<String>,
+    /// What it depends on, and what is wrong with that.
+    on: String,
+    /// Whether it is worth waiting for.
+    may_change: bool,
 }
 
 impl Rulebook {
@@ -115,13 +118,27 @@ impl Rulebook {
         &self.alarms
     }
 
-    /// The policy that holds for a client of an endpoint; or the names on which that depends. No
-    /// policy, no access.
-    fn entry_of(&self, client: &Identity, endpoint: usize) -> Result<Option<&Entry>, Vec<&str>> {
+    /// The policy that holds for a client of an endpoint; or on what that depends. No policy, no
+    /// access.
+    fn entry_of(&self, client: &Identity, endpoint: usize) -> Result<Option<&Entry>, Unknown<'_>> {
         match self.rules.lookup(client, &self.names) {
             Lookup::Decided { policy, .. } => Ok(Some(policy)),
             Lookup::NoRule => Ok(self.endpoints.get(endpoint)),
-            Lookup::Unknown { hosts, .. } => Err(hosts),
+            Lookup::Unknown { on, .. } => Err(on),
+        }
+    }
+
+    /// Has looked up what is unknown, if that helps. What it is, and whether that may change.
+    fn ask(&self, unknown: &Unknown<'_>) -> (String, bool) {
+        const UNTOLD: &str = "which the kernel does not report";
+        match unknown {
+            Unknown::Hosts(hosts) => {
+                self.names.refresh(hosts.iter().copied());
+                let hosts = hosts.join(" and ");
+                (format!("{hosts}, which cannot be resolved now"), true)
+            }
+            Unknown::User => (format!("its user, {UNTOLD}"), false),
+            Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
         }
     }
 
@@ -137,12 +154,13 @@ impl Rulebook {
     ) -> Result<Ruling, Box<Undecided>> {
         let entry = match self.entry_of(&client.identity, client.endpoint) {
             Ok(entry) => entry,
-            Err(hosts) => {
-                self.names.refresh(hosts.iter().copied());
+            Err(unknown) => {
+                let (on, may_change) = self.ask(&unknown);
                 return Err(Box::new(Undecided {
                     target,
                     message,
-                    hosts: hosts.into_iter().map(str::to_owned).collect(),
+                    on,
+                    may_change,
                 }));
             }
         };
@@ -181,12 +199,9 @@ pub(super) async fn decide_in_time(
             .decide(client, target, message)
         {
             Ok(ruling) => return Ok(ruling),
-            Err(undecided) if Instant::now() >= deadline => {
-                let text = format!(
-                    "the policy for {} depends on {}, which cannot be resolved now",
-                    who(client.peer),
-                    undecided.hosts.join(" and ")
-                );
+            Err(undecided) if !undecided.may_change || Instant::now() >= deadline => {
+                let (who, on) = (who(client.peer), &undecided.on);
+                let text = format!("the policy for {who} depends on {on}");
                 return Err(Explanation::new(Reason::PolicyUnknown, text));
             }
             Err(undecided) => undecided,

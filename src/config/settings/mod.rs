@@ -5,9 +5,12 @@
 
 mod listening;
 mod named;
+mod reload;
 mod summary;
 #[cfg(test)]
 mod tests;
+
+pub use reload::Reloaded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,8 +21,9 @@ use super::dialect::Source as _;
 use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::sections::Grants;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::{Chosen, Document, Loaded, Origin, Place};
+use super::file::{Chosen, Document, Origin, Place};
 use super::listen::Listen;
+use super::look::Look;
 use super::names;
 use super::paths;
 use super::policies::{Policies, PolicyId};
@@ -50,7 +54,7 @@ pub struct Settings {
     /// Where the configuration's files are, if there are any.
     pub origin: Option<Origin>,
     /// What was read of them.
-    pub seen: Option<Loaded>,
+    pub seen: Look,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
     /// The variables that are used for nothing, of an environment that was made for dockgate alone.
@@ -97,76 +101,26 @@ pub struct Endpoint {
     pub policy: PolicyId,
 }
 
-/// What a reload brings, all of it or nothing.
-#[derive(Debug)]
-pub struct Reloaded {
-    /// The decisions. IDs stand for the same names as before.
-    pub policies: Policies,
-    /// Which clients have which policy.
-    pub rules: Rules<PolicyId>,
-    /// What differs and holds only for a process that is started anew: `endpoints`.
-    pub needs_restart: Vec<String>,
-    /// Mistakes that do not keep it from being used.
-    pub warnings: Vec<Diagnostic>,
-}
-
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let chosen = Chosen::of(|name| snapshot.get(name), mikesir87::FOLDER.as_ref());
-        let seen = chosen.origin.as_ref().map(Origin::load);
+        let seen = Look::take(chosen.origin.as_ref(), snapshot, None);
         let (settings, _) = Settings::read(snapshot, chosen, seen, None)?;
         Ok(settings)
-    }
-
-    /// What the files say now, to be compared with another look. `None`: there are none.
-    pub fn look(&self) -> Option<Loaded> {
-        self.origin.as_ref().map(Origin::load)
-    }
-
-    /// Reads the policies and rules once more, from what one look saw of the files. `current` are the
-    /// policies that hold now; these settings are what the process was started with.
-    ///
-    /// No policy stops protecting by a reload: one that asks for DRY_RUN now protects until dockgate
-    /// is started anew.
-    ///
-    /// # Errors
-    /// All mistakes, with the warnings. What held goes on to hold.
-    pub fn reload(
-        &self,
-        current: &Policies,
-        snapshot: &Snapshot,
-        look: Option<Loaded>,
-    ) -> Result<Reloaded, Vec<Diagnostic>> {
-        let chosen = Chosen {
-            origin: self.origin.clone(),
-            conflict: None,
-        };
-        let look = look.or_else(|| self.look());
-        let (settings, mut needs_restart) = Settings::read(snapshot, chosen, look, Some(current))?;
-        if settings.endpoints != self.endpoints {
-            needs_restart.insert(0, "endpoints".to_owned());
-        }
-        Ok(Reloaded {
-            policies: settings.policies,
-            rules: settings.rules,
-            needs_restart,
-            warnings: settings.warnings,
-        })
     }
 
     /// The settings, and what of them holds only after a restart.
     fn read(
         snapshot: &Snapshot,
         Chosen { origin, conflict }: Chosen,
-        seen: Option<Loaded>,
+        seen: Look,
         current: Option<&Policies>,
     ) -> Result<(Settings, Vec<String>), Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
         diagnostics.extend(odd_paths(snapshot));
         // Without what is refused, only to find more mistakes.
-        let document = seen.clone().map_or(Ok(Document::default()), Loaded::read);
-        let (mut document, mut mistakes) = match document {
+        let (mut document, mut mistakes) = match seen.document.clone() {
             Ok(document) => (document, Vec::new()),
             Err(refused) => (refused.rest, refused.mistakes),
         };
@@ -183,7 +137,7 @@ impl Settings {
             diagnostics.extend(mistakes);
         }
         diagnostics.extend(mikesir87::unsupported(&document));
-        let sources = Sources::read(snapshot, &mut diagnostics);
+        let sources = Sources::read(snapshot, &seen.profiles, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         listening::take(&document.endpoints, &mut values, &mut diagnostics);
         let in_container = snapshot.is_of_process_1();
@@ -210,7 +164,14 @@ impl Settings {
                 diagnostics.extend(listening::compare(&values, endpoints, engine));
             }
         }
-        let named = named::read(&document, snapshot, sources, current, &mut diagnostics);
+        let named = named::read(
+            &document,
+            &seen.profiles,
+            snapshot,
+            sources,
+            current,
+            &mut diagnostics,
+        );
         let policies = named.as_ref().map(|(policies, _)| policies);
         if !specs.is_empty() {
             endpoints = listening::of_file(specs, engine, policies, &mut diagnostics);
@@ -221,7 +182,9 @@ impl Settings {
             return Err(sorted(diagnostics));
         };
         let rules = named::rules(&document, &policies);
-        diagnostics.extend(named::compare(&document, &policies, &endpoints, &rules));
+        diagnostics.extend(named::compare(
+            &document, snapshot, &policies, &endpoints, &rules,
+        ));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime;
 use tokio::sync::watch;
 
@@ -42,9 +42,9 @@ fn where_there_is_no_policy_nothing_is_allowed() {
     let old = "{ policies: { one: { INFO: 1 }, two: { INFO: 1 } }, \
                endpoints: [{ listen: 'tcp://[::]:1', policy: one }], \
                clients: [{ from: 10.0.0.1, policy: two }, { from: 10.0.0.2, policy: none }] }";
-    // An endpoint keeps its policy until a restart, and that one is gone.
+    // An endpoint that is gone keeps its policy until a restart, and that one is gone too.
     let new = "{ policies: { two: { INFO: 1 } }, \
-               endpoints: [{ listen: 'tcp://[::]:1', policy: two }], \
+               endpoints: [{ listen: 'tcp://[::]:2', policy: two }], \
                clients: [{ from: 10.0.0.1, policy: none }] }";
     let (one, none) = ("10.0.0.1", "10.0.0.2");
     let is = |book: &Rulebook, client: &str, endpoint| {
@@ -62,10 +62,10 @@ fn where_there_is_no_policy_nothing_is_allowed() {
         "there is no such endpoint"
     );
     let environment = environment(new, "/x");
-    let look = Settings::load(&environment).expect("settings").look();
-    let reloaded = settings.reload(&settings.policies, &environment, look);
+    let look = Settings::load(&environment).expect("settings").seen;
+    let reloaded = settings.reload(None, &environment, look);
     let reloaded = reloaded.expect("a reload");
-    let book = book.next(&reloaded.policies, &reloaded.rules, &settings.endpoints);
+    let book = book.next(&reloaded.policies, &reloaded.rules, &reloaded.endpoints);
     assert_eq!(is(&book, one, 0), Some(false));
     assert_eq!(
         is(&book, "10.0.0.3", 0),
@@ -85,7 +85,50 @@ fn a_name_that_is_not_known_decides_nothing() {
         book.entry_of(&client, 0).err()
     };
     assert_eq!(unknown("10.0.0.1"), None);
-    assert_eq!(unknown("10.0.0.2"), Some(vec!["web", "db"]));
+    assert_eq!(unknown("10.0.0.2"), Some(Unknown::Hosts(vec!["web", "db"])));
+}
+
+/// Nor is it waited for what will never be known.
+#[tokio::test]
+async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
+    const UNTOLD: [(&str, &str); 2] = [
+        ("user: 7", "its user, which the kernel does not report"),
+        ("group: 7", "its groups, which the kernel does not report"),
+    ];
+    for (who, on) in UNTOLD {
+        let file = format!(
+            "{{ policies: {{ one: {{ INFO: 1 }} }}, \
+             endpoints: [{{ listen: 'unix:///dockgate.sock', policy: one }}], \
+             clients: [{{ {who}, policy: none }}, {{ user: 0, policy: one }}] }}"
+        );
+        let room = Room {
+            connections: 1,
+            strangers: 1,
+            waiting: 1,
+        };
+        let shared = Arc::new(Shared::new(&settings(&file, "/x"), None, &room));
+        // A socket that knows nothing of a process.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
+        let held = shared.holders.hold(Key::User(None));
+        let link = ClientLink::new(socket);
+        let client = Client::new(shared, Peer::Unix(None), 0, link, held);
+        let target = Target::from_line("GET", INFO).expect("a target");
+        let undecided = client
+            .shared
+            .rulebook
+            .load()
+            .decide(&client, target, Body::Empty.into())
+            .expect_err("nothing is decided");
+        let begin = Instant::now();
+        let why = decide_in_time(&client, undecided, PATIENCE).await;
+        let why = why.expect_err("nothing is decided");
+        assert!(begin.elapsed() < PATIENCE);
+        assert_eq!(why.status(), 503);
+        let text = format!("the policy for unix depends on {on}");
+        assert_eq!(why.text(), text);
+    }
 }
 
 /// Answers every request, and counts them.
@@ -142,6 +185,8 @@ fn a_thousand_reloads_under_load() {
     static ALLOWED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
     static DENIED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
     static DONE: AtomicBool = AtomicBool::new(false);
+    // The engine answers until the last client is done.
+    static UNNEEDED: AtomicBool = AtomicBool::new(false);
     const PATHS: [&str; 3] = [LIST, INFO, "/version"];
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("engine.sock");
@@ -177,7 +222,7 @@ fn a_thousand_reloads_under_load() {
             runtime.block_on(async {
                 let listener = UnixListener::from_std(listener).expect("a listener");
                 tokio::spawn(engine(listener, &REACHED));
-                while !DONE.load(Relaxed) {
+                while !UNNEEDED.load(Relaxed) {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             });
@@ -217,6 +262,9 @@ fn a_thousand_reloads_under_load() {
             }
         }
         DONE.store(true, Relaxed);
+        let ended = clients.map(thread::ScopedJoinHandle::join);
+        UNNEEDED.store(true, Relaxed);
+        assert!(ended.iter().all(Result::is_ok), "a client failed");
     });
     let [lists, infos, versions] = ALLOWED.each_ref().map(|count| count.load(Relaxed));
     let denied = DENIED.each_ref().map(|count| count.load(Relaxed));
