@@ -7,8 +7,9 @@ use std::fmt::{self, Display, Formatter};
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::draft::{Draft, Objection};
 use dockgate::body::edits;
-use dockgate::body::gates::{self, Facts, Need, Ruling};
+use dockgate::body::gates::{self, Ruling};
 use dockgate::body::json::{Limits, Untyped, read};
+use dockgate::body::limits::{Fact, Facts};
 use dockgate::config::Middleware;
 use dockgate::config::file::{self, Source};
 use http::HeaderValue;
@@ -85,26 +86,26 @@ fn middleware(config: &Value) -> Result<Middleware, String> {
     middleware.ok_or_else(|| "nothing is configured".to_owned())
 }
 
-/// What the engine knows: the volumes of the case's answer, and containers without mounts.
-fn facts(config: &Value, needs: BTreeSet<Need>) -> Facts {
+/// Asks the engine, which has the volumes of the case's answer, and containers without mounts.
+fn ask(config: &Value, facts: BTreeSet<Fact>, known: &mut Facts) {
     let volumes = config["upstream_response"]["body"]["Volumes"].as_array();
     let volumes = volumes.cloned().unwrap_or_default();
-    let know = |need: Need| {
-        let found = match &need {
+    for fact in facts {
+        let found = match &fact {
             // The recorded engine has it for each filter, so it has all labels.
-            Need::Volume(name) => volumes
+            Fact::Volume(name) => volumes
                 .iter()
                 .any(|one| one["Name"] == **name)
                 .then(|| json!({"Name": name, "Labels": {"k": "v", "k2": "v2"}})),
-            Need::Container(_) => Some(json!({"Mounts": []})),
+            Fact::Container(_) => Some(json!({"Mounts": []})),
+            fact => panic!("no gate asks for {fact:?}"),
         };
         let found = found.map(|found| {
             let text = found.to_string();
             read(text.as_bytes(), Limits::default(), Untyped).expect("JSON")
         });
-        (need, found)
-    };
-    needs.into_iter().map(know).collect()
+        known.learn(fact, found);
+    }
 }
 
 fn answer(case: &Value) -> Outcome {
@@ -155,12 +156,12 @@ fn forwarded(
         draft.read(body)?;
     }
     edits::edit(&middleware.mutators, &mut draft)?;
-    let mut known = Facts::new();
+    let mut known = Facts::default();
     loop {
         match gates::judge(&middleware.gates, &draft, &known) {
             Ruling::Passes => return Ok(draft),
             Ruling::Refused(objection) => return Err(objection),
-            Ruling::Needs(needs) => known.extend(facts(config, needs)),
+            Ruling::Needs(needs) => ask(config, needs, &mut known),
         }
     }
 }

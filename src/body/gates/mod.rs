@@ -1,6 +1,6 @@
 //! Gates: what a request must not ask for, judged after all mutators have changed it.
 //!
-//! Pure: what a gate must know of the engine is a [`Need`], which the caller looks up for this one
+//! Pure: what a gate must know of the engine is a [`Fact`], which the caller looks up for this one
 //! request. Fails closed: what is not known is refused.
 
 mod images;
@@ -9,11 +9,11 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
 use super::draft::{Act, Draft, Objection};
-use super::json::Value;
+use super::limits::{Fact, Facts};
 use crate::api::sections::REQUIREMENTS;
 pub use mount_source::{BadSource, MountSource};
 
@@ -33,18 +33,6 @@ pub enum Gate {
     ImageLoading,
 }
 
-/// What a gate must know of the engine.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// A volume's inspect, by a name that stands for itself in a path.
-    Volume(String),
-    /// A container's inspect, likewise.
-    Container(String),
-}
-
-/// What the engine said: an inspect, or nothing if there is no such object.
-pub type Facts = BTreeMap<Need, Option<Value>>;
-
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -54,7 +42,7 @@ pub enum Ruling {
     /// One does.
     Refused(Objection),
     /// The engine must be asked.
-    Needs(BTreeSet<Need>),
+    Needs(BTreeSet<Fact>),
 }
 
 /// Judges a request by all gates, in their order.
@@ -67,11 +55,18 @@ pub fn judge(gates: &[Gate], draft: &Draft, facts: &Facts) -> Ruling {
             refused @ Ruling::Refused(_) => return refused,
         }
     }
-    match needs.is_empty() {
-        true => Ruling::Passes,
-        false => Ruling::Needs(needs),
+    match needs.len() {
+        0 => Ruling::Passes,
+        ..=MOST => Ruling::Needs(needs),
+        _ => {
+            let why = format!("names more than {MOST} volumes and containers to be looked up");
+            Ruling::Refused(Objection::new("the body", "", why))
+        }
     }
 }
+
+/// The engine is asked at most so many things at a time.
+const MOST: usize = 64;
 
 /// Names the containers that were looked up by their full IDs, so that no other one gets the name
 /// before the engine acts.
@@ -91,10 +86,10 @@ pub fn pin(draft: &mut Draft, facts: &Facts) -> Result<(), Objection> {
             Some((name, options)) => (name, Some(options)),
             None => (text, None),
         };
-        let Some(found) = facts.get(&Need::Container(name.to_owned())) else {
+        let Some(found) = facts.of(&Fact::Container(name.to_owned())) else {
             return;
         };
-        let id = found.as_ref().and_then(|found| found.at("Id").as_str());
+        let id = found.and_then(|found| found.at("Id").as_str());
         let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let pinned = match id.filter(|id| id.len() == 64 && id.bytes().all(hex)) {
             None => {

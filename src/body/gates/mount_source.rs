@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
+use super::Ruling;
 use super::sources::{self, Source};
-use super::{Facts, Need, Ruling};
 use crate::body::draft::{Act, Draft, Objection};
 use crate::body::json::Value;
+use crate::body::limits::{Fact, Facts};
 use crate::body::reach::clean;
 
 /// What may be mounted.
@@ -40,7 +41,7 @@ pub enum BadSource {
 enum Answer {
     Allowed,
     Refused,
-    Ask(Need),
+    Ask(Fact),
 }
 
 impl MountSource {
@@ -114,8 +115,8 @@ impl MountSource {
         if labels.is_empty() {
             return Answer::Refused;
         }
-        let need = Need::Volume(volume.to_owned());
-        match facts.get(&need) {
+        let need = Fact::Volume(volume.to_owned());
+        match facts.of(&need) {
             None => Answer::Ask(need),
             Some(Some(volume)) if labels.iter().any(|all| has_labels(volume, all)) => {
                 Answer::Allowed
@@ -125,10 +126,10 @@ impl MountSource {
     }
 
     fn allows_mounts_of(&self, container: &str, facts: &Facts) -> Answer {
-        let need = Need::Container(container.to_owned());
-        let sources = match facts.get(&need) {
+        let need = Fact::Container(container.to_owned());
+        let sources = match facts.of(&need) {
             None => return Answer::Ask(need),
-            Some(inspect) => inspect.as_ref().and_then(sources::of_container),
+            Some(inspect) => inspect.and_then(sources::of_container),
         };
         let Some(sources) = sources else {
             return Answer::Refused;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::{Framing, Message, Target};
-use crate::body::json::{Limits, Untyped, read};
+use crate::body::json::{Limits, Untyped, Value, read};
 
 fn draft(method: &str, line: &str, body: &str) -> Draft {
     let target = Target::from_line(method, line).expect(line);
@@ -28,7 +28,7 @@ fn sources(all: &[&str]) -> Gate {
 
 /// Why a request is refused without asking the engine, if it is.
 fn refused(gate: &Gate, draft: &Draft) -> Option<String> {
-    match judge(std::slice::from_ref(gate), draft, &Facts::new()) {
+    match judge(std::slice::from_ref(gate), draft, &Facts::default()) {
         Ruling::Passes => None,
         Ruling::Refused(objection) => Some(objection.to_string()),
         Ruling::Needs(needs) => Some(format!("{needs:?}")),
@@ -37,6 +37,14 @@ fn refused(gate: &Gate, draft: &Draft) -> Option<String> {
 
 fn passes(gate: &Gate, draft: &Draft) -> bool {
     refused(gate, draft).is_none()
+}
+
+fn facts<const COUNT: usize>(known: [(Fact, Option<Value>); COUNT]) -> Facts {
+    let mut facts = Facts::default();
+    for (fact, found) in known {
+        facts.learn(fact, found);
+    }
+    facts
 }
 
 fn inspect(text: &str) -> Option<Value> {
@@ -367,9 +375,9 @@ fn volumes_are_known_by_their_labels() {
         let found = judge(
             std::slice::from_ref(&own),
             &create(&format!(r#"{{"Binds":["{volume}:/x"]}}"#)),
-            &Facts::new(),
+            &Facts::default(),
         );
-        matches!(found, Ruling::Needs(needs) if needs == [Need::Volume(volume.to_owned())].into())
+        matches!(found, Ruling::Needs(needs) if needs == [Fact::Volume(volume.to_owned())].into())
     };
     assert!(asks("labelled") && !asks("plain") && !asks("/labelled") && !asks("a b"));
     for (volume, allowed) in [
@@ -385,11 +393,11 @@ fn volumes_are_known_by_their_labels() {
         (inspect(r#"{}"#), false),
         (None, false),
     ] {
-        let facts = Facts::from([(Need::Volume("x".to_owned()), volume.clone())]);
+        let known = facts([(Fact::Volume("x".to_owned()), volume.clone())]);
         let ruling = judge(
             std::slice::from_ref(&own),
             &create(r#"{"Binds":["x:/x"]}"#),
-            &facts,
+            &known,
         );
         assert_eq!(ruling == Ruling::Passes, allowed, "{volume:?}");
     }
@@ -399,12 +407,12 @@ fn volumes_are_known_by_their_labels() {
 fn what_another_container_mounts_counts() {
     let own = sources(&["/srv", "plain", "label:ci"]);
     let create = create(r#"{"VolumesFrom":["web:ro"]}"#);
-    let web = Need::Container("web".to_owned());
+    let web = Fact::Container("web".to_owned());
     let needs = |facts: &Facts| match judge(std::slice::from_ref(&own), &create, facts) {
         Ruling::Needs(needs) => needs.into_iter().collect(),
         _ => Vec::new(),
     };
-    assert_eq!(needs(&Facts::new()), std::slice::from_ref(&web));
+    assert_eq!(needs(&Facts::default()), std::slice::from_ref(&web));
     for (container, allowed) in [
         (inspect(r#"{"Mounts":[]}"#), true),
         (
@@ -423,16 +431,28 @@ fn what_another_container_mounts_counts() {
         (inspect(r#"{"Mounts":{}}"#), false),
         (None, false),
     ] {
-        let facts = Facts::from([(web.clone(), container.clone())]);
-        let ruling = judge(std::slice::from_ref(&own), &create, &facts);
+        let known = facts([(web.clone(), container.clone())]);
+        let ruling = judge(std::slice::from_ref(&own), &create, &known);
         assert_eq!(ruling == Ruling::Passes, allowed, "{container:?}");
     }
     let container = inspect(r#"{"Mounts":[{"Type":"volume","Name":"labelled"}]}"#);
-    let mut facts = Facts::from([(web, container)]);
-    let volume = Need::Volume("labelled".to_owned());
-    assert_eq!(needs(&facts), std::slice::from_ref(&volume));
-    facts.insert(volume, inspect(r#"{"Labels":{"ci":"1"}}"#));
-    assert_eq!(judge(&[own], &create, &facts), Ruling::Passes);
+    let mut known = facts([(web, container)]);
+    let volume = Fact::Volume("labelled".to_owned());
+    assert_eq!(needs(&known), std::slice::from_ref(&volume));
+    known.learn(volume, inspect(r#"{"Labels":{"ci":"1"}}"#));
+    assert_eq!(judge(&[own], &create, &known), Ruling::Passes);
+}
+
+#[test]
+fn the_engine_is_not_asked_without_end() {
+    let own = sources(&["label:a"]);
+    let binds = |count: usize| {
+        let binds: Vec<String> = (0..count).map(|at| format!(r#""v{at}:/x""#)).collect();
+        create(&format!(r#"{{"Binds":[{}]}}"#, binds.join(",")))
+    };
+    let judged = |count| judge(std::slice::from_ref(&own), &binds(count), &Facts::default());
+    assert!(matches!(judged(64), Ruling::Needs(facts) if facts.len() == 64));
+    assert!(matches!(judged(65), Ruling::Refused(_)));
 }
 
 #[test]
@@ -440,11 +460,11 @@ fn containers_that_were_looked_up_are_pinned() {
     const ID: &str = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a";
     let known = |name: &str, id: &str| {
         let text = format!(r#"{{"Id":"{id}","Mounts":[]}}"#);
-        (Need::Container(name.to_owned()), inspect(&text))
+        (Fact::Container(name.to_owned()), inspect(&text))
     };
-    let facts = Facts::from([known("web", ID), known("odd", "web")]);
+    let known = facts([known("web", ID), known("odd", "web")]);
     let mut create = create(r#"{"VolumesFrom":["web:ro","web","other"]}"#);
-    pin(&mut create, &facts).expect("IDs");
+    pin(&mut create, &known).expect("IDs");
     let pinned = format!(r#"["{ID}:ro","{ID}","other"]"#);
     assert_eq!(create.tree().at("HostConfig.VolumesFrom").to_json(), pinned);
     let mut start = draft(
@@ -452,7 +472,7 @@ fn containers_that_were_looked_up_are_pinned() {
         "/v1.23/containers/x/start",
         r#"{"VolumesFrom":["web"]}"#,
     );
-    pin(&mut start, &facts).expect("an ID");
+    pin(&mut start, &known).expect("an ID");
     assert_eq!(
         start.tree().to_json(),
         format!(r#"{{"VolumesFrom":["{ID}"]}}"#)
@@ -462,7 +482,7 @@ fn containers_that_were_looked_up_are_pinned() {
         "/v1.23/containers/x/start",
         r#"{"VolumesFrom":["odd:ro"]}"#,
     );
-    let why = pin(&mut odd, &facts).map_err(|no| no.to_string());
+    let why = pin(&mut odd, &known).map_err(|no| no.to_string());
     assert_eq!(why, Err("VolumesFrom[0]: odd:ro has no ID".to_owned()));
 }
 
@@ -534,14 +554,14 @@ fn a_refusal_comes_before_a_question() {
     let gates = [sources(&["label:a"]), Gate::ReadOnly];
     let create = create(r#"{"Binds":["x:/x"]}"#);
     assert!(matches!(
-        judge(&gates, &create, &Facts::new()),
+        judge(&gates, &create, &Facts::default()),
         Ruling::Refused(_)
     ));
     assert!(matches!(
-        judge(&gates[..1], &create, &Facts::new()),
+        judge(&gates[..1], &create, &Facts::default()),
         Ruling::Needs(_)
     ));
-    assert_eq!(judge(&[], &create, &Facts::new()), Ruling::Passes);
+    assert_eq!(judge(&[], &create, &Facts::default()), Ruling::Passes);
 }
 
 fn any_gate() -> impl Strategy<Value = Gate> {
@@ -578,7 +598,7 @@ proptest! {
         gates in proptest::collection::vec(any_gate(), 0..5),
         request in any_request(),
     ) {
-        let all = judge(&gates, &request, &Facts::new()) == Ruling::Passes;
+        let all = judge(&gates, &request, &Facts::default()) == Ruling::Passes;
         let each = gates.iter().all(|gate| passes(gate, &request));
         prop_assert_eq!(all, each);
     }

@@ -31,7 +31,7 @@ impl Facts {
     }
 
     /// The answer, if the engine was asked. A 404 is none.
-    pub(super) fn of(&self, fact: &Fact) -> Option<Option<&Value>> {
+    pub(in crate::body) fn of(&self, fact: &Fact) -> Option<Option<&Value>> {
         self.0.get(fact).map(Option::as_ref)
     }
 }
