@@ -94,6 +94,11 @@ const OF_MIKESIR87: Setting = Setting {
     restart: true,
     ..OWN
 };
+const OF_MUTATORS: Setting = Setting {
+    supported: false,
+    dialect: Dialect::Mikesir87,
+    ..OWN
+};
 
 /// Turns each entry into a row of the table and, if it has a parser, a field of [`Values`]. The
 /// field has the variable's name in lower case; a second parser is for the flag.
@@ -305,6 +310,16 @@ settings! {
             is_path: true, in_policy: true;
         "LOG_REQUESTS", "false",
             "true: log each request as a line for a profile";
+    }
+    OF_MUTATORS {
+        "ADD_LABELS", "",
+            "Labels of all that is created, such as team=ci";
+        "ADD_TO_NETWORK", "",
+            "Networks that new containers join";
+        "MAP_PATH", "",
+            "Paths to mount in place of others, such as /workspaces/app=/srv/app";
+        "REMAP_IMAGE", "",
+            "Images to use in place of others, such as nginx=mirror.example/nginx:1.27";
     }
     OF_MIKESIR87 {
         "LISTEN_SOCKET_PATH", "/tmp/docker.sock",

@@ -222,6 +222,16 @@ fn is_volume(name: &str) -> bool {
     first && name.len() > 1 && name.bytes().all(plain)
 }
 
+impl BadMap {
+    /// The one of both that is wrong.
+    pub fn of<'t>(&self, from: &'t str, to: &'t str) -> &'t str {
+        match self {
+            BadMap::From => from,
+            BadMap::To => to,
+        }
+    }
+}
+
 impl Display for BadMap {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

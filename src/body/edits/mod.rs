@@ -5,6 +5,7 @@
 
 mod add_labels;
 mod add_to_network;
+mod lists;
 mod map_path;
 mod remap_image;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::fmt::{self, Display, Formatter};
 use super::draft::{Act, Draft, Objection};
 pub use add_labels::AddLabels;
 pub use add_to_network::AddToNetwork;
+pub use lists::{VARIABLES, read};
 pub use map_path::{BadMap, MapPath};
 pub use remap_image::{BadRemap, RemapImage};
 

@@ -103,6 +103,16 @@ impl RemapImage {
     }
 }
 
+impl BadRemap {
+    /// The one of both that is wrong.
+    pub fn of<'t>(&self, from: &'t str, to: &'t str) -> &'t str {
+        match self {
+            BadRemap::From(_) => from,
+            BadRemap::To(_) => to,
+        }
+    }
+}
+
 impl Display for BadRemap {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

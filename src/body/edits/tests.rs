@@ -384,6 +384,70 @@ fn mutators_see_what_those_before_them_made() {
     );
 }
 
+#[test]
+fn variables_hold_lists() {
+    let read = |all: &[(&str, &'static str)]| {
+        let value = |name: &str| {
+            let found = all.iter().find(|(known, _)| *known == name)?;
+            Some(found.1)
+        };
+        match super::read(value) {
+            Ok(mutators) => mutators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            Err(mistakes) => mistakes
+                .iter()
+                .map(|(name, mistake)| format!("{name}: {mistake}"))
+                .collect(),
+        }
+    };
+    assert_eq!(read(&[]), [""; 0]);
+    assert_eq!(
+        read(&[
+            (
+                "REMAP_IMAGE",
+                "nginx=mirror/nginx:1\nnode:lts = node:lts-alpine"
+            ),
+            ("MAP_PATH", "/w/x=/srv/x, /w/y=vol/y"),
+            ("ADD_TO_NETWORK", "demo, other"),
+            ("ADD_LABELS", "team=ci, a= ,b=c=d"),
+        ]),
+        [
+            "addLabels: team=ci, a=, b=c=d",
+            "addToNetwork: demo, other",
+            "mountPath: /w/x=/srv/x",
+            "mountPath: /w/y=vol/y",
+            "remapImage: docker.io/library/nginx:latest=mirror/nginx:1",
+            "remapImage: docker.io/library/node:lts=node:lts-alpine",
+        ]
+    );
+    assert_eq!(
+        read(&[
+            ("REMAP_IMAGE", "nginx, Nginx=x, a=:1"),
+            ("MAP_PATH", "/a, b=/c, /a=/b:ro"),
+            ("ADD_TO_NETWORK", " ,\n"),
+            ("ADD_LABELS", "team, =x, a=1, a=2"),
+        ]),
+        [
+            "ADD_LABELS: team is not a pair; use KEY=VALUE",
+            "ADD_LABELS: =x is not a pair; use KEY=VALUE",
+            "ADD_TO_NETWORK: \"\" is not a list; add an entry, or unset it",
+            "MAP_PATH: /a is not a pair; use /CLIENT/PATH=/HOST/PATH, or =VOLUME or =VOLUME/FOLDER",
+            "MAP_PATH: b is not an absolute path without colons; use /CLIENT/PATH=/HOST/PATH, or \
+             =VOLUME or =VOLUME/FOLDER",
+            "MAP_PATH: /b:ro is neither an absolute path nor a volume, without colons; use \
+             /CLIENT/PATH=/HOST/PATH, or =VOLUME or =VOLUME/FOLDER",
+            "REMAP_IMAGE: nginx is not a pair; use IMAGE=IMAGE, such as nginx=mirror.example/nginx:1.27",
+            "REMAP_IMAGE: Nginx has a repository that is not lowercase; use IMAGE=IMAGE, such as \
+             nginx=mirror.example/nginx:1.27",
+            "REMAP_IMAGE: :1 has an invalid repository; use IMAGE=IMAGE, such as \
+             nginx=mirror.example/nginx:1.27",
+        ]
+    );
+    assert_eq!(
+        read(&[("ADD_LABELS", "a=1, a=1")]),
+        ["ADD_LABELS: a is listed twice; list it once"]
+    );
+}
+
 /// Parts of a create, with what mutators look at among them.
 const PARTS: &[&str] = &[
     r#""Image":"nginx""#,

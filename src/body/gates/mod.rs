@@ -57,7 +57,7 @@ pub fn judge(gates: &[Gate], draft: &Draft, facts: &Facts) -> Ruling {
     }
     match needs.len() {
         0 => Ruling::Passes,
-        ..=MOST => Ruling::Needs(needs),
+        1..=MOST => Ruling::Needs(needs),
         _ => {
             let why = format!("names more than {MOST} volumes and containers to be looked up");
             Ruling::Refused(Objection::new("the body", "", why))

@@ -44,6 +44,7 @@ pub use excess::{Bound, Excess};
 pub use facts::{Fact, Facts};
 pub use images::{ImageFrom, TagAs};
 pub use list::Mistake;
+pub(super) use list::some;
 pub use names::Names;
 pub use namespaces::Namespaces;
 pub use paths::BindFrom;

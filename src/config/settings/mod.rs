@@ -254,7 +254,8 @@ fn written(
             continue;
         };
         let by_flag = by != setting.name;
-        let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
+        let own = [Dialect::Sections, Dialect::Mikesir87].contains(&setting.dialect);
+        let is_limit = own && !setting.supported;
         match value.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
             // As if it were written out. An empty limit would allow nothing, not everything.
