@@ -30,7 +30,7 @@ const TOP: Keys = Keys {
 const MIDDLEWARE: [&str; 3] = ["gates", "mutators", "responseFilters"];
 /// Those of a policy that are not variables.
 const POLICY: Keys = Keys {
-    known: &[BY_LABEL],
+    known: &[BY_LABEL, "gates", "mutators"],
     later: &[],
 };
 const BY_LABEL: &str = "by_label";
@@ -189,9 +189,13 @@ impl<'a> Part<'a> {
             self.mistake(line, "", "the file is empty", ONE_OF_TOP);
         }
         for Entry { key, line, value } in entries {
-            if let Some(key) = MIDDLEWARE.into_iter().find(|own| *own == key) {
-                let place = self.place(line);
-                let spec = MiddlewareSpec { key, place, value };
+            if let Some(own) = MIDDLEWARE.into_iter().find(|own| *own == key) {
+                let spec = MiddlewareSpec {
+                    key: own,
+                    what: key,
+                    place: self.place(line),
+                    value,
+                };
                 self.document.middleware.push(spec);
                 continue;
             }
@@ -305,12 +309,20 @@ impl<'a> Part<'a> {
             place: self.place(line),
             variables: Vec::new(),
             by_label: false,
+            middleware: Vec::new(),
         };
         let help = "use NAME: VALUE for each variable, or {} for a policy that grants nothing";
         for Entry { key, line, value } in self.map(value, &path, help).unwrap_or_default() {
             let within = self::path(&path, &key);
             if key == BY_LABEL {
                 policy.by_label = self.switch(value, &within).unwrap_or_default();
+            } else if let Some(own) = POLICY.known.iter().find(|own| **own == key) {
+                policy.middleware.push(MiddlewareSpec {
+                    key: own,
+                    what: within,
+                    place: self.place(line),
+                    value,
+                });
             } else if self.may_set(&path, &key, line) {
                 let help = "use a single value, with commas between the items of a list";
                 if let Some(Written { text, .. }) = self.scalar(value, &within, help) {

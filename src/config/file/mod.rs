@@ -49,6 +49,8 @@ pub struct Document {
 pub(super) struct MiddlewareSpec {
     /// `gates`, `mutators` or `responseFilters`.
     pub(super) key: &'static str,
+    /// What messages call it: `gates`, `policies.ci.gates`.
+    pub(super) what: String,
     /// Where it begins.
     pub(super) place: Place,
     /// What is written for it.
@@ -66,6 +68,8 @@ pub struct PolicySpec {
     pub variables: Vec<VariableSpec>,
     /// Whether a label on a client's container may choose it.
     pub by_label: bool,
+    /// Its lists of gates and mutators.
+    pub(super) middleware: Vec<MiddlewareSpec>,
 }
 
 /// A variable of a policy, as it is written: YAML's `1` and `"1"` are the same text.

@@ -133,9 +133,9 @@ impl Settings {
             None => {}
         }
         diagnostics.extend(mistakes);
-        if let Err(mistakes) = Middleware::of(&document) {
-            diagnostics.extend(mistakes);
-        }
+        let of_policies = document.policies.iter().map(Middleware::of_policy);
+        let all = [Middleware::of(&document)].into_iter().chain(of_policies);
+        diagnostics.extend(all.filter_map(Result::err).flatten());
         diagnostics.extend(mikesir87::unsupported(&document));
         let sources = Sources::read(snapshot, &seen.profiles, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);

@@ -13,7 +13,7 @@ use crate::body::draft::Act;
 use crate::body::edits::Mutator;
 use crate::body::gates::Gate;
 use crate::config::Listen;
-use crate::config::file::{Document, MiddlewareSpec, Value};
+use crate::config::file::{Document, MiddlewareSpec, PolicySpec, Value};
 use crate::config::table::Values;
 use entries::Reading;
 
@@ -27,16 +27,27 @@ pub struct Middleware {
 }
 
 impl Middleware {
-    /// The middleware of a document, if it has any, even empty lists of it.
+    /// The middleware at the top of a document, if it has any, even empty lists of it.
     ///
     /// # Errors
     /// All mistakes in it.
     pub fn of(document: &Document) -> Result<Option<Middleware>, Vec<Diagnostic>> {
-        if document.middleware.is_empty() {
+        Middleware::read(&document.middleware)
+    }
+
+    /// That of a policy.
+    pub(in crate::config) fn of_policy(
+        policy: &PolicySpec,
+    ) -> Result<Option<Middleware>, Vec<Diagnostic>> {
+        Middleware::read(&policy.middleware)
+    }
+
+    fn read(specs: &[MiddlewareSpec]) -> Result<Option<Middleware>, Vec<Diagnostic>> {
+        if specs.is_empty() {
             return Ok(None);
         }
         let (mut middleware, mut mistakes) = (Middleware::default(), Vec::new());
-        for spec in &document.middleware {
+        for spec in specs {
             let mut reading = Reading {
                 file: &spec.place.file,
                 mistakes: &mut mistakes,
@@ -61,13 +72,13 @@ impl Middleware {
             Value::List(items) => items,
             Value::Refused => return,
             _ => {
-                let problem = format!("{} must be a list", spec.key);
+                let problem = format!("{} must be a list", spec.what);
                 let help = "begin each entry with a hyphen, or use [] for none";
-                return reading.mistake(spec.place.line, spec.key, problem, help);
+                return reading.mistake(spec.place.line, &spec.what, problem, help);
             }
         };
         for (number, item) in items.iter().enumerate() {
-            let what = format!("{}[{number}]", spec.key);
+            let what = format!("{}[{number}]", spec.what);
             match spec.key {
                 "gates" => self.gates.extend(reading.gate(item, &what)),
                 "mutators" => self.mutators.extend(reading.mutator(item, &what)),
@@ -103,11 +114,13 @@ pub(in crate::config) fn is_alone(document: &Document) -> bool {
 /// Why dockgate does not start with a document's middleware yet: no request is held to it. This is
 /// the only place that says so.
 pub(in crate::config) fn unsupported(document: &Document) -> impl Iterator<Item = Diagnostic> {
-    document.middleware.iter().map(|spec| {
+    let policies = document.policies.iter();
+    let of_policies = policies.flat_map(|policy| &policy.middleware);
+    document.middleware.iter().chain(of_policies).map(|spec| {
         let problem = format!(
             "{} is not supported yet; dockgate does not start with a rule that it cannot apply",
-            spec.key
+            spec.what
         );
-        spec.place.mistake(spec.key, problem, "remove it")
+        spec.place.mistake(&spec.what, problem, "remove it")
     })
 }

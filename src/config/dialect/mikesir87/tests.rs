@@ -204,6 +204,33 @@ fn what_cannot_be_applied_is_a_mistake() {
     }
 }
 
+#[test]
+fn a_policy_has_its_own() {
+    let text = "policies:\n  ci:\n    PING: 1\n    gates:\n    - {type: readonly}\n    mutators: []\n  b: {gates: ~}";
+    let document = document(&[text]);
+    assert_eq!(Middleware::of(&document), Ok(None));
+    let gates = vec![Gate::ReadOnly];
+    let ci = Middleware::of_policy(&document.policies[0]);
+    let mutators = Vec::new();
+    assert_eq!(ci, Ok(Some(Middleware { mutators, gates })));
+    let snapshot: Snapshot = [("CONFIG_DATA", text)].into_iter().collect();
+    let mistakes = Settings::load(&snapshot).expect_err("mistakes");
+    let mistakes = mistakes.iter().filter(|one| one.is_error());
+    let mistakes: Vec<String> = mistakes.map(ToString::to_string).collect();
+    const LATER: &str =
+        "is not supported yet; dockgate does not start with a rule that it cannot apply; remove it";
+    assert_eq!(
+        mistakes,
+        [
+            "CONFIG_DATA:7: policies.b.gates must be a list; begin each entry with a hyphen, or use \
+             [] for none",
+            &format!("CONFIG_DATA:4: policies.ci.gates {LATER}"),
+            &format!("CONFIG_DATA:6: policies.ci.mutators {LATER}"),
+            &format!("CONFIG_DATA:7: policies.b.gates {LATER}"),
+        ]
+    );
+}
+
 /// Until requests are held to it.
 #[test]
 fn dockgate_does_not_start_with_middleware() {
