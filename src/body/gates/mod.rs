@@ -164,8 +164,9 @@ fn read_only(draft: &Draft) -> Result<(), Objection> {
             .iter()
             .filter(|one| one.also == "POST")
             .flat_map(|one| one.routes);
-        let mut routes = routes.into_iter();
-        routes.any(|route| route.spans(method, target.path()))
+        let paths = [Some(target.path()), target.behind_other_version()];
+        let spans = |path: &&[u8]| routes.clone().any(|route| route.spans(method, path));
+        paths.iter().flatten().any(spans)
     };
     match draft.act().only_reads() && !target.method().is_some_and(writes) {
         true => Ok(()),

@@ -61,6 +61,7 @@ fn only_reads_are_read_only() {
         ("GET", "/containers/x/logs?follow=1", true),
         ("GET", "/containers/x/attach/ws?stream=1", false),
         ("GET", "/v1.41/containers/a/b/attach/ws", false),
+        ("GET", "/v4.0.0-rc1/containers/a/attach/ws", false),
         ("POST", "/containers/x/start", false),
         ("POST", "/exec/x/start", false),
         ("POST", "/auth", false),
