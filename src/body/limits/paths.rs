@@ -57,11 +57,44 @@ impl BindFrom {
         })
     }
 
-    /// The entries with `/**`. Through a symlink below one a container gets at the whole host.
-    pub fn with_below(&self) -> impl Iterator<Item = impl Display> {
-        self.0.iter().filter(|path| path.below)
+    /// The entries under which a container gets at the whole host: those with `/**`, where a symlink
+    /// leads anywhere, and those with what the host is run by.
+    pub fn roots(&self) -> impl Iterator<Item = impl Display> {
+        self.0.iter().filter(|own| {
+            let has = |path: &&str| own.path == **path || is_below(path, &own.path);
+            let is_part = |path: &&str| has(path) || is_below(&own.path, path);
+            let written = !own.read_only && HOST.iter().any(is_part);
+            own.below || written || SOCKETS.iter().any(has)
+        })
     }
 }
+
+/// Who can write here is root.
+const HOST: [&str; 15] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/var/spool/cron",
+];
+
+/// Who can open these is root, even where they are only read.
+const SOCKETS: [&str; 4] = [
+    "/run/containerd/containerd.sock",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+    "/var/run/docker.sock",
+];
 
 impl HostPath {
     fn parse(entry: &str) -> Result<HostPath, Mistake> {
@@ -154,8 +187,21 @@ mod tests {
             assert_eq!(own.allows(path, read_only), allowed, "{path} {read_only}");
         }
         assert_eq!(own.to_string(), "/srv/ci, /data:ro, /cache/**, /lib/**:ro");
-        let below: Vec<String> = own.with_below().map(|path| path.to_string()).collect();
-        assert_eq!(below, ["/cache/**", "/lib/**:ro"]);
+        let roots = |text: &str| -> Vec<String> {
+            let own = bind_from(text);
+            own.roots().map(|path| path.to_string()).collect()
+        };
+        assert_eq!(
+            roots("/srv/ci, /data:ro\n/cache/**\n/lib/**:ro"),
+            ["/cache/**", "/lib/**:ro"]
+        );
+        let text = "/etc/x, /run:ro, /var/run/docker.sock:ro, /usr:ro, /home, /srv, /bin";
+        assert_eq!(
+            roots(text),
+            ["/etc/x", "/run:ro", "/var/run/docker.sock:ro", "/bin"]
+        );
+        assert_eq!(roots("/:ro"), ["/:ro"]);
+        assert_eq!(roots("/var"), ["/var"]);
     }
 
     #[test]
