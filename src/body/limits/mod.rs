@@ -15,6 +15,7 @@
 mod capabilities;
 mod ceilings;
 mod commands;
+mod defaults;
 mod devices;
 mod entry;
 mod excess;

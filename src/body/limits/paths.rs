@@ -49,6 +49,22 @@ impl BindFrom {
         }
     }
 
+    /// Reads a list as `wollomatic/socket-proxy` does: folders, each with all that lies below it.
+    pub fn folders(text: &str) -> Result<BindFrom, Vec<Mistake>> {
+        let folder = |entry: &str| match entry.starts_with('/') {
+            true => Ok(HostPath {
+                path: clean(entry),
+                below: true,
+                read_only: false,
+            }),
+            false => {
+                let help = "use one like /srv/ci; only a comma separates two";
+                Err(Mistake::new(entry, "is not an absolute path", help))
+            }
+        };
+        list::all(text.split(','), folder).map(BindFrom)
+    }
+
     /// Whether a clean path may be mounted.
     pub fn allows(&self, path: &str, read_only: bool) -> bool {
         self.0.iter().any(|own| {
@@ -121,7 +137,10 @@ impl HostPath {
         if path.contains(':') {
             return mistake("has an unknown option", "use :ro, or none");
         }
-        if path.contains('\0') || clean(path) != path {
+        if path.contains(char::is_control) || path.ends_with(char::is_whitespace) {
+            return mistake("has a character that cannot be listed", "");
+        }
+        if clean(path) != path {
             let help = format!("use {}", clean(path));
             return mistake("is not how the engine reads that path", &help);
         }
@@ -215,6 +234,16 @@ mod tests {
         assert!(!nothing.allows("/", true));
         assert_eq!(nothing.to_string(), "none");
         assert!(bind_from("/srv/ci/,").allows("/srv/ci", false));
+    }
+
+    #[test]
+    fn folders_are_read_as_another_proxy_reads_them() {
+        let own = BindFrom::folders("/home/../srv/,/srv/ci").expect("a list");
+        assert!(own.allows("/srv/x", false) && !own.allows("/home", true));
+        assert_eq!(own.to_string(), "/srv/**, /srv/ci/**");
+        for text in ["home", "/home,", "/home, /srv", ""] {
+            assert_eq!(BindFrom::folders(text).expect_err(text).len(), 1);
+        }
     }
 
     #[test]

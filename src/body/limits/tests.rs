@@ -571,3 +571,36 @@ fn what_gives_root_back_is_known() {
     let none = "DENY_ROOT=1; BIND_FROM=/srv/ci; CAP_ADD=NET_ADMIN; DEVICES=/dev/dri, nvidia=all; NAMESPACES=network:host; SECURITY=label=disable";
     assert_eq!(limits(none).roots(), []);
 }
+
+#[test]
+fn what_is_in_force_is_known() {
+    let shown = |text: &str| -> Vec<String> {
+        let own = limits(text).in_force();
+        own.iter()
+            .map(|(variable, entries)| format!("{variable}={entries}"))
+            .collect()
+    };
+    assert_eq!(shown(""), [""; 0]);
+    assert_eq!(shown("CAP_ADD=kill"), ["CAP_ADD=KILL"]);
+    assert_eq!(
+        shown("DENY_ROOT=1; CAP_ADD=NET_ADMIN; VOLUME_DRIVERS=sshfs; PIDS_MAX=7"),
+        [
+            "BIND_FROM=none",
+            "CAP_ADD=NET_ADMIN",
+            "DEVICES=none",
+            "NAMESPACES=none",
+            "SECURITY=none",
+            "RUNTIMES=none",
+            "LOG_DRIVERS=json-file, local, none",
+            "VOLUME_DRIVERS=sshfs",
+            "NETWORK_DRIVERS=bridge, overlay",
+            "SYSCTLS=net.ipv4.*, net.ipv6.*, net.core.somaxconn, kernel.msgmax, kernel.msgmnb, kernel.msgmni, kernel.sem, kernel.shmall, kernel.shmmax, kernel.shmmni, kernel.shm_rmid_forced, fs.mqueue.*",
+            "PIDS_MAX=7",
+        ]
+    );
+    // What is in force by default says the same when it is set.
+    for (variable, entries) in limits("DENY_ROOT=1").in_force() {
+        let own = limits(&format!("DENY_ROOT=1; {variable}={entries}"));
+        assert_eq!(own.in_force(), limits("DENY_ROOT=1").in_force());
+    }
+}
