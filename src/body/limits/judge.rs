@@ -24,8 +24,8 @@ impl Limits {
         self.needs_of(subject, claims, facts, self.user_from(subject, tree))
     }
 
-    /// The same of a container that exists, by what it holds.
-    pub fn needs_held(&self, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
         self.needs_of(Subject::Other, claims, facts, None)
     }
 
@@ -94,8 +94,8 @@ impl Limits {
         all
     }
 
-    /// The same of a container that exists, by what it holds.
-    pub fn judge_held(&self, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn judge_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
         self.beyond(Subject::Other, claims, facts)
     }
 

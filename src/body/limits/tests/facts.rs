@@ -450,19 +450,19 @@ fn what_a_container_holds_is_judged() {
         r#"{"Type":"volume","Name":"cache","Driver":"local","Destination":"/x","RW":true}"#;
     let own = limits("DENY_ROOT=1; BIND_FROM=/srv/ci; CAP_ADD=NET_ADMIN");
     let claims = inspect(bind, r#""CapAdd":["CAP_NET_ADMIN"],"Privileged":false"#);
-    assert_eq!(own.judge_held(&claims, &Facts::default()), []);
+    assert_eq!(own.judge_claims(&claims, &Facts::default()), []);
     assert_eq!(
         limits("DENY_ROOT=1")
-            .judge_held(&claims, &Facts::default())
+            .judge_claims(&claims, &Facts::default())
             .len(),
         2
     );
     let claims = inspect(volume, r#""Privileged":true"#);
     let need = Fact::Volume("cache".to_owned());
-    let needs = own.needs_held(&claims, &Facts::default());
+    let needs = own.needs_claims(&claims, &Facts::default());
     assert_eq!(needs, [Fact::Volume("cache".to_owned())]);
     let answers = facts(&[(need, r#"{"Driver":"local","Options":null}"#)]);
-    let found = own.judge_held(&claims, &answers);
+    let found = own.judge_claims(&claims, &answers);
     let found: Vec<String> = found.iter().map(Excess::to_string).collect();
     assert_eq!(
         found,
@@ -533,4 +533,23 @@ fn names_that_cannot_be_asked_for_are_refused() {
     let needs =
         limits("BIND_FROM=none").needs(body(CREATE), &asked.tree, &asked.claims, &Facts::default());
     assert_eq!(needs, [Fact::Container("web".to_owned())]);
+}
+
+#[test]
+fn the_images_of_a_dockerfile_are_judged() {
+    use crate::body::dockerfile::{BuildArgs, images};
+    let own = limits("IMAGE_FROM=docker.io/library/*");
+    let text = b"FROM golang AS build\nFROM scratch\nCOPY --from=build a b\nCOPY --from=evil/x a b";
+    let claims = images(text, &BuildArgs::new()).expect("images");
+    let needs = own.needs_claims(&claims, &Facts::default());
+    let image = |name: &str| Fact::Image(name.to_owned());
+    assert_eq!(needs, [image("golang"), image("evil/x")]);
+    let answers = facts(&[(image("golang"), ""), (image("evil/x"), "")]);
+    let found = own.judge_claims(&claims, &answers);
+    let found: Vec<String> = found.iter().map(Excess::to_string).collect();
+    assert_eq!(
+        found,
+        ["Dockerfile line 4: evil/x is not allowed: IMAGE_FROM has docker.io/library/*"]
+    );
+    assert_eq!(own.judge_claims(&claims, &Facts::default()).len(), 2);
 }
