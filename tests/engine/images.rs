@@ -3,6 +3,7 @@
 
 use dockgate::api::fields::BODIES;
 use dockgate::body::asked;
+use dockgate::body::context::Context;
 use dockgate::body::dockerfile::{BuildArgs, images};
 use dockgate::body::image::Name;
 use dockgate::body::json::{Limits as Size, Untyped, read};
@@ -331,4 +332,87 @@ fn what_is_written_in_is_what_the_container_has() {
         ));
         assert_eq!(has, expected, "{body}");
     }
+}
+
+/// Archives as tar makes them, some of them appended to.
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn the_dockerfile_of_a_build_is_the_one_that_is_found() {
+    let shell = Engine::shared().shell();
+    let folder = shell.sh(
+        "mkdir -p $T/c/sub $T/d && cd $T/c && ln -s sub link && ln -s Dockerfile other && \
+         long=$(printf 'x%.0s' {1..120}) && mkdir -p $long/$long && echo 1 >$long/$long/f && \
+         for name in Dockerfile dockerfile sub/D; do printf 'FROM scratch\nLABEL at=%s\n' $name >$name; done; \
+         sed s/at=/second=/ Dockerfile >$T/d/Dockerfile; echo $T",
+    );
+    let mut found = 0;
+    for (script, query) in [
+        ("tar -C $T/c -cf $T/t .", ""),
+        ("tar -C $T/c --format=pax -cf $T/t .", ""),
+        (
+            "tar -C $T/c --format=ustar -cf $T/t Dockerfile sub dockerfile",
+            "",
+        ),
+        ("tar -C $T/c --format=v7 -cf $T/t Dockerfile sub", ""),
+        ("tar -C $T/c -cf $T/t dockerfile Dockerfile", ""),
+        ("tar -C $T/c -cf $T/t dockerfile sub", ""),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/d -rf $T/t Dockerfile",
+            "",
+        ),
+        (
+            "tar -C $T/d -cf $T/t . && tar -C $T/c --format=pax -rf $T/t ./Dockerfile",
+            "",
+        ),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/d -rf $T/t --transform 's,^,sub/../,' Dockerfile",
+            "",
+        ),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/d -Prf $T/t --transform 's,^,/,' Dockerfile",
+            "",
+        ),
+        ("tar -C $T/c -cf $T/t .", "sub/D"),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/d -rf $T/t --transform 's,.*,sub/D,' Dockerfile",
+            "sub/D",
+        ),
+        ("tar -C $T/c -cf $T/t .", "./dockerfile"),
+        // These are refused, whatever the engine does.
+        ("tar -C $T/c -czf $T/t .", ""),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/d -rf $T/t --transform 's,^,link/,' Dockerfile",
+            "",
+        ),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/c -rf $T/t --transform 's,other,Dockerfile,' other",
+            "",
+        ),
+        (
+            "tar -C $T/c -cf $T/t . && tar -C $T/c --transform 's,^,link/../,' -rf $T/t sub/D",
+            "link/D",
+        ),
+    ] {
+        shell.sh(&format!("rm -f $T/t; {script}"));
+        let bytes = std::fs::read(format!("{folder}/t")).expect("an archive");
+        let own = Context::new(query).and_then(|mut context| {
+            for piece in bytes.chunks(1000) {
+                context.read(piece)?;
+            }
+            context.dockerfile().map(<[u8]>::to_vec)
+        });
+        let said = shell.sh(&format!(
+            "curl -s --unix-socket $SOCKET -H 'Content-Type: application/x-tar' --data-binary @$T/t 'http://d/build?dockerfile={query}'"
+        ));
+        if let Ok(own) = own {
+            let text = String::from_utf8_lossy(&own);
+            let label = text.lines().nth(1).expect("a label");
+            assert!(
+                said.contains(&format!(" : {label}\"")),
+                "{script} {query}: {label}\n{said}"
+            );
+            found += 1;
+        }
+    }
+    assert_eq!(found, 13);
 }
