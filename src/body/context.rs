@@ -259,7 +259,7 @@ impl Context {
                 .is_some_and(|rest| rest.starts_with('/'))
         };
         if self.paths.iter().any(is_inside) {
-            return Err(Refusal("has a Dockerfile that is no file"));
+            return Err(Refusal("has a Dockerfile that is not a regular file"));
         }
         match header.kind {
             // The engine would remove all that it has unpacked.
@@ -282,7 +282,7 @@ impl Context {
             b'1'..=b'6' if size > 0 => Err(MALFORMED),
             b'5' if own.is_none() => Ok(State::Header),
             b'1'..=b'6' if own.is_some() || is_above => {
-                Err(Refusal("has a Dockerfile that is no file"))
+                Err(Refusal("has a Dockerfile that is not a regular file"))
             }
             b'1' | b'2' => {
                 self.linked += path.len();

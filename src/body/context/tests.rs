@@ -250,19 +250,19 @@ fn what_could_be_read_in_two_ways_is_refused() {
         // Links, and what lies behind one.
         (
             vec![entry("Dockerfile", b'2', ""), end()],
-            "has a Dockerfile that is no file",
+            "has a Dockerfile that is not a regular file",
         ),
         (
             vec![plain(), entry("Dockerfile", b'1', ""), end()],
-            "has a Dockerfile that is no file",
+            "has a Dockerfile that is not a regular file",
         ),
         (
             vec![plain(), entry("Dockerfile", b'5', ""), end()],
-            "has a Dockerfile that is no file",
+            "has a Dockerfile that is not a regular file",
         ),
         (
             vec![plain(), file("Dockerfile/x", ""), end()],
-            "has a Dockerfile that is no file",
+            "has a Dockerfile that is not a regular file",
         ),
         (
             vec![
@@ -284,7 +284,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
         ),
         (
             vec![entry("dockerfile", b'2', ""), plain(), end()],
-            "has a Dockerfile that is no file",
+            "has a Dockerfile that is not a regular file",
         ),
         // Names in extended headers.
         (
@@ -397,7 +397,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
     let above = [file("sub/D", "A"), entry("sub", b'2', ""), end()];
     assert_eq!(
         found_in("sub/D", &above, 100),
-        "the build context has a Dockerfile that is no file"
+        "the build context has a Dockerfile that is not a regular file"
     );
     let folder = [
         entry("sub/", b'5', ""),
@@ -420,4 +420,40 @@ fn what_could_be_read_in_two_ways_is_refused() {
             "the build context has a path that is too long"
         );
     }
+}
+
+/// However the bytes are changed and cut, what is found is the same, or refused.
+#[test]
+fn pieces_make_no_difference() {
+    let long = "a/".repeat(60) + "x";
+    let plain = [
+        pax(&[("mtime", "1.5"), ("path", &long)]),
+        file("x", "1"),
+        entry("l", b'2', ""),
+        file("Dockerfile", "A"),
+        file("Dockerfile", "B"),
+        end(),
+    ]
+    .concat();
+    let mut seed: u32 = 1;
+    let mut random = |most: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        usize::try_from(seed >> 8).expect("a number") % most
+    };
+    let (mut found, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        let mut bytes = plain.clone();
+        for _ in 0..random(3) {
+            let at = random(bytes.len());
+            bytes[at] = b"\0 /10x.\xff"[random(8)];
+        }
+        let parts = [bytes];
+        let whole = found_in("", &parts, usize::MAX);
+        assert_eq!(found_in("", &parts, 1 + random(700)), whole);
+        match whole.starts_with("the build context") {
+            true => refused += 1,
+            false => found += 1,
+        }
+    }
+    assert!(found > 500 && refused > 500, "{found} {refused}");
 }

@@ -29,7 +29,7 @@ impl Entry {
 }
 
 fn entry(claim: &Claim, facts: &Facts) -> Option<(&'static str, String)> {
-    let name_of = |fact: Fact, asked: &str| match facts.of(&fact) {
+    let name_of = |fact: Fact, asked: &str| match facts.known(&fact) {
         Known::Found(found) => {
             let name = found.at("Name").as_str().unwrap_or_default();
             name.strip_prefix('/').unwrap_or(name).to_owned()

@@ -46,9 +46,14 @@ impl Facts {
         self.0.insert(fact, found);
     }
 
-    /// What is known.
-    pub(super) fn of(&self, fact: &Fact) -> Known<'_> {
-        match self.0.get(fact) {
+    /// The answer, if the engine was asked. A 404 is none.
+    pub(in crate::body) fn of(&self, fact: &Fact) -> Option<Option<&Value>> {
+        self.0.get(fact).map(Option::as_ref)
+    }
+
+    /// The same, or what is to be done without one.
+    pub(super) fn known(&self, fact: &Fact) -> Known<'_> {
+        match self.of(fact) {
             Some(Some(found)) => Known::Found(found),
             Some(None) => Known::Missing,
             None if fact.can_be_asked() => Known::Unasked,

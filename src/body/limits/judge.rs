@@ -41,7 +41,7 @@ impl Limits {
             Ruling::Depends(fact, _) => Some(fact),
             _ => None,
         });
-        let user_from = user_from.filter(|fact| matches!(facts.of(fact), Known::Unasked));
+        let user_from = user_from.filter(|fact| matches!(facts.known(fact), Known::Unasked));
         let mut needs = Vec::new();
         for fact in user_from.into_iter().chain(facts_of) {
             if facts.len() + needs.len() == MOST_FACTS {
@@ -65,7 +65,7 @@ impl Limits {
         let Some(fact) = self.user_from(subject, tree) else {
             return;
         };
-        let user = match facts.of(&fact) {
+        let user = match facts.known(&fact) {
             // Without an image the engine answers 404, unless it comes just now.
             Known::Missing if matches!(fact, Fact::Image(_)) => limit.any(),
             Known::Found(found) => match found.at("Config.User").as_str().unwrap_or_default() {

@@ -19,7 +19,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(entry: &str, problem: &str, help: impl Into<String>) -> Mistake {
+    pub(in crate::body) fn new(entry: &str, problem: &str, help: impl Into<String>) -> Mistake {
         Mistake {
             entry: entry.to_owned(),
             problem: problem.to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn entries<T>(
 }
 
 /// The entries of a list, with commas or line breaks between them, or all that is wrong with them.
-pub(super) fn some<T>(
+pub(in crate::body) fn some<T>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, Mistake>,
 ) -> Result<Vec<T>, Vec<Mistake>> {

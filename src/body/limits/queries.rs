@@ -12,10 +12,15 @@ impl Limits {
         (!allowed).then(|| self.image_from.excess("fromImage", Some(&shown)))
     }
 
-    /// `docker load`. The names in the archive are for [`Limits::tagged`].
+    /// `docker load`. Its archive gives names that are not known before, so no list of names allows
+    /// it.
     pub fn loaded(&self) -> Option<Excess> {
+        let shown = Some("load");
+        if self.tag_as.entries.is_some() {
+            return Some(self.tag_as.excess("image", shown));
+        }
         let limit = self.image_from.entries.as_ref()?;
-        (!limit.allows_load()).then(|| self.image_from.excess("image", Some("load")))
+        (!limit.allows_load()).then(|| self.image_from.excess("image", shown))
     }
 
     /// `docker import`. Its `repo` is for [`Limits::tagged`].

@@ -148,7 +148,7 @@ impl Limits {
             return Ruling::Silent;
         }
         let fact = Fact::Volume(name.to_owned());
-        match question.facts.of(&fact) {
+        match question.facts.known(&fact) {
             Known::Unasked => self.bind_from.depends(fact, claim),
             Known::Never => self.bind_from.refuse(claim),
             // A plain one will be made.
@@ -172,7 +172,7 @@ impl Limits {
         };
         let name = container.strip_prefix('/').unwrap_or(container);
         let fact = Fact::Container(name.to_owned());
-        let found = match (question.facts.of(&fact), refused) {
+        let found = match (question.facts.known(&fact), refused) {
             (Known::Unasked, Ruling::Refused(excess)) => return Ruling::Depends(fact, excess),
             (Known::Found(inspect), refused) => held(inspect, &Engine::default()).ok_or(refused),
             (_, refused) => Err(refused),
@@ -215,7 +215,7 @@ impl Limits {
             return Ruling::Silent;
         }
         let fact = Fact::Image(image.to_owned());
-        let found = match question.facts.of(&fact) {
+        let found = match question.facts.known(&fact) {
             Known::Unasked => return self.image_from.depends(fact, claim),
             Known::Never => return self.image_from.refuse(claim),
             Known::Missing => None,
@@ -241,7 +241,7 @@ impl Limits {
             return limit.rule(claim, |limit| of == "host" && limit.allows_host(kind));
         };
         let fact = Fact::Container(container.to_owned());
-        match question.facts.of(&fact) {
+        match question.facts.known(&fact) {
             Known::Unasked => limit.depends(fact, claim),
             Known::Never | Known::Missing => limit.refuse(claim),
             Known::Found(found) => {
@@ -259,7 +259,7 @@ impl Limits {
         }
         let limit = &self.networks_joined;
         let fact = Fact::Network(name.to_owned());
-        let own = match question.facts.of(&fact) {
+        let own = match question.facts.known(&fact) {
             Known::Unasked => return limit.depends(fact, claim),
             Known::Never => return limit.refuse(claim),
             Known::Missing => name,

@@ -436,7 +436,12 @@ fn queries_are_limited() {
             own.pulled("a", "sha256:x"),
             "fromImage: a@sha256:x is not allowed: IMAGE_FROM has nginx:1.*, load",
         ),
-        (own.loaded(), ""),
+        (own.loaded(), "image: load is not allowed: TAG_AS has ci/*"),
+        (limits("IMAGE_FROM=load").loaded(), ""),
+        (
+            limits("IMAGE_FROM=import").loaded(),
+            "image: load is not allowed: IMAGE_FROM has import",
+        ),
         (
             own.imported(),
             "fromSrc: import is not allowed: IMAGE_FROM has nginx:1.*, load",
