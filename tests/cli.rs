@@ -192,16 +192,22 @@ fn several_policies_are_shown_and_chosen() {
             "policy none: clients[2] in CONFIG_DATA:11: user 7",
         ),
         (
-            "unix:9",
+            "unix:9:9",
             0,
             "policy default: no client rule matches, and the endpoint unix:///x has it",
+        ),
+        (
+            "unix:9",
+            1,
+            "cannot be decided: clients[3] depends on the client's groups; add all of them: \
+             unix:UID:GID,GID",
         ),
         (
             "unix:9:8",
             0,
             "policy ci: clients[3] in CONFIG_DATA:12: group 8",
         ),
-        ("unix:65534", 0, "policy default: "),
+        ("unix:65534:65534", 0, "policy default: "),
         (
             "traefik",
             2,
@@ -254,8 +260,9 @@ fn several_policies_are_shown_and_chosen() {
         ),
         (&["--client", "10.0.0.3"], 1, "cannot be decided now"),
         (&["--client", "unix:7"], 1, "policy none"),
+        (&["--client", "unix:1"], 1, "cannot be decided: clients[3]"),
         (
-            &["--client", "unix:1"],
+            &["--client", "unix:1:1"],
             1,
             "is not allowed: set ALLOW_START=1",
         ),
@@ -270,7 +277,7 @@ fn several_policies_are_shown_and_chosen() {
             "unknown endpoint tcp://[::]:3; the endpoints are tcp://[::]:1, ",
         ),
         (
-            &["--endpoint", "tcp://[::]:1", "--client", "unix:1"],
+            &["--endpoint", "tcp://[::]:1", "--client", "unix:1:1"],
             1,
             "no endpoint is for such a client",
         ),

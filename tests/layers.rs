@@ -44,7 +44,14 @@ const PURE: [(&str, &[&str]); 6] = [
     ("clients", &[]),
     (
         "config",
-        &["envy", "once_cell", "saphyr_parser", "serde", "strsim"],
+        &[
+            "envy",
+            "once_cell",
+            "rustix",
+            "saphyr_parser",
+            "serde",
+            "strsim",
+        ],
     ),
 ];
 

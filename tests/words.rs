@@ -75,6 +75,7 @@ const FILES: &[&str] = &[
     "Dockerfile",
     "examples/compose",
     "examples/dockgate.yml",
+    "examples/several-policies",
     "presets",
     "profiles",
     "scripts",

@@ -63,7 +63,7 @@ fn held(settings: &Settings, client: &Client) -> u8 {
 fn table(settings: &Settings) -> String {
     let mut text = String::new();
     let in_file = settings.origin.is_some();
-    for (_, policy) in settings.policies.iter() {
+    for policy in settings.used_policies() {
         if in_file {
             let place = match &policy.place {
                 Some(place) => place.to_string(),
@@ -138,19 +138,26 @@ fn rules(settings: &Settings) -> String {
     aligned(&rows)
 }
 
-/// What one policy grants, and by what.
+/// What one policy grants, and by what. In a file every default is 0, so only what is written there
+/// is shown.
 fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };
     let sources = &policy.sources;
     let notation = policy.notation();
     let grants = &sources.grants;
+    let in_file = policy.place.is_some();
+    let is_set = |variable: &str| {
+        let switch = grants.switch(variable);
+        switch.is_some_and(|one| one.value.is_some())
+    };
     let from = |variable: &str| match grants.switch(variable).and_then(|one| one.value.as_deref()) {
         Some(value) => notation.set(variable, printable(value)),
         None => "default".to_owned(),
     };
     let post = grants.on("POST");
     let mut rows = vec![["SECTION", "READS", "WRITES", "FROM"].map(str::to_owned)];
-    for section in SECTIONS {
+    let shown = SECTIONS.iter();
+    for section in shown.filter(|section| !in_file || is_set(section.name)) {
         let on = grants.on(section.name);
         let and_post = if on && post {
             ", ".to_owned() + &from("POST")
@@ -164,18 +171,16 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             from(section.name) + &and_post,
         ]);
     }
-    let sections = aligned(&rows);
+    if grants.active && rows.len() > 1 {
+        text.push_str(&aligned(&rows));
+        text.push('\n');
+    }
     let mut rows = vec![["ACTION", "EFFECT", "FROM", "ROUTES"].map(str::to_owned)];
     for action in ACTIONS {
-        let set = |variable| {
-            grants
-                .switch(variable)
-                .is_some_and(|one| one.value.is_some())
-        };
         let mut row = |variable: &str, effect: String, routes: String| {
             rows.push([variable.to_owned(), effect, from(variable), routes]);
         };
-        if set(action.allow) {
+        if is_set(action.allow) {
             let besides = policy.granted_besides(action);
             let effect = match (grants.on(action.allow), grants.on(action.deny)) {
                 (_, true) => "denied".to_owned(),
@@ -185,7 +190,7 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             };
             row(action.allow, effect, Route::list(action.routes));
         }
-        if set(action.deny) {
+        if is_set(action.deny) {
             let effect = if grants.on(action.deny) {
                 "deny"
             } else {
@@ -194,14 +199,13 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             row(action.deny, effect.to_owned(), Route::list(action.denied()));
         }
     }
-    if grants.active {
-        text.push_str(&format!("{sections}\n"));
-    }
     let (set, all) = (rows.len() - 1, 2 * ACTIONS.len());
     if set > 0 {
         text.push_str(&aligned(&rows));
     }
-    if set > 0 || grants.active {
+    if in_file {
+        text.push_str(if set > 0 { "\n" } else { "" });
+    } else if set > 0 || grants.active {
         line(
             text,
             format_args!("{set} of {all} action variables are set\n"),
@@ -218,6 +222,9 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
     }
     let mut rows = vec![["DIALECT", "ACTIVE", "CONTRIBUTES"].map(str::to_owned)];
     for (dialect, active, contributes) in sources.dialects() {
+        if in_file && !active {
+            continue;
+        }
         rows.push([dialect.to_owned(), yes_no(active).to_owned(), contributes]);
     }
     text.push_str(&aligned(&rows));

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use clap::Arg;
 
-use crate::clients::{Identity, Lookup, Names as _};
-use crate::config::{Endpoint, Listen, PolicyId, Settings};
+use crate::clients::{Identity, Lookup, Names as _, Unknown};
+use crate::config::{Endpoint, Listen, PolicyId, Settings, UNMAPPED};
 
 /// A client as the command line names it.
 #[derive(Clone, Debug)]
@@ -42,12 +42,12 @@ impl FromStr for Client {
         };
         let id = |text: &str| text.parse::<u32>().map_err(|_| NotAClient);
         let (user, groups) = match ids.split_once(':') {
-            Some((user, groups)) => (user, groups.split(',').map(id).collect()),
-            None => (ids, Ok(Vec::new())),
+            Some((user, groups)) => (user, Some(groups)),
+            None => (ids, None),
         };
-        let groups: Vec<u32> = groups?;
+        let groups = groups.map(|groups| groups.split(',').map(id).collect());
         Ok(Client {
-            identity: Identity::process(id(user)?, groups),
+            identity: Identity::process(Some(id(user)?), groups.transpose()?, &UNMAPPED),
             address: None,
         })
     }
@@ -99,13 +99,17 @@ impl Client {
                 let (who, place) = (who.unwrap_or_default(), place.unwrap_or_default());
                 Whose::Policy(*policy, format!("clients[{rule}] in {place}: {who}"))
             }
-            Lookup::Unknown { rule, hosts } => {
-                let hosts = hosts.join(", ");
-                Whose::Refused(format!(
-                    "cannot be decided now: clients[{rule}] depends on {hosts}, which cannot be \
-                     looked up; requests get a 503 until it can be"
-                ))
-            }
+            Lookup::Unknown { rule, on } => Whose::Refused(match on {
+                Unknown::Hosts(hosts) => format!(
+                    "cannot be decided now: clients[{rule}] depends on {}, which cannot be looked \
+                     up; requests get a 503 until it can be",
+                    hosts.join(", ")
+                ),
+                Unknown::User | Unknown::Groups => format!(
+                    "cannot be decided: clients[{rule}] depends on the client's groups; add all of \
+                     them: unix:UID:GID,GID"
+                ),
+            }),
             Lookup::NoRule => self.of_endpoint(settings, at),
         }
     }

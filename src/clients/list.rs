@@ -1,6 +1,6 @@
 //! Who may connect by TCP: a list of networks, addresses and host names.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A list of allowed clients. An invalid item matches no client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,23 @@ impl AllowFrom {
     pub fn has(&self, client: IpAddr) -> bool {
         self.networks.iter().any(|network| network.has(client))
     }
+
+    /// What was meant by one of its networks or addresses, if that is hardly what it is.
+    pub fn mistaken(&self) -> Option<Mistaken> {
+        self.networks.iter().find_map(Network::mistaken)
+    }
+}
+
+/// A network or an address that matches none of the clients that it seems to be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistaken {
+    /// `0.0.0.0` and `::` are for listeners: no client has such an address.
+    Unspecified,
+    /// `::10.0.0.1` and its like went out of use: no client has such an address.
+    Compatible,
+    /// `::ffff:10.0.0.0/90`: such a prefix spans more than the IPv4 addresses, so that it is none of
+    /// theirs.
+    Mapped,
 }
 
 /// `172.20.0.0/16`, or one address.
@@ -71,6 +88,22 @@ impl Network {
         } else {
             Network { address, prefix }
         })
+    }
+
+    fn mistaken(&self) -> Option<Mistaken> {
+        let is_one = |bits| self.prefix == bits;
+        match self.address {
+            IpAddr::V4(own) => {
+                (own.is_unspecified() && is_one(32)).then_some(Mistaken::Unspecified)
+            }
+            IpAddr::V6(own) if own.to_ipv4_mapped().is_some() => Some(Mistaken::Mapped),
+            IpAddr::V6(own) if own.is_unspecified() && is_one(128) => Some(Mistaken::Unspecified),
+            IpAddr::V6(own) => {
+                let is_compatible = own.segments()[..6] == [0; 6] && self.prefix >= 96;
+                let is_loopback = self.has(Ipv6Addr::LOCALHOST.into());
+                (is_compatible && !is_loopback).then_some(Mistaken::Compatible)
+            }
+        }
     }
 
     fn has(&self, client: IpAddr) -> bool {
@@ -135,6 +168,41 @@ mod tests {
             let client: IpAddr = client.parse().unwrap();
             assert_eq!(AllowFrom::new(list).has(client), has, "{list} {client}");
         }
+    }
+
+    #[test]
+    fn networks_that_were_hardly_meant_are_found() {
+        use Mistaken::{Compatible, Mapped, Unspecified};
+        for (list, mistaken) in [
+            ("0.0.0.0", Some(Unspecified)),
+            ("0.0.0.0/32", Some(Unspecified)),
+            ("::ffff:0.0.0.0", Some(Unspecified)),
+            ("::", Some(Unspecified)),
+            ("::/128", Some(Unspecified)),
+            ("0.0.0.0/0", None),
+            ("0.0.0.0/1", None),
+            ("::ffff:0:0/96", None),
+            ("::/0", None),
+            ("::ffff:0:0/90", Some(Mapped)),
+            ("::ffff:0:0/95", Some(Mapped)),
+            ("::ffff:10.0.0.0/8", Some(Mapped)),
+            ("::ffff:10.0.0.0/0", Some(Mapped)),
+            ("::ffff:10.0.0.0/104", None),
+            ("::10.0.0.1", Some(Compatible)),
+            ("::10.0.0.0/104", Some(Compatible)),
+            ("::1", None),
+            ("::/96", None),
+            ("::2", Some(Compatible)),
+            ("fd00::/8", None),
+            ("10.0.0.1,traefik,::ffff:0:0/90", Some(Mapped)),
+            ("traefik", None),
+            ("*", None),
+        ] {
+            assert_eq!(AllowFrom::new(list).mistaken(), mistaken, "{list}");
+        }
+        // What they match is as it was.
+        let (list, local) = (AllowFrom::new("::ffff:0:0/80"), Ipv6Addr::LOCALHOST.into());
+        assert!(list.has(local) && !list.has([10, 0, 0, 1].into()));
     }
 
     #[test]

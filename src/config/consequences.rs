@@ -128,8 +128,8 @@ impl ConfiguredPolicy {
         self.sources.unprotected.is_some() || routes.any(|route| !self.granted_by(route).is_empty())
     }
 
-    /// By what some request of a route is allowed: with a body or without, and with whatever names,
-    /// version and query a pattern takes.
+    /// The origins that allow some request of a route: with or without a body, and with any names,
+    /// version and query that a pattern matches.
     fn granted_by(&self, route: &Route) -> Vec<Arc<str>> {
         let Some(sample) = route
             .sample()

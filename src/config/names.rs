@@ -129,7 +129,7 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
         return None;
     }
     let (help, meant) = what_to_do(name, Notation::Environment)?;
-    // A name may hold any byte but NUL and `=`: no line of the log is forged by it.
+    // A name may contain any byte except NUL and `=`, so it must not be able to forge a log line.
     let problem = format!("unknown variable {}", printable(name));
     // A user who relies on a deny must not go without it.
     let denies = begins_as_a_deny;
@@ -144,7 +144,7 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     })
 }
 
-/// What to write instead of a name that looks like one of dockgate's, and which one was meant.
+/// What to use instead of a name that looks like one of dockgate's, and which one was intended.
 fn what_to_do(name: &str, notation: Notation) -> Option<(String, Option<&'static str>)> {
     let see_all = || ("`dockgate --help` lists all variables".to_owned(), None);
     let is_meant = |meant: &'static str| (format!("did you mean {meant}?"), Some(meant));

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::diagnostics::Diagnostic;
-use super::dialect::knrdl::Profile;
+use super::dialect::knrdl::{Profile, Profiles};
 use super::dialect::presets::{Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
@@ -78,10 +78,14 @@ impl ConfiguredPolicy {
 
 impl Sources {
     /// Reads every dialect.
-    pub(super) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Sources {
+    pub(super) fn read(
+        snapshot: &Snapshot,
+        profiles: &Profiles,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Sources {
         let presets = Presets::read(snapshot, diagnostics);
         let regexes = Regexes::read(snapshot, diagnostics);
-        let profile = Profile::read(snapshot, diagnostics);
+        let profile = Profile::read(snapshot, profiles, diagnostics);
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);

@@ -367,7 +367,7 @@ impl<T> Value<T> {
         (self.by, self.set) = (Some(by.to_owned()), Some(set));
     }
 
-    /// What is written, if anything is and that makes sense.
+    /// The value, if it is set and valid.
     pub(super) fn set(&self) -> Option<&T> {
         self.set.as_ref()
     }

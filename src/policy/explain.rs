@@ -30,7 +30,7 @@ pub(super) fn obstacles(obstacles: &[Obstacle], notation: Notation) -> String {
     text
 }
 
-/// By which denies it is refused, and what else is in the way.
+/// The denies that refuse it, and what else is in the way.
 fn denied(origins: &[Arc<str>], rest: &[Obstacle], notation: Notation) -> String {
     let mut origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
     if let Some(more @ 1..) = origins.len().checked_sub(MOST_DENIES) {
@@ -93,13 +93,13 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
         Obstacle::NoPolicy => {
             "this client has the policy none, which refuses all requests".to_owned()
         }
-        Obstacle::UnknownMethod => "the Docker API has no such method; it uses GET, HEAD, POST, \
-                                    PUT, DELETE, PATCH and OPTIONS"
-            .to_owned(),
+        Obstacle::UnknownMethod => {
+            "unknown method; use GET, HEAD, POST, PUT, DELETE, PATCH or OPTIONS".to_owned()
+        }
     }
 }
 
-/// How the variables were read that were meant to grant, and what to set.
+/// How misread variables were read, and what to set.
 fn not_granted(all: &[Alternative], notation: Notation) -> String {
     let mut readings: BTreeSet<String> = BTreeSet::new();
     let mut alternatives: Vec<String> = Vec::new();

@@ -17,7 +17,9 @@ use super::client::{Client, Phase};
 use super::respond;
 use super::upstream::EngineError;
 use crate::api::Target;
-use crate::observe::access::{Counters, Decision, End, EngineFault, Explanation, Reason, Record};
+use crate::observe::access::{
+    Counters, Decision, End, EngineFault, Explanation, PolicyName, Reason, Record,
+};
 use crate::policy;
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
@@ -58,7 +60,7 @@ impl InFlight {
     }
 
     /// The policy that decided on it, where there are several.
-    pub(super) fn decided_by(&mut self, policy: Option<Arc<str>>) {
+    pub(super) fn decided_by(&mut self, policy: Option<PolicyName>) {
         self.record.policy = policy;
     }
 
@@ -80,7 +82,7 @@ impl InFlight {
     /// The engine answered it with `status`; what follows is under way.
     pub(super) fn streams(&mut self, status: StatusCode) {
         self.record.status = Some(status);
-        self.client.upload.is_answered();
+        self.client.upload.set_answered(true);
         self.client.enter(Phase::Streaming);
     }
 
@@ -171,6 +173,7 @@ impl Drop for InFlight {
                 };
             }
         }
+        self.client.upload.set_answered(false);
         self.record.sent = self.client.upload.head.is_whole();
         self.client.asks_nothing();
         self.client.enter(Phase::Idle);

@@ -49,8 +49,8 @@ impl Tunnel {
         }
     }
 
-    /// Moves bytes until both directions have ended, the client disconnected, or `stop` says why. True if
-    /// the client may still be sending then.
+    /// Moves bytes until both directions have ended, the client has disconnected, or `stop` says why.
+    /// True if the client may still be sending then.
     pub(super) async fn run(self, stop: impl Future<Output = &'static str>) -> bool {
         let Self {
             client,

@@ -262,6 +262,8 @@ struct Stall {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the client is waited for.
     waits: bool,
+    /// Whether an answer was in progress meanwhile, so that not all of the time counts.
+    excused: bool,
 }
 
 /// Why an upload cannot go on.
@@ -296,7 +298,7 @@ pub(super) struct UploadState {
     /// 0, or one more than an [`UploadFault`].
     fault: AtomicU8,
     ended: AtomicBool,
-    /// Whether the engine has answered: what the client sends behind that may take its time.
+    /// Whether the engine's answer is under way: what the client sends meanwhile may take its time.
     answered: AtomicBool,
 }
 
@@ -306,12 +308,11 @@ impl UploadState {
         self.requests.fetch_add(1, Relaxed);
         self.head.forget();
         self.fault.store(0, Relaxed);
-        self.answered.store(false, Relaxed);
     }
 
-    /// The engine's answer is under way.
-    pub(super) fn is_answered(&self) {
-        self.answered.store(true, Relaxed);
+    /// Whether the engine's answer is under way.
+    pub(super) fn set_answered(&self, answered: bool) {
+        self.answered.store(answered, Relaxed);
     }
 
     /// Which of the connection's requests it belongs to.
@@ -368,6 +369,7 @@ impl Upload {
                     timeout,
                     timer: None,
                     waits: false,
+                    excused: false,
                 },
             }))
         }
@@ -384,8 +386,9 @@ impl Stall {
         self.waits = false;
     }
 
-    /// Waits for the client, from the first call on.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the client, from the first call on, unless there is an excuse. An excuse that ends is
+    /// no event: the client then has all of the time again, and at most twice as much.
+    fn poll(&mut self, cx: &mut Context<'_>, is_excused: impl Fn() -> bool) -> Poll<()> {
         let Some(timeout) = self.timeout else {
             return Poll::Pending;
         };
@@ -395,9 +398,17 @@ impl Stall {
         };
         if !self.waits {
             self.waits = true;
+            self.excused = false;
             timer.as_mut().reset(Instant::now() + timeout);
         }
-        timer.as_mut().poll(cx)
+        self.excused |= is_excused();
+        while timer.as_mut().poll(cx).is_ready() {
+            if !std::mem::replace(&mut self.excused, is_excused()) {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+        Poll::Pending
     }
 }
 
@@ -423,9 +434,10 @@ impl Body for Upload {
                 stall.ends();
                 frame.map(|frame| frame.map_err(UploadError::Broken))
             }
-            Poll::Pending if state.answered.load(Relaxed) => return Poll::Pending,
             Poll::Pending => {
-                ready!(stall.poll(cx));
+                // No answer ends because of what its client does not send. One that is whole is
+                // written in any case.
+                ready!(stall.poll(cx, || state.answered.load(Relaxed)));
                 Some(Err(UploadError::Stalled))
             }
         };

@@ -178,6 +178,30 @@ fn the_compose_example_of_a_unix_socket_comes_up_in_a_fresh_volume() {
     );
 }
 
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn the_compose_example_of_several_policies_comes_up_in_fresh_volumes() {
+    let client = |name: &str| {
+        format!(
+            "
+    image: {IMAGE}
+    user: '1000:1000'
+    command: healthcheck
+    environment: {{SOCKET_PATH: /x/docker.sock, LISTEN: 'unix:///run/dockgate/docker.sock'}}
+    volumes: ['{name}:/x:ro']"
+        )
+    };
+    let (traefik, dozzle) = (client("traefik"), client("dozzle"));
+    let up = example(
+        "examples/several-policies/docker-compose.yml",
+        &format!("{traefik}\n    restart: 'no'\n  dozzle:{dozzle}"),
+    );
+    for name in ["traefik", "dozzle"] {
+        let line = format!("listening on unix:///run/{name}/docker.sock");
+        assert!(up.contains(&line), "{up}");
+    }
+}
+
 /// Brings a compose file up with the image that is tested. This machine cannot have Traefik's
 /// image: its place is taken by a client that makes one request.
 #[track_caller]
@@ -363,7 +387,7 @@ fn a_profile_that_is_mounted_wins_over_a_built_in_one() {
 fn every_compose_example_is_read_by_an_old_compose() {
     Engine::shared().shell().sh(&format!(
         "export BESZEL_KEY=x
-         for file in examples/compose/*.yml docker-compose.example.yml tests/seeds/*.yml; do
+         for file in examples/compose/*.yml examples/several-policies/docker-compose.yml docker-compose.example.yml tests/seeds/*.yml; do
              DOCKER_GID=999 {COMPOSE} -f $file config -q
          done"
     ));

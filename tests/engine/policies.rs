@@ -1,5 +1,5 @@
 //! Clients in containers, and one dockgate among them with a policy for each: by address, by host
-//! name as it appears, moves and vanishes, and by user through a mounted socket.
+//! name as it appears, moves and vanishes, and by user and group through a mounted socket.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,6 +19,7 @@ endpoints:
 clients:
   - { from: 10.213.7.10, policy: lists }
   - { user: 1000, policy: infos }
+  - { group: 2222, policy: lists }
   - { from: web, policy: versions }
 ";
 /// The programs of this machine, in a container of busybox.
@@ -97,6 +98,11 @@ fn containers_have_their_policies_by_address_by_name_and_by_user() {
     assert_eq!(user("1000"), [403, 200, 403]);
     assert_eq!(user("1001"), [403, 403, 403]);
     assert_eq!(user("65534"), [403, 403, 403]);
+    // A group counts however a process is in it.
+    assert_eq!(user("1001:2222"), [200, 403, 403]);
+    assert_eq!(user("1001 --group-add 2222"), [200, 403, 403]);
+    assert_eq!(user("1000 --group-add 2222"), [403, 200, 403]);
+    assert_eq!(user("1001 --group-add 2223"), [403, 403, 403]);
     // Nobody is web, and who may be it is not let through.
     assert_eq!(at("30"), [503, 503, 503]);
     web("20");

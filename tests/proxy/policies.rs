@@ -2,9 +2,11 @@
 //! client, and by host name. Each request is decided by one of them, and by no other.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use rustix::process::{Gid, Uid};
 use crate::strangers::from;
 use crate::support::dockgate::free_address;
 use crate::support::gate::EMPTY;
-use crate::support::{Dockgate, Engine, Message, Wire};
+use crate::support::{BOUND, Dockgate, Engine, Message, Wire};
 
 const LIST: &str = "/containers/json";
 const INFO: &str = "/info";
@@ -57,8 +59,11 @@ impl Many {
         let own = [("CONFIG_FILE", config.as_str()), ("SOCKET_PATH", &path)];
         let dockgate = Dockgate::start(&[&own, more].concat());
         for (place, listener) in &places {
-            if text.contains(place) {
-                dockgate.listens(listener);
+            // It is not said at every level.
+            let begin = Instant::now();
+            while text.contains(place) && !is_listening(listener) {
+                assert!(begin.elapsed() < BOUND, "{}", dockgate.log());
+                thread::sleep(Duration::from_millis(5));
             }
         }
         Many {
@@ -94,6 +99,13 @@ impl Many {
     }
 }
 
+fn is_listening(listener: &str) -> bool {
+    match listener.strip_prefix("unix://") {
+        Some(path) => UnixStream::connect(path).is_ok(),
+        None => TcpStream::connect(listener.trim_start_matches("tcp://")).is_ok(),
+    }
+}
+
 fn replaced(places: &[(&'static str, String)], text: &str) -> String {
     let places = places.iter();
     places.fold(text.to_owned(), |text, (place, listener)| {
@@ -116,12 +128,13 @@ fn get(engine: &Engine, mut client: Wire, path: &str) -> Message {
     client.response()
 }
 
-/// A client of a Unix socket with this user and group.
-fn as_user(path: &Path, user: u32, group: u32) -> Wire {
+/// A client of a Unix socket with this user, this group, and more of them.
+fn as_user(path: &Path, user: u32, group: u32, more: &[u32]) -> Wire {
     let path = path.to_owned();
+    let more: Vec<Gid> = more.iter().copied().map(Gid::from_raw).collect();
     let connect = move || {
         let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-        rustix::thread::set_thread_groups(&[]).expect("root");
+        rustix::thread::set_thread_groups(&more).expect("root");
         rustix::thread::set_thread_res_gid(group, group, group).expect("root");
         rustix::thread::set_thread_res_uid(user, user, user).expect("root");
         Wire::unix(&path)
@@ -194,22 +207,80 @@ fn users_and_groups_of_a_unix_socket_have_their_policies() {
     );
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(many.engine.directory(), open).expect("its directory");
-    for (user, group, lists, infos, version) in [
-        (1000, 1000, 200, 403, 403),
-        (1000, 2000, 200, 403, 403),
-        (1001, 2000, 403, 200, 403),
-        (1001, 1001, 403, 403, 403),
-        (0, 0, 403, 403, 200),
+    let other: Vec<u32> = (3000..3100).collect();
+    // More is not possible.
+    let all: Vec<u32> = (1..=65_536).map(|group| 100_000 + group).collect();
+    let with_it = |groups: &[u32]| [&groups[1..], &[2000]].concat();
+    for (user, group, more, lists, infos, version) in [
+        (1000, 1000, vec![], 200, 403, 403),
+        (1000, 2000, vec![], 200, 403, 403),
+        (1001, 2000, vec![], 403, 200, 403),
+        (1001, 1001, vec![], 403, 403, 403),
+        (0, 0, vec![], 403, 403, 200),
+        (1001, 1001, vec![2000], 403, 200, 403),
+        (1001, 1001, vec![7, 2000, 8], 403, 200, 403),
+        (1000, 1000, vec![2000], 200, 403, 403),
+        (0, 0, vec![2000], 403, 200, 403),
+        (1001, 1001, vec![1000], 403, 403, 403),
+        (1001, 1001, with_it(&other), 403, 200, 403),
+        (1001, 1001, other, 403, 403, 403),
+        (1001, 1001, with_it(&all), 403, 200, 403),
+        (1001, 1001, all, 403, 403, 403),
         // Those that a user namespace does not map: they stand for many.
-        (65534, 65534, 403, 403, 403),
+        (65534, 65534, vec![65534], 403, 403, 403),
+        (65534, 65534, vec![2000], 403, 200, 403),
     ] {
         for (path, status) in [(LIST, lists), (INFO, infos), (VERSION, version)] {
-            let client = as_user(&many.unix(), user, group);
+            let client = as_user(&many.unix(), user, group, &more);
             assert_eq!(
                 many.get(client, path).status(),
                 status,
-                "{user} {group} {path}"
+                "{user} {group} and {} more: {path}",
+                more.len()
             );
+        }
+    }
+}
+
+/// To a dockgate in a user namespace of its own, in which there is only root.
+#[test]
+fn users_and_groups_that_a_user_namespace_does_not_map_match_no_rule() {
+    let unshare = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", program]);
+        command
+    };
+    let is_possible = unshare("true")
+        .status()
+        .is_ok_and(|status| status.success());
+    if !rustix::process::geteuid().is_root() || !is_possible {
+        return;
+    }
+    let engine = Engine::start();
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(engine.directory(), open).expect("its directory");
+    let socket = engine.directory().join("dockgate.sock");
+    let listener = format!("unix://{}", socket.display());
+    let text = format!(
+        "policies:\n  lists: {{ CONTAINERS: 1 }}\n  infos: {{ INFO: 1 }}\n  versions: {{ VERSION: 1 }}\n\
+         endpoints: [{{ listen: \"{listener}\", mode: 0666, policy: infos }}]\n\
+         clients:\n  - {{ user: 1000, policy: lists }}\n  - {{ group: 1000, policy: lists }}\n\
+         \x20 - {{ user: 0, policy: versions }}\n"
+    );
+    let mut command = unshare(env!("CARGO_BIN_EXE_dockgate"));
+    command
+        .env("CONFIG_DATA", text)
+        .env("SOCKET_PATH", engine.path());
+    let dockgate = Dockgate::spawn(&mut command);
+    dockgate.listens(&listener);
+    for (user, lists, infos, version) in [
+        (0, 403, 403, 200),
+        (1000, 403, 200, 403),
+        (65534, 403, 200, 403),
+    ] {
+        for (path, status) in [(LIST, lists), (INFO, infos), (VERSION, version)] {
+            let client = as_user(&socket, user, user, &[1000]);
+            assert_eq!(get(&engine, client, path).status(), status, "{user} {path}");
         }
     }
 }

@@ -139,7 +139,7 @@ fn what_keeps_a_profile_from_being_used_is_told() {
         (
             &[("PROFILE", folder.as_str())],
             78,
-            "Is a directory (os error 21); use a file of METHOD /URL lines that this user can read",
+            "it is a directory; use a file of METHOD /URL lines that this user can read",
         ),
         (
             &[("PROFILE", "unprotected")],

@@ -1,6 +1,7 @@
 //! Trees as policies, endpoints and clients.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use super::tree::{self, Entry, Node, Value};
 use super::{DEFAULT, Document, NONE, Place, PolicySpec, Refused, Source, VariableSpec, Written};
@@ -23,6 +24,8 @@ const POLICY: Keys = Keys {
 const BY_LABEL: &str = "by_label";
 /// A policy's name is a part of messages and of metrics.
 const LONGEST_NAME: usize = 64;
+/// So many policies may there be: each is compiled, and kept.
+const MOST_POLICIES: usize = 1000;
 
 /// The variables of the whole process, and where what they are for belongs. A name that ends with `*`
 /// is the beginning of several.
@@ -57,16 +60,31 @@ const ENVIRONMENT: &str = "set it in the environment";
 /// All mistakes in all of them.
 pub fn read(sources: &[Source]) -> Result<Document, Refused> {
     let mut parts: Vec<Part<'_>> = sources.iter().map(Part::read).collect();
-    let mut places: HashMap<String, Place> = HashMap::new();
+    let mut seen: HashMap<String, (String, Place)> = HashMap::new();
+    let mut count = 0;
     for part in &mut parts {
         for policy in std::mem::take(&mut part.document.policies) {
-            match places.get(&policy.name) {
-                None => {
-                    places.insert(policy.name.clone(), policy.place.clone());
-                    part.document.policies.push(policy);
+            // For a reader, names that differ in case are the same.
+            match seen.entry(policy.name.to_ascii_lowercase()) {
+                Slot::Vacant(slot) => {
+                    slot.insert((policy.name.clone(), policy.place.clone()));
+                    count += 1;
+                    if count <= MOST_POLICIES {
+                        part.document.policies.push(policy);
+                    } else if count == MOST_POLICIES + 1 {
+                        let problem = format!("more than {MOST_POLICIES} policies");
+                        part.mistake(policy.place.line, "policies", problem, "use fewer policies");
+                    }
                 }
-                Some(first) => {
-                    let problem = format!("duplicate policy {}, also at {first}", policy.name);
+                Slot::Occupied(slot) => {
+                    let (name, first) = slot.get();
+                    let problem = match *name == policy.name {
+                        true => format!("duplicate policy {name}, also at {first}"),
+                        false => format!(
+                            "the policy name {} differs only in case from {name} at {first}",
+                            policy.name
+                        ),
+                    };
                     let what = format!("policies.{}", policy.name);
                     part.mistake(
                         policy.place.line,
@@ -78,7 +96,7 @@ pub fn read(sources: &[Source]) -> Result<Document, Refused> {
             }
         }
     }
-    let mut names: Vec<&str> = places.keys().map(String::as_str).collect();
+    let mut names: Vec<&str> = seen.values().map(|(name, _)| name.as_str()).collect();
     names.extend([DEFAULT, NONE]);
     names.sort_unstable();
     let (mut document, mut mistakes) = (Document::default(), Vec::new());
@@ -254,6 +272,9 @@ impl<'a> Part<'a> {
         if key == NONE {
             let problem = format!("the policy name {NONE} is reserved: it refuses all requests");
             self.mistake(line, &path, problem, "use another name");
+        } else if let Some(reserved) = differs_in_case(&key) {
+            let problem = format!("the policy name {key} differs only in case from {reserved}");
+            self.mistake(line, &path, problem, "use another name");
         } else if !is_name(&key) {
             let problem = format!("invalid policy name {}", printable(&key));
             let help = format!("use up to {LONGEST_NAME} letters, digits, - _ and .");
@@ -281,7 +302,7 @@ impl<'a> Part<'a> {
                 }
             }
         }
-        if policy.name != NONE && is_name(&policy.name) {
+        if policy.name != NONE && differs_in_case(&policy.name).is_none() && is_name(&policy.name) {
             self.document.policies.push(policy);
         }
     }
@@ -382,6 +403,12 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     (name.len() <= LONGEST_NAME)
         .then(|| near(name, known))
         .flatten()
+}
+
+/// The name with a meaning of its own that a name looks like.
+fn differs_in_case(name: &str) -> Option<&'static str> {
+    let mut own = [NONE, DEFAULT].into_iter();
+    own.find(|own| name != *own && name.eq_ignore_ascii_case(own))
 }
 
 fn is_name(name: &str) -> bool {

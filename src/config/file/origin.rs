@@ -1,8 +1,8 @@
 //! Where the documents come from, and their bytes.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,15 @@ use std::sync::Arc;
 use super::read;
 use super::tree::MAX_BYTES;
 use super::{Document, Refused};
+use crate::config::look::bytes;
 use crate::config::{Diagnostic, shown_path};
 
 /// The variables, of which one can be set.
 pub(super) const VARIABLES: [&str; 3] = ["CONFIG_FILE", "CONFIG_DATA", "CONFIG_DIR"];
 /// So many files may a folder have.
 const MAX_FILES: usize = 256;
+/// So many bytes may they have together.
+const MAX_TOTAL: usize = 8 * MAX_BYTES;
 
 /// Where the configuration's documents are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +41,15 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
-/// All that was read in one look. Two equal ones say that nothing has changed in between.
+/// The documents' bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// In the order in which they count.
     pub sources: Vec<Source>,
     /// What could not be read.
     pub mistakes: Vec<Diagnostic>,
+    /// The files that there are, whether they could be read or not.
+    pub(in crate::config) files: Vec<PathBuf>,
 }
 
 impl Origin {
@@ -96,15 +101,13 @@ impl Loaded {
     ///
     /// # Errors
     /// All mistakes, those of reading the files first.
-    pub fn read(self) -> Result<Document, Refused> {
-        let Loaded {
-            sources,
-            mut mistakes,
-        } = self;
-        if mistakes.is_empty() {
-            return read(&sources);
+    pub fn read(&self) -> Result<Document, Refused> {
+        let document = read(&self.sources);
+        if self.mistakes.is_empty() {
+            return document;
         }
-        let rest = read(&sources).unwrap_or_else(|refused| {
+        let mut mistakes = self.mistakes.clone();
+        let rest = document.unwrap_or_else(|refused| {
             mistakes.extend(refused.mistakes);
             refused.rest
         });
@@ -113,7 +116,8 @@ impl Loaded {
 
     fn add(&mut self, variable: &str, path: &Path) {
         let name = shown_path(path);
-        match bytes(path) {
+        self.files.push(path.to_owned());
+        match bytes(path, MAX_BYTES) {
             Ok(bytes) => self.sources.push(Source {
                 name: name.into(),
                 bytes,
@@ -140,6 +144,12 @@ impl Loaded {
             Ok(names) => {
                 for name in names {
                     self.add(NAME, &folder.join(name));
+                    let sizes = self.sources.iter().map(|source| source.bytes.len());
+                    if sizes.sum::<usize>() > MAX_TOTAL {
+                        self.sources.clear();
+                        let problem = format!("the files in {shown} exceed 8 MiB in total");
+                        return self.fail(NAME, problem, "remove the files that are not needed");
+                    }
                 }
             }
             Err(error) => {
@@ -155,36 +165,26 @@ impl Loaded {
     }
 }
 
-/// The names of a folder's documents, in order.
+/// The names of a folder's documents, in order. With too many of them, not all.
 fn documents(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let bytes = name.as_bytes();
-        let is_yaml = bytes.ends_with(b".yml") || bytes.ends_with(b".yaml");
+        // In any case: a deny list that is left out would grant more.
+        let extension = Path::new(&name).extension();
+        let is_yaml = ["yml", "yaml"]
+            .into_iter()
+            .any(|yaml| extension.is_some_and(|own| own.eq_ignore_ascii_case(yaml)));
         if is_yaml && !bytes.starts_with(b".") {
             names.push(name);
+        }
+        if names.len() > MAX_FILES {
+            break;
         }
     }
     names.sort();
     Ok(names)
-}
-
-/// A file's bytes, at most one more than a document may have. A pipe is not waited for.
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let not_a_file = |kind| io::Error::new(io::ErrorKind::InvalidInput, kind);
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_dir() {
-        return Err(not_a_file("it is a directory"));
-    }
-    if !kind.is_file() {
-        return Err(not_a_file("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -242,7 +242,7 @@ mod tests {
         let data = path.join("..2026_11_26");
         fs::create_dir(&data).unwrap();
         symlink("..2026_11_26", path.join("..data")).unwrap();
-        for name in ["b.yml", "a.yaml"] {
+        for name in ["b.yml", "a.yaml", "c.YML"] {
             fs::write(data.join(name), name).unwrap();
             symlink(Path::new("..data").join(name), path.join(name)).unwrap();
         }
@@ -254,7 +254,7 @@ mod tests {
         let names: Vec<&str> = (loaded.sources.iter())
             .map(|source| str::from_utf8(&source.bytes).unwrap())
             .collect();
-        assert_eq!(names, ["10.yml", "9.yml", "a.yaml", "b.yml"]);
+        assert_eq!(names, ["10.yml", "9.yml", "a.yaml", "b.yml", "c.YML"]);
         assert_eq!(
             &*loaded.sources[2].name,
             path.join("a.yaml").to_str().unwrap()
@@ -262,6 +262,31 @@ mod tests {
         assert_eq!(loaded, Origin::Dir(path.to_owned()).load());
         fs::write(data.join("b.yml"), "").unwrap();
         assert_ne!(loaded, Origin::Dir(path.to_owned()).load());
+    }
+
+    #[test]
+    fn a_folder_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let shown = path.to_str().unwrap();
+        let load = || Origin::Dir(path.to_owned()).load();
+        for number in 0..8 {
+            fs::write(path.join(format!("{number}.yml")), vec![b'#'; MAX_BYTES]).unwrap();
+        }
+        assert_eq!((load().sources.len(), load().mistakes), (8, Vec::new()));
+        fs::write(path.join("8.yml"), "#").unwrap();
+        assert_eq!(load().sources, []);
+        assert_eq!(
+            load().mistakes[0].problem,
+            format!("the files in {shown} exceed 8 MiB in total")
+        );
+        for number in 9..=MAX_FILES {
+            fs::write(path.join(format!("{number}.yml")), "").unwrap();
+        }
+        assert_eq!(
+            load().mistakes[0].problem,
+            format!("{shown} has more than 256 files")
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
@@ -96,32 +97,71 @@ fn text(bytes: &[u8]) -> Result<&str, Problem> {
     })?;
     // Editors of Windows begin a file with it.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let hidden = body.char_indices().find(|(_, letter)| is_hidden(*letter));
-    let Some((at, letter)) = hidden else {
+    let Some((at, letter)) = hidden(body) else {
         return Ok(body);
     };
-    let what = format!(
-        "invisible character U+{:04X} is not allowed",
-        u32::from(letter)
-    );
-    let help = "remove it; in a double-quoted value it can be written as an escape";
-    Err(Problem::new(
-        line_at(text.len() - body.len() + at),
-        what,
-        help,
-    ))
+    let line = line_at(text.len() - body.len() + at);
+    Err(match letter {
+        '\r' => {
+            let what = "carriage return without a line feed";
+            Problem::new(line, what, "end lines with LF or CRLF")
+        }
+        _ => {
+            let what = format!(
+                "invisible character U+{:04X} is not allowed",
+                u32::from(letter)
+            );
+            let help = "remove it; in a double-quoted value it can be written as an escape";
+            Problem::new(line, what, help)
+        }
+    })
 }
 
-/// What YAML does not allow, what some readers take for the end of a line or of the file, and what
-/// shows text in another order than it has.
-fn is_hidden(letter: char) -> bool {
-    match letter {
-        '\t' | '\n' | '\r' => false,
-        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
-        _ => letter.is_control(),
+/// The first character that makes a text mean something else than it looks like, and where it is.
+fn hidden(text: &str) -> Option<(usize, char)> {
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        // For YAML, it ends a line, and a comment, also where an editor shows that the line goes on.
+        let is_lone = letter == '\r' && letters.peek().is_none_or(|(_, next)| *next != '\n');
+        if is_lone || is_hidden(letter) {
+            return Some((at, letter));
+        }
     }
+    None
 }
+
+/// What YAML does not allow, what some readers take for the end of a line or of the file, what shows
+/// text in another order than it has, and what is not shown at all.
+fn is_hidden(letter: char) -> bool {
+    if matches!(letter, '\t' | '\n' | '\r') {
+        return false;
+    }
+    let is_in = |range: &RangeInclusive<char>| range.contains(&letter);
+    letter.is_control() || HIDDEN.iter().any(is_in)
+}
+
+/// Unicode's Default_Ignorable_Code_Point, among which are the controls of direction; the separators
+/// of lines and paragraphs, interlinear annotations, and the noncharacters that YAML forbids.
+const HIDDEN: [RangeInclusive<char>; 18] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{fffe}'..='\u{ffff}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e0fff}',
+];
 
 /// A node with what it counts for where it is expanded.
 #[derive(Clone, Debug)]
@@ -381,9 +421,7 @@ fn invalid(text: &str, error: &ScanError) -> Problem {
     let help = "check the indentation, brackets and quotes there";
     // What ends too early is wrong behind the last line.
     let text = text.trim_end();
-    let breaks = text.matches('\n').count() + text.matches('\r').count();
-    let line = error.marker().line();
-    let line = line.min(1 + breaks - text.matches("\r\n").count());
+    let line = error.marker().line().min(1 + text.matches('\n').count());
     Problem::new(line, format!("invalid YAML: {info}"), help)
 }
 

@@ -5,9 +5,12 @@
 
 mod listening;
 mod named;
+mod reload;
 mod summary;
 #[cfg(test)]
 mod tests;
+
+pub use reload::Reloaded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,8 +19,9 @@ use std::time::Duration;
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::{Document, Loaded, Origin, Place};
+use super::file::{Origin, Place};
 use super::listen::Listen;
+use super::look::Look;
 use super::names;
 use super::paths;
 use super::policies::{Policies, PolicyId};
@@ -48,7 +52,7 @@ pub struct Settings {
     /// Where the configuration's files are, if there are any.
     pub origin: Option<Origin>,
     /// What was read of them.
-    pub seen: Option<Loaded>,
+    pub seen: Look,
     /// Mistakes that do not keep it from starting.
     pub warnings: Vec<Diagnostic>,
     /// The variables that are used for nothing, of an environment that was made for dockgate alone.
@@ -95,67 +99,21 @@ pub struct Endpoint {
     pub policy: PolicyId,
 }
 
-/// What a reload brings, all of it or nothing.
-#[derive(Debug)]
-pub struct Reloaded {
-    /// The decisions. IDs stand for the same names as before.
-    pub policies: Policies,
-    /// Which clients have which policy.
-    pub rules: Rules<PolicyId>,
-    /// What differs and holds only for a process that is started anew: `endpoints`.
-    pub needs_restart: Vec<String>,
-    /// Mistakes that do not keep it from being used.
-    pub warnings: Vec<Diagnostic>,
-}
-
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
         let origin = Origin::of(|name| snapshot.get(name));
-        let seen = origin.as_ref().ok().and_then(Option::as_ref);
-        let seen = seen.map(Origin::load);
+        let known = origin.as_ref().ok().and_then(Option::as_ref);
+        let seen = Look::take(known, snapshot, None);
         let (settings, _) = Settings::read(snapshot, origin, seen, None)?;
         Ok(settings)
-    }
-
-    /// What the files say now, to be compared with another look. `None`: there are none.
-    pub fn look(&self) -> Option<Loaded> {
-        self.origin.as_ref().map(Origin::load)
-    }
-
-    /// Reads the policies and rules once more, from what one look saw of the files. `current` are the
-    /// policies that hold now; these settings are what the process was started with.
-    ///
-    /// No policy stops protecting by a reload: one that asks for DRY_RUN now protects until dockgate
-    /// is started anew.
-    ///
-    /// # Errors
-    /// All mistakes, with the warnings. What held goes on to hold.
-    pub fn reload(
-        &self,
-        current: &Policies,
-        snapshot: &Snapshot,
-        look: Option<Loaded>,
-    ) -> Result<Reloaded, Vec<Diagnostic>> {
-        let origin = Ok(self.origin.clone());
-        let look = look.or_else(|| self.look());
-        let (settings, mut needs_restart) = Settings::read(snapshot, origin, look, Some(current))?;
-        if settings.endpoints != self.endpoints {
-            needs_restart.insert(0, "endpoints".to_owned());
-        }
-        Ok(Reloaded {
-            policies: settings.policies,
-            rules: settings.rules,
-            needs_restart,
-            warnings: settings.warnings,
-        })
     }
 
     /// The settings, and what of them holds only after a restart.
     fn read(
         snapshot: &Snapshot,
         origin: Result<Option<Origin>, Diagnostic>,
-        seen: Option<Loaded>,
+        seen: Look,
         current: Option<&Policies>,
     ) -> Result<(Settings, Vec<String>), Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
@@ -165,12 +123,11 @@ impl Settings {
         });
         diagnostics.extend(odd_paths(snapshot));
         // Without what is refused, only to find more mistakes.
-        let document = seen.clone().map_or(Ok(Document::default()), Loaded::read);
-        let document = document.unwrap_or_else(|refused| {
+        let document = seen.document.clone().unwrap_or_else(|refused| {
             diagnostics.extend(refused.mistakes);
             refused.rest
         });
-        let sources = Sources::read(snapshot, &mut diagnostics);
+        let sources = Sources::read(snapshot, &seen.profiles, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         listening::take(&document.endpoints, &mut values, &mut diagnostics);
         let in_container = snapshot.is_of_process_1();
@@ -189,7 +146,14 @@ impl Settings {
                 diagnostics.extend(listening::compare(&values, endpoints, engine));
             }
         }
-        let named = named::read(&document, snapshot, sources, current, &mut diagnostics);
+        let named = named::read(
+            &document,
+            &seen.profiles,
+            snapshot,
+            sources,
+            current,
+            &mut diagnostics,
+        );
         let policies = named.as_ref().map(|(policies, _)| policies);
         if !specs.is_empty() {
             endpoints = listening::of_file(specs, engine, policies, &mut diagnostics);
@@ -200,7 +164,9 @@ impl Settings {
             return Err(sorted(diagnostics));
         };
         let rules = named::rules(&document, &policies);
-        diagnostics.extend(named::compare(&document, &policies, &endpoints, &rules));
+        diagnostics.extend(named::compare(
+            &document, snapshot, &policies, &endpoints, &rules,
+        ));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Endpoint;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
+use crate::config::dialect::knrdl::Profiles;
 use crate::config::dialect::presets::PRESET;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
@@ -21,6 +22,7 @@ use crate::policy::{Unprotected, printable};
 /// is among the diagnostics.
 pub(super) fn read(
     document: &Document,
+    profiles: &Profiles,
     snapshot: &Snapshot,
     of_environment: Sources,
     current: Option<&Policies>,
@@ -36,9 +38,13 @@ pub(super) fn read(
     for spec in &document.policies {
         let scope = Scope(spec);
         let mut own = Vec::new();
-        let mut sources = Sources::read(&scope.snapshot(&mut own), &mut own);
+        let mut sources = Sources::read(&scope.snapshot(&mut own), profiles, &mut own);
         if current.is_some() && protects(&spec.name) && sources.unprotected.take().is_some() {
-            needs_restart.push(format!("policies.{}.DRY_RUN", spec.name));
+            let name = &spec.name;
+            needs_restart.push(format!(
+                "policies.{name}.DRY_RUN changed: restart dockgate to apply it; until then, policy \
+                 {name} denies what it does not grant"
+            ));
         }
         let policy = sources.compile(&spec.name, Some(&spec.place), &mut own);
         diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));
@@ -58,14 +64,14 @@ pub(super) fn read(
     Some((Policies::new(default?, others?, current), needs_restart))
 }
 
-/// A mistake, if the environment has a policy beside a file's `default`.
-fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
+/// A variable or a flag by which the environment has a policy.
+fn written_outside(snapshot: &Snapshot) -> Option<String> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
     let others = [PRESET, "PROFILE", "LOG_REQUESTS"];
     let mut others = (others.into_iter()).chain(Unprotected::ALL.map(Unprotected::variable));
     let flags = METHODS.map(|method| format!("allow{method}"));
-    let name = (own.find(is_set).or_else(|| others.find(is_set)))
+    (own.find(is_set).or_else(|| others.find(is_set)))
         .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
         .map(|name| printable(name).into_owned())
         .or_else(|| {
@@ -73,7 +79,12 @@ fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
                 .iter()
                 .find(|flag| snapshot.flag(flag).next().is_some())?;
             Some(format!("-{flag}"))
-        })?;
+        })
+}
+
+/// A mistake, if the environment has a policy beside a file's `default`.
+fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
+    let name = written_outside(snapshot)?;
     let problem = format!(
         "policies.{DEFAULT} cannot be used with {name}, which is set for the same policy outside \
          the file"
@@ -109,6 +120,7 @@ pub(super) fn rules(document: &Document, policies: &Policies) -> Rules<PolicyId>
 /// tell clients apart.
 pub(super) fn compare(
     document: &Document,
+    snapshot: &Snapshot,
     policies: &Policies,
     endpoints: &[Endpoint],
     rules: &Rules<PolicyId>,
@@ -151,20 +163,53 @@ pub(super) fn compare(
         let help = "name it in endpoints or clients, or remove it";
         diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
     }
+    if !used.contains(&PolicyId::DEFAULT)
+        && policies.default().place.is_none()
+        && let Some(name) = written_outside(snapshot)
+    {
+        let problem = format!(
+            "{name} is ignored: it belongs to the policy {DEFAULT}, which no endpoint and no \
+             client rule names"
+        );
+        let help = "set it in a policy of the file, or remove it";
+        diagnostics.push(Diagnostic::warning(&name, problem, help));
+    }
+    for spec in document.policies.iter().filter(|spec| spec.by_label) {
+        let what = format!("policies.{}.by_label", spec.name);
+        let problem = format!("{what} is ignored: labels do not choose a policy yet");
+        let mistake = spec.place.mistake(&what, problem, "remove it");
+        diagnostics.push(mistake.into_warning());
+    }
     diagnostics.extend(told_apart(document, policies, &used));
     diagnostics
 }
 
+/// What a client does to get another address, or another's.
+const CHOOSES_ADDRESS: [(&str, &str); 5] = [
+    ("BUILD", "build images"),
+    ("CREATE", "create containers"),
+    ("NETWORK_CONNECT", "connect networks"),
+    ("SERVICE_CREATE", "create services"),
+    ("SERVICE_UPDATE", "update services"),
+];
+/// The same, where a host name stands for the address.
+const CHOOSES_NAME: (&str, &str) = ("RENAME", "rename containers");
+
 /// A warning, if clients are told apart by an address that one of them could choose.
 fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Option<Diagnostic> {
-    let mut rules = document.clients.iter();
-    let first = rules.find(|rule| matches!(rule.who, Who::From(_)))?;
+    let lists = || {
+        let rules = document.clients.iter();
+        rules.filter_map(|rule| match &rule.who {
+            Who::From(list) => Some((rule, list)),
+            Who::User(_) | Who::Group(_) => None,
+        })
+    };
+    let (first, _) = lists().next()?;
+    let by_name = lists().any(|(_, list)| !list.hosts.is_empty());
     let mut by = BTreeSet::new();
     for (_, policy) in policies.iter().filter(|(id, _)| used.contains(id)) {
-        for (action, does) in [
-            ("CREATE", "create containers"),
-            ("NETWORK_CONNECT", "connect networks"),
-        ] {
+        let names = by_name.then_some(CHOOSES_NAME);
+        for (action, does) in CHOOSES_ADDRESS.into_iter().chain(names) {
             if policy.reaches(action) {
                 by.insert(format!("{} can {does}", policy.name));
             }
@@ -172,8 +217,8 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
     }
     let by = by.into_iter().collect::<Vec<_>>().join(", ");
     let problem = format!(
-        "client rules use addresses, which a client can choose where it can create or connect \
-         containers ({by}), and forge with the capability NET_RAW"
+        "client rules use addresses, which a client can choose ({by}), and forge with the \
+         capability NET_RAW"
     );
     let help = "give each client a Unix socket of its own";
     (!by.is_empty()).then(|| first.place.mistake("clients", problem, help).into_warning())

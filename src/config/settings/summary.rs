@@ -3,6 +3,7 @@
 use super::Settings;
 use crate::api::sections::{ACTIONS, Route, Section};
 use crate::config::paths::shown_path;
+use crate::config::policies::PolicyId;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::{POST, Preset};
 use crate::policy::printable;
@@ -12,7 +13,7 @@ impl Settings {
     /// by who listens.
     pub fn summary(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (_, policy) in self.policies.iter() {
+        for policy in self.used_policies() {
             let own = policy.summary().into_iter();
             lines.extend(own.map(|line| self.of_policy(policy, line)));
         }
@@ -42,16 +43,25 @@ impl Settings {
 
     /// What is worth knowing at start, and no mistake.
     pub fn notes(&self) -> impl Iterator<Item = String> {
-        let policies = self.policies.iter();
-        let readable = policies
-            .filter_map(|(_, policy)| Some(self.of_policy(policy, policy.files_readable()?)));
+        let readable = self
+            .used_policies()
+            .filter_map(|policy| Some(self.of_policy(policy, policy.files_readable()?)));
         self.used_for_nothing().into_iter().chain(readable)
+    }
+
+    /// The policies of the files, and that of the environment if an endpoint or a rule names it.
+    pub fn used_policies(&self) -> impl Iterator<Item = &ConfiguredPolicy> {
+        let of_endpoints = self.endpoints.iter().map(|endpoint| endpoint.policy);
+        let mut named = of_endpoints.chain(self.rules.iter().map(|rule| rule.policy));
+        let is_default_used = named.any(|id| id == PolicyId::DEFAULT);
+        let policies = self.policies.iter().map(|(_, policy)| policy);
+        policies.filter(move |policy| is_default_used || policy.place.is_some())
     }
 
     /// A warning for each policy that reaches root on the host.
     pub fn dangers(&self) -> impl Iterator<Item = String> {
-        let policies = self.policies.iter();
-        policies.filter_map(|(_, policy)| Some(self.of_policy(policy, policy.root_on_host()?)))
+        let policies = self.used_policies();
+        policies.filter_map(|policy| Some(self.of_policy(policy, policy.root_on_host()?)))
     }
 
     /// An alarm for each policy that denies nothing.

@@ -1,28 +1,26 @@
 //! Another configuration, without a restart: at SIGHUP, and when its files have changed.
 //!
-//! All or nothing: what has a mistake changes nothing. What is acted on was found by two looks in a
-//! row: a file that is being written can be valid, and grant more than the whole. A thread of its own
-//! looks and compiles, so that no request waits for it.
+//! All or nothing: what has a mistake changes nothing. What is acted on was found by two looks that are
+//! [`LOOK_EVERY`] apart, whoever asks: a file that is being written can be valid, and grant more than
+//! the whole. A thread of its own looks and compiles, so that no request waits for it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::config::file::{Loaded, Origin};
-use crate::config::{Policies, Settings, Severity, Snapshot, shown_path};
+use crate::config::{Diagnostic, Look, Reloaded, Settings, Severity, Snapshot, shown_path};
 use crate::proxy::connection::{Now, Stage};
 use crate::proxy::shared::Shared;
 
-/// How often the files are looked at.
+/// How often the files are looked at, and how long they have to stay the same before it acts.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// The same, where somebody waits for it.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Somebody asks for a reload.
 pub(super) struct Asked;
@@ -34,32 +32,36 @@ pub(super) struct Reloader {
     shared: Arc<Shared>,
     now: watch::Sender<Now>,
     /// What holds now, if that is no more what it was started with.
-    policies: Option<Policies>,
+    current: Option<Reloaded>,
     /// What was acted on last, whether it was good or not.
-    done: Option<Loaded>,
-    /// What was seen last, if that differs.
-    seen: Option<Loaded>,
-    /// Whether it was said that the file was replaced behind its mount.
-    said_replaced: bool,
+    done: Look,
+    /// What was seen since, if that differs, and since when.
+    seen: Option<(Look, Instant)>,
+    /// Whether somebody waits for a reload.
+    is_asked: bool,
+    /// The files of which it was said that they were replaced behind their mounts.
+    replaced: BTreeSet<PathBuf>,
 }
 
 impl Reloader {
-    /// None, if the configuration has no files.
+    /// None, if the configuration is in the environment alone, which cannot change.
     pub(super) fn new(
         settings: &Arc<Settings>,
         environment: &Snapshot,
         shared: &Arc<Shared>,
         now: &watch::Sender<Now>,
     ) -> Option<Self> {
+        settings.origin.as_ref()?;
         Some(Self {
-            done: Some(settings.seen.clone()?),
             settings: Arc::clone(settings),
             environment: environment.clone(),
             shared: Arc::clone(shared),
             now: now.clone(),
-            policies: None,
+            current: None,
+            done: settings.seen.clone(),
             seen: None,
-            said_replaced: false,
+            is_asked: false,
+            replaced: BTreeSet::new(),
         })
     }
 
@@ -68,104 +70,106 @@ impl Reloader {
         let thread = thread::Builder::new().name("reload".into());
         let run = move || {
             loop {
-                match asked.recv_timeout(LOOK_EVERY) {
+                match asked.recv_timeout(self.until_next_look()) {
                     Ok(Asked) => {
                         // Those that came meanwhile ask for the same.
                         asked.try_iter().for_each(drop);
-                        self.reload(self.settled());
+                        self.is_asked = true;
                     }
-                    Err(RecvTimeoutError::Timeout) => self.look(),
+                    Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
+                self.look();
             }
         };
         thread.spawn(run).map(drop)
     }
 
-    /// What the files say, once two looks find the same.
-    fn settled(&self) -> Option<Loaded> {
-        let mut last = self.settings.look();
-        loop {
-            thread::sleep(LOOK_AGAIN);
-            let look = self.settings.look();
-            if look == last {
-                return look;
-            }
-            last = look;
-        }
+    fn until_next_look(&self) -> Duration {
+        let since = self.seen.as_ref().map(|(_, since)| since.elapsed());
+        LOOK_EVERY.saturating_sub(since.unwrap_or_default())
     }
 
-    /// Reloads, if the files have changed and stay as they are.
+    /// Reloads, if the files have changed and stay as they are, or if somebody wants that and they are
+    /// what was acted on before.
     fn look(&mut self) {
-        let look = self.settings.look();
-        self.look_behind_mount();
+        let begin = Instant::now();
+        let last = self.seen.as_ref().map_or(&self.done, |(look, _)| look);
+        let look = self.settings.look(&self.environment, last);
+        self.look_behind_mounts(&look);
         if look == self.done {
             self.seen = None;
-        } else if look == self.seen {
-            self.reload(look);
-        } else {
-            self.seen = look;
+            if self.is_asked {
+                self.reload(look);
+            }
+            return;
+        }
+        match &self.seen {
+            Some((seen, since)) if *seen == look => {
+                if begin.duration_since(*since) >= LOOK_EVERY {
+                    self.reload(look);
+                }
+            }
+            _ => self.seen = Some((look, Instant::now())),
         }
     }
 
     /// Puts in force what was found, if all of it is good.
-    fn reload(&mut self, look: Option<Loaded>) {
+    fn reload(&mut self, look: Look) {
         if self.now.borrow().stage != Stage::Open {
             return;
         }
-        let current = self.policies.as_ref().unwrap_or(&self.settings.policies);
+        let current = self.current.as_ref();
         let reloaded = self
             .settings
             .reload(current, &self.environment, look.clone());
         (self.done, self.seen) = (look, None);
+        self.is_asked = false;
         let reloaded = match reloaded {
             Ok(reloaded) => reloaded,
             Err(diagnostics) => {
-                for one in &diagnostics {
-                    match one.severity {
-                        Severity::Error => log::error!("not reloaded: {one}"),
-                        Severity::Warning | Severity::Note => log::warn!("{one}"),
-                    }
-                }
+                diagnostics.iter().for_each(say);
                 log::error!("not reloaded: the configuration from before stays in force");
                 return;
             }
         };
-        for warning in &reloaded.warnings {
-            match warning.severity {
-                Severity::Note => log::info!("{warning}"),
-                Severity::Warning | Severity::Error => log::warn!("{warning}"),
-            }
-        }
-        let (policies, rules) = (&reloaded.policies, &reloaded.rules);
+        reloaded.warnings.iter().for_each(say);
         let current = self.shared.rulebook.load();
-        let next = current.next(policies, rules, &self.settings.endpoints);
+        let next = current.next(&reloaded.policies, &reloaded.rules, &reloaded.endpoints);
         // In this order: who hears of it finds it.
         self.shared.rulebook.store(Arc::new(next));
         self.now.send_modify(|now| now.reloads += 1);
         log::info!(
             "reloaded the configuration: {} policies",
-            policies.iter().count()
+            reloaded.policies.iter().count()
         );
-        for what in &reloaded.needs_restart {
-            log::warn!("{what} changed: restart dockgate to apply it");
+        for danger in reloaded.dangers.iter().chain(&reloaded.needs_restart) {
+            log::warn!("{danger}");
         }
-        self.policies = Some(reloaded.policies);
+        self.current = Some(reloaded);
     }
 
-    /// Says once if the file that is seen here is not the one that its path leads to outside: a
-    /// mounted file stays what it was when it was mounted.
-    fn look_behind_mount(&mut self) {
-        let Some(Origin::File(path)) = &self.settings.origin else {
-            return;
-        };
-        if !self.said_replaced && path.metadata().is_ok_and(|meta| meta.nlink() == 0) {
-            self.said_replaced = true;
-            let shown = shown_path(path);
-            log::warn!(
-                "CONFIG_FILE: {shown} was replaced outside, and its mount still shows the old file: \
-                 restart the container, and mount the file's directory to have changes reloaded"
-            );
+    /// Says once of each file that is not the one that its path leads to outside: a mounted file stays
+    /// what it was when it was mounted.
+    fn look_behind_mounts(&mut self, look: &Look) {
+        for path in look.files() {
+            let is_replaced = path.metadata().is_ok_and(|meta| meta.nlink() == 0);
+            if is_replaced && !self.replaced.contains(&path) {
+                log::warn!(
+                    "{} was replaced outside, and its mount still shows the old file: restart the \
+                     container, and mount the file's directory to have changes reloaded",
+                    shown_path(&path)
+                );
+                self.replaced.insert(path);
+            }
         }
+    }
+}
+
+fn say(diagnostic: &Diagnostic) {
+    match diagnostic.severity {
+        Severity::Error => log::error!("not reloaded: {diagnostic}"),
+        Severity::Warning => log::warn!("{diagnostic}"),
+        Severity::Note => log::info!("{diagnostic}"),
     }
 }

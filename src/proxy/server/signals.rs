@@ -46,11 +46,13 @@ impl Signals {
                 _ = self.term.recv() => return "SIGTERM",
                 _ = self.int.recv() => return "SIGINT",
                 _ = self.hangup.recv() => match &self.reloader {
-                    // It ends only with the process.
-                    Some(reloader) => drop(reloader.send(Asked)),
-                    None => {
-                        log::info!("SIGHUP ignored: the configuration is read at startup only");
-                    }
+                    Some(reloader) => if reloader.send(Asked).is_err() {
+                        log::error!("cannot reload: the reload thread has ended");
+                    },
+                    None => log::info!(
+                        "SIGHUP ignored: without CONFIG_FILE, CONFIG_DIR or CONFIG_DATA, the \
+                         configuration is read at startup only"
+                    ),
                 },
                 _ = self.usr1.recv() => match self.learner {
                     Some(_) => self.print_learned(),

@@ -102,13 +102,9 @@ fn serve_by(
     listening: impl FnOnce(&[&str]),
 ) -> Result<End, NotStarted> {
     // That nothing is being protected is said at every level.
-    let quietest = match settings
-        .policies
-        .iter()
-        .any(|(_, one)| one.alarm().is_some())
-    {
-        true => LogLevel::Err,
-        false => LogLevel::Emerg,
+    let quietest = match settings.alarms().next() {
+        Some(_) => LogLevel::Err,
+        None => LogLevel::Emerg,
     };
     let process = &settings.process;
     log_writer::init(levels(process.log_level.min(quietest)), process.log_json);

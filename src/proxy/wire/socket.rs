@@ -17,7 +17,9 @@ use socket2::{Domain, SockAddr, Type};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::peer;
 use crate::clients::Identity;
+use crate::config::UNMAPPED;
 use crate::observe::access::Peer;
 
 /// So many bytes are sooner copied together than handed to the kernel in pieces.
@@ -62,16 +64,13 @@ impl Socket {
         })
     }
 
-    /// Who `peer` is, as rules for clients have it. Of a Unix socket's clients, the user and the group
+    /// Who `peer` is, as rules for clients have it. Of a Unix socket's clients, the user and the groups
     /// are those with which they connected.
     pub(in crate::proxy) fn identity(&self, peer: Peer) -> Identity {
         match (peer, self) {
             (Peer::Tcp(address), _) => Identity::at(address.ip()),
-            (Peer::Unix(_), Socket::Unix(socket)) => match socket.peer_cred() {
-                Ok(peer) => Identity::process(peer.uid(), [peer.gid()]),
-                Err(_) => Identity::unknown(),
-            },
-            (Peer::Unix(_), Socket::Tcp(_)) => Identity::unknown(),
+            (Peer::Unix(_), Socket::Unix(socket)) => peer::identity(socket),
+            (Peer::Unix(_), Socket::Tcp(_)) => Identity::process(None, None, &UNMAPPED),
         }
     }
 

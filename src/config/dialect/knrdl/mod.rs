@@ -18,7 +18,9 @@ use crate::config::{Diagnostic, Snapshot};
 use crate::policy::{
     Allowlist, BadPattern, Entry, Notation, Regex, Rule, Subject, TooComplex, printable,
 };
-use file::{BUILT_IN, UNPROTECTED, Unread, load};
+use file::{BUILT_IN, UNPROTECTED, Unread};
+
+pub(crate) use file::Profiles;
 
 /// The variable that names a profile.
 const PROFILE: &str = "PROFILE";
@@ -42,22 +44,40 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Reads the variables, and the file.
-    pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Profile {
+    /// The profile that the variables name.
+    pub(crate) fn name(snapshot: &Snapshot) -> Option<String> {
+        Profile::named(PROFILE, &snapshot.get(PROFILE)?.to_string_lossy())
+    }
+
+    /// The profile that a variable with this value names, if it is the one for that.
+    pub(crate) fn named(variable: &str, value: &str) -> Option<String> {
+        (variable == PROFILE && !value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// Reads the variables, and the text of the profile that they name.
+    pub(crate) fn read(
+        snapshot: &Snapshot,
+        texts: &Profiles,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Profile {
         let mut profile = Profile::default();
-        let text = |name: &str| Some(snapshot.get(name)?.to_string_lossy().into_owned());
-        let log_requests = text("LOG_REQUESTS");
+        let log_requests = snapshot.get("LOG_REQUESTS");
+        let log_requests = log_requests.map(|value| value.to_string_lossy().into_owned());
         if let Some(text) = &log_requests {
             match go_bool(text) {
                 Ok(on) => profile.log_requests = on,
                 Err(unfit) => diagnostics.push(unfit.of("LOG_REQUESTS", text)),
             }
         }
-        let Some(name) = text(PROFILE).filter(|name| !name.is_empty()) else {
+        let Some(name) = Profile::name(snapshot) else {
             if snapshot.get(PROFILE).is_some() || log_requests.is_some() {
-                let problem = "LOG_REQUESTS and PROFILE go together, and PROFILE names no profile";
+                let problem =
+                    "LOG_REQUESTS and PROFILE belong together, and PROFILE is empty or unset";
                 let (problem, help) = match snapshot.notation() {
-                    Notation::Environment => (problem, "name one; unprotected allows all requests"),
+                    Notation::Environment => (
+                        problem,
+                        "set PROFILE to a profile; unprotected allows all requests",
+                    ),
                     Notation::File => ("PROFILE is empty", "name a profile or remove it"),
                 };
                 diagnostics.push(Diagnostic::error(PROFILE, problem, help));
@@ -72,25 +92,25 @@ impl Profile {
             };
             diagnostics.push(Diagnostic::error(PROFILE, problem, help));
         }
-        profile.take(&name, diagnostics);
+        profile.take(&name, texts, diagnostics);
         profile.compare_with_api(&name, diagnostics);
         profile.name = Some(name);
         profile
     }
 
-    /// Reads the profile of that name: a file, a built-in profile or a preset.
-    fn take(&mut self, name: &str, diagnostics: &mut Vec<Diagnostic>) {
+    /// Takes the profile of that name: a file, a built-in profile or a preset.
+    fn take(&mut self, name: &str, texts: &Profiles, diagnostics: &mut Vec<Diagnostic>) {
         let shown = printable(name);
         let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
-        let text = load(name).or_else(|problem| {
+        let text = texts.text(name).or_else(|problem| {
             // A file that exists but cannot be read is not replaced.
             self.built_in = problem.is_absent && built_in.is_some();
             let text = built_in.filter(|_| self.built_in).map(|(_, text)| *text);
-            text.map(str::to_owned).ok_or(problem)
+            text.ok_or(problem)
         });
         match text {
             Ok(text) => {
-                for problem in self.parse(&text) {
+                for problem in self.parse(text) {
                     let problem = format!("PROFILE={shown}, {problem}");
                     let help = "use METHOD /URL, both in the syntax of Go's regexp package";
                     diagnostics.push(Diagnostic::error(PROFILE, problem, help));

@@ -65,8 +65,8 @@ impl Regexes {
         regexes
     }
 
-    /// One more pattern of a variable, which is written in this way, or of a flag. A flag may be repeated, so its pattern is a part of
-    /// the origin.
+    /// Adds a pattern of a variable, or of a flag, which has no notation. A flag can be repeated, so
+    /// its pattern is part of the origin.
     fn add(
         &mut self,
         name: &str,

@@ -3,7 +3,8 @@
 use super::super::tree::{Entry, Node, Value};
 use super::path;
 use super::{Keys, Part};
-use crate::clients::{AllowFrom, OVERFLOW_ID, Who};
+use crate::clients::{AllowFrom, Mistaken, Who};
+use crate::config::UNMAPPED;
 use crate::config::file::{ClientSpec, EndpointSpec, NONE, Written};
 use crate::policy::printable;
 
@@ -79,8 +80,8 @@ impl Part<'_> {
                     continue;
                 }
                 "from" => who = self.from(value, &path).map(Who::From),
-                "user" => who = self.id(value, &path).map(Who::User),
-                _ => who = self.id(value, &path).map(Who::Group),
+                "user" => who = self.id(value, &path, &UNMAPPED.users).map(Who::User),
+                _ => who = self.id(value, &path, &UNMAPPED.groups).map(Who::Group),
             }
             kinds.push(key);
         }
@@ -136,8 +137,8 @@ impl Part<'_> {
         (texts.len() == count).then(|| AllowFrom::new(&texts.join(",")))
     }
 
-    /// The number of a user or group.
-    fn id(&mut self, node: Node, what: &str) -> Option<u32> {
+    /// The number of a user or group that is not `unmapped`.
+    fn id(&mut self, node: Node, what: &str, unmapped: &[u32]) -> Option<u32> {
         let help = "use a number, with one rule for each";
         let Written { text, place } = self.scalar(node, what, help)?;
         let is_plain = text == "0" || !text.starts_with('0');
@@ -145,9 +146,9 @@ impl Part<'_> {
         let id = text.parse::<u32>().ok().filter(|_| is_plain);
         // The last number is the kernel's for none.
         match id.filter(|id| *id != u32::MAX) {
-            Some(OVERFLOW_ID) => {
+            Some(id) if unmapped.contains(&id) => {
                 let problem = format!(
-                    "{what} is {OVERFLOW_ID}, which stands for every user and group that is not \
+                    "{what} is {id}, which stands for every user and group that is not \
                      mapped, and never matches"
                 );
                 let help = "use the ID that the client has on dockgate's side";
@@ -164,13 +165,14 @@ impl Part<'_> {
     }
 }
 
-/// Why an item of `from` matches nobody, and what to do.
+/// Why an item of `from` does not match what it seems to, and what to do.
 fn from_problem(item: &str) -> Option<(&'static str, &'static str)> {
     if item.contains(',') {
         return Some(("has a comma", "use a list: [A, B]"));
     }
-    if AllowFrom::new(item).nobody.is_empty() {
-        return None;
+    let list = AllowFrom::new(item);
+    if list.nobody.is_empty() {
+        return list.mistaken().map(mistake);
     }
     let without_zone = item.split('%').next().unwrap_or_default();
     let is_zoned = item.contains('%') && AllowFrom::new(without_zone).nobody.is_empty();
@@ -189,4 +191,21 @@ fn from_problem(item: &str) -> Option<(&'static str, &'static str)> {
             "use for instance 172.20.0.5, 172.20.0.0/16, fd00::/8 or traefik",
         ),
     })
+}
+
+fn mistake(what: Mistaken) -> (&'static str, &'static str) {
+    match what {
+        Mistaken::Unspecified => (
+            "is the address of no client",
+            "use 0.0.0.0/0 for all IPv4 addresses, and ::/0 for all IPv6 addresses",
+        ),
+        Mistaken::Compatible => (
+            "is the address of no client",
+            "use the form 172.20.0.5, or 172.20.0.0/16 for a network",
+        ),
+        Mistaken::Mapped => (
+            "does not match IPv4 clients, because its prefix is shorter than 96",
+            "use the form 172.20.0.0/16",
+        ),
+    }
 }

@@ -282,6 +282,23 @@ fn policies_are_named_and_hold_variables() {
             &["1: the policy name none is reserved: it refuses all requests; use another name"],
         ),
         (
+            "policies:\n  None: {}\n  NONE: {}\n  Default: {}\n  default: {}\n  nones: {}",
+            &[
+                "2: the policy name None differs only in case from none; use another name",
+                "3: the policy name NONE differs only in case from none; use another name",
+                "4: the policy name Default differs only in case from default; use another name",
+            ],
+        ),
+        (
+            "policies:\n  ci: {}\n  CI: {}\n  Ci: {}",
+            &[
+                "3: the policy name CI differs only in case from ci at /a.yml:2; rename or remove \
+                 one of them",
+                "4: the policy name Ci differs only in case from ci at /a.yml:2; rename or remove \
+                 one of them",
+            ],
+        ),
+        (
             &format!(
                 "policies:\n  a b: {{}}\n  a/b: {{}}\n  \"\": {{}}\n  é: {{}}\n  {long}: {{}}"
             ),
@@ -367,6 +384,22 @@ fn policies_are_named_and_hold_variables() {
     assert_eq!(
         mistakes(&["policies: {a: {}, b: {}}", "\npolicies: {b: {}}"]),
         ["/b.yml:2: duplicate policy b, also at /a.yml:1; rename or remove one of them"]
+    );
+    let many = |from: usize, to: usize| {
+        let names = (from..to).map(|number| format!("  p{number}: {{}}\n"));
+        "policies:\n".to_owned() + &names.collect::<String>()
+    };
+    assert!(read(&sources(&[&many(0, 600), &many(600, 1000)])).is_ok());
+    assert_eq!(
+        mistakes(&[&many(0, 600), &many(600, 1200)]),
+        ["/b.yml:402: more than 1000 policies; use fewer policies"]
+    );
+    assert_eq!(
+        mistakes(&["policies: {b: {}}", "\npolicies: {B: {}}"]),
+        [
+            "/b.yml:2: the policy name B differs only in case from b at /a.yml:1; rename or remove \
+             one of them"
+        ]
     );
 }
 
@@ -460,6 +493,19 @@ fn client_rules_have_one_kind_of_client_and_a_policy() {
             ],
         ),
     ]);
+    told(&[(
+        "clients:\n- from:\n  - \"::ffff:0:0/90\"\n  - 0.0.0.0\n  - \"::\"\n  - \"::10.0.0.1\"\n  policy: none",
+        &[
+            "3: clients[0].from: ::ffff:0:0/90 does not match IPv4 clients, because its prefix is \
+             shorter than 96; use the form 172.20.0.0/16",
+            "4: clients[0].from: 0.0.0.0 is the address of no client; use 0.0.0.0/0 for all IPv4 \
+             addresses, and ::/0 for all IPv6 addresses",
+            "5: clients[0].from: :: is the address of no client; use 0.0.0.0/0 for all IPv4 \
+             addresses, and ::/0 for all IPv6 addresses",
+            "6: clients[0].from: ::10.0.0.1 is the address of no client; use the form 172.20.0.5, \
+             or 172.20.0.0/16 for a network",
+        ],
+    )]);
     for (id, told) in [
         ("root", "must be a decimal ID, not root"),
         ("-1", "must be a decimal ID, not -1"),

@@ -44,7 +44,7 @@ fn values_keep_their_text_and_their_line() {
             "{a@1: \"1\", b@2: \"0\", c@3: \"x\\ny\\n\", d@6: \"x y\\n\"}",
         ),
         ("a:\r\n  b: 1\r\n\r\n  c: 2\r\n", "{a@1: {b@2: 1, c@4: 2}}"),
-        ("a: x\rb: y", "{a@1: x, b@2: y}"),
+        ("a: x # y\r\n# z\r\nb: y", "{a@1: x, b@3: y}"),
         ("a: x # y\nb: x#y\n# c\n", "{a@1: x, b@2: x#y}"),
         ("a: [1, 'b', {c: d}]", "{a@1: [1, \"b\", {c@1: d}]}"),
         ("a: {b: 1,\n c: 2}", "{a@1: {b@1: 1, c@2: 2}}"),
@@ -146,8 +146,41 @@ fn what_does_not_mean_what_it_looks_like_is_refused() {
         ("\u{feff}a: 1\n\u{feff}b: 2", hidden(2, "FEFF")),
         ("a: \u{7f}", hidden(1, "007F")),
         ("a: \u{1b}[1m", hidden(1, "001B")),
+        ("\u{feff}\u{feff}a: 1", hidden(1, "FEFF")),
     ] {
         assert_eq!(problems(text.as_bytes()), [told], "{text:?}");
+    }
+    for code in [
+        0xad, 0x34f, 0x61c, 0x115f, 0x17b4, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2028,
+        0x2029, 0x202a, 0x202e, 0x2060, 0x2066, 0x2069, 0x206f, 0x3164, 0xfe0f, 0xfeff, 0xffa0,
+        0xfff9, 0xfffe, 0x1bca0, 0x1d173, 0xe0001, 0xe007f, 0xe0fff,
+    ] {
+        let letter = char::from_u32(code).expect("a character");
+        let text = format!("a: 1\nb: x{letter}y # z");
+        assert_eq!(
+            problems(text.as_bytes()),
+            [hidden(2, &format!("{code:04X}"))]
+        );
+    }
+    for text in [
+        "a: é # ü\u{a0}—",
+        "a: \"\\u200b\"",
+        "# 日本語 \u{1f512}\na: 1",
+    ] {
+        assert_eq!(problems(text.as_bytes()), [""; 0], "{text:?}");
+    }
+    let lone = "carriage return without a line feed; end lines with LF or CRLF";
+    for (text, line) in [
+        ("a: 1 # as it was\rb: 2", 1),
+        ("a: 1\r\n# b\r\r\nc: 3", 2),
+        ("a: 1\r", 1),
+        ("a: \"x\ry\"", 1),
+    ] {
+        assert_eq!(
+            problems(text.as_bytes()),
+            [format!("{line}: {lone}")],
+            "{text:?}"
+        );
     }
     assert_eq!(
         problems(b"a: 1\nb: \xff"),

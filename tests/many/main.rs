@@ -1,13 +1,15 @@
 //! Several policies in a file: what is read, what is refused, which policy holds, and what a reload
 //! changes.
 
+mod reload;
+
 use std::net::IpAddr;
 
 use dockgate::api::sections::{ACTIONS, Route, SECTIONS};
 use dockgate::api::{Method, Target};
-use dockgate::clients::{Identity, Lookup};
+use dockgate::clients::{Identity, Lookup, Unmapped};
 use dockgate::config::{
-    ConfiguredPolicy, Diagnostic, PRESETS, PolicyId, Reloaded, Settings, Severity, Snapshot,
+    ConfiguredPolicy, Diagnostic, PRESETS, PolicyId, Settings, Severity, Snapshot,
 };
 use dockgate::policy::{Body, Verdict};
 use proptest::prelude::*;
@@ -299,7 +301,7 @@ fn mistakes_are_refused_with_their_place() {
         (
             &[],
             "endpoints: [{listen: \"unix://x\"}]",
-            "CONFIG_DATA:1: endpoints[0].listen: unix://x is not an absolute path to a Unix socket; use a path like /var/run/docker.sock; other kinds of address are not supported",
+            "CONFIG_DATA:1: endpoints[0].listen: unix://x is not an absolute path to a Unix socket; use a path like /run/dockgate/docker.sock",
         ),
         (
             &[],
@@ -385,8 +387,8 @@ fn mistakes_are_refused_with_their_place() {
 
 #[test]
 fn what_may_surprise_is_warned_about() {
-    const ADDRESSES: &str = "client rules use addresses, which a client can choose where it can \
-                             create or connect containers";
+    const ADDRESSES: &str = "client rules use addresses, which a client can choose (a can create \
+                             containers), and forge";
     for (env, text, warning) in [
         (
             &[][..],
@@ -402,7 +404,7 @@ fn what_may_surprise_is_warned_about() {
         (
             &[],
             "policies: {a: {DRY_RUN: 1}}\nclients: [{from: 10.0.0.1, policy: a}]",
-            Some("(a can connect networks, a can create containers)"),
+            Some("(a can build images, a can connect networks, a can create containers"),
         ),
         (
             &[("CONTAINERS", "1"), ("POST", "1")],
@@ -439,7 +441,26 @@ fn what_may_surprise_is_warned_about() {
             "policies: {a: {}}",
             Some("CONFIG_DATA:1: policies.a is not used: no endpoint and no client rule names it"),
         ),
-        (&[], "policies: {a: {by_label: true}}", None),
+        (
+            &[],
+            "policies: {a: {by_label: true}}",
+            Some("policies.a.by_label is ignored: labels do not choose a policy yet; remove it"),
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_RENAME: 1}}\nclients: [{from: 10.0.0.1, policy: a}]",
+            None,
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_RENAME: 1}}\nclients: [{from: web, policy: a}]",
+            Some("(a can rename containers)"),
+        ),
+        (
+            &[("CONTAINERS", "1")],
+            "policies: {a: {}}\nendpoints: [{listen: \"unix:///x\", policy: a}]",
+            Some("CONTAINERS is ignored: it belongs to the policy default, which no endpoint"),
+        ),
         (
             &[("DISABLE_IPV6", "1")],
             "endpoints: [{listen: \"tcp://[::]:1\"}]",
@@ -483,100 +504,17 @@ fn the_rules_of_a_file_name_its_policies() {
     let held = |client: &Identity| match settings.rules.lookup(client, &names) {
         Lookup::Decided { policy, .. } => settings.policies.name(*policy).to_owned(),
         Lookup::NoRule => "no rule".to_owned(),
-        Lookup::Unknown { hosts, .. } => format!("unknown {hosts:?}"),
+        Lookup::Unknown { on, .. } => format!("unknown: {on:?}"),
     };
+    let user = |id| Identity::process(Some(id), None, &Unmapped::new(None, None));
     for (client, expected) in [
         ("10.0.0.1".parse().unwrap(), "a"),
         // Wider rules are not tried.
-        ("10.0.0.2".parse().unwrap(), "unknown [\"gone\"]"),
-        (Identity::process(7, []), "none"),
-        (Identity::process(8, []), "no rule"),
+        ("10.0.0.2".parse().unwrap(), "unknown: Hosts([\"gone\"])"),
+        (user(7), "none"),
+        (user(8), "no rule"),
     ] {
         assert_eq!(held(&client), expected, "{client:?}");
-    }
-}
-
-/// Reloads what was started with one text by another.
-fn reload(started: &Settings, text: &str) -> Result<Reloaded, Vec<String>> {
-    let look = good(&[], text).look();
-    let reloaded = started.reload(&started.policies, &snapshot(&[], text), look);
-    reloaded.map_err(errors)
-}
-
-#[test]
-fn a_reload_is_all_or_nothing_and_never_gives_up_protection() {
-    let text = "policies:\n  a: {PING: 1}\n  b: {INFO: 1}\n  dry: {DRY_RUN: 1}\n\
-                clients:\n- {from: 10.0.0.1, policy: a}\n- {from: 10.0.0.2, policy: b}\n\
-                - {from: 10.0.0.3, policy: dry}\n";
-    let started = good(&[], text);
-    let id = |name: &str| started.policies.id(name).expect("a name");
-
-    // What is gone refuses all, and a new one takes no ID over.
-    let new = reload(
-        &started,
-        "policies: {c: {EVENTS: 1}, b: {VERSION: 1}}\nclients: [{from: 10.0.0.2, policy: b}, {from: 10.0.0.1, policy: c}]",
-    )
-    .expect("it can be used");
-    assert_eq!(new.needs_restart, [""; 0]);
-    assert!(new.policies.get(id("a")).is_none());
-    let b = new.policies.get(id("b")).expect("still there");
-    assert_eq!(decide(b, "GET /version"), Ok("VERSION".to_owned()));
-    assert!(decide(b, "GET /info").is_err());
-    let c = new.policies.id("c").expect("a name");
-    assert!(![id("a"), id("b"), id("dry")].contains(&c));
-    // And once more, over the hole.
-    let again = started
-        .reload(&new.policies, &snapshot(&[], text), started.seen.clone())
-        .expect("it can be used");
-    assert_eq!(again.policies.id("a"), Some(id("a")));
-    assert!(again.policies.get(id("a")).is_some());
-    assert!(again.policies.get(c).is_none());
-    // It came back without protection, which it had not for want of being there.
-    assert_eq!(again.needs_restart, ["policies.dry.DRY_RUN"]);
-    let dry = again.policies.get(id("dry")).expect("a policy");
-    assert!(decide(dry, "GET /info").is_err());
-
-    // What was unprotected stays so or protects; what protected goes on to.
-    let same = reload(&started, text).expect("it can be used");
-    assert_eq!(same.needs_restart, [""; 0]);
-    let dry = same.policies.get(id("dry")).expect("a policy");
-    assert!(decide(dry, "GET /info").is_ok());
-    let swapped = text
-        .replace("{DRY_RUN: 1}", "{}")
-        .replace("{PING: 1}", "{DRY_RUN: 1}");
-    let swapped = reload(&started, &swapped).expect("it can be used");
-    assert_eq!(swapped.needs_restart, ["policies.a.DRY_RUN"]);
-    for name in ["a", "dry"] {
-        let policy = swapped.policies.get(id(name)).expect("a policy");
-        assert!(decide(policy, "GET /info").is_err(), "{name}");
-        assert_eq!(policy.alarm(), None);
-    }
-
-    // Endpoints need a restart.
-    for endpoints in [
-        "endpoints: [{listen: \"tcp://[::]:1\"}]",
-        "endpoints: [{listen: \"tcp://[::]:2375\", policy: a}]",
-    ] {
-        let new = reload(&started, &format!("{text}{endpoints}\n")).expect("it can be used");
-        assert_eq!(new.needs_restart, ["endpoints"], "{endpoints}");
-    }
-
-    // A mistake keeps everything.
-    for bad in [
-        "",
-        "policies: {a: {PNG: 1}}",
-        "policies: {a: {PING: 1}}\nx: 1",
-    ] {
-        let look = dockgate::config::file::Loaded {
-            sources: vec![dockgate::config::file::Source {
-                name: "CONFIG_DATA".into(),
-                bytes: bad.into(),
-            }],
-            mistakes: Vec::new(),
-        };
-        let env = snapshot(&[], text);
-        let result = started.reload(&started.policies, &env, Some(look));
-        assert!(result.is_err_and(|all| !errors(all).is_empty()), "{bad}");
     }
 }
 
