@@ -1,6 +1,7 @@
 """The tools of scripts/bench: clients, engines, and proxies that it starts and stops."""
 
 import contextlib
+import json
 import os
 import pwd
 import re
@@ -24,6 +25,7 @@ GRANTS = dict.fromkeys([*SECTIONS, "POST"], "1")
 
 DIRECT, HAPROXY, REUSE, DOCKGATE = "direct", "HAProxy", "HAProxy with reuse", "dockgate"
 BASELINE = "baseline"
+ONE_POLICY, TEN_POLICIES = "dockgate with one policy", "dockgate with ten policies"
 BINARIES = {DOCKGATE: TARGET_DIR / TRIPLE / "release/dockgate"}  # and that of the baseline
 PROXIES, ALL = [HAPROXY, REUSE, DOCKGATE], [DIRECT, HAPROXY, REUSE, DOCKGATE]
 MODES = {HAPROXY: "option http-server-close",
@@ -255,11 +257,15 @@ class Bench:
             yield Proxy(direct)
             return
         port = free_port()
-        environment = {"PATH": os.environ["PATH"], **GRANTS}
+        environment, listen = {"PATH": os.environ["PATH"]}, f"tcp://127.0.0.1:{port}"
         if name in BINARIES:
             command = [BINARIES[name]]
-            environment |= {"LISTEN": f"tcp://127.0.0.1:{port}", "SOCKET_PATH": str(path)}
+            environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS}
+        elif name == TEN_POLICIES:
+            command = [BINARIES[DOCKGATE]]
+            environment |= {"CONFIG_DATA": ten_policies(listen), "SOCKET_PATH": str(path)}
         else:
+            environment |= GRANTS
             config = fill("haproxy.cfg", self.dir / f"haproxy-{port}.cfg", socket=path, port=port,
                           mode=MODES[name], rules=haproxy_rules())
             command = ["haproxy", "-W", "-db", "-f", config]
@@ -293,6 +299,16 @@ def median(values):
     if isinstance(values[0], tuple):
         return tuple(statistics.median(place) for place in zip(*values))
     return statistics.median(values)
+
+
+def ten_policies(listen):
+    """A file with ten policies for ten addresses, of which the clients' comes last."""
+    grants = {name: int(value) for name, value in GRANTS.items()}
+    addresses = [*(f"10.0.{n}.0/24" for n in range(9)), "127.0.0.1"]
+    return json.dumps({
+        "policies": {f"p{n}": grants for n in range(10)},
+        "endpoints": [{"listen": listen, "policy": "none"}],
+        "clients": [{"from": one, "policy": f"p{n}"} for n, one in enumerate(addresses)]})
 
 
 def haproxy_rules():

@@ -10,8 +10,8 @@ use dockgate::body::edits;
 use dockgate::body::gates::{self, Ruling};
 use dockgate::body::json::{Limits, Untyped, read};
 use dockgate::body::limits::{Fact, Facts};
-use dockgate::config::Middleware;
 use dockgate::config::file::{self, Source};
+use dockgate::config::{Dialect, Middleware, SETTINGS};
 use http::HeaderValue;
 use serde_json::{Value, json};
 
@@ -378,4 +378,14 @@ fn recorded_cases_are_as_expected() {
         .collect();
     assert!(idle.is_empty(), "no case needs these reasons: {idle:?}");
     assert!(counts["forwarded"] > 90, "{counts:?}");
+}
+
+/// Until mutators are applied, the setting of each keeps dockgate from starting.
+#[test]
+fn each_mutator_is_a_setting_that_is_not_ignored() {
+    let unsupported = SETTINGS
+        .iter()
+        .filter(|one| one.dialect == Dialect::Mikesir87 && !one.supported);
+    let names: Vec<&str> = unsupported.map(|one| one.name).collect();
+    assert_eq!(names, edits::VARIABLES);
 }

@@ -1,6 +1,8 @@
 //! What the engine would read in a body, and what that reaches outside its container. Pure over
 //! bytes: no tokio, no hyper, no clock.
 
+pub mod context;
+pub mod dockerfile;
 pub mod draft;
 pub mod edits;
 pub mod gates;

@@ -52,6 +52,19 @@ fn socket_path(path: &str, help: &'static str) -> Result<PathBuf, Unfit> {
     Ok(Path::new(path).to_owned())
 }
 
+/// Whether two paths lead to one socket, whatever links their folders are. The socket itself need not
+/// be there.
+pub(super) fn same_socket(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        match (folder, path.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            _ => path.to_owned(),
+        }
+    };
+    real(one) == real(other)
+}
+
 /// The same; an empty value is none.
 pub(super) fn optional_socket_file(path: &str) -> Result<Option<PathBuf>, Unfit> {
     (!path.is_empty()).then(|| socket_file(path)).transpose()
@@ -83,6 +96,23 @@ fn what_is_odd(path: &str) -> Option<(&'static str, &'static str)> {
 mod tests {
     use super::*;
     use crate::config::{Settings, Snapshot};
+
+    #[test]
+    fn one_socket_has_many_paths() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("run")).expect("a folder");
+        std::os::unix::fs::symlink("run", path("var-run")).expect("a link");
+        for (one, other, same) in [
+            ("run/x.sock", "var-run/x.sock", true),
+            ("run/x.sock", "run/../var-run/./x.sock", true),
+            ("run/x.sock", "var-run/y.sock", false),
+            ("gone/x.sock", "gone/x.sock", true),
+            ("gone/x.sock", "run/x.sock", false),
+        ] {
+            assert_eq!(same_socket(&path(one), &path(other)), same, "{one} {other}");
+        }
+    }
 
     #[test]
     fn paths_are_shown_on_one_line_with_their_ends() {

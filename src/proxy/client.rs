@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::holders::Held;
+use super::rulebook::Found;
 use super::shared::Shared;
 use super::upstream::{UploadState, Upstream};
 use super::wire::ClientLink;
@@ -36,6 +37,7 @@ pub(super) struct Client {
     pub held: Held,
     /// What is known of its request's body.
     pub upload: Arc<UploadState>,
+    found: Mutex<Option<Found>>,
     upstream: Mutex<Option<Upstream>>,
     phase: AtomicU8,
     /// What was allowed.
@@ -76,12 +78,18 @@ impl Client {
             link,
             held,
             upload: Arc::default(),
+            found: Mutex::default(),
             upstream: Mutex::default(),
             phase: AtomicU8::new(Phase::Idle as u8),
             asked: Mutex::default(),
             denial: Mutex::default(),
             denied: AtomicBool::new(false),
         })
+    }
+
+    /// Where its policy was found last.
+    pub(super) fn found(&self) -> MutexGuard<'_, Option<Found>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The engine's connection, kept for its next request.

@@ -23,8 +23,6 @@ const FIN_PATIENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_millis(500);
 /// How often a silence is looked at until it counts.
 const LOOKS: u32 = 10;
-/// What is under way at a reload may end by itself for so long, before it is decided on again.
-const AFTER_RELOAD: Duration = Duration::from_secs(1);
 
 /// How far the shutdown is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,8 +66,8 @@ pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
         };
         Box::pin(serving::serve(&serving::http_1(), link, answer))
     };
-    let (mut fin, mut told) = (false, false);
-    let (mut reloads, mut again) = (now.borrow().reloads, None);
+    let mut fin = false;
+    let (mut heard, mut again) = (Heard::until(&now), None);
     let mut over: Pin<Box<dyn Future<Output = Over> + Send>> = Box::pin(pending());
     let ended = loop {
         tokio::select! {
@@ -90,11 +88,8 @@ pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
                 true => fin = true,
                 false => break None,
             },
-            news = hear(&mut now, &mut reloads), if !told => match news {
-                News::Close => {
-                    told = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+            news = heard.news(&mut now) => match news {
+                News::Close => connection.as_mut().graceful_shutdown(),
                 News::Reloaded => Again::at_reload(&mut again, &client),
             },
             ended = &mut over => match ended {
@@ -111,7 +106,7 @@ pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
             },
         }
         // Boxed, since few connections come to it.
-        over = Box::pin(is_over(Arc::clone(&client), fin, told, again));
+        over = Box::pin(is_over(Arc::clone(&client), fin, heard.close, again));
     };
     // Taken in any case: a tunnel that hyper has not handed over yet ends before the connection.
     let handover = slot.take();
@@ -126,7 +121,7 @@ pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
             };
             tokio::select! {
                 () = idle => "idle at shutdown",
-                () = denied_by_reload(&client, &mut reloaded, reloads, again) => DENIED_NOW,
+                () = denied_by_reload(&client, &mut reloaded, heard, again) => DENIED_NOW,
             }
         };
         // Boxed, only connections that are tunnels hold the room of one.
@@ -209,16 +204,42 @@ enum News {
     Reloaded,
 }
 
-/// Waits for news; `reloads` are those that were heard.
-async fn hear(now: &mut watch::Receiver<Now>, reloads: &mut u64) -> News {
-    let heard = *reloads;
-    let is_news = |now: &Now| now.stage >= Stage::Closing || now.reloads != heard;
-    match now.wait_for(is_news).await.map(|now| *now) {
-        Ok(Now { stage, reloads: n }) if stage < Stage::Closing => {
-            *reloads = n;
-            News::Reloaded
+/// What a connection has heard.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    /// Of so many reloads.
+    reloads: u64,
+    /// To close.
+    close: bool,
+}
+
+impl Heard {
+    /// All reloads until now. The rulebook was put in force before them, so each request that comes
+    /// is decided by it or by a later one.
+    fn until(now: &watch::Receiver<Now>) -> Heard {
+        Heard {
+            reloads: now.borrow().reloads,
+            close: false,
         }
-        _ => News::Close,
+    }
+
+    /// Waits for news, each of which is heard once. What is under way is decided on again at a
+    /// shutdown too, since it may go on for some time.
+    async fn news(&mut self, now: &mut watch::Receiver<Now>) -> News {
+        let is_news =
+            |now: &Now| now.reloads != self.reloads || now.stage >= Stage::Closing && !self.close;
+        match now.wait_for(is_news).await.map(|now| now.reloads) {
+            Ok(reloads) if reloads != self.reloads => {
+                self.reloads = reloads;
+                News::Reloaded
+            }
+            // Nobody is left who could say more.
+            Err(_) if self.close => pending().await,
+            _ => {
+                self.close = true;
+                News::Close
+            }
+        }
     }
 }
 
@@ -235,7 +256,7 @@ impl Again {
     fn of(client: &Client) -> Again {
         Again {
             request: client.upload.request(),
-            at: Instant::now() + AFTER_RELOAD,
+            at: Instant::now() + client.shared.after_reload,
         }
     }
 
@@ -249,16 +270,16 @@ impl Again {
         };
     }
 
-    /// Waits until the policy that holds then denies what was under way; says why.
+    /// Waits until the policy that holds then denies what was under way, and still is; says why.
     async fn denied(self, client: &Client) -> Explanation {
         sleep_until(self.at).await;
-        let asked = match client.upload.request() == self.request {
+        let asked = || match client.upload.request() == self.request {
             true => client.asked().clone(),
             false => None,
         };
-        if let Some((target, body)) = asked
+        if let Some((target, body)) = asked()
             && let Some(why) = rulebook::denied_now(client, target, body).await
-            && client.upload.request() == self.request
+            && asked().is_some()
         {
             return why;
         }
@@ -270,10 +291,9 @@ impl Again {
 async fn denied_by_reload(
     client: &Client,
     now: &mut watch::Receiver<Now>,
-    mut reloads: u64,
+    mut heard: Heard,
     mut again: Option<Again>,
 ) {
-    let mut closing = false;
     loop {
         tokio::select! {
             why = async {
@@ -282,9 +302,8 @@ async fn denied_by_reload(
                     None => pending().await,
                 }
             } => return client.deny(why),
-            news = hear(now, &mut reloads), if !closing => match news {
-                News::Reloaded => Again::at_reload(&mut again, client),
-                News::Close => closing = true,
+            news = heard.news(now) => if let News::Reloaded = news {
+                Again::at_reload(&mut again, client);
             },
         }
     }
@@ -345,5 +364,36 @@ async fn quiet(client: &Client, time: Duration, counts: impl Fn() -> bool) {
             0
         };
         last = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reload_is_heard_before_and_behind_a_shutdown() {
+        let (sender, mut now) = watch::channel(Now::default());
+        let mut heard = Heard::until(&now);
+        let mut news = async || {
+            tokio::select! {
+                biased;
+                news = heard.news(&mut now) => Some(news),
+                () = ready(()) => None,
+            }
+        };
+        let reload = |now: &mut Now| now.reloads += 1;
+        sender.send_modify(|now| {
+            reload(now);
+            now.stage = Stage::Closing;
+        });
+        assert!(matches!(news().await, Some(News::Reloaded)));
+        assert!(matches!(news().await, Some(News::Close)));
+        assert!(news().await.is_none());
+        sender.send_modify(reload);
+        sender.send_modify(reload);
+        assert!(matches!(news().await, Some(News::Reloaded)));
+        drop(sender);
+        assert!(news().await.is_none());
     }
 }

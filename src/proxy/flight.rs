@@ -17,7 +17,9 @@ use super::client::{Client, Phase};
 use super::respond;
 use super::upstream::EngineError;
 use crate::api::Target;
-use crate::observe::access::{Counters, Decision, End, EngineFault, Explanation, Reason, Record};
+use crate::observe::access::{
+    Counters, Decision, End, EngineFault, Explanation, PolicyName, Reason, Record,
+};
 use crate::policy;
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
@@ -58,7 +60,7 @@ impl InFlight {
     }
 
     /// The policy that decided on it, where there are several.
-    pub(super) fn decided_by(&mut self, policy: Option<Arc<str>>) {
+    pub(super) fn decided_by(&mut self, policy: Option<PolicyName>) {
         self.record.policy = policy;
     }
 

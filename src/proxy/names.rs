@@ -172,6 +172,15 @@ impl Name {
 
 #[cfg(test)]
 impl Names {
+    /// As if these were its addresses, found now.
+    pub(super) fn known(&self, host: &str, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|one| one.parse().expect("an address"));
+        self.all[host].known.store(Arc::new(Known {
+            addresses: addresses.collect(),
+            looked_up: Some(Instant::now()),
+        }));
+    }
+
     /// As if it were looked up now, and without an end.
     pub(super) async fn hold(&self, host: &str) -> impl Drop {
         Arc::clone(&self.all[host].lookup).lock_owned().await

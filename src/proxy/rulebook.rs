@@ -5,15 +5,17 @@
 //! host name cannot be looked up or the kernel does not tell a client's groups, no later rule and no
 //! other policy is tried.
 
+use std::cell::Cell;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::names::Names;
 use crate::api::{Message, Target};
-use crate::clients::{Identity, Lookup, Rules, Unknown};
+use crate::clients::{self, Identity, Lookup, Rules, Unknown};
 use crate::config::{Endpoint, Policies, PolicyId, Settings};
-use crate::observe::access::{Explanation, Peer, Reason};
+use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::policy::{Body, Denial, Policy, Unprotected, Verdict};
 
 /// A request waits so long for the names on which its policy depends.
@@ -24,45 +26,41 @@ const CLIENTS: &str = "clients";
 /// Which policy holds for which client.
 #[derive(Debug)]
 pub(super) struct Rulebook {
-    rules: Rules<Entry>,
+    /// Its number among those of the process.
+    serial: u64,
+    rules: Rules<Arc<Entry>>,
     /// The policy of each endpoint, for clients that no rule is for.
-    endpoints: Vec<Entry>,
+    endpoints: Vec<Arc<Entry>>,
     names: Names,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
 }
 
 /// A policy, as requests need it.
-#[derive(Clone, Debug)]
-struct Entry {
+#[derive(Debug, Default)]
+pub(super) struct Entry {
     /// None: every request is refused.
     policy: Option<Arc<Policy>>,
     /// How the log calls it, where there are several.
-    name: Option<Arc<str>>,
+    pub name: Option<PolicyName>,
     /// Whether each request is logged as a line of a profile.
-    logs_requests: bool,
+    pub logs_requests: bool,
     /// Whether it only learns.
-    learns: bool,
-}
-
-/// What one policy made of a request.
-#[derive(Debug)]
-pub(super) struct Ruling {
-    /// What it decided.
-    pub verdict: Verdict,
-    /// Its name, where there are several.
-    pub policy: Option<Arc<str>>,
-    /// Whether the request is logged as a line of a profile.
-    pub logs_request: bool,
-    /// Whether something is to be learned from what is forwarded.
     pub learns: bool,
 }
 
-/// A request whose policy cannot be told now.
+/// Where a rulebook has the policy of a client, so that it need not be looked for at each request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    /// The rulebook's.
+    serial: u64,
+    /// The rule that is for the client, if any is.
+    rule: Option<usize>,
+}
+
+/// Why it cannot be told now which policy a client has.
 #[derive(Debug)]
-pub(super) struct Undecided {
-    target: Target,
-    message: Message,
+pub(super) struct Untold {
     /// What it depends on, and what is wrong with that.
     on: String,
     /// Whether it is worth waiting for.
@@ -74,7 +72,7 @@ impl Rulebook {
     pub(super) fn new(settings: &Settings) -> Self {
         let names = Names::new(CLIENTS, settings.rules.hosts());
         let (policies, rules) = (&settings.policies, &settings.rules);
-        Self::of(policies, rules, &settings.endpoints, names)
+        Self::of(policies, rules, &settings.endpoints, names, 0)
     }
 
     /// The one that comes next. What is known of the names that stay is kept.
@@ -85,7 +83,7 @@ impl Rulebook {
         endpoints: &[Endpoint],
     ) -> Self {
         let names = self.names.replaced_by(rules.hosts());
-        Self::of(policies, rules, endpoints, names)
+        Self::of(policies, rules, endpoints, names, self.serial + 1)
     }
 
     fn of(
@@ -93,19 +91,21 @@ impl Rulebook {
         rules: &Rules<PolicyId>,
         endpoints: &[Endpoint],
         names: Names,
+        serial: u64,
     ) -> Self {
         let several = policies.iter().nth(1).is_some() || !rules.is_empty();
         let entry = |id: PolicyId| {
             let policy = policies.get(id);
             let unprotected = policy.and_then(|policy| policy.sources.unprotected);
-            Entry {
+            Arc::new(Entry {
                 policy: policy.map(|policy| Arc::clone(&policy.compiled)),
                 name: several.then(|| policies.name(id).into()),
                 logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
                 learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
-            }
+            })
         };
         Self {
+            serial,
             alarms: policies.iter().filter_map(|(_, one)| one.alarm()).collect(),
             rules: rules.map(|id| entry(*id)),
             endpoints: endpoints.iter().map(|one| entry(one.policy)).collect(),
@@ -118,20 +118,55 @@ impl Rulebook {
         &self.alarms
     }
 
-    /// The policy that holds for a client of an endpoint; or on what that depends. No policy, no
-    /// access.
-    fn entry_of(&self, client: &Identity, endpoint: usize) -> Result<Option<&Entry>, Unknown<'_>> {
-        match self.rules.lookup(client, &self.names) {
-            Lookup::Decided { policy, .. } => Ok(Some(policy)),
-            Lookup::NoRule => Ok(self.endpoints.get(endpoint)),
-            Lookup::Unknown { on, .. } => Err(on),
-        }
+    /// The policy that holds for a client now: to decide on one request, at once. No policy, no access.
+    ///
+    /// # Errors
+    /// Why that cannot be told. Names that it depends on are being looked up then.
+    pub(super) fn policy_of(&self, client: &Client) -> Result<Arc<Entry>, Untold> {
+        let rule = self.rule_for(&client.identity, &mut client.found())?;
+        Ok(self.entry(rule, client.endpoint))
     }
 
-    /// Has looked up what is unknown, if that helps. What it is, and whether that may change.
-    fn ask(&self, unknown: &Unknown<'_>) -> (String, bool) {
+    /// The policy of a rule; without one, of an endpoint.
+    fn entry(&self, rule: Option<usize>, endpoint: usize) -> Arc<Entry> {
+        let entry = match rule {
+            Some(rule) => self.rules.iter().nth(rule).map(|rule| &rule.policy),
+            None => self.endpoints.get(endpoint),
+        };
+        entry.cloned().unwrap_or_default()
+    }
+
+    /// The place of the rule that is for a client. It is not looked for again while this rulebook holds,
+    /// unless it depends on names, which come and go.
+    fn rule_for(
+        &self,
+        client: &Identity,
+        found: &mut Option<Found>,
+    ) -> Result<Option<usize>, Untold> {
+        match *found {
+            Some(Found { serial, rule }) if serial == self.serial => return Ok(rule),
+            _ => *found = None,
+        }
+        let names = Asked {
+            names: &self.names,
+            any: Cell::new(false),
+        };
+        let rule = match self.rules.lookup(client, &names) {
+            Lookup::Decided { rule, .. } => Some(rule),
+            Lookup::NoRule => None,
+            Lookup::Unknown { on, .. } => return Err(self.untold(&on)),
+        };
+        if !names.any.get() {
+            let serial = self.serial;
+            *found = Some(Found { serial, rule });
+        }
+        Ok(rule)
+    }
+
+    /// What is unknown, which is looked up if that helps.
+    fn untold(&self, unknown: &Unknown<'_>) -> Untold {
         const UNTOLD: &str = "which the kernel does not report";
-        match unknown {
+        let (on, may_change) = match unknown {
             Unknown::Hosts(hosts) => {
                 self.names.refresh(hosts.iter().copied());
                 let hosts = hosts.join(" and ");
@@ -139,92 +174,72 @@ impl Rulebook {
             }
             Unknown::User => (format!("its user, {UNTOLD}"), false),
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
-        }
-    }
-
-    /// Decides on a request of `client`.
-    ///
-    /// # Errors
-    /// All that was given, if its policy cannot be told now. The names are being looked up then.
-    pub(super) fn decide(
-        &self,
-        client: &Client,
-        target: Target,
-        message: Message,
-    ) -> Result<Ruling, Box<Undecided>> {
-        let entry = match self.entry_of(&client.identity, client.endpoint) {
-            Ok(entry) => entry,
-            Err(unknown) => {
-                let (on, may_change) = self.ask(&unknown);
-                return Err(Box::new(Undecided {
-                    target,
-                    message,
-                    on,
-                    may_change,
-                }));
-            }
         };
-        Ok(Ruling {
-            verdict: match entry.and_then(|entry| entry.policy.as_ref()) {
-                Some(policy) => policy.decide(target, message),
-                None => Verdict::Deny(Denial::without_policy(target)),
-            },
-            policy: entry.and_then(|entry| entry.name.clone()),
-            logs_request: entry.is_some_and(|entry| entry.logs_requests),
-            learns: entry.is_some_and(|entry| entry.learns),
-        })
+        Untold { on, may_change }
     }
 }
 
-/// Decides on a request whose policy could not be told at once.
+/// Names, and whether any of them was asked for.
+struct Asked<'a> {
+    names: &'a Names,
+    any: Cell<bool>,
+}
+
+impl clients::Names for Asked<'_> {
+    fn has(&self, host: &str, address: IpAddr) -> Option<bool> {
+        self.any.set(true);
+        self.names.has(host, address)
+    }
+}
+
+impl Entry {
+    /// Decides on a request.
+    pub(super) fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
+        match &self.policy {
+            Some(policy) => policy.decide(target, message),
+            None => Verdict::Deny(Denial::without_policy(target)),
+        }
+    }
+}
+
+/// The policy that holds for a client, where that could not be told at once.
 ///
 /// # Errors
 /// Why that is still so after `patience`.
-pub(super) async fn decide_in_time(
+pub(super) async fn policy_in_time(
     client: &Client,
-    mut undecided: Box<Undecided>,
     patience: Duration,
-) -> Result<Ruling, Explanation> {
+) -> Result<Arc<Entry>, Explanation> {
     let deadline = Instant::now() + patience;
     let mut news = client.shared.rulebook.load().names.news();
     loop {
-        let Undecided {
-            target, message, ..
-        } = *undecided;
         // What is decided by is what holds now: it may have been reloaded meanwhile.
-        undecided = match client
-            .shared
-            .rulebook
-            .load()
-            .decide(client, target, message)
-        {
-            Ok(ruling) => return Ok(ruling),
-            Err(undecided) if !undecided.may_change || Instant::now() >= deadline => {
-                let (who, on) = (who(client.peer), &undecided.on);
-                let text = format!("the policy for {who} depends on {on}");
-                return Err(Explanation::new(Reason::PolicyUnknown, text));
-            }
-            Err(undecided) => undecided,
+        let untold = match client.shared.rulebook.load().policy_of(client) {
+            Ok(policy) => return Ok(policy),
+            Err(untold) => untold,
         };
+        if !untold.may_change || Instant::now() >= deadline {
+            let (who, on) = (who(client.peer), untold.on);
+            let text = format!("the policy for {who} depends on {on}");
+            return Err(Explanation::new(Reason::PolicyUnknown, text));
+        }
         news.wait(deadline).await;
     }
 }
 
 /// Why a request that was allowed is not allowed any more, if so.
 pub(super) async fn denied_now(client: &Client, target: Target, body: Body) -> Option<Explanation> {
-    let ruling = client
-        .shared
-        .rulebook
-        .load()
-        .decide(client, target, body.into());
-    let ruling = match ruling {
-        Ok(ruling) => Ok(ruling),
-        Err(undecided) => decide_in_time(client, undecided, PATIENCE).await,
+    let policy = client.shared.rulebook.load().policy_of(client);
+    let policy = match policy {
+        Ok(policy) => policy,
+        Err(_) => match policy_in_time(client, PATIENCE).await {
+            Ok(policy) => policy,
+            Err(why) => return Some(why),
+        },
     };
-    match ruling.map(|ruling| ruling.verdict) {
-        Ok(Verdict::Allow(_) | Verdict::WouldDeny(..)) => None,
-        Ok(Verdict::Deny(denial)) => Some((&denial).into()),
-        Err(why) => Some(why),
+    match policy.decide(target, body) {
+        Verdict::Allow(_) | Verdict::WouldDeny(..) => None,
+        Verdict::Deny(denial) => Some((&denial).into()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::holders;
-use super::rulebook::{self, Ruling};
+use super::rulebook::{self, Entry};
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
-use crate::api::{Framing, Message, Target};
+use crate::api::{Framing, Target};
 use crate::observe::access::{self, Decision, EngineFault, Explanation};
 use crate::observe::log::REQUESTS;
 use crate::policy::{self, Passage, Verdict};
@@ -95,15 +95,18 @@ pub(super) async fn answer(
     } else {
         rulebook::PATIENCE
     };
-    let ruling = match decide(flight.client(), target, message, patience).await {
-        Ok(ruling) => ruling,
+    let policy = match policy_now(flight.client(), patience).await {
+        Ok(policy) => policy,
         Err(why) => {
             flight.is_health_check(own_check);
             return Ok(flight.refused(why, unread).map(Answer::own));
         }
     };
-    flight.decided_by(ruling.policy);
-    let permit = match ruling.verdict {
+    flight.decided_by(policy.name.clone());
+    if policy.logs_requests {
+        log_request(&target);
+    }
+    let permit = match policy.decide(target, message) {
         Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
             permit
@@ -121,7 +124,7 @@ pub(super) async fn answer(
     let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
     let learner = shared.learner.as_ref();
-    if let Some(learner) = learner.filter(|_| ruling.learns && !own_check) {
+    if let Some(learner) = learner.filter(|_| policy.learns && !own_check) {
         learner.saw(permit.target(), permit.message().into());
     }
     flight.allowed(permit.target().clone(), permit.message().into());
@@ -142,8 +145,14 @@ pub(super) async fn answer(
     let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
     let mut kept = flight.client().upstream().take();
     let engine = &shared.socket_path;
-    let sending = upstream::send(&mut kept, engine, cleared, headers, upload, state);
-    let sent = unless_denied(flight.client(), sending).await;
+    // Pinned where it is made, since it is large and moving it costs.
+    let sent = unless_denied(
+        flight.client(),
+        pin!(upstream::send(
+            &mut kept, engine, cleared, headers, upload, state
+        )),
+    )
+    .await;
     let mut response = match sent {
         Ok(Ok(response)) => response,
         Ok(Err(e)) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
@@ -192,49 +201,35 @@ pub(super) async fn answer(
     }))
 }
 
-/// Decides on a request by the policy that holds for its client now.
+/// The policy that holds for a client now.
 ///
 /// # Errors
-/// Why that policy cannot be told within `patience`.
-async fn decide(
-    client: &Client,
-    target: Target,
-    message: Message,
-    patience: Duration,
-) -> Result<Ruling, Explanation> {
-    let ruling = client
-        .shared
-        .rulebook
-        .load()
-        .decide(client, target, message);
-    let ruling = match ruling {
-        Ok(ruling) => ruling,
+/// Why that cannot be told within `patience`.
+async fn policy_now(client: &Client, patience: Duration) -> Result<Arc<Entry>, Explanation> {
+    // In a statement of its own, so that the rulebook is not held across the wait.
+    let told = client.shared.rulebook.load().policy_of(client);
+    match told {
+        Ok(policy) => Ok(policy),
         // Boxed, since few come to it.
-        Err(undecided) => Box::pin(rulebook::decide_in_time(client, undecided, patience)).await?,
-    };
-    if ruling.logs_request {
-        log_request(ruling.verdict.target());
+        Err(_) => Box::pin(rulebook::policy_in_time(client, patience)).await,
     }
-    Ok(ruling)
 }
 
 /// What comes of `sending`, unless the request is denied meanwhile.
 ///
 /// # Errors
 /// Why it is denied now.
-async fn unless_denied<T>(
+fn unless_denied<T>(
     client: &Client,
-    sending: impl Future<Output = T>,
-) -> Result<T, Explanation> {
-    let mut sending = pin!(sending);
+    mut sending: impl Future<Output = T> + Unpin,
+) -> impl Future<Output = Result<T, Explanation>> {
     // The connection's task says so, and polls this.
     poll_fn(
-        |cx| match client.is_denied().then(|| client.take_denial()) {
+        move |cx| match client.is_denied().then(|| client.take_denial()) {
             Some(Some(why)) => Poll::Ready(Err(why)),
-            _ => sending.as_mut().poll(cx).map(Ok),
+            _ => Pin::new(&mut sending).poll(cx).map(Ok),
         },
     )
-    .await
 }
 
 /// What is asked for, if the request can be read in one way only.

@@ -16,11 +16,16 @@ use super::strangers::Strangers;
 use crate::config::Settings;
 use crate::learn::Learner;
 
+/// See [`Shared::after_reload`].
+const AFTER_RELOAD: Duration = Duration::from_secs(1);
+
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Decides. Loaded once for each decision.
     pub rulebook: ArcSwap<Rulebook>,
+    /// What is under way at a reload may end by itself for so long, before it is decided on again.
+    pub after_reload: Duration,
     /// Lets clients in; everybody if there is none.
     pub admission: Option<Admission>,
     /// Learns from what is forwarded, if that is wanted.
@@ -51,6 +56,7 @@ impl Shared {
         let process = &settings.process;
         Self {
             rulebook: ArcSwap::from_pointee(Rulebook::new(settings)),
+            after_reload: AFTER_RELOAD,
             admission: settings
                 .clients
                 .clone()

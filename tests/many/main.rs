@@ -387,8 +387,8 @@ fn mistakes_are_refused_with_their_place() {
 
 #[test]
 fn what_may_surprise_is_warned_about() {
-    const ADDRESSES: &str = "client rules use addresses, which a client can choose where it can \
-                             create or connect containers";
+    const ADDRESSES: &str = "client rules use addresses, which a client can choose (a can create \
+                             containers), and forge";
     for (env, text, warning) in [
         (
             &[][..],
@@ -404,7 +404,7 @@ fn what_may_surprise_is_warned_about() {
         (
             &[],
             "policies: {a: {DRY_RUN: 1}}\nclients: [{from: 10.0.0.1, policy: a}]",
-            Some("(a can connect networks, a can create containers)"),
+            Some("(a can build images, a can connect networks, a can create containers"),
         ),
         (
             &[("CONTAINERS", "1"), ("POST", "1")],
@@ -441,7 +441,21 @@ fn what_may_surprise_is_warned_about() {
             "policies: {a: {}}",
             Some("CONFIG_DATA:1: policies.a is not used: no endpoint and no client rule names it"),
         ),
-        (&[], "policies: {a: {by_label: true}}", None),
+        (
+            &[],
+            "policies: {a: {by_label: true}}",
+            Some("policies.a.by_label is ignored: labels do not choose a policy yet; remove it"),
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_RENAME: 1}}\nclients: [{from: 10.0.0.1, policy: a}]",
+            None,
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_RENAME: 1}}\nclients: [{from: web, policy: a}]",
+            Some("(a can rename containers)"),
+        ),
         (
             &[("CONTAINERS", "1")],
             "policies: {a: {}}\nendpoints: [{listen: \"unix:///x\", policy: a}]",

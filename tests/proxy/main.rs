@@ -29,6 +29,7 @@ mod patience;
 mod policies;
 mod profiles;
 mod reload;
+mod revoked;
 mod signals;
 mod socket_proxy;
 mod strangers;

@@ -24,14 +24,15 @@ const LISTS: &str = "policies: { one: { CONTAINERS: 1 } }\n\
                      endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
 const INFOS: &str = "policies: { one: { INFO: 1 } }\n\
                      endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
-const ALL: &str = "policies: { one: { CONTAINERS: 1, POST: 1, EVENTS: 1 } }\n\
+pub(crate) const ALL: &str = "policies: { one: { CONTAINERS: 1, POST: 1, EVENTS: 1 } }\n\
                    endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
-const EVENTS: &str = "policies: { one: { EVENTS: 1 } }\n\
+pub(crate) const EVENTS: &str = "policies: { one: { EVENTS: 1 } }\n\
                       endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
 const LIST: &str = "/containers/json";
 const INFO: &str = "/info";
-const SWITCHED: &str = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
-const STREAM: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+pub(crate) const SWITCHED: &str =
+    "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+pub(crate) const STREAM: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Writes the file, as an editor does: in a new one that takes its place.
 fn write(many: &Many, text: &str) {
@@ -46,7 +47,7 @@ fn reloads(dockgate: &Dockgate) -> usize {
 
 /// Asks for a reload and waits until it is done.
 #[track_caller]
-fn reload(many: &Many, text: &str) {
+pub(crate) fn reload(many: &Many, text: &str) {
     let before = reloads(&many.dockgate);
     write(many, text);
     many.dockgate.signal(Signal::HUP);

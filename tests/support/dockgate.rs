@@ -71,7 +71,13 @@ impl Dockgate {
     /// The first line of the output so far or to come that is as wanted.
     #[track_caller]
     pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let found = self.output.wait(BOUND, |state| {
+        self.line_within(BOUND, wanted)
+    }
+
+    /// The same where it may take longer.
+    #[track_caller]
+    pub(crate) fn line_within(&self, bound: Duration, wanted: impl Fn(&str) -> bool) -> String {
+        let found = self.output.wait(bound, |state| {
             state
                 .lines
                 .iter()

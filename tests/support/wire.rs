@@ -306,6 +306,19 @@ impl Wire {
         (self.seen[start..].to_vec(), end)
     }
 
+    /// Waits until the peer's half ends in any way, and keeps nothing of what comes before.
+    #[track_caller]
+    pub(crate) fn drain(&mut self) {
+        let deadline = Instant::now() + BOUND;
+        let mut buffer = [0; 64 * 1024];
+        while (&*self.socket)
+            .read(&mut buffer)
+            .is_ok_and(|count| count > 0)
+        {
+            assert!(Instant::now() < deadline, "there is no end to it");
+        }
+    }
+
     /// Waits until the peer's half ends, before which nothing more may come.
     #[track_caller]
     pub(crate) fn ends(&mut self) -> End {

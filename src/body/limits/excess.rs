@@ -77,7 +77,6 @@ impl Excess {
             | What::Security(name)
             | What::Runtime(name)
             | What::LogDriver(name)
-            | What::LogOption(name)
             | What::NetworkDriver(name)
             | What::IpamDriver(name)
             | What::Network(name)
@@ -91,6 +90,9 @@ impl Excess {
                 container: name, ..
             }
             | What::Namespace { of: name, .. } => name,
+            // The values of options may be secrets.
+            What::LogOption(option) => option.split('=').next().unwrap_or_default(),
+            What::VolumeOption(key) => key,
             What::DeviceRequest { driver, devices } => &format!("{driver}={}", devices.join(",")),
             What::Publish { ip, port } => {
                 let port = if port.is_empty() { "0" } else { port };
@@ -99,7 +101,7 @@ impl Excess {
                     false => &format!("{ip}:{port}"),
                 }
             }
-            What::Field | What::Unknown | What::VolumeOption(_) => {
+            What::Field | What::Unknown => {
                 return Excess::new(&claim.path, Some(&claim.value), bound);
             }
         };

@@ -125,4 +125,51 @@ mod tests {
         let long = "ab".repeat(1 << 16);
         assert!(!Glob::text("*a*b*a*b*c").fits(&long));
     }
+
+    /// As one would write it down: each wildcard tries all lengths.
+    fn fits_naively(glob: &str, name: &str) -> bool {
+        let (rest, stars) = match (glob.strip_prefix("**"), glob.strip_prefix('*')) {
+            (Some(rest), _) => (rest.trim_start_matches('*'), 2),
+            (_, Some(rest)) => (rest, 1),
+            _ => {
+                let first = glob.chars().next();
+                let rest = |text: &str| text.chars().skip(1).collect::<String>();
+                return match first {
+                    None => name.is_empty(),
+                    same => name.chars().next() == same && fits_naively(&rest(glob), &rest(name)),
+                };
+            }
+        };
+        let lengths = 0..=name.len();
+        lengths
+            .filter(|length| stars == 2 || !name[..*length].contains('/'))
+            .any(|length| fits_naively(rest, &name[length..]))
+    }
+
+    /// Each text of up to so many of these letters.
+    fn texts(letters: &str, most: usize) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        let mut start = 0;
+        for _ in 0..most {
+            let end = texts.len();
+            for at in start..end {
+                let longer = |letter: char| format!("{}{letter}", texts[at]);
+                let longer: Vec<String> = letters.chars().map(longer).collect();
+                texts.extend(longer);
+            }
+            start = end;
+        }
+        texts
+    }
+
+    #[test]
+    fn a_glob_fits_what_a_naive_one_fits() {
+        let names = texts("ab/", 4);
+        for glob in texts("a/*", 6) {
+            let own = Glob::name(&glob);
+            for name in &names {
+                assert_eq!(own.fits(name), fits_naively(&glob, name), "{glob} {name}");
+            }
+        }
+    }
 }

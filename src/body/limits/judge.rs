@@ -1,8 +1,10 @@
 //! What the limits say of a whole body: what has to be asked, what is written in, what is beyond them.
 
+use std::collections::BTreeSet;
+
 use super::ceilings;
 use super::excess::{Bound, Excess};
-use super::facts::{Fact, Facts};
+use super::facts::{Fact, Facts, Known};
 use super::ruling::{Question, Ruling};
 use super::{Limits, Subject};
 use crate::api::fields::{Body, Reach};
@@ -11,25 +13,43 @@ use crate::body::reach::{Claim, What};
 
 /// More than these are not found in one body.
 const MOST: usize = 100;
+/// The engine is not asked for more than these about one body.
+const MOST_FACTS: usize = 100;
 
 impl Limits {
-    /// What the engine has to be asked before this body can be judged. What it answers may raise
+    /// What the engine has to be asked before a body can be judged. What it answers may raise
     /// further questions, so ask until there are none.
     pub fn needs(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
         let subject = Subject::of(body);
+        self.needs_of(subject, claims, facts, self.user_from(subject, tree))
+    }
+
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
+        self.needs_of(Subject::Other, claims, facts, None)
+    }
+
+    fn needs_of(
+        &self,
+        subject: Subject,
+        claims: &[Claim],
+        facts: &Facts,
+        user_from: Option<Fact>,
+    ) -> Vec<Fact> {
+        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
+        let facts_of = rulings.filter_map(|ruling| match ruling {
+            Ruling::Depends(fact, _) => Some(fact),
+            _ => None,
+        });
+        let user_from = user_from.filter(|fact| matches!(facts.known(fact), Known::Unasked));
         let mut needs = Vec::new();
-        let mut need = |fact: Fact| {
-            if facts.of(&fact).is_none() && !needs.contains(&fact) && needs.len() < MOST {
+        for fact in user_from.into_iter().chain(facts_of) {
+            if facts.len() + needs.len() == MOST_FACTS {
+                break;
+            }
+            if !needs.contains(&fact) {
                 needs.push(fact);
             }
-        };
-        for claim in claims {
-            if let Ruling::Depends(fact, _) = self.of(subject, claim, facts) {
-                need(fact);
-            }
-        }
-        if let Some(fact) = self.user_from(subject, tree) {
-            need(fact);
         }
         needs
     }
@@ -45,10 +65,10 @@ impl Limits {
         let Some(fact) = self.user_from(subject, tree) else {
             return;
         };
-        let user = match facts.of(&fact) {
+        let user = match facts.known(&fact) {
             // Without an image the engine answers 404, unless it comes just now.
-            Some(None) if matches!(fact, Fact::Image(_)) => limit.any(),
-            Some(Some(found)) => match found.at("Config.User").as_str().unwrap_or_default() {
+            Known::Missing if matches!(fact, Fact::Image(_)) => limit.any(),
+            Known::Found(found) => match found.at("Config.User").as_str().unwrap_or_default() {
                 "" => ["0", "root"]
                     .map(str::to_owned)
                     .into_iter()
@@ -69,39 +89,43 @@ impl Limits {
     /// limit refuses it: see [`Limits::unsettled`].
     pub fn judge(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
         let subject = Subject::of(body);
-        let mut all = Vec::new();
-        let mut found = |excess: Excess| {
-            if all.len() < MOST {
-                all.push(excess);
-            }
-        };
-        for claim in claims {
-            match self.of(subject, claim, facts) {
-                Ruling::Allowed => {}
-                Ruling::Refused(excess) | Ruling::Depends(_, excess) => found(excess),
-                Ruling::Silent if self.is_unsettled(claim) => {}
-                Ruling::Silent if self.denies(claim) => {
-                    let unset = self.opener(claim);
-                    found(Excess::of(claim, Bound::DenyRoot { unset }));
-                }
-                Ruling::Silent => {}
-            }
-        }
-        self.whole(subject, tree, &mut found);
+        let mut all = self.beyond(subject, claims, facts);
+        self.whole(subject, tree, &mut |excess| all.push(excess));
         all
+    }
+
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn judge_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
+        self.beyond(Subject::Other, claims, facts)
+    }
+
+    fn beyond(&self, subject: Subject, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
+        let found = distinct(claims).filter_map(|claim| match self.of(subject, claim, facts) {
+            Ruling::Refused(excess) | Ruling::Depends(_, excess) => Some(excess),
+            Ruling::Silent if self.denies(claim) && claim.refers().is_none() => {
+                let unset = self.opener(claim);
+                Some(Excess::of(claim, Bound::DenyRoot { unset }))
+            }
+            Ruling::Silent | Ruling::Allowed => None,
+        });
+        found.take(MOST).collect()
     }
 
     /// The claims that `DENY_ROOT` refuses unless the objects that they name turn out to be harmless.
     pub fn unsettled<'a>(
         &self,
-        body: &Body,
         claims: &'a [Claim],
         facts: &Facts,
     ) -> impl Iterator<Item = &'a Claim> {
-        let subject = Subject::of(body);
-        claims.iter().filter(move |claim| {
-            self.is_unsettled(claim) && self.of(subject, claim, facts) == Ruling::Silent
+        distinct(claims).filter(move |claim| {
+            let refers = self.denies(claim) && claim.refers().is_some();
+            refers && self.ruling(claim, facts) == Ruling::Silent
         })
+    }
+
+    /// What the limits say of one claim, such as of a network that stands in a path.
+    pub fn ruling(&self, claim: &Claim, facts: &Facts) -> Ruling {
+        self.of(Subject::Other, claim, facts)
     }
 
     fn of(&self, subject: Subject, claim: &Claim, facts: &Facts) -> Ruling {
@@ -115,10 +139,6 @@ impl Limits {
 
     fn denies(&self, claim: &Claim) -> bool {
         self.deny_root && !claim.reach.within(Reach::CONTROL).is_none()
-    }
-
-    fn is_unsettled(&self, claim: &Claim) -> bool {
-        self.denies(claim) && claim.refers().is_some()
     }
 
     /// The limit that could list what a claim is about.
@@ -178,11 +198,17 @@ impl Limits {
         if texts.len() != command.items().len() || !limit.allows(&texts) {
             found(self.exec_commands.excess("Cmd", Some(&command.shown())));
         }
-        for place in ["Env", "WorkingDir"] {
-            let value = tree.at(place);
-            if !value.is_empty() {
-                found(self.exec_commands.excess(place, Some(&value.shown())));
-            }
+        // Of the environment the names alone are shown: a value may be a secret.
+        tree.each("Env[]", &mut |path, variable| {
+            let name = variable.as_str().and_then(|text| text.split('=').next());
+            found(self.exec_commands.excess(&path.to_string(), name));
+        });
+        let folder = tree.at("WorkingDir");
+        if !folder.is_empty() {
+            found(
+                self.exec_commands
+                    .excess("WorkingDir", Some(&folder.shown())),
+            );
         }
     }
 
@@ -207,4 +233,16 @@ fn user_place(subject: Subject) -> Option<&'static str> {
         Subject::Service => Some("TaskTemplate.ContainerSpec.User"),
         _ => None,
     }
+}
+
+/// The claims without those that ask for all mounts of the same container again: these are many.
+fn distinct(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
+    let mut seen = BTreeSet::new();
+    claims.iter().filter(move |claim| match &claim.what {
+        What::MountsOf {
+            container,
+            read_only,
+        } => seen.insert((container.as_str(), *read_only)),
+        _ => true,
+    })
 }

@@ -15,7 +15,9 @@
 mod capabilities;
 mod ceilings;
 mod commands;
+mod defaults;
 mod devices;
+mod entry;
 mod excess;
 mod facts;
 mod glob;
@@ -26,7 +28,9 @@ mod names;
 mod namespaces;
 mod paths;
 mod ports;
+mod queries;
 mod required;
+mod roots;
 mod ruling;
 mod security;
 #[cfg(test)]
@@ -40,6 +44,7 @@ pub use capabilities::Capabilities;
 pub use ceilings::Ceiling;
 pub use commands::Commands;
 pub use devices::Devices;
+pub use entry::Entry;
 pub use excess::{Bound, Excess};
 pub use facts::{Fact, Facts};
 pub use images::{ImageFrom, TagAs};

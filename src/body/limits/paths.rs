@@ -49,6 +49,22 @@ impl BindFrom {
         }
     }
 
+    /// Reads a list as `wollomatic/socket-proxy` does: folders, each with all that lies below it.
+    pub fn folders(text: &str) -> Result<BindFrom, Vec<Mistake>> {
+        let folder = |entry: &str| match entry.starts_with('/') {
+            true => Ok(HostPath {
+                path: clean(entry),
+                below: true,
+                read_only: false,
+            }),
+            false => {
+                let help = "use one like /srv/ci; only a comma separates two";
+                Err(Mistake::new(entry, "is not an absolute path", help))
+            }
+        };
+        list::all(text.split(','), folder).map(BindFrom)
+    }
+
     /// Whether a clean path may be mounted.
     pub fn allows(&self, path: &str, read_only: bool) -> bool {
         self.0.iter().any(|own| {
@@ -57,11 +73,44 @@ impl BindFrom {
         })
     }
 
-    /// The entries with `/**`. Through a symlink below one a container gets at the whole host.
-    pub fn with_below(&self) -> impl Iterator<Item = impl Display> {
-        self.0.iter().filter(|path| path.below)
+    /// The entries under which a container gets at the whole host: those with `/**`, where a symlink
+    /// leads anywhere, and those with what the host is run by.
+    pub fn roots(&self) -> impl Iterator<Item = impl Display> {
+        self.0.iter().filter(|own| {
+            let has = |path: &&str| own.path == **path || is_below(path, &own.path);
+            let is_part = |path: &&str| has(path) || is_below(&own.path, path);
+            let written = !own.read_only && HOST.iter().any(is_part);
+            own.below || written || SOCKETS.iter().any(has)
+        })
     }
 }
+
+/// Who can write here is root.
+const HOST: [&str; 15] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/var/spool/cron",
+];
+
+/// Who can open these is root, even where they are only read.
+const SOCKETS: [&str; 4] = [
+    "/run/containerd/containerd.sock",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+    "/var/run/docker.sock",
+];
 
 impl HostPath {
     fn parse(entry: &str) -> Result<HostPath, Mistake> {
@@ -88,7 +137,10 @@ impl HostPath {
         if path.contains(':') {
             return mistake("has an unknown option", "use :ro, or none");
         }
-        if path.contains('\0') || clean(path) != path {
+        if path.contains(char::is_control) || path.ends_with(char::is_whitespace) {
+            return mistake("has a character that cannot be listed", "");
+        }
+        if clean(path) != path {
             let help = format!("use {}", clean(path));
             return mistake("is not how the engine reads that path", &help);
         }
@@ -154,8 +206,21 @@ mod tests {
             assert_eq!(own.allows(path, read_only), allowed, "{path} {read_only}");
         }
         assert_eq!(own.to_string(), "/srv/ci, /data:ro, /cache/**, /lib/**:ro");
-        let below: Vec<String> = own.with_below().map(|path| path.to_string()).collect();
-        assert_eq!(below, ["/cache/**", "/lib/**:ro"]);
+        let roots = |text: &str| -> Vec<String> {
+            let own = bind_from(text);
+            own.roots().map(|path| path.to_string()).collect()
+        };
+        assert_eq!(
+            roots("/srv/ci, /data:ro\n/cache/**\n/lib/**:ro"),
+            ["/cache/**", "/lib/**:ro"]
+        );
+        let text = "/etc/x, /run:ro, /var/run/docker.sock:ro, /usr:ro, /home, /srv, /bin";
+        assert_eq!(
+            roots(text),
+            ["/etc/x", "/run:ro", "/var/run/docker.sock:ro", "/bin"]
+        );
+        assert_eq!(roots("/:ro"), ["/:ro"]);
+        assert_eq!(roots("/var"), ["/var"]);
     }
 
     #[test]
@@ -169,6 +234,16 @@ mod tests {
         assert!(!nothing.allows("/", true));
         assert_eq!(nothing.to_string(), "none");
         assert!(bind_from("/srv/ci/,").allows("/srv/ci", false));
+    }
+
+    #[test]
+    fn folders_are_read_as_another_proxy_reads_them() {
+        let own = BindFrom::folders("/home/../srv/,/srv/ci").expect("a list");
+        assert!(own.allows("/srv/x", false) && !own.allows("/home", true));
+        assert_eq!(own.to_string(), "/srv/**, /srv/ci/**");
+        for text in ["home", "/home,", "/home, /srv", ""] {
+            assert_eq!(BindFrom::folders(text).expect_err(text).len(), 1);
+        }
     }
 
     #[test]

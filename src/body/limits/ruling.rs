@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::excess::Excess;
-use super::facts::{Fact, Facts};
+use super::facts::{Fact, Facts, Known};
 use super::{Limit, Limits, Subject};
 use crate::api::fields::{BODIES, Body, Kind, Namespace, Reach};
 use crate::body::json::{Object, Value};
@@ -148,11 +148,12 @@ impl Limits {
             return Ruling::Silent;
         }
         let fact = Fact::Volume(name.to_owned());
-        match question.facts.of(&fact) {
-            None => self.bind_from.depends(fact, claim),
+        match question.facts.known(&fact) {
+            Known::Unasked => self.bind_from.depends(fact, claim),
+            Known::Never => self.bind_from.refuse(claim),
             // A plain one will be made.
-            Some(None) => Ruling::Silent,
-            Some(Some(volume)) => match volume_claims(volume) {
+            Known::Missing => Ruling::Silent,
+            Known::Found(volume) => match volume_claims(volume) {
                 Some(claims) => self.within(question, &claims, read_only),
                 None => self.bind_from.refuse(claim),
             },
@@ -169,16 +170,16 @@ impl Limits {
         let Some(refused) = refuse() else {
             return Ruling::Silent;
         };
-        let fact = Fact::Container(container.to_owned());
-        let Some(found) = question.facts.of(&fact) else {
-            return match refused {
-                Ruling::Refused(excess) => Ruling::Depends(fact, excess),
-                other => other,
-            };
+        let name = container.strip_prefix('/').unwrap_or(container);
+        let fact = Fact::Container(name.to_owned());
+        let found = match (question.facts.known(&fact), refused) {
+            (Known::Unasked, Ruling::Refused(excess)) => return Ruling::Depends(fact, excess),
+            (Known::Found(inspect), refused) => held(inspect, &Engine::default()).ok_or(refused),
+            (_, refused) => Err(refused),
         };
-        match found.and_then(|inspect| held(inspect, &Engine::default())) {
-            None => refused,
-            Some(mut claims) => {
+        match found {
+            Err(refused) => refused,
+            Ok(mut claims) => {
                 claims.retain(|claim| claim.path.starts_with("Mounts"));
                 self.within(question, &claims, read_only)
             }
@@ -210,13 +211,18 @@ impl Limits {
             let limit = &self.image_from;
             return limit.rule(claim, |limit| limit.allows_unseen(image));
         }
-        let fact = Fact::Image(image.to_owned());
-        match question.facts.of(&fact) {
-            None if self.image_from.entries.is_some() => self.image_from.depends(fact, claim),
-            found => self
-                .image_from
-                .rule(claim, |limit| limit.allows_found(image, found.flatten())),
+        if self.image_from.entries.is_none() {
+            return Ruling::Silent;
         }
+        let fact = Fact::Image(image.to_owned());
+        let found = match question.facts.known(&fact) {
+            Known::Unasked => return self.image_from.depends(fact, claim),
+            Known::Never => return self.image_from.refuse(claim),
+            Known::Missing => None,
+            Known::Found(found) => Some(found),
+        };
+        let limit = &self.image_from;
+        limit.rule(claim, |limit| limit.allows_found(image, found))
     }
 
     fn namespace(&self, question: &Question<'_>, kind: Namespace, of: &str) -> Ruling {
@@ -235,14 +241,13 @@ impl Limits {
             return limit.rule(claim, |limit| of == "host" && limit.allows_host(kind));
         };
         let fact = Fact::Container(container.to_owned());
-        match question.facts.of(&fact) {
-            None => limit.depends(fact, claim),
-            Some(found) => {
-                let name = found.and_then(|inspect| inspect.at("Name").as_str());
-                let name = name.map(|name| name.strip_prefix('/').unwrap_or(name));
-                limit.rule(claim, |limit| {
-                    name.is_some_and(|name| limit.allows_container(kind, name))
-                })
+        match question.facts.known(&fact) {
+            Known::Unasked => limit.depends(fact, claim),
+            Known::Never | Known::Missing => limit.refuse(claim),
+            Known::Found(found) => {
+                let name = found.at("Name").as_str().unwrap_or_default();
+                let name = name.strip_prefix('/').unwrap_or(name);
+                limit.rule(claim, |limit| limit.allows_container(kind, name))
             }
         }
     }
@@ -254,16 +259,13 @@ impl Limits {
         }
         let limit = &self.networks_joined;
         let fact = Fact::Network(name.to_owned());
-        match question.facts.of(&fact) {
-            None => limit.depends(fact, claim),
-            Some(found) => {
-                let own = match found {
-                    Some(network) => network.at("Name").as_str().unwrap_or_default(),
-                    None => name,
-                };
-                limit.rule(claim, |limit| limit.allows(own))
-            }
-        }
+        let own = match question.facts.known(&fact) {
+            Known::Unasked => return limit.depends(fact, claim),
+            Known::Never => return limit.refuse(claim),
+            Known::Missing => name,
+            Known::Found(network) => network.at("Name").as_str().unwrap_or_default(),
+        };
+        limit.rule(claim, |limit| limit.allows(own))
     }
 }
 

@@ -112,7 +112,7 @@ says! {
         r#""Mounts":[{"Type":"bind","Source":"/data","Target":"/x","ReadOnly":true,"BindOptions":{"ReadOnlyNonRecursive":true}}]"# => "HostConfig.Mounts[0]: /data is not allowed: BIND_FROM has /srv/ci, /data:ro";
         r#""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Options":{"type":"none","o":"bind","device":"/srv/ci"}}}}]"# => "";
         r#""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Options":{"type":"none","o":"bind","device":"/etc"}}}}]"# => "HostConfig.Mounts[0].VolumeOptions.DriverConfig.Options: /etc is not allowed: BIND_FROM has /srv/ci, /data:ro";
-        r#""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Options":{"type":"ext4","device":"/dev/sda1"}}}}]"# => "HostConfig.Mounts[0].VolumeOptions.DriverConfig.Options.type: ext4 is not allowed: BIND_FROM has /srv/ci, /data:ro; HostConfig.Mounts[0].VolumeOptions.DriverConfig.Options.device: /dev/sda1 is not allowed: BIND_FROM has /srv/ci, /data:ro";
+        r#""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Options":{"type":"ext4","device":"/dev/sda1"}}}}]"# => "HostConfig.Mounts[0].VolumeOptions.DriverConfig.Options.type: type is not allowed: BIND_FROM has /srv/ci, /data:ro; HostConfig.Mounts[0].VolumeOptions.DriverConfig.Options.device: device is not allowed: BIND_FROM has /srv/ci, /data:ro";
         r#""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Name":"sshfs"}}}]"# => "HostConfig.Mounts[0].VolumeOptions.DriverConfig.Name: sshfs is not allowed: BIND_FROM has /srv/ci, /data:ro";
         r#""Mounts":[{"Type":"npipe","Source":"x","Target":"/x"}]"# => "HostConfig.Mounts[0]: {\"Type\":\"npipe\",\"Source\":\"x\",\"Target\":\"/x\"} is not allowed: BIND_FROM has /srv/ci, /data:ro";
         r#""VolumesFrom":["web"]"# => "HostConfig.VolumesFrom[0]: web is not allowed: BIND_FROM has /srv/ci, /data:ro";
@@ -131,7 +131,7 @@ says! {
         r#"{"DriverOpts":{"type":"none","o":"bind,ro","device":"/data"}}"# => "";
         r#"{"DriverOpts":{"type":"none","o":"bind","device":"/data"}}"# => "DriverOpts: /data is not allowed: BIND_FROM has /srv/ci, /data:ro";
         r#"{"DriverOpts":{"type":"overlay","o":"lowerdir=/data:/etc,upperdir=/srv/ci,workdir=/srv/ci","device":"x"}}"# => "DriverOpts: /etc is not allowed: BIND_FROM has /srv/ci, /data:ro";
-        r#"{"Driver":"x","DriverOpts":{"mountpoint":"/etc"}}"# => "Driver: x is not allowed: BIND_FROM has /srv/ci, /data:ro; DriverOpts.mountpoint: /etc is not allowed: BIND_FROM has /srv/ci, /data:ro";
+        r#"{"Driver":"x","DriverOpts":{"mountpoint":"/etc"}}"# => "Driver: x is not allowed: BIND_FROM has /srv/ci, /data:ro; DriverOpts.mountpoint: mountpoint is not allowed: BIND_FROM has /srv/ci, /data:ro";
 
     volumes_are_limited on "", "VOLUMES_NAMED=cache-*; BIND_FROM=none":
         r#""Binds":["cache-1:/c","/anonymous"],"Mounts":[{"Type":"volume","Source":"cache-2","Target":"/d"},{"Type":"volume","Target":"/e"}]"# => "";
@@ -214,7 +214,7 @@ says! {
         r#""LogConfig":{"Type":"","Config":{}}"# => "";
         r#""LogConfig":{"Type":"local","Config":{"max-size":"1m"}}"# => "";
         r#""LogConfig":{"Type":"gelf","Config":{"gelf-address":"udp://10.0.0.1:12201"}}"# => "";
-        r#""LogConfig":{"Type":"gelf","Config":{"gelf-address":"udp://10.0.0.2:12201"}}"# => "HostConfig.LogConfig.Config[\"gelf-address\"]: gelf-address=udp://10.0.0.2:12201 is not allowed: LOG_DRIVERS has local, gelf, gelf-address=udp://10.0.0.1:*";
+        r#""LogConfig":{"Type":"gelf","Config":{"gelf-address":"udp://10.0.0.2:12201"}}"# => "HostConfig.LogConfig.Config[\"gelf-address\"]: gelf-address is not allowed: LOG_DRIVERS has local, gelf, gelf-address=udp://10.0.0.1:*";
         r#""LogConfig":{"Type":"json-file"}"# => "HostConfig.LogConfig.Type: json-file is not allowed: LOG_DRIVERS has local, gelf, gelf-address=udp://10.0.0.1:*";
 
     volume_drivers_are_limited on VOLUME, "VOLUME_DRIVERS=local, vieux/sshfs:latest":
@@ -279,7 +279,7 @@ says! {
         r#"{"Cmd":["/bin/check"]}"# => "Cmd: [\"/bin/check\"] is not allowed: EXEC_COMMANDS has [\"/bin/check\", \"*\"]";
         r#"{"Cmd":["sh"]}"# => "Cmd: [\"sh\"] is not allowed: EXEC_COMMANDS has [\"/bin/check\", \"*\"]";
         r#"{}"# => "Cmd: null is not allowed: EXEC_COMMANDS has [\"/bin/check\", \"*\"]";
-        r#"{"Cmd":["/bin/check","a"],"Env":["LD_PRELOAD=/x"]}"# => "Env: [\"LD_PRELOAD=/x\"] is not allowed: EXEC_COMMANDS has [\"/bin/check\", \"*\"]";
+        r#"{"Cmd":["/bin/check","a"],"Env":["LD_PRELOAD=/x"]}"# => "Env[0]: LD_PRELOAD is not allowed: EXEC_COMMANDS has [\"/bin/check\", \"*\"]";
         r#"{"Cmd":["/bin/check","a"],"WorkingDir":"/tmp"}"# => "WorkingDir: /tmp is not allowed: EXEC_COMMANDS has [\"/bin/check\", \"*\"]";
 
     resources_are_limited on "", "MEMORY_MAX=2g; CPUS_MAX=1.5; PIDS_MAX=512":
@@ -419,5 +419,193 @@ fn mistakes_of_all_limits_are_found_at_once() {
             try_limits(&format!("{variable}=")).is_err(),
             "an empty {variable}"
         );
+    }
+}
+
+#[test]
+fn queries_are_limited() {
+    let own = limits("IMAGE_FROM=nginx:1.*, load; TAG_AS=ci/*");
+    let said = |excess: Option<Excess>| excess.map_or(String::new(), |excess| excess.to_string());
+    for (excess, expected) in [
+        (own.pulled("nginx", "1.27"), ""),
+        (
+            own.pulled("nginx", ""),
+            "fromImage: nginx is not allowed: IMAGE_FROM has nginx:1.*, load",
+        ),
+        (
+            own.pulled("a", "sha256:x"),
+            "fromImage: a@sha256:x is not allowed: IMAGE_FROM has nginx:1.*, load",
+        ),
+        (own.loaded(), "image: load is not allowed: TAG_AS has ci/*"),
+        (limits("IMAGE_FROM=load").loaded(), ""),
+        (
+            limits("IMAGE_FROM=import").loaded(),
+            "image: load is not allowed: IMAGE_FROM has import",
+        ),
+        (
+            own.imported(),
+            "fromSrc: import is not allowed: IMAGE_FROM has nginx:1.*, load",
+        ),
+        (own.tagged("repo", "ci/app", "1"), ""),
+        (
+            own.tagged("t", "nginx", "1"),
+            "t: nginx:1 is not allowed: TAG_AS has ci/*",
+        ),
+    ] {
+        assert_eq!(said(excess), expected);
+    }
+    let none = limits("");
+    let all = [
+        none.pulled("x", ""),
+        none.loaded(),
+        none.imported(),
+        none.tagged("t", "x", ""),
+    ];
+    assert_eq!(all, [None, None, None, None]);
+}
+
+#[test]
+fn the_entry_that_allows_a_claim_is_known() {
+    for (text, variable, entry) in [
+        (r#""Binds":["/srv/../etc/:/x:ro"]"#, "BIND_FROM", "/etc:ro"),
+        (r#""Binds":["/:/x"]"#, "BIND_FROM", "/"),
+        (r#""Binds":["db:/x"]"#, "VOLUMES_NAMED", "db"),
+        (r#""CapAdd":["cap_sys_admin"]"#, "CAP_ADD", "SYS_ADMIN"),
+        (
+            r#""Devices":[{"PathOnHost":"/dev/sda"}]"#,
+            "DEVICES",
+            "/dev/sda",
+        ),
+        (
+            r#""DeviceRequests":[{"Driver":"cdi","DeviceIDs":["x/y=a","x/y=b"]}]"#,
+            "DEVICES",
+            "cdi=x/y=a, cdi=x/y=b",
+        ),
+        (
+            r#""DeviceRequests":[{"Capabilities":[["gpu"]]}]"#,
+            "DEVICES",
+            "gpu=all",
+        ),
+        (r#""PidMode":"host""#, "NAMESPACES", "pid:host"),
+        (
+            r#""IpcMode":"container:w""#,
+            "NAMESPACES",
+            "ipc:container:web",
+        ),
+        (
+            r#""SecurityOpt":["seccomp:unconfined"]"#,
+            "SECURITY",
+            "seccomp=unconfined",
+        ),
+        (r#""Runtime":"runsc""#, "RUNTIMES", "runsc"),
+        (r#""LogConfig":{"Type":"syslog"}"#, "LOG_DRIVERS", "syslog"),
+        (
+            r#""LogConfig":{"Config":{"gelf-address":"udp://x:1"}}"#,
+            "LOG_DRIVERS",
+            "gelf-address=udp://x:1",
+        ),
+        (r#""VolumeDriver":"sshfs""#, "VOLUME_DRIVERS", "sshfs"),
+        (r#""NetworkMode":"n1""#, "NETWORKS_JOINED", "ci-1"),
+        (
+            r#""Sysctls":{"kernel.core_pattern":"x"}"#,
+            "SYSCTLS",
+            "kernel.core_pattern",
+        ),
+        (
+            r#""PortBindings":{"80/tcp":[{"HostIp":"::1","HostPort":"80-90"}]}"#,
+            "PUBLISH",
+            "[::1]:80-90",
+        ),
+        (r#""PublishAllPorts":true"#, "PUBLISH", "0"),
+        (
+            r#""Mounts":[{"Type":"image","Source":"busybox","Target":"/x"}]"#,
+            "IMAGE_FROM",
+            "docker.io/library/busybox:latest",
+        ),
+        // There is no entry for these.
+        (r#""Privileged":true"#, "", ""),
+        (r#""NewField":1"#, "", ""),
+        (r#""Binds":["/a,b:/x"]"#, "", ""),
+        (r#""Binds":["/a*:/x"]"#, "", ""),
+        (r#""SecurityOpt":["seccomp={}"]"#, "", ""),
+        (
+            r#""Mounts":[{"Type":"image","Source":"cafe","Target":"/x"}]"#,
+            "",
+            "",
+        ),
+    ] {
+        let asked = read_body(CREATE, &format!(r#"{{"HostConfig":{{{text}}}}}"#));
+        let answers = facts(&[
+            (Fact::Container("w".to_owned()), r#"{"Name":"/web"}"#),
+            (Fact::Network("n1".to_owned()), r#"{"Name":"ci-1"}"#),
+            (Fact::Image("busybox".to_owned()), ""),
+            (Fact::Image("cafe".to_owned()), ""),
+        ]);
+        let claim = asked.claims.first().expect(text);
+        let found = Entry::of(claim, &answers);
+        let found = found.map_or(("", String::new()), |entry| (entry.variable, entry.text));
+        assert_eq!(found, (variable, entry.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn what_gives_root_back_is_known() {
+    let own = limits(
+        "DENY_ROOT=1; BIND_FROM=/srv/ci, /cache/**; CAP_ADD=NET_ADMIN, SYS_ADMIN, BPF; DEVICES=/dev/dri, /dev/sd*; NAMESPACES=pid:host, network:host; SECURITY=seccomp=unconfined, systempaths=*",
+    );
+    let roots: Vec<String> = own
+        .roots()
+        .iter()
+        .map(|(variable, entry)| format!("{variable} {entry}"))
+        .collect();
+    assert_eq!(
+        roots,
+        [
+            "BIND_FROM /cache/**",
+            "CAP_ADD BPF",
+            "CAP_ADD SYS_ADMIN",
+            "DEVICES /dev/sda",
+            "NAMESPACES pid:host",
+            "SECURITY systempaths=unconfined",
+        ]
+    );
+    assert_eq!(
+        limits("CAP_ADD=ALL").roots(),
+        [("CAP_ADD", "ALL".to_owned())]
+    );
+    let none = "DENY_ROOT=1; BIND_FROM=/srv/ci; CAP_ADD=NET_ADMIN; DEVICES=/dev/dri, nvidia=all; NAMESPACES=network:host; SECURITY=label=disable";
+    assert_eq!(limits(none).roots(), []);
+}
+
+#[test]
+fn what_is_in_force_is_known() {
+    let shown = |text: &str| -> Vec<String> {
+        let own = limits(text).in_force();
+        own.iter()
+            .map(|(variable, entries)| format!("{variable}={entries}"))
+            .collect()
+    };
+    assert_eq!(shown(""), [""; 0]);
+    assert_eq!(shown("CAP_ADD=kill"), ["CAP_ADD=KILL"]);
+    assert_eq!(
+        shown("DENY_ROOT=1; CAP_ADD=NET_ADMIN; VOLUME_DRIVERS=sshfs; PIDS_MAX=7"),
+        [
+            "BIND_FROM=none",
+            "CAP_ADD=NET_ADMIN",
+            "DEVICES=none",
+            "NAMESPACES=none",
+            "SECURITY=none",
+            "RUNTIMES=none",
+            "LOG_DRIVERS=json-file, local, none",
+            "VOLUME_DRIVERS=sshfs",
+            "NETWORK_DRIVERS=bridge, overlay",
+            "SYSCTLS=net.ipv4.*, net.ipv6.*, net.core.somaxconn, kernel.msgmax, kernel.msgmnb, kernel.msgmni, kernel.sem, kernel.shmall, kernel.shmmax, kernel.shmmni, kernel.shm_rmid_forced, fs.mqueue.*",
+            "PIDS_MAX=7",
+        ]
+    );
+    // What is in force by default says the same when it is set.
+    for (variable, entries) in limits("DENY_ROOT=1").in_force() {
+        let own = limits(&format!("DENY_ROOT=1; {variable}={entries}"));
+        assert_eq!(own.in_force(), limits("DENY_ROOT=1").in_force());
     }
 }

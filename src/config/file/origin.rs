@@ -230,7 +230,11 @@ fn documents(folder: &Path) -> io::Result<Vec<OsString>> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let bytes = name.as_bytes();
-        let is_yaml = bytes.ends_with(b".yml") || bytes.ends_with(b".yaml");
+        // In any case: a deny list that is left out would grant more.
+        let extension = Path::new(&name).extension();
+        let is_yaml = ["yml", "yaml"]
+            .into_iter()
+            .any(|yaml| extension.is_some_and(|own| own.eq_ignore_ascii_case(yaml)));
         if is_yaml && !bytes.starts_with(b".") {
             names.push(name);
         }
@@ -342,7 +346,7 @@ mod tests {
         let data = path.join("..2026_11_26");
         fs::create_dir(&data).unwrap();
         symlink("..2026_11_26", path.join("..data")).unwrap();
-        for name in ["b.yml", "a.yaml"] {
+        for name in ["b.yml", "a.yaml", "c.YML"] {
             fs::write(data.join(name), name).unwrap();
             symlink(Path::new("..data").join(name), path.join(name)).unwrap();
         }
@@ -354,7 +358,7 @@ mod tests {
         let names: Vec<&str> = (loaded.sources.iter())
             .map(|source| str::from_utf8(&source.bytes).unwrap())
             .collect();
-        assert_eq!(names, ["10.yml", "9.yml", "a.yaml", "b.yml"]);
+        assert_eq!(names, ["10.yml", "9.yml", "a.yaml", "b.yml", "c.YML"]);
         assert_eq!(
             &*loaded.sources[2].name,
             path.join("a.yaml").to_str().unwrap()

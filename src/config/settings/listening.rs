@@ -6,7 +6,7 @@ use super::Endpoint;
 use crate::config::diagnostics::{Diagnostic, Unfit};
 use crate::config::file::{EndpointSpec, Written};
 use crate::config::listen::Listen;
-use crate::config::paths::shown_path;
+use crate::config::paths::{same_socket, shown_path};
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::table::Values;
 use crate::config::values;
@@ -75,7 +75,9 @@ pub(super) fn of_file(
             continue;
         };
         let problem = match &listen {
-            Listen::Unix(path) if Some(path) == engine => "is the engine's own socket",
+            Listen::Unix(path) if engine.is_some_and(|engine| same_socket(path, engine)) => {
+                "is the engine's own socket"
+            }
             _ if endpoints.iter().any(|one| one.listen == listen) => "is listed twice",
             _ => {
                 endpoints.push(Endpoint {
@@ -160,8 +162,8 @@ pub(super) fn compare(values: &Values, endpoints: &[Endpoint], engine: &Path) ->
             "add unix:///PATH to LISTEN, or remove it",
         ));
     }
-    if sockets.any(|path| path == engine) {
-        let shown = shown_path(engine);
+    if let Some(path) = sockets.find(|path| same_socket(path, engine)) {
+        let shown = shown_path(path);
         let problem = format!("LISTEN contains {shown}, which is the engine's own socket");
         diagnostics.push(Diagnostic::error("LISTEN", problem, "use another path"));
     }

@@ -174,20 +174,42 @@ pub(super) fn compare(
         let help = "set it in a policy of the file, or remove it";
         diagnostics.push(Diagnostic::warning(&name, problem, help));
     }
+    for spec in document.policies.iter().filter(|spec| spec.by_label) {
+        let what = format!("policies.{}.by_label", spec.name);
+        let problem = format!("{what} is ignored: labels do not choose a policy yet");
+        let mistake = spec.place.mistake(&what, problem, "remove it");
+        diagnostics.push(mistake.into_warning());
+    }
     diagnostics.extend(told_apart(document, policies, &used));
     diagnostics
 }
 
+/// What a client does to get another address, or another's.
+const CHOOSES_ADDRESS: [(&str, &str); 5] = [
+    ("BUILD", "build images"),
+    ("CREATE", "create containers"),
+    ("NETWORK_CONNECT", "connect networks"),
+    ("SERVICE_CREATE", "create services"),
+    ("SERVICE_UPDATE", "update services"),
+];
+/// The same, where a host name stands for the address.
+const CHOOSES_NAME: (&str, &str) = ("RENAME", "rename containers");
+
 /// A warning, if clients are told apart by an address that one of them could choose.
 fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Option<Diagnostic> {
-    let mut rules = document.clients.iter();
-    let first = rules.find(|rule| matches!(rule.who, Who::From(_)))?;
+    let lists = || {
+        let rules = document.clients.iter();
+        rules.filter_map(|rule| match &rule.who {
+            Who::From(list) => Some((rule, list)),
+            Who::User(_) | Who::Group(_) => None,
+        })
+    };
+    let (first, _) = lists().next()?;
+    let by_name = lists().any(|(_, list)| !list.hosts.is_empty());
     let mut by = BTreeSet::new();
     for (_, policy) in policies.iter().filter(|(id, _)| used.contains(id)) {
-        for (action, does) in [
-            ("CREATE", "create containers"),
-            ("NETWORK_CONNECT", "connect networks"),
-        ] {
+        let names = by_name.then_some(CHOOSES_NAME);
+        for (action, does) in CHOOSES_ADDRESS.into_iter().chain(names) {
             if policy.reaches(action) {
                 by.insert(format!("{} can {does}", policy.name));
             }
@@ -195,8 +217,8 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
     }
     let by = by.into_iter().collect::<Vec<_>>().join(", ");
     let problem = format!(
-        "client rules use addresses, which a client can choose where it can create or connect \
-         containers ({by}), and forge with the capability NET_RAW"
+        "client rules use addresses, which a client can choose ({by}), and forge with the \
+         capability NET_RAW"
     );
     let help = "give each client a Unix socket of its own";
     (!by.is_empty()).then(|| first.place.mistake("clients", problem, help).into_warning())

@@ -116,6 +116,16 @@ pub struct Counters {
     pub sent: AtomicU64,
 }
 
+/// A policy's name as lines have it, put together once.
+#[derive(Clone, Debug)]
+pub struct PolicyName(Arc<str>);
+
+impl From<&str> for PolicyName {
+    fn from(name: &str) -> Self {
+        Self([POLICY, name, " "].concat().into())
+    }
+}
+
 /// Writes the request's line when it is dropped: when the answer's body or the tunnel ends, or when
 /// the client leaves before that.
 #[derive(Debug)]
@@ -128,7 +138,7 @@ pub struct Record {
     /// The answer's status, once there is one.
     pub status: Option<StatusCode>,
     /// The policy that decided, where there are several.
-    pub policy: Option<Arc<str>>,
+    pub policy: Option<PolicyName>,
     /// What was decided, and by which rule.
     pub decision: Decision,
     /// How it ended.
@@ -238,8 +248,8 @@ impl fmt::Display for Record {
         let received = received.format(self.counters.received.load(Relaxed));
         let sent = sent.format(self.counters.sent.load(Relaxed));
         let (target, took) = (loggable(target), took(self.start.elapsed()));
-        let policy = self.policy.as_deref();
-        let policy = policy.map_or(["", "", ""], |name| [POLICY, name, " "]);
+        let policy = self.policy.as_ref();
+        let policy = policy.map_or("", |PolicyName(part)| part);
         let line = [
             &*self.peer,
             " ",
@@ -255,9 +265,7 @@ impl fmt::Display for Record {
             " ",
             &took,
             " ",
-            policy[0],
-            policy[1],
-            policy[2],
+            policy,
             unsent,
             decided,
             why,

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::*;
 use crate::config::Snapshot;
@@ -30,11 +31,10 @@ fn settings(file: &str, engine: &str) -> Settings {
 }
 
 fn allows(book: &Rulebook, client: &Identity, endpoint: usize, path: &str) -> Option<bool> {
-    let entry = book.entry_of(client, endpoint).ok()?;
-    let policy = entry.and_then(|entry| entry.policy.as_ref());
-    let target = || Target::from_line("GET", path).expect("a target");
-    let verdict = policy.map(|policy| policy.decide(target(), Body::Empty));
-    Some(matches!(verdict, Some(Verdict::Allow(_))))
+    let rule = book.rule_for(client, &mut None).ok()?;
+    let target = Target::from_line("GET", path).expect("a target");
+    let verdict = book.entry(rule, endpoint).decide(target, Body::Empty);
+    Some(matches!(verdict, Verdict::Allow(_)))
 }
 
 #[test]
@@ -74,18 +74,65 @@ fn where_there_is_no_policy_nothing_is_allowed() {
     );
 }
 
-#[test]
-fn a_name_that_is_not_known_decides_nothing() {
+#[tokio::test]
+async fn a_name_that_is_not_known_decides_nothing() {
     let file = "{ policies: { one: { INFO: 1 } }, endpoints: [{ listen: 'tcp://[::]:1' }], \
                 clients: [{ from: [10.0.0.1, web, db], policy: one }, \
                           { from: 0.0.0.0/0, policy: one }] }";
     let book = Rulebook::new(&settings(file, "/x"));
-    let unknown = |client: &str| {
+    let untold = |client: &str| {
         let client = client.parse().expect("an address");
-        book.entry_of(&client, 0).err()
+        book.rule_for(&client, &mut None).err()
     };
-    assert_eq!(unknown("10.0.0.1"), None);
-    assert_eq!(unknown("10.0.0.2"), Some(Unknown::Hosts(vec!["web", "db"])));
+    assert!(untold("10.0.0.1").is_none());
+    let untold = untold("10.0.0.2").expect("it is not known");
+    assert_eq!(untold.on, "web and db, which cannot be resolved now");
+    assert!(untold.may_change);
+}
+
+/// What was found holds as long as its rulebook, and never where names come and go.
+#[tokio::test]
+async fn a_rule_is_found_once_for_a_connection() {
+    let rules = |before: &str, host: &str| {
+        format!(
+            "{{ policies: {{ one: {{ INFO: 1 }} }}, endpoints: [{{ listen: 'tcp://[::]:1' }}], \
+             clients: [{{ from: {before}, policy: one }}, {{ from: [10.0.0.2{host}], policy: one }}] }}"
+        )
+    };
+    let client = "10.0.0.2".parse().expect("an address");
+    let rule = |book: &Rulebook, found: &mut Option<Found>| {
+        let rule = book.rule_for(&client, found);
+        (rule.ok(), found.is_some())
+    };
+    let found = &mut None;
+    let first = settings(&rules("10.0.0.1", ""), "/x");
+    let book = Rulebook::new(&first);
+    for _ in 0..2 {
+        assert_eq!(rule(&book, found), (Some(Some(1)), true));
+    }
+    let next = |book: &Rulebook, file: &str| {
+        let next = settings(file, "/x");
+        book.next(&next.policies, &next.rules, &next.endpoints)
+    };
+    // The rule before it is for it now.
+    let book = next(&book, &rules("10.0.0.0/8", ""));
+    assert_eq!(rule(&book, found), (Some(Some(0)), true));
+    // None of them is.
+    let book = next(
+        &book,
+        &rules("10.0.0.1", "").replace("10.0.0.2", "10.0.0.3"),
+    );
+    assert_eq!(rule(&book, found), (Some(None), true));
+    // Its address is in a list before any name.
+    let book = next(&book, &rules("10.0.0.1", ", web"));
+    assert_eq!(rule(&book, found), (Some(Some(1)), true));
+    // A name comes before: nobody knows it, and nothing of old helps.
+    let book = next(&book, &rules("web", ""));
+    assert_eq!(rule(&book, found), (None, false));
+    book.names.known("web", &["10.0.0.9"]);
+    assert_eq!(rule(&book, found), (Some(Some(1)), false));
+    book.names.known("web", &["10.0.0.2"]);
+    assert_eq!(rule(&book, found), (Some(Some(0)), false));
 }
 
 /// Nor is it waited for what will never be known.
@@ -114,15 +161,8 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let held = shared.holders.hold(Key::User(None));
         let link = ClientLink::new(socket);
         let client = Client::new(shared, Peer::Unix(None), 0, link, held);
-        let target = Target::from_line("GET", INFO).expect("a target");
-        let undecided = client
-            .shared
-            .rulebook
-            .load()
-            .decide(&client, target, Body::Empty.into())
-            .expect_err("nothing is decided");
         let begin = Instant::now();
-        let why = decide_in_time(&client, undecided, PATIENCE).await;
+        let why = policy_in_time(&client, PATIENCE).await;
         let why = why.expect_err("nothing is decided");
         assert!(begin.elapsed() < PATIENCE);
         assert_eq!(why.status(), 503);
@@ -272,4 +312,140 @@ fn a_thousand_reloads_under_load() {
     assert_eq!(versions, 0);
     assert!(denied[0] > 0 && denied[1] > 0, "{denied:?}");
     assert_eq!(REACHED.load(Relaxed), lists + infos);
+}
+
+/// What is allowed at the moment of a reload is found by it, whatever comes of the request.
+#[test]
+fn nothing_escapes_a_reload() {
+    const ROUNDS: u64 = 40;
+    const RELOADS: u64 = 21;
+    static STREAMED: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+    static LAST: AtomicBool = AtomicBool::new(false);
+    static UNNEEDED: AtomicBool = AtomicBool::new(false);
+    // A stream, a tunnel, and a request that the engine never answers.
+    const REQUESTS: [&str; 3] = [
+        "GET /containers/c/logs HTTP/1.1\r\nHost: docker\r\n\r\n",
+        "POST /containers/c/attach HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n\
+         Upgrade: tcp\r\n\r\n",
+        "POST /containers/c/wait HTTP/1.1\r\nHost: docker\r\n\r\n",
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("engine.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let path = path.to_str().expect("a plain path");
+    let file = |grants: &str| {
+        format!(
+            "{{ policies: {{ one: {{ {grants} }} }}, \
+             endpoints: [{{ listen: 'unix:///dockgate.sock', policy: one }}] }}"
+        )
+    };
+    // It ends with one that denies all.
+    let all = [
+        settings(&file("CONTAINERS: 1, POST: 1"), path),
+        settings(&file("INFO: 1"), path),
+    ];
+    let room = Room {
+        connections: 1,
+        strangers: 1,
+        waiting: 1,
+    };
+    let shared = Arc::new(Shared {
+        after_reload: Duration::from_millis(20),
+        ..Shared::new(&all[1], None, &room)
+    });
+    let (now, _) = watch::channel(Now::default());
+    let reload = |next: &Settings| {
+        let book = shared.rulebook.load();
+        let book = book.next(&next.policies, &next.rules, &next.endpoints);
+        shared.rulebook.store(Arc::new(book));
+        now.send_modify(|now| now.reloads += 1);
+    };
+    let connect = || {
+        let (client, own) = UnixStream::pair().expect("a pair");
+        let held = shared.holders.hold(Key::User(None));
+        let link = ClientLink::new(Socket::Unix(own));
+        let served = Client::new(Arc::clone(&shared), Peer::Unix(None), 0, link, held);
+        tokio::spawn(connection::serve(served, now.subscribe()));
+        client
+    };
+    // Asks until it is denied behind the last reload.
+    let client = async |kind: usize| {
+        let mut socket = connect();
+        loop {
+            let last = LAST.load(Relaxed);
+            let asked = socket.write_all(REQUESTS[kind].as_bytes()).await;
+            match asked.ok().and(head(&mut socket).await) {
+                Some(denied) if denied.starts_with("HTTP/1.1 403") => {
+                    let mut body = [0];
+                    while body != *b"\n" {
+                        socket.read_exact(&mut body).await.expect("a body");
+                    }
+                    if last {
+                        return;
+                    }
+                }
+                begun => {
+                    STREAMED[kind].fetch_add(begun.is_some().into(), Relaxed);
+                    let _ = socket.read_to_end(&mut Vec::new()).await;
+                    socket = connect();
+                }
+            }
+        }
+    };
+    let runtime = || runtime::Builder::new_current_thread().enable_all().build();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let runtime = runtime().expect("a runtime");
+            listener.set_nonblocking(true).expect("non-blocking");
+            runtime.block_on(async {
+                let listener = UnixListener::from_std(listener).expect("a listener");
+                tokio::spawn(endless_engine(listener));
+                while !UNNEEDED.load(Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            });
+        });
+        for _ in 0..ROUNDS {
+            LAST.store(false, Relaxed);
+            let clients = [0, 1, 2].map(|kind| {
+                scope.spawn(move || {
+                    let runtime = runtime().expect("a runtime");
+                    let two = async { tokio::join!(client(kind), client(kind)) };
+                    let in_time = async { timeout(Duration::from_secs(20), two).await };
+                    runtime.block_on(in_time).is_ok()
+                })
+            });
+            for number in 1..=RELOADS {
+                reload(&all[usize::from(number % 2 == 1)]);
+                thread::sleep(Duration::from_micros(number * 37 % 400));
+            }
+            LAST.store(true, Relaxed);
+            let ended = clients.map(|client| client.join().unwrap_or_default());
+            UNNEEDED.store(ended != [true; 3], Relaxed);
+            assert_eq!(ended, [true; 3], "one of {REQUESTS:?} escaped");
+        }
+        UNNEEDED.store(true, Relaxed);
+    });
+    let [streams, tunnels, _] = STREAMED.each_ref().map(|count| count.load(Relaxed));
+    assert!(streams > 0 && tunnels > 0, "{streams} {tunnels}");
+}
+
+/// Begins what has no end.
+async fn endless_engine(listener: UnixListener) {
+    while let Ok((mut socket, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let head = head(&mut socket).await.unwrap_or_default();
+            let begin = match &head {
+                asked if asked.contains("/logs") => {
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                }
+                asked if asked.contains("/attach") => {
+                    "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+                }
+                _ => "",
+            };
+            let _ = socket.write_all(begin.as_bytes()).await;
+            let _ = socket.read_to_end(&mut Vec::new()).await;
+        });
+    }
 }

@@ -378,7 +378,7 @@ fn deny_root_leaves_what_must_be_looked_up() {
         r#"{"Name":"/w","HostConfig":{},"Mounts":[]}"#,
     )]);
     let left: Vec<&str> = own
-        .unsettled(body(CREATE), &asked.claims, &facts)
+        .unsettled(&asked.claims, &facts)
         .map(|claim| claim.path.as_str())
         .collect();
     assert_eq!(
@@ -395,10 +395,161 @@ fn deny_root_leaves_what_must_be_looked_up() {
         []
     );
     let without = limits("VOLUMES_NAMED=cache");
+    assert_eq!(without.unsettled(&asked.claims, &facts).count(), 0);
+}
+
+/// A body that names more than the engine should be asked for, or the same again and again.
+#[test]
+fn the_engine_is_not_asked_without_end() {
+    let own = limits("BIND_FROM=none");
+    let of = |names: Vec<String>| {
+        let text = format!(r#"{{"HostConfig":{{"VolumesFrom":{names:?}}}}}"#);
+        read_body(CREATE, &text)
+    };
+    let needs =
+        |asked: &Asked, facts: &Facts| own.needs(body(CREATE), &asked.tree, &asked.claims, facts);
+    let many = of((0..1000).map(|number| format!("c{number}")).collect());
+    let mut answers = Facts::default();
+    let first = needs(&many, &answers);
+    assert_eq!(first.len(), 100);
+    for fact in first {
+        answers.learn(fact, Some(untyped(r#"{"HostConfig":{},"Mounts":[]}"#)));
+    }
+    assert_eq!(needs(&many, &answers), []);
     assert_eq!(
-        without
-            .unsettled(body(CREATE), &asked.claims, &facts)
-            .count(),
-        0
+        own.judge(body(CREATE), &many.tree, &many.claims, &answers)
+            .len(),
+        100
     );
+    let same = of(vec!["c0".to_owned(); 9000]);
+    assert_eq!(
+        needs(&same, &Facts::default()),
+        [Fact::Container("c0".to_owned())]
+    );
+    assert_eq!(
+        own.judge(body(CREATE), &same.tree, &same.claims, &Facts::default())
+            .len(),
+        1
+    );
+    assert_eq!(
+        own.judge(body(CREATE), &same.tree, &same.claims, &answers),
+        []
+    );
+}
+
+/// A container that was made under the limits is one of theirs, whatever has reach in it.
+#[test]
+fn what_a_container_holds_is_judged() {
+    let inspect = |mounts: &str, host_config: &str| {
+        let text = format!(r#"{{"HostConfig":{{{host_config}}},"Mounts":[{mounts}]}}"#);
+        let tree = untyped(&text);
+        crate::body::reach::held(&tree, &Engine::default()).expect("an inspect")
+    };
+    let bind = r#"{"Type":"bind","Source":"/srv/ci","Destination":"/x","RW":true}"#;
+    let volume =
+        r#"{"Type":"volume","Name":"cache","Driver":"local","Destination":"/x","RW":true}"#;
+    let own = limits("DENY_ROOT=1; BIND_FROM=/srv/ci; CAP_ADD=NET_ADMIN");
+    let claims = inspect(bind, r#""CapAdd":["CAP_NET_ADMIN"],"Privileged":false"#);
+    assert_eq!(own.judge_claims(&claims, &Facts::default()), []);
+    assert_eq!(
+        limits("DENY_ROOT=1")
+            .judge_claims(&claims, &Facts::default())
+            .len(),
+        2
+    );
+    let claims = inspect(volume, r#""Privileged":true"#);
+    let need = Fact::Volume("cache".to_owned());
+    let needs = own.needs_claims(&claims, &Facts::default());
+    assert_eq!(needs, [Fact::Volume("cache".to_owned())]);
+    let answers = facts(&[(need, r#"{"Driver":"local","Options":null}"#)]);
+    let found = own.judge_claims(&claims, &answers);
+    let found: Vec<String> = found.iter().map(Excess::to_string).collect();
+    assert_eq!(
+        found,
+        ["HostConfig.Privileged: true is not allowed: CAP_ADD has NET_ADMIN"]
+    );
+    let left: Vec<&str> = own
+        .unsettled(&claims, &answers)
+        .map(|claim| claim.path.as_str())
+        .collect();
+    assert_eq!(left, ["Mounts[0]"]);
+}
+
+/// A name that would make another path of the question is refused without one.
+#[test]
+fn names_that_cannot_be_asked_for_are_refused() {
+    for (own, text) in [
+        (
+            "IMAGE_FROM=**",
+            r#""Mounts":[{"Type":"image","Source":"..","Target":"/x"}]"#,
+        ),
+        (
+            "IMAGE_FROM=**",
+            r#""Mounts":[{"Type":"image","Source":"a/../b","Target":"/x"}]"#,
+        ),
+        ("NETWORKS_JOINED=**", r#""NetworkMode":"..""#),
+        (
+            "NAMESPACES=pid:container:**",
+            r#""PidMode":"container:a/../b""#,
+        ),
+        ("NAMESPACES=pid:container:**", r#""PidMode":"container:""#),
+        ("BIND_FROM=/x", r#""VolumesFrom":["..:ro"]"#),
+        ("BIND_FROM=/x", r#""VolumesFrom":["//a"]"#),
+        ("BIND_FROM=/x", r#""VolumesFrom":["a\u0000b"]"#),
+    ] {
+        let asked = read_body(CREATE, &format!(r#"{{"HostConfig":{{{text}}}}}"#));
+        let own = limits(own);
+        let none = Facts::default();
+        assert_eq!(
+            own.needs(body(CREATE), &asked.tree, &asked.claims, &none),
+            [],
+            "{text}"
+        );
+        assert_eq!(
+            own.judge(body(CREATE), &asked.tree, &asked.claims, &none)
+                .len(),
+            1,
+            "{text}"
+        );
+    }
+    let own = limits("RUN_AS=nonroot");
+    for image in ["", "..", "a b"] {
+        let asked = read_body(CREATE, &format!(r#"{{"Image":{image:?}}}"#));
+        let none = Facts::default();
+        assert_eq!(
+            own.needs(body(CREATE), &asked.tree, &asked.claims, &none),
+            [],
+            "{image}"
+        );
+        assert_eq!(
+            own.judge(body(CREATE), &asked.tree, &asked.claims, &none)
+                .len(),
+            1,
+            "{image}"
+        );
+    }
+    // The engine takes one slash in front.
+    let asked = read_body(CREATE, r#"{"HostConfig":{"VolumesFrom":["/web"]}}"#);
+    let needs =
+        limits("BIND_FROM=none").needs(body(CREATE), &asked.tree, &asked.claims, &Facts::default());
+    assert_eq!(needs, [Fact::Container("web".to_owned())]);
+}
+
+#[test]
+fn the_images_of_a_dockerfile_are_judged() {
+    use crate::body::dockerfile::{BuildArgs, images};
+    let own = limits("IMAGE_FROM=docker.io/library/*");
+    let text = b"FROM golang AS build\nFROM scratch\nCOPY --from=build a b\nCOPY --from=evil/x a b";
+    let claims = images(text, &BuildArgs::new()).expect("images");
+    let needs = own.needs_claims(&claims, &Facts::default());
+    let image = |name: &str| Fact::Image(name.to_owned());
+    assert_eq!(needs, [image("golang"), image("evil/x")]);
+    let answers = facts(&[(image("golang"), ""), (image("evil/x"), "")]);
+    let found = own.judge_claims(&claims, &answers);
+    let found: Vec<String> = found.iter().map(Excess::to_string).collect();
+    assert_eq!(
+        found,
+        ["Dockerfile line 4: evil/x is not allowed: IMAGE_FROM has docker.io/library/*"]
+    );
+    assert_eq!(own.judge_claims(&claims, &Facts::default()).len(), 2);
 }

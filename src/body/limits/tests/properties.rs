@@ -83,7 +83,7 @@ fn refused(own: &Limits, asked: &Asked) -> Vec<String> {
     own.fill(body(CREATE), &mut tree, &facts);
     let found = own.judge(body(CREATE), &tree, &asked.claims, &facts);
     let mut places: Vec<String> = found.into_iter().map(|excess| excess.place).collect();
-    let left = own.unsettled(body(CREATE), &asked.claims, &facts);
+    let left = own.unsettled(&asked.claims, &facts);
     places.extend(left.map(|claim: &Claim| claim.path.clone()));
     places
 }
