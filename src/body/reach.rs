@@ -21,7 +21,7 @@ use super::json::{Path, Value};
 use crate::api::fields::{
     Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach, fold,
 };
-pub(super) use mounts::{clean, mounted};
+pub(super) use mounts::{clean, is_volume, mounted};
 
 /// More claims than these are not made: a list of a body's size could take all memory.
 const CLAIMS: usize = 10_000;

@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::body::draft::{Draft, Objection};
 use crate::body::json::{Object, Value};
-use crate::body::reach::clean;
+use crate::body::reach::{clean, is_volume};
 
 /// What a path stands for, with all that lies below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,13 +213,6 @@ fn subpath(folder: &str) -> Object {
     let mut options = Object::default();
     options.set("Subpath", folder);
     options
-}
-
-/// Whether the local driver would take the name.
-fn is_volume(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    first && name.len() > 1 && name.bytes().all(plain)
 }
 
 impl BadMap {

@@ -4,7 +4,7 @@ use crate::api::Target;
 use crate::api::query::has_value;
 use crate::body::draft::{Act, Draft};
 use crate::body::json::{Object, Path, Value};
-use crate::body::reach::{clean, mounted};
+use crate::body::reach::{clean, is_volume, mounted};
 
 /// One thing to be mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn of_host_config(tree: &Value, within: &str) -> Vec<Found> {
     tree.each(&format!("{within}VolumesFrom[]"), &mut |path, from| {
         let text = from.as_str().unwrap_or_default();
         let name = text.split(':').next().unwrap_or_default();
-        match is_plain(name) {
+        match is_container(name) {
             true => add(path, Source::MountsOf(name.to_owned())),
             false => add(path, Source::Unclear(text.to_owned())),
         }
@@ -162,17 +162,20 @@ fn of_kind(kind: &str, source: &str) -> Source {
 }
 
 fn volume(name: &str) -> Source {
-    match is_plain(name) {
+    match is_volume(name) && name.len() <= LONGEST {
         true => Source::Volume(name.to_owned()),
         false => Source::Unclear(name.to_owned()),
     }
 }
 
-/// Whether a name is one that a volume or a container can have, and stands for itself in a path.
-fn is_plain(name: &str) -> bool {
+/// Longer names are no file's, and the engine's are files.
+const LONGEST: usize = 255;
+
+/// Whether a name, or the beginning of an ID, can be a container's.
+fn is_container(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    first && name.len() <= 255 && name.bytes().all(plain)
+    first && name.len() <= LONGEST && name.bytes().all(plain)
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {

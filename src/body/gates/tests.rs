@@ -394,10 +394,10 @@ fn volumes_are_known_by_their_labels() {
         (inspect(r#"{}"#), false),
         (None, false),
     ] {
-        let known = facts([(Fact::Volume("x".to_owned()), volume.clone())]);
+        let known = facts([(Fact::Volume("xy".to_owned()), volume.clone())]);
         let ruling = judge(
             std::slice::from_ref(&own),
-            &create(r#"{"Binds":["x:/x"]}"#),
+            &create(r#"{"Binds":["xy:/x"]}"#),
             &known,
         );
         assert_eq!(ruling == Ruling::Passes, allowed, "{volume:?}");
@@ -553,7 +553,7 @@ fn entries_that_would_match_nothing_are_mistakes() {
 #[test]
 fn a_refusal_comes_before_a_question() {
     let gates = [sources(&["label:a"]), Gate::ReadOnly];
-    let create = create(r#"{"Binds":["x:/x"]}"#);
+    let create = create(r#"{"Binds":["xy:/x"]}"#);
     assert!(matches!(
         judge(&gates, &create, &Facts::default()),
         Ruling::Refused(_)

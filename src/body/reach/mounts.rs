@@ -154,15 +154,20 @@ pub(super) fn read_only_bind(source: &str, read_only: bool) -> What {
     What::HostPath { path, read_only }
 }
 
-/// A volume, if the local driver would take the name.
+/// A volume, if it can be one.
 fn named(name: &str, read_only: bool) -> What {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    if !first || name.len() < 2 || !name.bytes().all(plain) {
+    if !is_volume(name) {
         return What::Field;
     }
     let name = name.to_owned();
     What::Volume { name, read_only }
+}
+
+/// Whether the local driver would take the name.
+pub(in crate::body) fn is_volume(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    first && name.len() > 1 && name.bytes().all(plain)
 }
 
 /// Whether the options of a bind say that it is only read. The engine knows `ro` by that name alone.
