@@ -24,7 +24,7 @@ const REACHES: [(&str, &str); 8] = [
 
 /// The judgements by hand: their names, `api::fields::Judged`, and the kinds that they read. A kind
 /// of `*` is any object's name.
-const JUDGED: [(&str, &str, &[&str]); 33] = [
+const JUDGED: [(&str, &str, &[&str]); 34] = [
     ("address", "Address", &["string", "list of string"]),
     ("binds", "Binds", &["list of string"]),
     ("capabilities", "Capabilities", &["words", "list of string"]),
@@ -40,6 +40,7 @@ const JUDGED: [(&str, &str, &[&str]); 33] = [
     ("keeps", "Keeps", &["list of string"]),
     ("links", "Links", &["list of string"]),
     ("log-driver", "LogDriver", &["string"]),
+    ("log-options", "LogOptions", &["map of string"]),
     ("mount-points", "MountPoints", &["list of *"]),
     ("mounts", "Mounts", &["list of *"]),
     ("network", "Network", &["string"]),

@@ -15,7 +15,7 @@ const MAY_SEE: [(&str, &[&str]); 9] = [
     ("policy", &["api"]),
     ("body", &["api", "policy"]),
     ("clients", &[]),
-    ("config", &["api", "policy", "clients"]),
+    ("config", &["api", "policy", "body", "clients"]),
     ("observe", &["policy"]),
     ("learn", &["api", "policy", "config"]),
     (

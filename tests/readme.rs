@@ -24,6 +24,7 @@ fn the_readme_is_what_the_program_does() {
     fresh = with_part(&fresh, "settings", &settings(Dialect::Sections));
     fresh = with_part(&fresh, "flags", &settings(Dialect::Wollomatic));
     fresh = with_part(&fresh, "profile", &settings(Dialect::Knrdl));
+    fresh = with_part(&fresh, "mikesir87", &settings(Dialect::Mikesir87));
     fresh = with_part(&fresh, "root", &root());
     fresh = with_part(&fresh, "control", &control());
     fresh = with_part(&fresh, "warnings", &warnings());

@@ -174,6 +174,8 @@ pub enum Judged {
     Links,
     /// A log driver. The engine's own default is harmless.
     LogDriver,
+    /// The options of a log driver.
+    LogOptions,
     /// A namespace of its own, of the host, or of another container.
     Mode(Namespace),
     /// What an inspect says is mounted.

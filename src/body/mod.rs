@@ -1,8 +1,15 @@
 //! What the engine would read in a body, and what that reaches outside its container. Pure over
 //! bytes: no tokio, no hyper, no clock.
 
+pub mod context;
+pub mod dockerfile;
+pub mod draft;
+pub mod edits;
 pub mod gate;
+pub mod gates;
+pub mod image;
 pub mod json;
+pub mod limits;
 mod place;
 pub mod reach;
 #[cfg(test)]

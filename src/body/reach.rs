@@ -21,6 +21,7 @@ use super::json::{Path, Value};
 use crate::api::fields::{
     Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach, fold,
 };
+pub(super) use mounts::{clean, is_volume, mounted};
 
 /// More claims than these are not made: a list of a body's size could take all memory.
 const CLAIMS: usize = 10_000;
@@ -79,7 +80,8 @@ pub enum What {
     Device(String),
     /// Devices that a driver chooses.
     DeviceRequest {
-        /// The driver; none is the engine's choice by capabilities.
+        /// The driver; none is the engine's choice by capabilities, and `gpu` if each of these is
+        /// one of GPUs.
         driver: String,
         /// The devices: `all`, a number, or their names.
         devices: Vec<String>,
@@ -98,6 +100,8 @@ pub enum What {
     Runtime(String),
     /// A log driver.
     LogDriver(String),
+    /// An option of a log driver: `KEY=VALUE`.
+    LogOption(String),
     /// A network driver.
     NetworkDriver(String),
     /// An IPAM driver.
@@ -284,6 +288,7 @@ impl<'a> Walk<'a> {
             (Judged::Publish, _) => self.publish(field, value, path),
             (Judged::Keeps, _) => self.keeps(field, value, path),
             (Judged::VolumeOptions, _) => self.volume_options(field, value, path),
+            (Judged::LogOptions, _) => self.log_options(field, value, path),
             (Judged::Sysctls, _) => self.sysctls(field, value, path),
             (Judged::Devices, _) => self.each(value, path, |walk, item, path| {
                 let device = text_of(item, "PathOnHost");

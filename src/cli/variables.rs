@@ -15,7 +15,7 @@ request names the variables that would allow it. Wrong usage exits with 2.
 type Rows = Vec<[String; 2]>;
 
 pub(super) fn text() -> String {
-    let groups: [(&str, Rows); 7] = [
+    let groups: [(&str, Rows); 8] = [
         (
             "Sections (GET and HEAD; with POST=1 every method)",
             sections(),
@@ -55,6 +55,10 @@ pub(super) fn text() -> String {
         (
             "Settings of regex allowlists (variables or flags, such as -listenip=0.0.0.0)",
             settings(Dialect::Wollomatic),
+        ),
+        (
+            "Settings of mikesir87/docker-socket-proxy",
+            settings(Dialect::Mikesir87),
         ),
     ];
     let mut text = ABOUT.to_owned();

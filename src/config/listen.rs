@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::diagnostics::Unfit;
 use super::paths::{shown_path, socket_file};
+use super::values::number;
 use crate::policy::printable;
 
 /// An address to listen on.
@@ -16,7 +17,7 @@ pub enum Listen {
     Tcp {
         /// The address.
         addr: SocketAddr,
-        /// Whether to fall back to 0.0.0.0 if IPv6 is not available: for the default only.
+        /// Whether to fall back to 0.0.0.0 if IPv6 is not available: where no address was asked for.
         fallback_v4: bool,
     },
     /// `unix:///PATH`
@@ -37,6 +38,18 @@ pub(super) fn listeners(value: &str) -> Result<Vec<Listen>, Unfit> {
         listen.push(one);
     }
     Ok(listen)
+}
+
+/// The path of a Unix socket, or the number of a port on all addresses.
+pub(super) fn socket_or_port(value: &str) -> Result<Listen, Unfit> {
+    if !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Listen::Unix(socket_file(value)?));
+    }
+    let port: u16 = number(value, 1, u16::MAX)?;
+    Ok(Listen::Tcp {
+        addr: (Ipv6Addr::UNSPECIFIED, port).into(),
+        fallback_v4: true,
+    })
 }
 
 impl FromStr for Listen {

@@ -27,6 +27,7 @@ mod waiver;
 pub use crate::clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::knrdl::Profile;
+pub use dialect::mikesir87::Middleware;
 pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets};
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::diagnostics::{Diagnostic, Unfit};
-use super::listen::{Listen, listeners};
+use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{engine_path, engine_socket, optional_socket_file};
 use super::values::{
     LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
@@ -55,6 +55,8 @@ pub enum Dialect {
     Wollomatic,
     /// knrdl/docker-socket-protector.
     Knrdl,
+    /// mikesir87/docker-socket-proxy.
+    Mikesir87,
 }
 
 const OWN: Setting = Setting {
@@ -70,6 +72,10 @@ const OWN: Setting = Setting {
     is_path: false,
     has_value: false,
 };
+const OF_LIMITS: Setting = Setting {
+    supported: false,
+    ..OWN
+};
 const OF_PRESETS: Setting = Setting {
     dialect: Dialect::Presets,
     ..OWN
@@ -81,6 +87,16 @@ const OF_WOLLOMATIC: Setting = Setting {
 };
 const OF_KNRDL: Setting = Setting {
     dialect: Dialect::Knrdl,
+    ..OWN
+};
+const OF_MIKESIR87: Setting = Setting {
+    dialect: Dialect::Mikesir87,
+    restart: true,
+    ..OWN
+};
+const OF_MUTATORS: Setting = Setting {
+    supported: false,
+    dialect: Dialect::Mikesir87,
     ..OWN
 };
 
@@ -197,6 +213,50 @@ settings! {
         "CONFIG_DATA", "",
             "The text of such a file";
     }
+    OF_LIMITS {
+        "BIND_FROM", "",
+            "Host directories that may be mounted: /srv/ci, /data:ro; /** includes all below";
+        "VOLUMES_NAMED", "",
+            "Names of volumes that may be mounted and created, such as cache-*";
+        "IMAGE_FROM", "",
+            "Images that may be used, such as docker.io/library/*; load, import";
+        "TAG_AS", "",
+            "Names that may be given to images, such as ci/*";
+        "CAP_ADD", "",
+            "Capabilities that may be added to the default ones";
+        "DEVICES", "",
+            "Devices: paths on the host, and DRIVER=DEVICE, such as nvidia=all";
+        "NAMESPACES", "",
+            "Namespaces that may be shared: network:host, pid:container:web";
+        "SECURITY", "",
+            "Security options that may weaken the isolation, such as seccomp=unconfined";
+        "RUNTIMES", "",
+            "Runtimes besides the default one";
+        "LOG_DRIVERS", "",
+            "Log drivers, and their options: gelf, gelf-address=udp://10.0.0.1:12201";
+        "VOLUME_DRIVERS", "",
+            "Volume drivers";
+        "NETWORK_DRIVERS", "",
+            "Drivers of networks that may be created";
+        "NETWORKS_JOINED", "",
+            "Networks that containers may join, besides the default bridge";
+        "SYSCTLS", "",
+            "Kernel parameters that may be set";
+        "PUBLISH", "",
+            "Host ports that may be published, such as 127.0.0.1:8000-8999; none";
+        "RUN_AS", "",
+            "Users that containers and commands may run as: nonroot, 1000-1999, names";
+        "EXEC_COMMANDS", "",
+            "Commands that may be executed: JSON lists of strings, one on each line";
+        "MEMORY_MAX", "",
+            "Maximum memory of a container, such as 2g";
+        "CPUS_MAX", "",
+            "Maximum number of CPUs of a container, such as 1.5";
+        "PIDS_MAX", "",
+            "Maximum number of processes in a container";
+        "REQUIRE", "",
+            "readonly-rootfs, drop-all-caps, no-new-privileges, digest, label:KEY";
+    }
     OF_PRESETS {
         "PRESET", "",
             "Comma-separated list; `dockgate presets` lists all", in_policy: true;
@@ -252,6 +312,25 @@ settings! {
             is_path: true, in_policy: true;
         "LOG_REQUESTS", "false",
             "true: log each request as a line for a profile";
+    }
+    OF_MUTATORS {
+        "ADD_LABELS", "",
+            "Labels of all that is created, such as team=ci";
+        "ADD_TO_NETWORK", "",
+            "Networks that new containers join";
+        "MAP_PATH", "",
+            "Paths to mount in place of others, such as /workspaces/app=/srv/app";
+        "REMAP_IMAGE", "",
+            "Images to use in place of others, such as nginx=mirror.example/nginx:1.27";
+    }
+    OF_MIKESIR87 {
+        "LISTEN_SOCKET_PATH", "/tmp/docker.sock",
+            "A Unix socket to listen on, or a TCP port", same_as: Some("LISTEN"), is_path: true
+            => listen_socket_path: Listen = socket_or_port;
+        "FORWARDING_SOCKET_PATH", "/var/run/docker.sock",
+            "The engine's Unix socket, same as SOCKET_PATH", same_as: Some("SOCKET_PATH"),
+            is_path: true
+            => forwarding_socket_path: PathBuf = engine_path;
     }
 }
 
@@ -349,11 +428,17 @@ impl<T> Value<T> {
 }
 
 impl Values {
-    /// An error for each pair of settings that are both set and have the same meaning.
+    /// An error for each pair of settings that are both set and have the same meaning. Those of one
+    /// dialect are parts of one.
     pub(super) fn twice(&self) -> impl Iterator<Item = Diagnostic> {
-        SETTINGS.iter().filter_map(|setting| {
+        SETTINGS.iter().enumerate().filter_map(|(at, setting)| {
             let own = setting.same_as?;
-            let (first, second) = (self.set_by(own)?, self.set_by(setting.name)?);
+            let second = self.set_by(setting.name)?;
+            let mut others = SETTINGS[..at].iter().filter(|other| {
+                let same = other.same_as == Some(own) && other.dialect != setting.dialect;
+                other.name == own || same
+            });
+            let first = others.find_map(|other| self.set_by(other.name))?;
             let problem = format!("{first} and {second} are both set");
             Some(Diagnostic::error(first, problem, "use only one of them"))
         })

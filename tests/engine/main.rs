@@ -30,6 +30,7 @@ mod container;
 mod files;
 mod grants;
 mod harness;
+mod images;
 #[allow(dead_code, reason = "likewise")]
 #[path = "../support/learned.rs"]
 mod learned;

@@ -206,6 +206,11 @@ fn mistakes_are_refused_with_their_place() {
         ),
         (
             &[],
+            "policies: {a: {BIND_FROM: /srv}}",
+            "CONFIG_DATA:1: policies.a.BIND_FROM is not supported yet; dockgate does not start with a restriction that it cannot enforce",
+        ),
+        (
+            &[],
             "policies: {a: {LEARN: 1}}",
             "CONFIG_DATA:1: policies.a.LEARN applies to the whole process, not to one policy; set it in the environment",
         ),

@@ -119,6 +119,20 @@ impl Walk<'_> {
         }
     }
 
+    /// Options of a log driver.
+    pub(super) fn log_options(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
+        let Some(entries) = value.as_object() else {
+            return self.misread(value, path);
+        };
+        for (key, value) in entries.iter() {
+            if !field.is_harmless(key) {
+                let text = value.as_str().unwrap_or_default();
+                let what = What::LogOption(format!("{key}={text}"));
+                self.claim(&path.key(key), value, field.reach, what);
+            }
+        }
+    }
+
     /// Kernel parameters: the keys count.
     pub(super) fn sysctls(&mut self, field: &Field, value: &Value, path: &Path<'_>) {
         let Some(entries) = value.as_object() else {
@@ -188,7 +202,13 @@ impl Walk<'_> {
 
     /// Devices that a driver chooses: `--gpus`, CDI.
     pub(super) fn device_request(&mut self, field: &Field, item: &Value, path: &Path<'_>) {
-        let driver = text_of(item, "Driver").to_owned();
+        let sets = item.at("Capabilities").items();
+        let of_gpus = |set: &Value| set.items().iter().any(|name| name.as_str() == Some("gpu"));
+        let driver = match text_of(item, "Driver") {
+            "" if !sets.is_empty() && sets.iter().all(of_gpus) => "gpu",
+            driver => driver,
+        };
+        let driver = driver.to_owned();
         let ids = item.at("DeviceIDs").items();
         let ids = ids.iter().filter_map(Value::as_str);
         let mut devices: Vec<String> = ids.map(str::to_owned).collect();

@@ -107,7 +107,11 @@ impl Walk<'_> {
 
 /// The paths of the host that a local volume mounts, and whether each is only read, if it mounts
 /// nothing else: a bind, or an overlay of such. The kernel gets them as they stand.
-fn mounted(kind: &str, options: &str, device: &str) -> Option<Vec<(String, bool)>> {
+pub(in crate::body) fn mounted(
+    kind: &str,
+    options: &str,
+    device: &str,
+) -> Option<Vec<(String, bool)>> {
     // The kernel reads one page, and forgets what is behind it.
     if options.len() >= 4096 {
         return None;
@@ -150,15 +154,20 @@ pub(super) fn read_only_bind(source: &str, read_only: bool) -> What {
     What::HostPath { path, read_only }
 }
 
-/// A volume, if the local driver would take the name.
+/// A volume, if it can be one.
 fn named(name: &str, read_only: bool) -> What {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    if !first || name.len() < 2 || !name.bytes().all(plain) {
+    if !is_volume(name) {
         return What::Field;
     }
     let name = name.to_owned();
     What::Volume { name, read_only }
+}
+
+/// Whether the local driver would take the name.
+pub(in crate::body) fn is_volume(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    first && name.len() > 1 && name.bytes().all(plain)
 }
 
 /// Whether the options of a bind say that it is only read. The engine knows `ro` by that name alone.
@@ -168,7 +177,7 @@ pub(super) fn is_read_only(options: &str) -> bool {
 }
 
 /// Go's `path.Clean` of an absolute path.
-pub(super) fn clean(path: &str) -> String {
+pub(in crate::body) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

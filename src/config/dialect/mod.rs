@@ -8,6 +8,7 @@
 //! wrong with them, and is a [`Source`] of the policy.
 
 pub(super) mod knrdl;
+pub(super) mod mikesir87;
 pub(super) mod presets;
 pub(super) mod sections;
 mod unmatched;

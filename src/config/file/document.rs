@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
 use super::tree::{self, Entry, Node, Value};
-use super::{DEFAULT, Document, NONE, Place, PolicySpec, Refused, Source, VariableSpec, Written};
+use super::{
+    DEFAULT, Document, MiddlewareSpec, NONE, Place, PolicySpec, Refused, Source, VariableSpec,
+    Written,
+};
 use crate::config::Diagnostic;
 use crate::config::near::near;
 use crate::policy::printable;
@@ -13,12 +16,21 @@ mod entries;
 
 /// The keys of a document.
 const TOP: Keys = Keys {
-    known: &["policies", "endpoints", "clients"],
-    later: &["engines", "gates", "mutators", "responseFilters"],
+    known: &[
+        "policies",
+        "endpoints",
+        "clients",
+        "gates",
+        "mutators",
+        "responseFilters",
+    ],
+    later: &["engines"],
 };
+/// Those of them that another dialect reads.
+const MIDDLEWARE: [&str; 3] = ["gates", "mutators", "responseFilters"];
 /// Those of a policy that are not variables.
 const POLICY: Keys = Keys {
-    known: &[BY_LABEL],
+    known: &[BY_LABEL, "gates", "mutators"],
     later: &[],
 };
 const BY_LABEL: &str = "by_label";
@@ -38,6 +50,7 @@ const OF_THE_PROCESS: &[(&str, &str)] = &[
     ("SP_ALLOWFROM", "add a rule with from to clients"),
     ("SOCKET_PATH", ENVIRONMENT),
     ("SP_SOCKETPATH", ENVIRONMENT),
+    ("FORWARDING_SOCKET_PATH", ENVIRONMENT),
     ("LOG_*", ENVIRONMENT),
     ("SP_LOG*", ENVIRONMENT),
     ("MAX_CONNECTIONS", ENVIRONMENT),
@@ -107,6 +120,7 @@ pub fn read(sources: &[Source]) -> Result<Document, Refused> {
         document.policies.extend(part.document.policies);
         document.endpoints.extend(part.document.endpoints);
         document.clients.extend(part.document.clients);
+        document.middleware.extend(part.document.middleware);
     }
     if mistakes.is_empty() {
         return Ok(document);
@@ -175,6 +189,16 @@ impl<'a> Part<'a> {
             self.mistake(line, "", "the file is empty", ONE_OF_TOP);
         }
         for Entry { key, line, value } in entries {
+            if let Some(own) = MIDDLEWARE.into_iter().find(|own| *own == key) {
+                let spec = MiddlewareSpec {
+                    key: own,
+                    what: key,
+                    place: self.place(line),
+                    value,
+                };
+                self.document.middleware.push(spec);
+                continue;
+            }
             if !self.knows(&TOP, "", &key, line) || self.is_empty(&key, line, &value) {
                 continue;
             }
@@ -285,12 +309,20 @@ impl<'a> Part<'a> {
             place: self.place(line),
             variables: Vec::new(),
             by_label: false,
+            middleware: Vec::new(),
         };
         let help = "use NAME: VALUE for each variable, or {} for a policy that grants nothing";
         for Entry { key, line, value } in self.map(value, &path, help).unwrap_or_default() {
             let within = self::path(&path, &key);
             if key == BY_LABEL {
                 policy.by_label = self.switch(value, &within).unwrap_or_default();
+            } else if let Some(own) = POLICY.known.iter().find(|own| **own == key) {
+                policy.middleware.push(MiddlewareSpec {
+                    key: own,
+                    what: within,
+                    place: self.place(line),
+                    value,
+                });
             } else if self.may_set(&path, &key, line) {
                 let help = "use a single value, with commas between the items of a list";
                 if let Some(Written { text, .. }) = self.scalar(value, &within, help) {

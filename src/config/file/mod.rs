@@ -5,6 +5,8 @@
 //! knows the shape of a document. What a variable's value means, and how an address is written, is
 //! for those who read the same in the environment.
 //!
+//! Lists of middleware are kept as they are, for the dialect that reads them.
+//!
 //! Nothing in a document is ignored: what is unknown, not supported yet, or of no effect is a mistake.
 //! All mistakes of all files are reported at once, each as `FILE:LINE: problem; remedy`.
 
@@ -16,7 +18,9 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use document::read;
+pub(super) use origin::Chosen;
 pub use origin::{Loaded, Origin, Source};
+pub(super) use tree::{Entry, Node, Value};
 
 use super::Diagnostic;
 use crate::clients::Who;
@@ -36,6 +40,21 @@ pub struct Document {
     /// In the order in which they are written, which is the order in which they are tried. With
     /// several files that is the order of the files' names.
     pub clients: Vec<ClientSpec>,
+    /// Lists of gates, mutators and response filters, in the order in which they are written.
+    pub(super) middleware: Vec<MiddlewareSpec>,
+}
+
+/// A list of middleware, as it is written. The dialect that it belongs to reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MiddlewareSpec {
+    /// `gates`, `mutators` or `responseFilters`.
+    pub(super) key: &'static str,
+    /// What messages call it: `gates`, `policies.ci.gates`.
+    pub(super) what: String,
+    /// Where it begins.
+    pub(super) place: Place,
+    /// What is written for it.
+    pub(super) value: Node,
 }
 
 /// A policy: a name and its variables.
@@ -49,6 +68,8 @@ pub struct PolicySpec {
     pub variables: Vec<VariableSpec>,
     /// Whether a label on a client's container may choose it.
     pub by_label: bool,
+    /// Its lists of gates and mutators.
+    pub(super) middleware: Vec<MiddlewareSpec>,
 }
 
 /// A variable of a policy, as it is written: YAML's `1` and `"1"` are the same text.

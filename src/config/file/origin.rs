@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,35 +52,86 @@ pub struct Loaded {
     pub(in crate::config) files: Vec<PathBuf>,
 }
 
-impl Origin {
-    /// What the environment says, if it says anything.
-    ///
-    /// # Errors
-    /// Two of the variables are set, or one is empty: what it was to restrict must not be without it.
-    pub fn of<'a>(get: impl Fn(&str) -> Option<&'a OsStr>) -> Result<Option<Origin>, Diagnostic> {
+/// Where the documents are, as the environment says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::config) struct Chosen {
+    /// By the first variable that is not empty, or in the folder that is read without one.
+    pub(in crate::config) origin: Option<Origin>,
+    /// What is wrong with the variables.
+    pub(in crate::config) conflict: Option<Conflict>,
+}
+
+/// Two variables are set, or one is empty: what it was to restrict must not be without it. For
+/// documents of middleware that is how the proxy that they were written for reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct Conflict {
+    /// What is wrong.
+    pub(in crate::config) mistake: Diagnostic,
+    /// What is done in spite of it.
+    pub(in crate::config) reading: Diagnostic,
+}
+
+impl Chosen {
+    /// What the variables say. `folder` is read if none of them says anything, and documents are in it.
+    pub(in crate::config) fn of<'a>(
+        get: impl Fn(&str) -> Option<&'a OsStr>,
+        folder: &Path,
+    ) -> Chosen {
         let set = VARIABLES.map(|name| get(name).map(|value| (name, value)));
         let set: Vec<(&str, &OsStr)> = set.into_iter().flatten().collect();
-        match *set {
-            [] => Ok(None),
-            [(name, value)] if value.is_empty() => {
-                let problem = format!("{name} is empty");
-                let help = "set it to a value, or unset it";
-                Err(Diagnostic::error(name, problem, help))
-            }
-            [(name, value)] => Ok(Some(match name {
+        let mut full = set.iter().filter(|(_, value)| !value.is_empty());
+        let chosen = full.next();
+        let origin = match chosen {
+            Some((name, value)) => Some(match *name {
                 "CONFIG_FILE" => Origin::File(value.into()),
-                "CONFIG_DATA" => Origin::Data(value.to_owned().into_vec()),
+                "CONFIG_DATA" => Origin::Data(value.as_bytes().to_vec()),
                 _ => Origin::Dir(value.into()),
-            })),
+            }),
+            None => has_documents(folder).then(|| Origin::Dir(folder.to_owned())),
+        };
+        let conflict = match *set {
+            [] => None,
+            [(name, value)] if value.is_empty() => Some(Conflict {
+                mistake: Diagnostic::error(
+                    name,
+                    format!("{name} is empty"),
+                    "set it to a value, or unset it",
+                ),
+                reading: Diagnostic::warning(
+                    name,
+                    format!("{name} is empty and treated as unset"),
+                    "set a value or remove it",
+                ),
+            }),
+            [_] => None,
             [(first, _), .., (last, _)] => {
                 let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
-                let problem = format!("{} cannot be used together", names.join(" and "));
-                let help = format!("unset {first} or {last}");
-                Err(Diagnostic::error(first, problem, help))
+                let own = chosen.map_or(first, |(name, _)| *name);
+                let others = names.iter().copied().filter(|name| *name != own);
+                let others: Vec<&str> = others.collect();
+                let are = if others.len() == 1 { "is" } else { "are" };
+                Some(Conflict {
+                    mistake: Diagnostic::error(
+                        first,
+                        format!("{} cannot be used together", names.join(" and ")),
+                        format!("unset {first} or {last}"),
+                    ),
+                    reading: Diagnostic::warning(
+                        own,
+                        format!(
+                            "{own} overrides {}, which {are} ignored",
+                            others.join(" and ")
+                        ),
+                        format!("unset {}", others.join(" and ")),
+                    ),
+                })
             }
-        }
+        };
+        Chosen { origin, conflict }
     }
+}
 
+impl Origin {
     /// Reads the bytes.
     pub fn load(&self) -> Loaded {
         let mut loaded = Loaded::default();
@@ -165,6 +216,14 @@ impl Loaded {
     }
 }
 
+/// Whether a folder is to be read: also if it cannot be, so that this is told.
+fn has_documents(folder: &Path) -> bool {
+    match documents(folder) {
+        Ok(names) => !names.is_empty(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 /// The names of a folder's documents, in order. With too many of them, not all.
 fn documents(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
@@ -195,43 +254,88 @@ mod tests {
 
     #[test]
     fn one_variable_says_where_it_is() {
-        for (set, origin) in [
-            (&[][..], Ok(None)),
-            (
-                &[("CONFIG_FILE", "/a.yml")],
-                Ok(Some(Origin::File("/a.yml".into()))),
-            ),
-            (
-                &[("CONFIG_DATA", "a: 1")],
-                Ok(Some(Origin::Data(b"a: 1".to_vec()))),
-            ),
-            (&[("CONFIG_DIR", "/a")], Ok(Some(Origin::Dir("/a".into())))),
-            (
-                &[("CONFIG_DATA", "")],
-                Err("CONFIG_DATA is empty; set it to a value, or unset it"),
-            ),
-            (
-                &[("CONFIG_FILE", "/a.yml"), ("CONFIG_DIR", "/a")],
-                Err(
-                    "CONFIG_FILE and CONFIG_DIR cannot be used together; unset CONFIG_FILE or \
-                     CONFIG_DIR",
-                ),
-            ),
-            (
-                &[("CONFIG_FILE", "/a.yml"), ("CONFIG_DATA", "")],
-                Err(
-                    "CONFIG_FILE and CONFIG_DATA cannot be used together; unset CONFIG_FILE or \
-                     CONFIG_DATA",
-                ),
-            ),
-        ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        const EMPTY: &str = "CONFIG_DATA is empty; set it to a value, or unset it";
+        const AS_UNSET: &str =
+            "CONFIG_DATA is empty and treated as unset; set a value or remove it";
+        const FILE: &str = "unset CONFIG_FILE or CONFIG_D";
+        let file = || Some(Origin::File("/a.yml".into()));
+        let of = |set: &[(&str, &str)]| {
             let get = |name: &str| {
                 let found = set.iter().find(|(known, _)| *known == name)?;
                 Some(OsStr::new(found.1))
             };
-            let found = Origin::of(get).map_err(|error| error.to_string());
-            assert_eq!(found, origin.map_err(str::to_owned), "{set:?}");
+            let Chosen { origin, conflict } = Chosen::of(get, path);
+            let conflict =
+                conflict.map(|one| [one.mistake, one.reading].map(|one| one.to_string()));
+            (origin, conflict)
+        };
+        for (set, origin, conflict) in [
+            (&[][..], None, None),
+            (&[("CONFIG_FILE", "/a.yml")], file(), None),
+            (
+                &[("CONFIG_DATA", "a: 1")],
+                Some(Origin::Data(b"a: 1".to_vec())),
+                None,
+            ),
+            (
+                &[("CONFIG_DIR", "/a")],
+                Some(Origin::Dir("/a".into())),
+                None,
+            ),
+            (
+                &[("CONFIG_DATA", "")],
+                None,
+                Some([EMPTY.to_owned(), AS_UNSET.to_owned()]),
+            ),
+            (
+                &[("CONFIG_FILE", "/a.yml"), ("CONFIG_DIR", "/a")],
+                file(),
+                Some([
+                    format!("CONFIG_FILE and CONFIG_DIR cannot be used together; {FILE}IR"),
+                    "CONFIG_FILE overrides CONFIG_DIR, which is ignored; unset CONFIG_DIR"
+                        .to_owned(),
+                ]),
+            ),
+            (
+                &[("CONFIG_FILE", ""), ("CONFIG_DATA", "a: 1")],
+                Some(Origin::Data(b"a: 1".to_vec())),
+                Some([
+                    format!("CONFIG_FILE and CONFIG_DATA cannot be used together; {FILE}ATA"),
+                    "CONFIG_DATA overrides CONFIG_FILE, which is ignored; unset CONFIG_FILE"
+                        .to_owned(),
+                ]),
+            ),
+            (
+                &[
+                    ("CONFIG_DIR", "/a"),
+                    ("CONFIG_DATA", "x"),
+                    ("CONFIG_FILE", "/a.yml"),
+                ],
+                file(),
+                Some([
+                    format!(
+                        "CONFIG_FILE and CONFIG_DATA and CONFIG_DIR cannot be used together; {FILE}IR"
+                    ),
+                    "CONFIG_FILE overrides CONFIG_DATA and CONFIG_DIR, which are ignored; unset \
+                     CONFIG_DATA and CONFIG_DIR"
+                        .to_owned(),
+                ]),
+            ),
+        ] {
+            assert_eq!(of(set), (origin, conflict), "{set:?}");
         }
+        // The folder counts if nothing else does, and has documents.
+        fs::write(path.join("a.txt"), "").unwrap();
+        assert_eq!(of(&[]).0, None);
+        fs::write(path.join("a.yaml"), "").unwrap();
+        assert_eq!(of(&[]).0, Some(Origin::Dir(path.to_owned())));
+        assert_eq!(
+            of(&[("CONFIG_DATA", "")]).0,
+            Some(Origin::Dir(path.to_owned()))
+        );
+        assert_eq!(of(&[("CONFIG_FILE", "/a.yml")]).0, file());
     }
 
     #[test]

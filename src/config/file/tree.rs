@@ -22,13 +22,13 @@ const MAX_NODES: usize = 10_000;
 
 /// A value, and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub(in crate::config) struct Node {
+    pub(in crate::config) line: usize,
+    pub(in crate::config) value: Value,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(in crate::config) enum Value {
     Scalar {
         text: String,
         plain: bool,
@@ -41,15 +41,15 @@ pub(super) enum Value {
 
 /// A key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) line: usize,
-    pub(super) value: Node,
+pub(in crate::config) struct Entry {
+    pub(in crate::config) key: String,
+    pub(in crate::config) line: usize,
+    pub(in crate::config) value: Node,
 }
 
 impl Node {
     /// Whether nothing is written where a value belongs.
-    pub(super) fn is_null(&self) -> bool {
+    pub(in crate::config) fn is_null(&self) -> bool {
         let nulls = ["", "~", "null", "Null", "NULL"];
         matches!(&self.value, Value::Scalar { text, plain: true } if nulls.contains(&&**text))
     }

@@ -20,8 +20,10 @@ use std::time::Duration;
 
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
+use super::dialect::mikesir87::{self, Middleware};
+use super::dialect::sections::Grants;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::{Origin, Place};
+use super::file::{Chosen, Document, Origin, Place};
 use super::listen::Listen;
 use super::look::Look;
 use super::names;
@@ -104,31 +106,39 @@ pub struct Endpoint {
 impl Settings {
     /// Reads everything before it gives up: the errors are all there are, with the warnings.
     pub fn load(snapshot: &Snapshot) -> Result<Settings, Vec<Diagnostic>> {
-        let origin = Origin::of(|name| snapshot.get(name));
-        let known = origin.as_ref().ok().and_then(Option::as_ref);
-        let seen = Look::take(known, snapshot, None);
-        let (settings, _) = Settings::read(snapshot, origin, seen, None)?;
+        let chosen = Chosen::of(|name| snapshot.get(name), mikesir87::FOLDER.as_ref());
+        let seen = Look::take(chosen.origin.as_ref(), snapshot, None);
+        let (settings, _) = Settings::read(snapshot, chosen, seen, None)?;
         Ok(settings)
     }
 
     /// The settings, and what of them holds only after a restart.
     fn read(
         snapshot: &Snapshot,
-        origin: Result<Option<Origin>, Diagnostic>,
+        Chosen { origin, conflict }: Chosen,
         seen: Look,
         current: Option<&Policies>,
     ) -> Result<(Settings, Vec<String>), Vec<Diagnostic>> {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
-        let origin = origin.unwrap_or_else(|mistake| {
-            diagnostics.push(mistake);
-            None
-        });
         diagnostics.extend(odd_paths(snapshot));
         // Without what is refused, only to find more mistakes.
-        let document = seen.document.clone().unwrap_or_else(|refused| {
-            diagnostics.extend(refused.mistakes);
-            refused.rest
-        });
+        let (mut document, mut mistakes) = match seen.document.clone() {
+            Ok(document) => (document, Vec::new()),
+            Err(refused) => (refused.rest, refused.mistakes),
+        };
+        match conflict {
+            Some(conflict) if mikesir87::is_alone(&document) => diagnostics.push(conflict.reading),
+            // Which documents count is not known.
+            Some(conflict) => {
+                (document, mistakes) = (Document::default(), vec![conflict.mistake]);
+            }
+            None => {}
+        }
+        diagnostics.extend(mistakes);
+        let of_policies = document.policies.iter().map(Middleware::of_policy);
+        let all = [Middleware::of(&document)].into_iter().chain(of_policies);
+        diagnostics.extend(all.filter_map(Result::err).flatten());
+        diagnostics.extend(mikesir87::unsupported(&document));
         let sources = Sources::read(snapshot, &seen.profiles, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         listening::take(&document.endpoints, &mut values, &mut diagnostics);
@@ -138,12 +148,20 @@ impl Settings {
         diagnostics.extend(values.twice());
         let engine_at_start = active || sources.profile.active();
         let process = Process::of(&values, asked.watchdog, engine_at_start);
-        let engine = values.socket_path.or_same(&values.sp_socketpath);
+        let engine = match values.forwarding_socket_path.by {
+            Some(_) => values.forwarding_socket_path.get(),
+            None => values.socket_path.or_same(&values.sp_socketpath),
+        };
         let specs = document.endpoints.as_slice();
         let mut endpoints = None;
         if specs.is_empty() {
-            endpoints =
-                listening::of_variables(&values, asked.listen, asked.mode, &mut diagnostics);
+            let grants = Grants::variables().any(|(name, _)| snapshot.get(name).is_some());
+            let alone = mikesir87::is_alone(&document) && !grants && !sources.has_others();
+            let (listen, mode) = match mikesir87::listen(&values, alone) {
+                Some(listen) => (Some(listen), Some(mikesir87::MODE)),
+                None => (asked.listen, asked.mode),
+            };
+            endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
             if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
                 diagnostics.extend(listening::compare(&values, endpoints, engine));
             }
@@ -238,11 +256,16 @@ fn written(
             continue;
         };
         let by_flag = by != setting.name;
+        let own = [Dialect::Sections, Dialect::Mikesir87].contains(&setting.dialect);
+        let is_limit = own && !setting.supported;
         match value.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
-            // As if it were written out.
-            Some("") if setting.dialect == Dialect::Sections && setting.default.is_empty() => {}
-            Some("") if !by_flag => diagnostics.push(Diagnostic::warning(
+            // As if it were written out. An empty limit would allow nothing, not everything.
+            Some("")
+                if setting.dialect == Dialect::Sections
+                    && setting.default.is_empty()
+                    && !is_limit => {}
+            Some("") if !by_flag && !is_limit => diagnostics.push(Diagnostic::warning(
                 &by,
                 match setting.dialect {
                     Dialect::Sections => {
@@ -255,7 +278,7 @@ fn written(
                 },
                 "set a value or remove it",
             )),
-            Some("") if !setting.supported => {}
+            Some("") if !setting.supported && by_flag => {}
             Some(text) if !setting.supported => {
                 let problem = format!(
                     "{by}={} is not supported yet; dockgate does not start with a restriction that it cannot enforce",

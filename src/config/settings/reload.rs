@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry as Slot;
 use super::{Endpoint, Settings, sorted};
 use crate::clients::Rules;
 use crate::config::diagnostics::Diagnostic;
+use crate::config::file::Chosen;
 use crate::config::look::Look;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::snapshot::Snapshot;
@@ -49,9 +50,12 @@ impl Settings {
         look: Look,
     ) -> Result<Reloaded, Vec<Diagnostic>> {
         let current = current.map_or_else(|| Decisions::of(self), Reloaded::decisions);
-        let origin = Ok(self.origin.clone());
+        let chosen = Chosen {
+            origin: self.origin.clone(),
+            conflict: None,
+        };
         let (new, mut needs_restart) =
-            Settings::read(environment, origin, look, Some(current.policies))?;
+            Settings::read(environment, chosen, look, Some(current.policies))?;
         let endpoints = current.endpoints.iter().map(|old| {
             let mut listed = new.endpoints.iter();
             let policy = match listed.find(|one| one.is_at(old)) {

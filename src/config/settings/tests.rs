@@ -440,3 +440,30 @@ fn the_summary_tells_what_is_granted() {
         None
     );
 }
+
+/// Not even an empty one, which would allow nothing.
+#[test]
+fn a_limit_that_cannot_be_enforced_keeps_dockgate_from_starting() {
+    let limits = SETTINGS.iter();
+    let limits: Vec<&Setting> = limits
+        .filter(|one| [Dialect::Sections, Dialect::Mikesir87].contains(&one.dialect))
+        .filter(|one| !one.supported)
+        .collect();
+    assert!(limits.iter().any(|one| one.name == "ADD_LABELS"));
+    assert!(limits.iter().any(|one| one.name == "BIND_FROM"));
+    for limit in limits {
+        assert!(!limit.doc.is_empty(), "{}", limit.name);
+        for value in ["none", ""] {
+            let mistakes = load(&[(limit.name, value)]).unwrap_err();
+            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            let shown = if value.is_empty() { "\"\"" } else { value };
+            let name = limit.name;
+            assert_eq!(
+                mistakes,
+                [format!(
+                    "{name}={shown} is not supported yet; dockgate does not start with a restriction that it cannot enforce"
+                )]
+            );
+        }
+    }
+}

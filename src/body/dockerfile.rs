@@ -1,0 +1,430 @@
+//! The images that a Dockerfile uses, as the classic builder reads it.
+//!
+//! That is: each `FROM`, and each `COPY --from`, that is no earlier stage. What versions of the
+//! builder read differently is refused, and so is what it cannot do without BuildKit. What is found
+//! may be more than what is built: a stage that is not the target counts too.
+//!
+//! From moby's `builder/dockerfile` and buildkit's `frontend/dockerfile/parser`: comments may stand
+//! between continued lines; a stage's own name is known only behind it; `--from` is not expanded.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+
+use super::reach::{Claim, What};
+use crate::api::fields::Reach;
+
+/// The engine refuses longer lines.
+const LONGEST_LINE: usize = 65_535;
+
+/// The values of `--build-arg`. Null is a variable that is not set.
+pub type BuildArgs = BTreeMap<String, Option<String>>;
+
+/// The images that a Dockerfile uses, as claims: `Dockerfile line 3`.
+pub fn images(text: &[u8], args: &BuildArgs) -> Result<Vec<Claim>, Refusal> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut reading = Reading::new(args);
+    for (line, instruction) in logical_lines(text)? {
+        reading.line = line;
+        reading.instruction(&instruction)?;
+    }
+    Ok(reading.images)
+}
+
+/// The images that the `ONBUILD` instructions of a base image use, from its inspect.
+pub fn triggers<'a>(triggers: impl Iterator<Item = &'a str>) -> Result<Vec<Claim>, Refusal> {
+    let args = BuildArgs::new();
+    let mut reading = Reading::new(&args);
+    for trigger in triggers {
+        reading.line += 1;
+        for (_, instruction) in logical_lines(trigger.as_bytes())? {
+            reading.triggered(&instruction)?;
+        }
+    }
+    Ok(reading.images)
+}
+
+/// Why a Dockerfile is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it has.
+    pub why: &'static str,
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Dockerfile line {}: {}", self.line, self.why)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Each instruction with the line that it begins in, its continued lines joined.
+fn logical_lines(text: &[u8]) -> Result<Vec<(usize, String)>, Refusal> {
+    let mut instructions = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
+        let refuse = |why| Refusal {
+            line: index + 1,
+            why,
+        };
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let line = str::from_utf8(bytes).map_err(|_| refuse("is not valid UTF-8"))?;
+        if line.len() > LONGEST_LINE {
+            return Err(refuse("is too long"));
+        }
+        if line.contains(|letter: char| letter.is_control() && letter != '\t') {
+            return Err(refuse("has a control character"));
+        }
+        let start = line.trim_start();
+        if let Some(comment) = start.strip_prefix('#') {
+            if sets_escape(comment) {
+                return Err(refuse("sets another escape character"));
+            }
+            let ends = !start.trim_end().ends_with('\\');
+            if open.is_some() && ends && start.len() < line.len() {
+                return Err(refuse(
+                    "has an indented comment within an instruction, which versions read differently",
+                ));
+            }
+            continue;
+        }
+        if start.is_empty() {
+            continue;
+        }
+        let end = line.trim_end_matches([' ', '\t']);
+        if end.ends_with("\\\\") {
+            return Err(refuse(
+                "ends with two backslashes, which versions read differently",
+            ));
+        }
+        let continued = end.strip_suffix('\\');
+        let (first, mut whole) = open.take().unwrap_or((index + 1, String::new()));
+        whole.push_str(continued.unwrap_or(line));
+        match continued {
+            Some(_) => open = Some((first, whole)),
+            None => instructions.push((first, whole)),
+        }
+    }
+    instructions.extend(open);
+    instructions.retain(|(_, whole)| !whole.trim().is_empty());
+    Ok(instructions)
+}
+
+/// Whether a comment is, or could be, the directive for another escape character than `\`.
+fn sets_escape(comment: &str) -> bool {
+    let lower = comment.trim().to_ascii_lowercase();
+    let value = lower.strip_prefix("escape").map(str::trim_start);
+    value
+        .and_then(|value| value.strip_prefix('='))
+        .is_some_and(|value| value.trim() != "\\")
+}
+
+struct Reading<'a> {
+    args: &'a BuildArgs,
+    /// What is declared by `ARG` before the first `FROM`.
+    variables: BTreeMap<String, Variable>,
+    /// The names of the stages that are complete.
+    stages: Vec<Option<String>>,
+    /// The name of the stage that is read.
+    current: Option<Option<String>>,
+    images: Vec<Claim>,
+    line: usize,
+}
+
+/// A variable that `FROM` may name.
+enum Variable {
+    Is(String),
+    Unset,
+    /// It has a value that is not understood.
+    Unclear,
+}
+
+impl Reading<'_> {
+    fn new(args: &BuildArgs) -> Reading<'_> {
+        Reading {
+            args,
+            variables: BTreeMap::new(),
+            stages: Vec::new(),
+            current: None,
+            images: Vec::new(),
+            line: 0,
+        }
+    }
+
+    fn refuse<T>(&self, why: &'static str) -> Result<T, Refusal> {
+        Err(Refusal {
+            line: self.line,
+            why,
+        })
+    }
+
+    fn image(&mut self, image: &str) {
+        self.images.push(Claim {
+            path: format!("Dockerfile line {}", self.line),
+            value: image.to_owned(),
+            reach: Reach::SUPPLY,
+            what: What::Image(image.to_owned()),
+        });
+    }
+
+    fn instruction(&mut self, line: &str) -> Result<(), Refusal> {
+        let (name, rest) = self.split(line)?;
+        match name.as_str() {
+            "from" => self.from(rest),
+            "arg" if self.current.is_none() => self.arg(rest),
+            _ if self.current.is_none() => self.refuse("has an instruction before the first FROM"),
+            "copy" => {
+                if let Some(from) = self.copied_from(rest)? {
+                    self.stage_or_image(from)?;
+                }
+                Ok(())
+            }
+            "onbuild" if rest.starts_with("--") => self.refuse("has an option of ONBUILD"),
+            "onbuild" => self.triggered(rest),
+            _ => self.other(&name, rest),
+        }
+    }
+
+    /// An instruction that is done in a later build, where other stages have names.
+    fn triggered(&mut self, line: &str) -> Result<(), Refusal> {
+        let (name, rest) = self.split(line)?;
+        match name.as_str() {
+            "from" | "onbuild" | "maintainer" => self.refuse("has no trigger"),
+            "copy" => {
+                if let Some(from) = self.copied_from(rest)?
+                    && !is_index(from)
+                {
+                    self.image(from);
+                }
+                Ok(())
+            }
+            _ => self.other(&name, rest),
+        }
+    }
+
+    /// The instruction in lower case, and what follows.
+    fn split<'l>(&self, line: &'l str) -> Result<(String, &'l str), Refusal> {
+        let line = line.trim();
+        let (name, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+        if !name.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return self.refuse("has an unknown instruction");
+        }
+        let name = name.to_ascii_lowercase();
+        let rest = rest.trim();
+        if ["from", "arg"].contains(&name.as_str()) && !rest.is_ascii() {
+            return self.refuse("has other characters than ASCII");
+        }
+        // Newer versions take the lines below for what is between, older ones for instructions.
+        if ["run", "copy", "add", "onbuild"].contains(&name.as_str()) && rest.contains("<<") {
+            return self.refuse("has a here-document, which needs BuildKit");
+        }
+        Ok((name, rest))
+    }
+
+    /// What names no image.
+    fn other(&self, name: &str, rest: &str) -> Result<(), Refusal> {
+        const KNOWN: [&str; 15] = [
+            "add",
+            "arg",
+            "cmd",
+            "entrypoint",
+            "env",
+            "expose",
+            "healthcheck",
+            "label",
+            "maintainer",
+            "run",
+            "shell",
+            "stopsignal",
+            "user",
+            "volume",
+            "workdir",
+        ];
+        if !KNOWN.contains(&name) {
+            return self.refuse("has an unknown instruction");
+        }
+        if name == "run" && rest.starts_with("--") {
+            return self.refuse("has an option of RUN, which needs BuildKit");
+        }
+        if name == "add" {
+            let (flags, _) = self.flags(rest)?;
+            if flags.iter().any(|flag| flag.starts_with("--from")) {
+                return self.refuse("has an unknown option of ADD");
+            }
+        }
+        Ok(())
+    }
+
+    /// The options in front, each with its value, and what follows.
+    fn flags<'l>(&self, rest: &'l str) -> Result<(Vec<&'l str>, &'l str), Refusal> {
+        let (mut flags, mut rest) = (Vec::new(), rest);
+        while rest.starts_with("--") {
+            let end = rest.find([' ', '\t']).unwrap_or(rest.len());
+            let flag = &rest[..end];
+            if !flag.contains('=') || flag.contains(['"', '\'', '\\']) {
+                return self.refuse("has an option that versions read differently");
+            }
+            flags.push(flag);
+            rest = rest[end..].trim_start();
+        }
+        Ok((flags, rest))
+    }
+
+    fn from(&mut self, rest: &str) -> Result<(), Refusal> {
+        let (flags, rest) = self.flags(rest)?;
+        if !flags.iter().all(|flag| flag.starts_with("--platform=")) {
+            return self.refuse("has an unknown option of FROM");
+        }
+        let words: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let (base, name) = match *words {
+            [base] => (base, None),
+            [base, r#as, name] if r#as.eq_ignore_ascii_case("as") => {
+                (base, Some(name.to_ascii_lowercase()))
+            }
+            _ => return self.refuse("must be FROM IMAGE or FROM IMAGE AS STAGE"),
+        };
+        if let Some(current) = self.current.take() {
+            self.stages.push(current);
+        }
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+        if let Some(name) = &name {
+            let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
+            if !starts || !name.bytes().all(plain) || self.stages.contains(&Some(name.clone())) {
+                return self.refuse("has an invalid name of a stage, or one twice");
+            }
+        }
+        let base = self.expanded(base)?;
+        if base != "scratch" && !self.is_stage(&base)? {
+            self.image(&base);
+        }
+        self.current = Some(name);
+        Ok(())
+    }
+
+    /// Whether a complete stage has this name.
+    fn is_stage(&self, name: &str) -> Result<bool, Refusal> {
+        let lower = Some(name.to_ascii_lowercase());
+        match self.stages.contains(&lower) {
+            true if lower.as_deref() == Some(name) => Ok(true),
+            true => self.refuse("names a stage in upper case, which versions read differently"),
+            false => Ok(false),
+        }
+    }
+
+    /// The value of `--from`.
+    fn copied_from<'l>(&self, rest: &'l str) -> Result<Option<&'l str>, Refusal> {
+        let (flags, _) = self.flags(rest)?;
+        let mut from = None;
+        for flag in flags {
+            match flag.split_once('=') {
+                Some(("--from", value)) if from.is_none() && !value.contains('$') => {
+                    from = Some(value);
+                }
+                Some(("--chown" | "--chmod", _)) => {}
+                _ => return self.refuse("has an unknown option of COPY"),
+            }
+        }
+        // An empty one is none.
+        Ok(from.filter(|from| !from.is_empty()))
+    }
+
+    fn stage_or_image(&mut self, from: &str) -> Result<(), Refusal> {
+        if self.is_stage(from)? {
+            return Ok(());
+        }
+        if !is_index(from) {
+            self.image(from);
+            return Ok(());
+        }
+        match from.parse::<usize>() {
+            Ok(index) if index < self.stages.len() => Ok(()),
+            _ => self.refuse("has the number of a stage that is not complete"),
+        }
+    }
+
+    /// A variable for `FROM`.
+    fn arg(&mut self, rest: &str) -> Result<(), Refusal> {
+        for word in rest.split_ascii_whitespace() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word, None),
+            };
+            if !is_name(name) {
+                return self.refuse("has an ARG that versions read differently");
+            }
+            let value = match (value, self.args.get(name)) {
+                (Some(value), _) if !is_plain(value) => Variable::Unclear,
+                (_, Some(Some(given))) => Variable::Is(given.clone()),
+                (_, Some(None)) | (None, None) => Variable::Unset,
+                (Some(value), None) => Variable::Is(value.to_owned()),
+            };
+            self.variables.insert(name.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    /// With the values of `$NAME`, `${NAME}` and `${NAME:-DEFAULT}`.
+    fn expanded(&self, text: &str) -> Result<String, Refusal> {
+        const WHY: &str = "has a variable without a plain value";
+        if text.contains(['"', '\'', '\\']) {
+            return self.refuse("has quotes or a backslash in FROM");
+        }
+        let mut whole = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            whole.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            let (inner, behind) = match rest.strip_prefix('{') {
+                Some(inner) => match inner.split_once('}') {
+                    Some(parts) => parts,
+                    None => return self.refuse(WHY),
+                },
+                None => {
+                    let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+                    let end = rest.find(|letter| !part(letter));
+                    rest.split_at(end.unwrap_or(rest.len()))
+                }
+            };
+            let (name, default) = match inner.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (inner, None),
+            };
+            let value = match self.variables.get(name) {
+                Some(Variable::Is(value)) if !value.is_empty() => Some(value.as_str()),
+                Some(Variable::Unclear) => None,
+                _ => default.filter(|default| is_plain(default)),
+            };
+            match value {
+                Some(value) if is_name(name) => whole.push_str(value),
+                _ => return self.refuse(WHY),
+            }
+            rest = behind;
+        }
+        whole.push_str(rest);
+        Ok(whole)
+    }
+}
+
+/// Whether the builder takes it for the number of a stage.
+fn is_index(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_name(text: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    starts && text.bytes().all(part)
+}
+
+/// Whether a value means just what it says.
+fn is_plain(value: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    value.bytes().all(part)
+}

@@ -1,0 +1,132 @@
+//! What a body asks for beyond a limit, in a message's words.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::body::reach::{Claim, What};
+use crate::policy::printable;
+
+/// So much of a limit is shown.
+const SHOWN: usize = 200;
+
+/// One thing that a body asks for beyond a limit, or lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excess {
+    /// The field: `HostConfig.Binds[0]`.
+    pub place: String,
+    /// What it has; none if it has to be there.
+    pub value: Option<String>,
+    /// What does not allow it.
+    pub bound: Bound,
+}
+
+/// What does not allow something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// A limit that is set.
+    Limit {
+        /// Its name: `BIND_FROM`.
+        variable: &'static str,
+        /// What it lists.
+        has: String,
+    },
+    /// `DENY_ROOT`.
+    DenyRoot {
+        /// The limit that is not set, and could list it.
+        unset: Option<&'static str>,
+    },
+}
+
+impl Bound {
+    pub(super) fn limit(variable: &'static str, entries: &impl Display) -> Bound {
+        let mut has = entries.to_string();
+        if let Some((end, _)) = has.char_indices().nth(SHOWN) {
+            has.truncate(end);
+            has.push('…');
+        }
+        Bound::Limit { variable, has }
+    }
+}
+
+impl Excess {
+    /// A value of a field as JSON, or what is missing there.
+    pub(super) fn new(place: &str, json: Option<&str>, bound: Bound) -> Excess {
+        // A string without its quotes, if that is clear.
+        let text = |json: &str| {
+            let inner = json
+                .strip_prefix('"')
+                .and_then(|json| json.strip_suffix('"'));
+            let inner = inner.filter(|inner| !inner.is_empty() && !inner.contains(['"', '\\']));
+            inner.unwrap_or(json).to_owned()
+        };
+        Excess {
+            place: place.to_owned(),
+            value: json.map(text),
+            bound,
+        }
+    }
+
+    /// What a claim is about.
+    pub(super) fn of(claim: &Claim, bound: Bound) -> Excess {
+        let value = match &claim.what {
+            What::HostPath { path, .. } => path,
+            What::Volume { name, .. }
+            | What::VolumeDriver(name)
+            | What::Image(name)
+            | What::Capability(name)
+            | What::Device(name)
+            | What::Security(name)
+            | What::Runtime(name)
+            | What::LogDriver(name)
+            | What::NetworkDriver(name)
+            | What::IpamDriver(name)
+            | What::Network(name)
+            | What::Container(name)
+            | What::Address(name)
+            | What::Subnet(name)
+            | What::Sysctl(name)
+            | What::Secret(name)
+            | What::Config(name)
+            | What::MountsOf {
+                container: name, ..
+            }
+            | What::Namespace { of: name, .. } => name,
+            // The values of options may be secrets.
+            What::LogOption(option) => option.split('=').next().unwrap_or_default(),
+            What::VolumeOption(key) => key,
+            What::DeviceRequest { driver, devices } => &format!("{driver}={}", devices.join(",")),
+            What::Publish { ip, port } => {
+                let port = if port.is_empty() { "0" } else { port };
+                match ip.is_empty() {
+                    true => port,
+                    false => &format!("{ip}:{port}"),
+                }
+            }
+            What::Field | What::Unknown => {
+                return Excess::new(&claim.path, Some(&claim.value), bound);
+            }
+        };
+        Excess {
+            place: claim.path.clone(),
+            value: Some(value.to_owned()),
+            bound,
+        }
+    }
+}
+
+/// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
+impl Display for Excess {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)?;
+        match &self.value {
+            Some(value) => write!(f, ": {} is not allowed: ", printable(value))?,
+            None => f.write_str(" is missing: ")?,
+        }
+        match &self.bound {
+            Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
+            Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
+            Bound::DenyRoot { unset: Some(unset) } => {
+                write!(f, "DENY_ROOT is set and {unset} is not")
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What the limits say of a whole body: what has to be asked, what is written in, what is beyond them.
+
+use std::collections::BTreeSet;
+
+use super::ceilings;
+use super::excess::{Bound, Excess};
+use super::facts::{Fact, Facts, Known};
+use super::ruling::{Question, Ruling};
+use super::{Limits, Subject};
+use crate::api::fields::{Body, Reach};
+use crate::body::json::Value;
+use crate::body::reach::{Claim, What};
+
+/// More than these are not found in one body.
+const MOST: usize = 100;
+/// The engine is not asked for more than these about one body.
+const MOST_FACTS: usize = 100;
+
+impl Limits {
+    /// What the engine has to be asked before a body can be judged. What it answers may raise
+    /// further questions, so ask until there are none.
+    pub fn needs(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
+        let subject = Subject::of(body);
+        self.needs_of(subject, claims, facts, self.user_from(subject, tree))
+    }
+
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
+        self.needs_of(Subject::Other, claims, facts, None)
+    }
+
+    fn needs_of(
+        &self,
+        subject: Subject,
+        claims: &[Claim],
+        facts: &Facts,
+        user_from: Option<Fact>,
+    ) -> Vec<Fact> {
+        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
+        let facts_of = rulings.filter_map(|ruling| match ruling {
+            Ruling::Depends(fact, _) => Some(fact),
+            _ => None,
+        });
+        let user_from = user_from.filter(|fact| matches!(facts.known(fact), Known::Unasked));
+        let mut needs = Vec::new();
+        for fact in user_from.into_iter().chain(facts_of) {
+            if facts.len() + needs.len() == MOST_FACTS {
+                break;
+            }
+            if !needs.contains(&fact) {
+                needs.push(fact);
+            }
+        }
+        needs
+    }
+
+    /// Writes in what the limits want to be there and the body does not say: the ceilings, and the
+    /// user that the image or the container has.
+    pub fn fill(&self, body: &Body, tree: &mut Value, facts: &Facts) {
+        let subject = Subject::of(body);
+        ceilings::fill(self, subject, tree);
+        let Some(limit) = &self.run_as.entries else {
+            return;
+        };
+        let Some(fact) = self.user_from(subject, tree) else {
+            return;
+        };
+        let user = match facts.known(&fact) {
+            // Without an image the engine answers 404, unless it comes just now.
+            Known::Missing if matches!(fact, Fact::Image(_)) => limit.any(),
+            Known::Found(found) => match found.at("Config.User").as_str().unwrap_or_default() {
+                "" => ["0", "root"]
+                    .map(str::to_owned)
+                    .into_iter()
+                    .find(|root| limit.allows(root)),
+                user => Some(user.to_owned()),
+            },
+            _ => None,
+        };
+        if let Some(user) = user
+            && let Some(own) = tree.at_mut("User")
+        {
+            *own = user.into();
+        }
+    }
+
+    /// What a body asks for beyond the limits, and under `DENY_ROOT` what has reach and is in none
+    /// of them. A claim that another object decides ([`Claim::refers`]) is not among these unless a
+    /// limit refuses it: see [`Limits::unsettled`].
+    pub fn judge(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
+        let subject = Subject::of(body);
+        let mut all = self.beyond(subject, claims, facts);
+        self.whole(subject, tree, &mut |excess| all.push(excess));
+        all
+    }
+
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn judge_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
+        self.beyond(Subject::Other, claims, facts)
+    }
+
+    fn beyond(&self, subject: Subject, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
+        let found = distinct(claims).filter_map(|claim| match self.of(subject, claim, facts) {
+            Ruling::Refused(excess) | Ruling::Depends(_, excess) => Some(excess),
+            Ruling::Silent if self.denies(claim) && claim.refers().is_none() => {
+                let unset = self.opener(claim);
+                Some(Excess::of(claim, Bound::DenyRoot { unset }))
+            }
+            Ruling::Silent | Ruling::Allowed => None,
+        });
+        found.take(MOST).collect()
+    }
+
+    /// The claims that `DENY_ROOT` refuses unless the objects that they name turn out to be harmless.
+    pub fn unsettled<'a>(
+        &self,
+        claims: &'a [Claim],
+        facts: &Facts,
+    ) -> impl Iterator<Item = &'a Claim> {
+        distinct(claims).filter(move |claim| {
+            let refers = self.denies(claim) && claim.refers().is_some();
+            refers && self.ruling(claim, facts) == Ruling::Silent
+        })
+    }
+
+    /// What the limits say of one claim, such as of a network that stands in a path.
+    pub fn ruling(&self, claim: &Claim, facts: &Facts) -> Ruling {
+        self.of(Subject::Other, claim, facts)
+    }
+
+    fn of(&self, subject: Subject, claim: &Claim, facts: &Facts) -> Ruling {
+        self.rule(&Question {
+            claim,
+            subject,
+            facts,
+            read_only: false,
+        })
+    }
+
+    fn denies(&self, claim: &Claim) -> bool {
+        self.deny_root && !claim.reach.within(Reach::CONTROL).is_none()
+    }
+
+    /// The limit that could list what a claim is about.
+    fn opener(&self, claim: &Claim) -> Option<&'static str> {
+        Some(match &claim.what {
+            What::HostPath { .. } => self.bind_from.variable,
+            What::Volume { .. } => self.volumes_named.variable,
+            What::VolumeDriver(_) => self.volume_drivers.variable,
+            What::Capability(_) => self.cap_add.variable,
+            What::Device(_) | What::DeviceRequest { .. } => self.devices.variable,
+            What::Namespace { .. } => self.namespaces.variable,
+            What::Security(_) => self.security.variable,
+            What::Runtime(_) => self.runtimes.variable,
+            What::LogDriver(_) | What::LogOption(_) => self.log_drivers.variable,
+            What::NetworkDriver(_) => self.network_drivers.variable,
+            What::Network(_) => self.networks_joined.variable,
+            What::Sysctl(_) => self.sysctls.variable,
+            _ => return None,
+        })
+    }
+
+    /// What is asked for by more than one claim, or by none.
+    fn whole(&self, subject: Subject, tree: &Value, found: &mut impl FnMut(Excess)) {
+        ceilings::judge(self, subject, tree, found);
+        if let Some(limit) = &self.require.entries {
+            for (place, value) in limit.missing(subject, tree) {
+                found(self.require.excess(&place, value.as_deref()));
+            }
+        }
+        if let (Some(limit), Some(place)) = (&self.run_as.entries, user_place(subject)) {
+            let user = tree.at(place).as_str().unwrap_or_default();
+            if !limit.allows(user) {
+                let shown = if user.is_empty() { "root" } else { user };
+                found(self.run_as.excess(place, Some(shown)));
+            }
+        }
+        match subject {
+            Subject::Exec => self.command(tree, found),
+            Subject::Volume => {
+                let name = tree.at("Name").as_str().unwrap_or_default();
+                let limit = self.volumes_named.entries.as_ref();
+                if limit.is_some_and(|limit| !name.is_empty() && !limit.allows(name)) {
+                    found(self.volumes_named.excess("Name", Some(name)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A command, and what could make it another one.
+    fn command(&self, tree: &Value, found: &mut impl FnMut(Excess)) {
+        let Some(limit) = &self.exec_commands.entries else {
+            return;
+        };
+        let command = tree.at("Cmd");
+        let texts: Vec<&str> = command.items().iter().filter_map(Value::as_str).collect();
+        if texts.len() != command.items().len() || !limit.allows(&texts) {
+            found(self.exec_commands.excess("Cmd", Some(&command.shown())));
+        }
+        // Of the environment the names alone are shown: a value may be a secret.
+        tree.each("Env[]", &mut |path, variable| {
+            let name = variable.as_str().and_then(|text| text.split('=').next());
+            found(self.exec_commands.excess(&path.to_string(), name));
+        });
+        let folder = tree.at("WorkingDir");
+        if !folder.is_empty() {
+            found(
+                self.exec_commands
+                    .excess("WorkingDir", Some(&folder.shown())),
+            );
+        }
+    }
+
+    /// What has the user, where the body does not say one.
+    fn user_from(&self, subject: Subject, tree: &Value) -> Option<Fact> {
+        let is_open = tree.at("User").is_empty() && self.run_as.entries.is_some();
+        match subject {
+            Subject::Create => {
+                let image = tree.at("Image").as_str().unwrap_or_default();
+                is_open.then(|| Fact::Image(image.to_owned()))
+            }
+            Subject::Exec => is_open.then_some(Fact::Target),
+            _ => None,
+        }
+    }
+}
+
+/// Where a body has its user.
+fn user_place(subject: Subject) -> Option<&'static str> {
+    match subject {
+        Subject::Create | Subject::Exec => Some("User"),
+        Subject::Service => Some("TaskTemplate.ContainerSpec.User"),
+        _ => None,
+    }
+}
+
+/// The claims without those that ask for all mounts of the same container again: these are many.
+fn distinct(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
+    let mut seen = BTreeSet::new();
+    claims.iter().filter(move |claim| match &claim.what {
+        What::MountsOf {
+            container,
+            read_only,
+        } => seen.insert((container.as_str(), *read_only)),
+        _ => true,
+    })
+}
