@@ -125,7 +125,7 @@ impl Settings {
         });
         diagnostics.extend(odd_paths(snapshot));
         // Without what is refused, only to find more mistakes.
-        let document = seen.document.clone().unwrap_or_else(|refused| {
+        let document = (*seen.document).clone().unwrap_or_else(|refused| {
             diagnostics.extend(refused.mistakes);
             refused.rest
         });
