@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, open};
 
@@ -19,8 +20,8 @@ use super::snapshot::Snapshot;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     documents: Loaded,
-    /// What the documents say.
-    pub(super) document: Result<Document, Refused>,
+    /// What the documents say; shared, since most looks find the same.
+    pub(super) document: Arc<Result<Document, Refused>>,
     /// The profiles.
     pub(super) profiles: Profiles,
 }
@@ -37,7 +38,7 @@ impl Look {
         if let Some(last) = last.filter(|last| last.documents == documents) {
             return Look {
                 documents,
-                document: last.document.clone(),
+                document: Arc::clone(&last.document),
                 profiles: last.profiles.again(),
             };
         }
@@ -54,7 +55,7 @@ impl Look {
         Look {
             profiles: Profiles::load(named),
             documents,
-            document,
+            document: Arc::new(document),
         }
     }
 

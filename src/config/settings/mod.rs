@@ -122,7 +122,7 @@ impl Settings {
         let mut diagnostics: Vec<Diagnostic> = names::check(snapshot).collect();
         diagnostics.extend(odd_paths(snapshot));
         // Without what is refused, only to find more mistakes.
-        let (mut document, mut mistakes) = match seen.document.clone() {
+        let (mut document, mut mistakes) = match (*seen.document).clone() {
             Ok(document) => (document, Vec::new()),
             Err(refused) => (refused.rest, refused.mistakes),
         };
