@@ -40,7 +40,7 @@ pub use listen::Listen;
 pub use look::Look;
 pub use paths::shown_path;
 pub use policies::{Policies, PolicyId};
-pub use settings::{Endpoint, Lasting, Process, Reloaded, Settings};
+pub use settings::{Endpoint, Lasting, Process, Reloaded, Settings, origin_of};
 pub use snapshot::Snapshot;
 pub use sources::{ConfiguredPolicy, Sources};
 pub use table::{Dialect, SETTINGS, Setting};

@@ -14,8 +14,8 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::listener::Listener;
-use crate::config::Listen;
 use crate::config::file::Origin;
+use crate::config::{self, Listen};
 
 const NAME: &str = "dockgate-endpoints";
 /// What `/proc` shows for it.
@@ -85,7 +85,7 @@ fn origin_of(process: &Path) -> Option<Origin> {
         });
         values.next().map(OsStr::from_bytes)
     };
-    Origin::of(get).ok()?
+    config::origin_of(get)
 }
 
 /// What a process says, if it says something that can be read.

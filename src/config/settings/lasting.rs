@@ -1,10 +1,12 @@
 //! What holds for a running dockgate as long as it runs, whatever its files say by now: what is in its
 //! environment.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::written;
-use crate::config::file::Origin;
+use crate::config::dialect::mikesir87;
+use crate::config::file::{Chosen, Origin};
 use crate::config::snapshot::Snapshot;
 use crate::config::sources;
 use crate::config::table::Values;
@@ -20,10 +22,16 @@ pub struct Lasting {
     pub alarm: Option<String>,
 }
 
+/// Where an environment has its files, if it has any and says so in one way only.
+pub fn origin_of<'a>(get: impl Fn(&str) -> Option<&'a OsStr>) -> Option<Origin> {
+    let Chosen { origin, conflict } = Chosen::of(get, mikesir87::FOLDER.as_ref());
+    origin.filter(|_| conflict.is_none())
+}
+
 impl Lasting {
     /// Reads no file. `None`: there are no files, or the environment says nothing that is of use.
     pub fn of(environment: &Snapshot) -> Option<Lasting> {
-        let origin = Origin::of(|name| environment.get(name)).ok()??;
+        let origin = origin_of(|name| environment.get(name))?;
         // Who starts with these is told of mistakes.
         let mut untold = Vec::new();
         let values = Values::read(&written(environment, &mut untold), &mut untold);

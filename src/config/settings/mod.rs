@@ -11,7 +11,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use lasting::Lasting;
+pub use lasting::{Lasting, origin_of};
 pub use reload::Reloaded;
 
 use std::collections::BTreeMap;
