@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -233,6 +233,27 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
     }
 }
 
+fn runtime() -> Runtime {
+    let mut runtime = runtime::Builder::new_current_thread();
+    runtime.enable_all().build().expect("a runtime")
+}
+
+/// Runs an engine until nobody needs it.
+fn run<F: Future<Output = ()> + Send + 'static>(
+    listener: std::os::unix::net::UnixListener,
+    engine: impl FnOnce(UnixListener) -> F,
+    unneeded: &AtomicBool,
+) {
+    listener.set_nonblocking(true).expect("non-blocking");
+    runtime().block_on(async {
+        let listener = UnixListener::from_std(listener).expect("a listener");
+        tokio::spawn(engine(listener));
+        while !unneeded.load(Relaxed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
 /// Answers every request, and counts them.
 async fn engine(listener: UnixListener, reached: &'static AtomicU64) {
     while let Ok((mut socket, _)) = listener.accept().await {
@@ -316,22 +337,11 @@ fn a_thousand_reloads_under_load() {
         },
     ));
     let (now, _) = watch::channel(Now::default());
-    let runtime = || runtime::Builder::new_current_thread().enable_all().build();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let runtime = runtime().expect("a runtime");
-            listener.set_nonblocking(true).expect("non-blocking");
-            runtime.block_on(async {
-                let listener = UnixListener::from_std(listener).expect("a listener");
-                tokio::spawn(engine(listener, &REACHED));
-                while !UNNEEDED.load(Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            });
-        });
+        scope.spawn(|| run(listener, |listener| engine(listener, &REACHED), &UNNEEDED));
         let clients = [(), ()].map(|()| {
             scope.spawn(|| {
-                let runtime = runtime().expect("a runtime");
+                let runtime = runtime();
                 runtime.block_on(async {
                     let (mut client, own) = UnixStream::pair().expect("a pair");
                     let link = ClientLink::new(Socket::Unix(own));
@@ -454,24 +464,13 @@ fn nothing_escapes_a_reload() {
             }
         }
     };
-    let runtime = || runtime::Builder::new_current_thread().enable_all().build();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let runtime = runtime().expect("a runtime");
-            listener.set_nonblocking(true).expect("non-blocking");
-            runtime.block_on(async {
-                let listener = UnixListener::from_std(listener).expect("a listener");
-                tokio::spawn(endless_engine(listener));
-                while !UNNEEDED.load(Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            });
-        });
+        scope.spawn(|| run(listener, endless_engine, &UNNEEDED));
         for _ in 0..ROUNDS {
             LAST.store(false, Relaxed);
             let clients = [0, 1, 2].map(|kind| {
                 scope.spawn(move || {
-                    let runtime = runtime().expect("a runtime");
+                    let runtime = runtime();
                     let two = async { tokio::join!(client(kind), client(kind)) };
                     let in_time = async { timeout(Duration::from_secs(20), two).await };
                     runtime.block_on(in_time).is_ok()
