@@ -2,12 +2,13 @@
 //! bytes: no tokio, no hyper, no clock.
 
 pub mod context;
+pub mod demands;
 pub mod dockerfile;
 pub mod draft;
 pub mod edits;
-pub mod gate;
 pub mod gates;
 pub mod image;
+pub mod inspection;
 pub mod json;
 pub mod limits;
 mod place;

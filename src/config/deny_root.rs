@@ -106,7 +106,12 @@ mod tests {
         match policy.decide(target, Body::Empty) {
             Verdict::Allow(permit) => {
                 let terms = permit.terms().iter();
-                let mut checks: Vec<Check> = terms.map(|Term::DenyRoot(check)| *check).collect();
+                let mut checks: Vec<Check> = terms
+                    .filter_map(|term| match term {
+                        Term::DenyRoot(check) => Some(*check),
+                        _ => None,
+                    })
+                    .collect();
                 checks.sort_unstable();
                 Some(checks)
             }

@@ -14,6 +14,7 @@ use super::file::Place;
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
+use crate::body::demands::Demands;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -42,6 +43,8 @@ pub struct ConfiguredPolicy {
     pub place: Option<Place>,
     /// The decisions.
     pub compiled: Arc<Policy>,
+    /// What it demands of requests that it allows.
+    pub demands: Arc<Demands>,
     /// What it is made of.
     pub sources: Sources,
 }
@@ -139,6 +142,7 @@ impl Sources {
                 Some(waiver) => policy.unprotected(waiver),
                 None => policy,
             }),
+            demands: Arc::default(),
             sources: self,
         })
     }

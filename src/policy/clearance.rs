@@ -96,13 +96,22 @@ impl Permit {
 pub enum Term {
     /// That what is looked at gives no control of the host or of another container.
     DenyRoot(Check),
+    /// That it asks for nothing beyond the limits that are set.
+    Limits(Check),
+    /// That mutators have changed it and no gate refuses it.
+    Middleware,
+    /// That the rules in CEL hold.
+    Rules,
 }
 
 impl Term {
-    /// The variable that sets it.
+    /// What sets it.
     pub fn variable(self) -> &'static str {
         match self {
             Term::DenyRoot(_) => "DENY_ROOT",
+            Term::Limits(_) => "the limits",
+            Term::Middleware => "the middleware",
+            Term::Rules => "the rules",
         }
     }
 }

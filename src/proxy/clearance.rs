@@ -1,4 +1,4 @@
-//! How a request's terms are met: what [`gate`] asks for is read and fetched here, within limits of
+//! How a request's terms are met: what [`inspection`] asks for is read and fetched here, within limits of
 //! size, time and memory. What is sent afterwards is what was judged.
 //!
 //! The engine is asked anew for each request, over a connection of its own: no answer is kept, and
@@ -17,7 +17,8 @@ use super::budget::{Charge, NoRoom};
 use super::client::Client;
 use super::upstream::{EngineError, Upload, Upstream};
 use crate::api::Framing;
-use crate::body::gate::{self, Answer, Fact, Others, Step};
+use crate::body::demands::Demands;
+use crate::body::inspection::{self, Answer, Fact, Others, Step};
 use crate::body::json::Limits;
 use crate::observe::access::{Explanation, Part, Reason};
 use crate::policy::{Cleared, Inspection, Judged};
@@ -81,6 +82,7 @@ impl From<EngineError> for Unsettled {
 pub(super) async fn settle(
     client: &Client,
     inspection: Inspection,
+    demands: Arc<Demands>,
     others: Arc<Others>,
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
@@ -89,7 +91,7 @@ pub(super) async fn settle(
     let mut turn = None;
     let mut asked_until = None;
     let framing = inspection.message().framing();
-    let mut step = gate::begin(inspection, others);
+    let mut step = inspection::begin(inspection, demands, others);
     loop {
         step = match step {
             Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),

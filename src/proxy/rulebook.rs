@@ -14,7 +14,8 @@ use super::client::Client;
 use super::names::Names;
 use super::own_container;
 use crate::api::{Message, Target};
-use crate::body::gate::{self, Others};
+use crate::body::demands::Demands;
+use crate::body::inspection::{self, Others};
 use crate::clients::{self, Identity, Lookup, Rules, Unknown, Who};
 use crate::config::{Endpoint, Policies, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
@@ -51,6 +52,8 @@ pub(super) struct Entry {
     pub logs_requests: bool,
     /// Whether it only learns.
     pub learns: bool,
+    /// What it demands of requests that it allows.
+    pub demands: Arc<Demands>,
     /// The clients that have other policies.
     pub others: Arc<Others>,
 }
@@ -108,6 +111,9 @@ impl Rulebook {
                 name: several.then(|| policies.name(id).into()),
                 logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
                 learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
+                demands: policy
+                    .map(|one| Arc::clone(&one.demands))
+                    .unwrap_or_default(),
                 others: Arc::new(others(id, rules, endpoints)),
             })
         };
@@ -272,7 +278,7 @@ pub(super) async fn denied_now(
     match policy.decide(target, body) {
         Verdict::Allow(permit) if !judged => match permit.passage() {
             Passage::Stream(_) => None,
-            Passage::Inspect(inspection) => match gate::unjudged(inspection) {
+            Passage::Inspect(inspection) => match inspection::unjudged(inspection) {
                 Judged::Deny(denial) => Some((&denial).into()),
                 Judged::Clear(_) | Judged::WouldDeny(..) => None,
             },

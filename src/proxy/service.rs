@@ -142,9 +142,12 @@ pub(super) async fn answer(
     let (cleared, upload) = match permit.passage() {
         Passage::Stream(cleared) => (cleared, upload),
         Passage::Inspect(inspection) => {
-            let (client, others) = (flight.client(), Arc::clone(&policy.others));
+            let client = flight.client();
+            let (demands, others) = (Arc::clone(&policy.demands), Arc::clone(&policy.others));
             // Boxed, since few come to it.
-            let settling = Box::pin(clearance::settle(client, inspection, others, upload));
+            let settling = Box::pin(clearance::settle(
+                client, inspection, demands, others, upload,
+            ));
             match unless_denied(client, settling).await {
                 Ok(Ok(settled)) => {
                     if let Some(why) = settled.would_deny {

@@ -1,4 +1,4 @@
-use dockgate::body::gate::Proof;
+use dockgate::body::inspection::Proof;
 use dockgate::policy::Written;
 
 pub fn prove(proof: Proof, written: Written) -> Proof {

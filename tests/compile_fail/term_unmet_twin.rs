@@ -1,4 +1,4 @@
-use dockgate::body::gate::Proof;
+use dockgate::body::inspection::Proof;
 use dockgate::policy::{Inspection, Judged, Written};
 
 pub fn pass(inspection: Inspection, proof: Proof, _: Written) -> Judged {

@@ -18,6 +18,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use super::Place;
+use super::demands::Demands;
 use super::json::{self, Limits, Value};
 use crate::api::fields::Body;
 use crate::api::sections::{CONTROLS, Check, Route};
@@ -70,6 +71,8 @@ pub struct Asking {
 #[derive(Debug)]
 struct Request {
     inspection: Inspection,
+    /// What its policy demands.
+    demands: Arc<Demands>,
     /// The clients for which other policies hold.
     others: Arc<Others>,
     /// What it names in its path and its query.
@@ -98,11 +101,12 @@ enum Subject {
 }
 
 /// Judges what is in a request's head.
-pub fn begin(inspection: Inspection, others: Arc<Others>) -> Step {
+pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
     match head(&inspection, &others) {
         Ok((subjects, reads)) => {
             let request = Request {
                 inspection,
+                demands,
                 others,
                 subjects,
                 asked: None,
@@ -135,7 +139,9 @@ fn head(inspection: &Inspection, others: &Others) -> Result<(Vec<Subject>, bool)
     let mut reads = false;
     let mut subjects = Vec::new();
     for term in inspection.terms() {
-        let Term::DenyRoot(check) = *term;
+        let Term::DenyRoot(check) = *term else {
+            return Err(unreadable("it cannot be judged"));
+        };
         // A form of up to 7 bytes has no room for what a start must not have.
         if message.is_form() && message.length() != Some(0) && check != Check::Start {
             return Err(unreadable(

@@ -97,7 +97,7 @@ fn told(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, engine.1.clone());
+    let mut step = begin(inspection, Arc::default(), engine.1.clone());
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Engine, id, judged};
 use crate::api::sections::Check;
-use crate::body::gate::Others;
+use crate::body::inspection::Others;
 
 const PLAIN: &str = r#""Driver":"local","Options":null"#;
 const MOUNT: &str = r#"{"Type":"volume","Name":"data","Driver":"local","RW":true}"#;

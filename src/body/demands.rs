@@ -1,0 +1,19 @@
+//! What a policy demands of requests besides what its rules say: the values behind its terms.
+//!
+//! A policy's terms say which requests are judged; this says by what. Both are made together from the
+//! same sources, and a term without its value here fails.
+
+use super::edits::Mutator;
+use super::gates::Gate;
+use super::limits::Limits;
+
+/// The values behind the terms of one policy.
+#[derive(Clone, Debug, Default)]
+pub struct Demands {
+    /// What may be asked for, if a limit is set.
+    pub limits: Option<Limits>,
+    /// What is changed, in this order, before anything is judged.
+    pub mutators: Vec<Mutator>,
+    /// What is refused of the changed request.
+    pub gates: Vec<Gate>,
+}
