@@ -1,12 +1,12 @@
 //! What is forwarded of a request that was judged: only what the table knows, and containers by the
 //! full IDs that were judged, so that no name can change hands meanwhile.
 
-use super::facts::{Facts, Name};
 use super::query;
 use super::{Subject, unreadable};
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::body::Place;
+use crate::body::facts::{Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 

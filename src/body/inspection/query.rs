@@ -3,12 +3,12 @@
 //! Read strictly: with a semicolon, a malformed escape or bytes that are not UTF-8, engines do not
 //! agree on it. Keys count in any case and each time.
 
-use super::facts::Name;
 use super::others::Others;
 use super::{ANOTHERS, too_much, unreadable};
 use crate::api::Target;
 use crate::api::fields::Reach;
 use crate::api::query::{has_value, pairs};
+use crate::body::facts::Name;
 use crate::policy::{Body, Unmet};
 
 /// A parameter of a build: what is harmless of its values besides an empty one.

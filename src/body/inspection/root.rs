@@ -8,64 +8,58 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::facts::{self, Answer, Fact, Facts, Name, full_id};
+use super::finding::Finding;
 use super::others::Others;
-use super::{ANOTHERS, Subject, too_much, unreadable};
+use super::{ANOTHERS, DENY_ROOT, Request, Subject, too_much, unreadable};
 use crate::api::fields::{Body, Namespace, Reach};
+use crate::body::facts::{self, Answer, Fact, Facts, Name, full_id};
 use crate::body::json::{Object, Value};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
-use crate::policy::{Excess, Unmet};
+use crate::policy::{Excess, Term, Unmet};
 
 /// So far references are followed.
 const DEEPEST: usize = 8;
 /// More containers, volumes and networks than these are not judged for one request.
 const MOST: usize = 256;
 
-/// What comes of it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Finding {
-    /// The request gives no control.
-    Nothing,
-    /// What does.
-    Excess(Vec<Excess>),
-    /// What the engine must be asked first.
-    Ask(Vec<Fact>),
-    /// What the request itself names does not exist, in the engine's words.
-    Missing(String),
+/// Writes in what the limits want to be there, as far as it is known by now.
+pub(super) fn fill(request: &mut Request) {
+    if !request.has(|term| matches!(term, Term::Limits(_))) {
+        return;
+    }
+    let container = request.container().cloned();
+    if let (Some(limits), Some((body, tree))) = (&request.demands.limits, &mut request.asked) {
+        limits.fill(body, tree, container.as_ref(), &request.facts);
+    }
 }
 
 /// Judges a request by what is known so far.
-pub(super) fn find(
-    subjects: &[Subject],
-    asked: Option<&(&'static Body, Value)>,
-    facts: &Facts,
-    others: &Others,
-) -> Finding {
+pub(super) fn judge(request: &Request) -> Finding {
+    if !request.has(|term| matches!(term, Term::DenyRoot(_))) {
+        return Finding::Nothing;
+    }
     let mut search = Search {
-        facts,
-        others,
-        engine: facts.engine().unwrap_or_default(),
+        facts: &request.facts,
+        others: &request.others,
+        engine: request.facts.engine().unwrap_or_default(),
         needs: BTreeSet::new(),
         seen: BTreeSet::new(),
         excesses: Vec::new(),
         missing: None,
     };
-    if let Some((body, tree)) = asked {
+    if let Some((body, tree)) = &request.asked {
         search.body(body, tree);
     }
-    for subject in subjects {
+    for subject in &request.subjects {
         search.subject(subject);
     }
     // What is excessive whatever the engine says needs no question.
     if !search.excesses.is_empty() {
-        return Finding::Excess(search.excesses);
+        return Finding::Refused(Unmet::Excess(DENY_ROOT, search.excesses));
     }
-    if let Some(words) = search.missing {
-        return Finding::Missing(words);
-    }
-    match search.needs.is_empty() {
-        true => Finding::Nothing,
-        false => Finding::Ask(search.needs.into_iter().collect()),
+    match search.missing {
+        Some(words) => Finding::Missing(words),
+        None => Finding::asks(search.needs),
     }
 }
 
@@ -446,7 +440,8 @@ fn reaches(reach: Reach) -> String {
 
 /// The name, if it is one.
 fn name_of(reference: Reference<'_>) -> Option<Name> {
-    let (Reference::Container(name) | Reference::Network(name) | Reference::Volume(name)) =
-        reference;
-    Name::of(name)
+    match reference {
+        Reference::Container(name) => Name::of(name),
+        Reference::Network(name) | Reference::Volume(name) => Name::wide(name),
+    }
 }

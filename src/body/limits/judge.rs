@@ -4,77 +4,71 @@ use std::collections::BTreeSet;
 
 use super::ceilings;
 use super::excess::{Bound, Excess};
-use super::facts::{Fact, Facts, Known};
 use super::ruling::{Question, Ruling};
 use super::{Limits, Subject};
 use crate::api::fields::{Body, Reach};
+use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::body::reach::{Claim, What};
 
 /// More than these are not found in one body.
 const MOST: usize = 100;
-/// The engine is not asked for more than these about one body.
-const MOST_FACTS: usize = 100;
 
 impl Limits {
-    /// What the engine has to be asked before a body can be judged. What it answers may raise
-    /// further questions, so ask until there are none.
-    pub fn needs(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
-        let subject = Subject::of(body);
-        self.needs_of(subject, claims, facts, self.user_from(subject, tree))
-    }
-
-    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
-    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
-        self.needs_of(Subject::Other, claims, facts, None)
-    }
-
-    fn needs_of(
+    /// What the engine has to be asked before a body can be judged, of a request for a container in
+    /// its path if there is one. What it answers may raise further questions, so ask until there are
+    /// none.
+    pub fn needs(
         &self,
-        subject: Subject,
+        asked: (&Body, &Value),
         claims: &[Claim],
+        container: Option<&Name>,
         facts: &Facts,
-        user_from: Option<Fact>,
-    ) -> Vec<Fact> {
-        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
-        let facts_of = rulings.filter_map(|ruling| match ruling {
-            Ruling::Depends(fact, _) => Some(fact),
-            _ => None,
-        });
-        let user_from = user_from.filter(|fact| matches!(facts.known(fact), Known::Unasked));
-        let mut needs = Vec::new();
-        for fact in user_from.into_iter().chain(facts_of) {
-            if facts.len() + needs.len() == MOST_FACTS {
-                break;
-            }
-            if !needs.contains(&fact) {
-                needs.push(fact);
-            }
-        }
+    ) -> BTreeSet<Fact> {
+        let subject = Subject::of(asked.0);
+        let mut needs = self.needs_of(subject, claims, facts);
+        let user_from = self.user_from(subject, asked.1, container);
+        needs.extend(user_from.filter(|fact| facts.answer(fact).is_none()));
         needs
     }
 
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> BTreeSet<Fact> {
+        self.needs_of(Subject::Other, claims, facts)
+    }
+
+    fn needs_of(&self, subject: Subject, claims: &[Claim], facts: &Facts) -> BTreeSet<Fact> {
+        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
+        let needs = rulings.filter_map(|ruling| match ruling {
+            Ruling::Depends(fact, _) => Some(fact),
+            _ => None,
+        });
+        needs.collect()
+    }
+
     /// Writes in what the limits want to be there and the body does not say: the ceilings, and the
-    /// user that the image or the container has.
-    pub fn fill(&self, body: &Body, tree: &mut Value, facts: &Facts) {
+    /// user that the image has, or the container in the path.
+    pub fn fill(&self, body: &Body, tree: &mut Value, container: Option<&Name>, facts: &Facts) {
         let subject = Subject::of(body);
         ceilings::fill(self, subject, tree);
         let Some(limit) = &self.run_as.entries else {
             return;
         };
-        let Some(fact) = self.user_from(subject, tree) else {
+        let Some(fact) = self.user_from(subject, tree, container) else {
             return;
         };
-        let user = match facts.known(&fact) {
+        let user = match facts.answer(&fact) {
             // Without an image the engine answers 404, unless it comes just now.
-            Known::Missing if matches!(fact, Fact::Image(_)) => limit.any(),
-            Known::Found(found) => match found.at("Config.User").as_str().unwrap_or_default() {
-                "" => ["0", "root"]
-                    .map(str::to_owned)
-                    .into_iter()
-                    .find(|root| limit.allows(root)),
-                user => Some(user.to_owned()),
-            },
+            Some(Answer::Missing(_)) if matches!(fact, Fact::Image(_)) => limit.any(),
+            Some(Answer::Found(found)) => {
+                match found.at("Config.User").as_str().unwrap_or_default() {
+                    "" => ["0", "root"]
+                        .map(str::to_owned)
+                        .into_iter()
+                        .find(|root| limit.allows(root)),
+                    user => Some(user.to_owned()),
+                }
+            }
             _ => None,
         };
         if let Some(user) = user
@@ -213,14 +207,13 @@ impl Limits {
     }
 
     /// What has the user, where the body does not say one.
-    fn user_from(&self, subject: Subject, tree: &Value) -> Option<Fact> {
+    fn user_from(&self, subject: Subject, tree: &Value, container: Option<&Name>) -> Option<Fact> {
         let is_open = tree.at("User").is_empty() && self.run_as.entries.is_some();
         match subject {
-            Subject::Create => {
-                let image = tree.at("Image").as_str().unwrap_or_default();
-                is_open.then(|| Fact::Image(image.to_owned()))
+            Subject::Create if is_open => {
+                Fact::image(tree.at("Image").as_str().unwrap_or_default())
             }
-            Subject::Exec => is_open.then_some(Fact::Target),
+            Subject::Exec if is_open => container.cloned().map(Fact::Container),
             _ => None,
         }
     }
