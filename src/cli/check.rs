@@ -8,7 +8,7 @@ use super::whose::{self, Client, Whose};
 use super::with_settings;
 use crate::api::sections::{ACTIONS, CONTROLS, REQUIREMENTS, Route, SECTIONS};
 use crate::config::{
-    ConfiguredPolicy, Endpoint, Listen, PatternLine, Settings, Snapshot, shown_path,
+    ConfiguredPolicy, Endpoint, Listen, PatternLine, RuleOn, Settings, Snapshot, shown_path,
 };
 use crate::policy::printable;
 
@@ -222,6 +222,10 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
         let set = notation.set("DENY_ROOT", 1);
         line(text, format_args!("{set} denies or judges {routes}\n"));
     }
+    if !sources.rules.is_empty() {
+        text.push_str(&rules_in_cel(&sources.rules));
+        text.push('\n');
+    }
     for preset in sources.presets_granted() {
         line(text, format_args!("{preset}\n"));
     }
@@ -247,6 +251,20 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             ),
         );
     }
+}
+
+/// The rules in CEL, and which requests they judge.
+fn rules_in_cel(rules: &[RuleOn]) -> String {
+    let mut rows = vec![["RULE", "JUDGES", "EXPRESSION", "TEXT"].map(str::to_owned)];
+    rows.extend(rules.iter().map(|RuleOn { rule, on, .. }| {
+        let told = match &*rule.told {
+            "" => "-",
+            told => told,
+        };
+        let (on, expression) = (on.join(", "), visible(&rule.source));
+        [rule.name.to_string(), on, expression, visible(told)]
+    }));
+    aligned(&rows)
 }
 
 /// Patterns as they are written, to be copied from there.

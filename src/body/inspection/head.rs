@@ -2,7 +2,7 @@
 //! counts.
 
 use super::others::Others;
-use super::{Subject, query, unreadable};
+use super::{Subject, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, Route};
 use crate::body::demands::Demands;
 use crate::body::facts::Name;
@@ -20,7 +20,7 @@ pub(super) struct Head {
 /// Judges a head, term by term.
 pub(super) fn judge(
     inspection: &Inspection,
-    _demands: &Demands,
+    demands: &Demands,
     others: &Others,
 ) -> Result<Head, Unmet> {
     if inspection.target().behind_other_version().is_some() {
@@ -32,7 +32,12 @@ pub(super) fn judge(
     for term in inspection.terms() {
         match *term {
             Term::DenyRoot(check) => head.deny_root(inspection, check, others)?,
-            Term::Limits(_) | Term::Middleware | Term::Rules => {
+            Term::Rule(number) => {
+                let needs = rules::head(inspection, demands, number)?;
+                head.reads |= needs.reads;
+                head.subjects.extend(needs.subjects);
+            }
+            Term::Limits(_) | Term::Middleware => {
                 return Err(unreadable("it cannot be judged"));
             }
         }

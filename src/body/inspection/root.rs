@@ -172,6 +172,7 @@ impl<'a> Search<'a> {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
             Subject::Network(name) => self.network(name, Holder::REQUEST, None),
+            Subject::Object(..) => {}
             Subject::Rollback(name, version) => self.rollback(name, version),
             Subject::Exec(id, _) => {
                 let Some(exec) = self.known(Fact::Exec(id.clone()), Holder::REQUEST, None) else {

@@ -77,13 +77,13 @@ pub(super) fn check(
     };
     check.part(expression, 0);
     if check.parts > MOST {
-        check.mistake(format!("has more than {MOST} parts"));
+        check.mistake(format!("it has more than {MOST} parts"));
     }
     if check.added > MOST_ADDED {
-        check.mistake(format!("has more than {MOST_ADDED} additions"));
+        check.mistake(format!("it has more than {MOST_ADDED} additions"));
     }
     if !could_be_bool(expression) {
-        check.mistake("must be true or false");
+        check.mistake("the result must be true or false");
     }
     match check.mistakes.is_empty() {
         true => Ok(Checked {
@@ -131,7 +131,7 @@ impl<'a> Check<'a> {
     fn part(&mut self, part: &'a IdedExpr, depth: usize) -> Kinds {
         self.parts += 1;
         if depth > DEEPEST {
-            self.mistake(format!("has more than {DEEPEST} levels"));
+            self.mistake(format!("it has more than {DEEPEST} levels"));
             return Kinds::new();
         }
         let depth = depth + 1;
@@ -148,10 +148,12 @@ impl<'a> Check<'a> {
                     self.part(element, depth);
                 }
             }
-            Expr::Literal(LiteralValue::Bytes(_)) => self.mistake("has bytes; use a string"),
+            Expr::Literal(LiteralValue::Bytes(_)) => {
+                self.mistake("it contains bytes; use a string")
+            }
             Expr::Literal(_) => {}
-            Expr::Map(_) | Expr::Struct(_) => self.mistake("makes a map; use fields one by one"),
-            Expr::Unspecified => self.mistake("is not complete"),
+            Expr::Map(_) | Expr::Struct(_) => self.mistake("it builds a map or an object"),
+            Expr::Unspecified => self.mistake("it is not complete"),
         }
         Kinds::new()
     }
@@ -197,7 +199,7 @@ impl<'a> Check<'a> {
             }
         }
         if found.is_empty() && !kinds.is_empty() {
-            self.unknown(format!("the body has no such field {name}"), name, known);
+            self.unknown(format!("the body has no field {name} there"), name, known);
         }
         match found.iter().any(|kind| matches!(kind, Kind::Raw)) {
             true => Kinds::new(),
@@ -223,8 +225,8 @@ impl<'a> Check<'a> {
                 }
             }
             Some(_) => self.mistake(match before {
-                0 => format!("cannot call {name} with {behind} values; use VALUE.{name}(...)"),
-                _ => format!("cannot call VALUE.{name} with {behind} values"),
+                0 => format!("{name} cannot be called with {behind} values; use VALUE.{name}(...)"),
+                _ => format!("VALUE.{name} cannot be called with {behind} values"),
             }),
             None if OPERATORS.contains(&name) => {
                 self.added += usize::from(name == operators::ADD);
@@ -233,7 +235,7 @@ impl<'a> Check<'a> {
                 }
             }
             None if ["map", "existsOne"].contains(&name) || MACROS.contains(&name) => {
-                self.mistake(format!("cannot call {name} like this"));
+                self.mistake(format!("{name} cannot be called like this"));
             }
             None => {
                 let known = FUNCTIONS.iter().map(|(known, _)| *known);
@@ -260,11 +262,11 @@ impl<'a> Check<'a> {
     /// A pattern is compiled at start, so it has to be there.
     fn pattern(&mut self, argument: &IdedExpr) {
         let Expr::Literal(LiteralValue::String(pattern)) = &argument.expr else {
-            return self.mistake("must have the pattern of matches in quotes");
+            return self.mistake("the pattern of matches must be in quotes");
         };
         let pattern = pattern.inner();
         if let Err(bad) = check_pattern(pattern) {
-            return self.mistake(format!("has a pattern that is not valid: {bad}"));
+            return self.mistake(format!("the pattern of matches is not valid: {bad}"));
         }
         let built = RegexBuilder::new(pattern)
             .unicode(false)
@@ -274,23 +276,23 @@ impl<'a> Check<'a> {
             Ok(regex) => {
                 self.patterns.insert(pattern.to_owned(), regex);
             }
-            Err(_) => self.mistake("has a pattern that is too large"),
+            Err(_) => self.mistake("the pattern of matches is too large"),
         }
     }
 
     fn comprehension(&mut self, one: &'a ComprehensionExpr, depth: usize) -> Kinds {
         let range = self.part(&one.iter_range, depth);
         if self.in_loop {
-            self.mistake("has a loop inside a loop");
+            self.mistake("a loop inside a loop is not supported");
             return Kinds::new();
         }
         if maps(one) {
-            self.mistake("cannot call map; use all, exists, exists_one or filter");
+            self.mistake("map is not supported; use all, exists, exists_one or filter");
         }
         let name = one.iter_var.as_str();
         if VARIABLES.iter().any(|(known, _)| *known == name) {
             self.mistake(format!(
-                "has a loop over {name}, which is a variable already"
+                "{name} is a variable already; use another name in the loop"
             ));
         }
         self.scope.push((name, items(&range)));

@@ -34,7 +34,7 @@ pub const VARIABLES: [(&str, &str); 6] = [
     ("route", "the path without its version"),
     ("query", "the query's values by their names"),
     ("body", "the JSON body"),
-    ("client", "address, or user and groups; policy"),
+    ("client", "the client's address, or its user and groups"),
     ("object", "the inspect of what the path names"),
 ];
 

@@ -17,11 +17,11 @@ const LONGEST_TEXT: usize = 160;
 /// The expression of a rule, and what to tell clients.
 pub(super) fn split(text: &str) -> Result<(&str, String), Mistake> {
     if text.len() > LONGEST {
-        let problem = format!("is longer than {LONGEST} bytes");
+        let problem = format!("it is longer than {LONGEST} bytes");
         return Err(Mistake::new(problem));
     }
     if text.contains('\0') {
-        return Err(Mistake::new("has a NUL byte"));
+        return Err(Mistake::new("it contains a NUL byte"));
     }
     let Some(colon) = last_colon(text) else {
         return Ok((text.trim(), String::new()));
@@ -34,12 +34,12 @@ pub(super) fn split(text: &str) -> Result<(&str, String), Mistake> {
             match plain && told.chars().count() <= LONGEST_TEXT {
                 true => Ok((text[..colon].trim(), told)),
                 false => Err(Mistake::new(format!(
-                    "must tell clients something on one line, in at most {LONGEST_TEXT} characters"
+                    "the text for clients must be one line of at most {LONGEST_TEXT} characters"
                 ))),
             }
         }
         _ => Err(Mistake::new(
-            "must have a text in quotes behind its last colon",
+            "the text behind the last colon must be in quotes",
         )),
     }
 }
@@ -80,10 +80,10 @@ pub(super) fn parse(source: &str) -> Result<IdedExpr, Mistake> {
         );
         let message = message.trim_start_matches("Syntax error: ");
         Mistake::new(match (line, column) {
-            (..1, _) | (_, ..1) => format!("is not an expression in CEL: {message}"),
-            (1, column) => format!("is not an expression in CEL: {message} (character {column})"),
+            (..1, _) | (_, ..1) => format!("not an expression in CEL: {message}"),
+            (1, column) => format!("not an expression in CEL: {message} (character {column})"),
             (line, column) => {
-                format!("is not an expression in CEL: {message} (line {line}, character {column})")
+                format!("not an expression in CEL: {message} (line {line}, character {column})")
             }
         })
     })
