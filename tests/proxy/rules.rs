@@ -42,6 +42,7 @@ fn a_body_that_breaks_a_rule_does_not_reach_the_engine() {
             "body.HostConfig.Memory <= 2147483648 : \"at most 2 GiB\"",
         ),
         ON_CREATE,
+        ("SP_ALLOW_POST", "/libpod/.*"),
         ("RULE_IMAGE", "body.Image.startsWith('ghcr.io/me/')"),
         ("RULE_IMAGE_ON", "POST /containers/create"),
         (

@@ -100,7 +100,7 @@ fn evaluate(
             Some(false) => Err(None),
             None => {
                 let kind = value.get_type().name();
-                Err(Some(format!("the result is no bool but a {kind}")))
+                Err(Some(format!("the result is of type {kind}, not bool")))
             }
         },
         Err(error) => Err(Some(reason(&error))),
