@@ -11,11 +11,13 @@ use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
+use super::limits;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
+use crate::body::limits::Limits;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -31,6 +33,8 @@ pub struct Sources {
     pub profile: Profile,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
+    /// What may be asked for. Without any of these, nothing is limited or opened.
+    pub limits: Option<Limits>,
     /// Its rules in CEL.
     pub rules: Vec<RuleOn>,
     /// Why the policy denies nothing, if so.
@@ -98,6 +102,7 @@ impl Sources {
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let limits = limits::read(snapshot, deny_root, diagnostics);
         let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
@@ -106,6 +111,7 @@ impl Sources {
             regexes,
             profile,
             deny_root,
+            limits,
             rules,
             unprotected,
         }
@@ -122,6 +128,7 @@ impl Sources {
         if self.deny_root {
             rules.extend(deny_root::rules());
         }
+        rules.extend(self.limits.iter().flat_map(limits::rules));
         rules.extend(demanded(&self.rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
@@ -149,6 +156,7 @@ impl Sources {
                 None => policy,
             }),
             demands: Arc::new(Demands {
+                limits: self.limits.clone(),
                 rules: self
                     .rules
                     .iter()

@@ -11,8 +11,11 @@
 //! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
 //! forwarded.
 
+mod archive;
+mod build;
 mod finding;
 mod head;
+mod limited;
 mod middleware;
 mod others;
 mod pin;
@@ -30,10 +33,15 @@ use super::demands::Demands;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
 use super::json::{self, Limits, Value};
+use super::reach::Claim;
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::api::sections::Route;
-use crate::policy::{Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
+use crate::policy::{
+    Cleared, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written,
+};
+use archive::Archive;
+pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
 pub use rules::names_object;
@@ -48,6 +56,8 @@ pub enum Step {
     Ask(Asking),
     /// Answer 404 with these words of the engine: what the request names does not exist.
     Missing(String),
+    /// Forward it, and let this watch its body.
+    Watch(Cleared, Box<Watch>),
     /// This is the verdict.
     Judged(Judged),
 }
@@ -91,6 +101,10 @@ struct Request {
     client: Value,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
+    /// What limits are about in its path and its query.
+    claims: Vec<Claim>,
+    /// The archive that is its body, if images are looked for in it.
+    archive: Option<Archive>,
     /// What its body is to the engine, and holds.
     asked: Option<(&'static Body, Value)>,
     /// Its body as it was sent, if that was read.
@@ -135,6 +149,8 @@ pub fn begin(
                 others,
                 client: if ruled { client() } else { Value::Null },
                 subjects: head.subjects,
+                claims: head.claims,
+                archive: head.archive,
                 asked: None,
                 sent: Content::AsSent,
                 facts: Facts::default(),
@@ -144,13 +160,31 @@ pub fn begin(
                 false => request.complete(),
             }
         }
-        Err(unmet) => Step::Judged(inspection.fails(unmet, Content::AsSent)),
+        Err(unmet) => {
+            let unmet = by_terms(unmet, &inspection);
+            Step::Judged(inspection.fails(unmet, Content::AsSent))
+        }
+    }
+}
+
+/// A refusal by the term that the request has: what is unreadable is so to each of them.
+fn by_terms(unmet: Unmet, inspection: &Inspection) -> Unmet {
+    let terms = inspection.terms();
+    let first = match terms.first() {
+        Some(first) if !terms.iter().any(|term| matches!(term, Term::DenyRoot(_))) => first,
+        _ => return unmet,
+    };
+    match unmet {
+        Unmet::Excess(DENY_ROOT, excesses) => Unmet::Excess(first.variable(), excesses),
+        Unmet::Unreadable(DENY_ROOT, why) => Unmet::Unreadable(first.variable(), why),
+        other => other,
     }
 }
 
 /// What becomes of a request that is under way, and that was allowed when it had no terms to meet.
 pub fn unjudged(inspection: Inspection) -> Judged {
     let unmet = too_much("the request", "", "began before it could be judged");
+    let unmet = by_terms(unmet, &inspection);
     inspection.fails(unmet, Content::AsSent)
 }
 
@@ -198,6 +232,7 @@ impl Request {
     fn round(mut self) -> Step {
         root::fill(&mut self);
         let found = root::judge(&self)
+            .and(|| limited::judge(&self))
             .and(|| middleware::judge(&self))
             .and(|| rules::ask(&self));
         match found {
@@ -220,8 +255,9 @@ impl Request {
 
     /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
     fn meets(mut self) -> Step {
+        let strict = self.is_deny_root();
         if let Some((body, tree)) = &mut self.asked
-            && let Err(unmet) = pin::known(body, tree)
+            && let Err(unmet) = pin::known(body, tree, strict)
         {
             return self.fails(unmet);
         }
@@ -235,7 +271,8 @@ impl Request {
         let body = match (&mut self.asked, &self.sent) {
             (Some((body, tree)), _) => {
                 pin::body(tree, &self.facts);
-                if let Err(unmet) = root::is_pinned(body, tree, &self.facts) {
+                let pinned = root::is_pinned(body, tree, &self.facts, strict);
+                if let Err(unmet) = pinned {
                     return self.fails(unmet);
                 }
                 Some(tree.to_json().into_bytes())
@@ -244,10 +281,18 @@ impl Request {
             (None, Content::AsSent) => None,
         };
         let proof = Proof(Written { target, body });
-        Step::Judged(self.inspection.meets(proof))
+        match self.archive {
+            None => Step::Judged(self.inspection.meets(proof)),
+            Some(archive) => {
+                let (cleared, watched) = self.inspection.streams(proof);
+                let watch = archive.watch(watched, self.demands, self.facts);
+                Step::Watch(cleared, Box::new(watch))
+            }
+        }
     }
 
     fn fails(self, unmet: Unmet) -> Step {
+        let unmet = by_terms(unmet, &self.inspection);
         Step::Judged(self.inspection.fails(unmet, self.sent))
     }
 
@@ -259,6 +304,11 @@ impl Request {
     /// Whether it has such a term.
     fn has(&self, is: impl Fn(Term) -> bool) -> bool {
         self.inspection.terms().iter().any(|term| is(*term))
+    }
+
+    /// Whether it is judged by what it reaches.
+    fn is_deny_root(&self) -> bool {
+        self.has(|term| matches!(term, Term::DenyRoot(_)))
     }
 
     /// The container in its path.
@@ -316,6 +366,7 @@ fn too_much(place: &str, value: &str, why: impl Display) -> Unmet {
         place: place.into(),
         value: value.into(),
         why: why.to_string().into(),
+        by: None,
     };
     Unmet::Excess(DENY_ROOT, vec![excess])
 }

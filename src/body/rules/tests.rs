@@ -118,7 +118,10 @@ fn a_rule_that_is_false_is_broken() {
             "body.Env.all(e, e.a == 1) : 'x'",
             "x (. cannot be applied to string and string)",
         ),
-        ("body.Image : 'x'", "x (the result is of type string, not bool)"),
+        (
+            "body.Image : 'x'",
+            "x (the result is of type string, not bool)",
+        ),
         (
             "1 / (size(body.Env) - 2) == 1 : 'x'",
             "x (a division by zero)",
