@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 
 use super::FAILED;
-use super::output::{aligned, complain, line, print};
+use super::output::{aligned, complain, line, print, visible};
 use super::whose::{self, Client, Whose};
 use super::with_settings;
 use crate::api::sections::{ACTIONS, CONTROLS, REQUIREMENTS, Route, SECTIONS};
@@ -287,19 +287,4 @@ fn patterns(lines: &[PatternLine]) -> String {
         [origin, methods, pattern].map(|text| visible(text))
     }));
     aligned(&rows)
-}
-
-/// A pattern on one line: what would not be seen there is escaped as every regex takes it.
-fn visible(pattern: &str) -> String {
-    let start = pattern.len() - pattern.trim_start_matches(' ').len();
-    let end = start + pattern.trim_matches(' ').len();
-    let mut text = String::with_capacity(pattern.len());
-    for (at, c) in pattern.char_indices() {
-        if c.is_control() || at < start || at >= end {
-            text.push_str(&format!("\\x{{{:02x}}}", u32::from(c)));
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }

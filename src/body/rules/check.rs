@@ -149,7 +149,7 @@ impl<'a> Check<'a> {
                 }
             }
             Expr::Literal(LiteralValue::Bytes(_)) => {
-                self.mistake("it contains bytes; use a string")
+                self.mistake("it contains bytes; use a string");
             }
             Expr::Literal(_) => {}
             Expr::Map(_) | Expr::Struct(_) => self.mistake("it builds a map or an object"),
@@ -173,10 +173,13 @@ impl<'a> Check<'a> {
             }
             "query" => self.needs.query = true,
             "object" => self.needs.object = true,
-            _ if VARIABLES.iter().any(|(known, _)| *known == name) => {}
+            _ if VARIABLES.contains(&name) => {}
             _ => {
-                let known = VARIABLES.iter().map(|(known, _)| *known).collect();
-                self.unknown(format!("{name} is not a variable"), name, known);
+                self.unknown(
+                    format!("{name} is not a variable"),
+                    name,
+                    VARIABLES.to_vec(),
+                );
             }
         }
         Kinds::new()
@@ -290,7 +293,7 @@ impl<'a> Check<'a> {
             self.mistake("map is not supported; use all, exists, exists_one or filter");
         }
         let name = one.iter_var.as_str();
-        if VARIABLES.iter().any(|(known, _)| *known == name) {
+        if VARIABLES.contains(&name) {
             self.mistake(format!(
                 "{name} is a variable already; use another name in the loop"
             ));

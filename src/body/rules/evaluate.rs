@@ -11,7 +11,7 @@ use cel::{Context, Env, ExecutionError, FunctionContext, Value as Owned};
 use regex::bytes::Regex;
 
 use super::values::{self, MOST, MOST_TEXT, Priced};
-use super::{Needs, Rule, Seen};
+use super::{Needs, Rule, Seen, VARIABLES};
 use crate::policy::Broken;
 
 /// How much all rules together may look through for one request, in bytes of text: each time that an
@@ -158,7 +158,7 @@ impl VariableResolver for Known<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let found = self.values.iter().find(|(name, _)| *name == variable);
         let Some((_, Priced { value, price })) = found else {
-            if super::VARIABLES.iter().any(|(name, _)| *name == variable) {
+            if VARIABLES.contains(&variable) {
                 self.missed.store(TOO_LARGE, Ordering::Relaxed);
             }
             return None;
@@ -188,8 +188,10 @@ type Function = Box<
 /// each time.
 fn matches(patterns: Arc<BTreeMap<String, Regex>>) -> Function {
     Box::new(move |call| {
-        let text = call.this.as_deref();
-        let text = text.and_then(|text| text.downcast_ref::<CelString<'_>>());
+        let text: Option<&CelString<'_>> = match call.this.as_deref() {
+            Some(this) => this.downcast_ref(),
+            None => None,
+        };
         let text = text.ok_or_else(|| {
             let kind = call
                 .this

@@ -28,15 +28,8 @@ use super::json::Value;
 use crate::api::fields::Body;
 use crate::policy::Broken;
 
-/// The variables of a rule, and what each is.
-pub const VARIABLES: [(&str, &str); 6] = [
-    ("method", "the method"),
-    ("route", "the path without its version"),
-    ("query", "the query's values by their names"),
-    ("body", "the JSON body"),
-    ("client", "the client's address, or its user and groups"),
-    ("object", "the inspect of what the path names"),
-];
+/// The variables of a rule.
+const VARIABLES: [&str; 6] = ["method", "route", "query", "body", "client", "object"];
 
 /// What a rule needs besides the request line and the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
