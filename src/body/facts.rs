@@ -187,6 +187,9 @@ fn body(route: &str) -> Option<&'static Body> {
     BODIES.iter().find(|body| body.route.text == route)
 }
 
+/// Runtimes that give a container the devices that it was created with, whatever its environment.
+const PLAIN_RUNTIMES: [&str; 5] = ["crun", "io.containerd.runc.v2", "runc", "runsc", "youki"];
+
 /// All that the engine has said so far about one request. It is asked anew for each.
 #[derive(Clone, Debug, Default)]
 pub struct Facts(BTreeMap<Fact, Answer>);
@@ -235,15 +238,26 @@ impl Facts {
     pub(super) fn engine(&self) -> Option<reach::Engine<'_>> {
         let info = self.answer(&Fact::Info)?.found().unwrap_or(Value::NULL);
         let options = info.at("SecurityOptions");
-        let has = |option: &Value| {
-            let option = option.as_str().unwrap_or_default();
-            option.split(',').any(|part| part == "name=cgroupns")
+        let runtime = info.at("DefaultRuntime").as_str().unwrap_or_default();
+        // What it runs may have another name.
+        let program = info.at("Runtimes").as_object();
+        let program = program.and_then(|all| all.get(runtime)?.at("path").as_str());
+        let program = program.unwrap_or(runtime).rsplit('/').next();
+        let told = options.as_list().is_some();
+        let has = |names: &[&str]| {
+            let parts = options.items().iter().filter_map(Value::as_str);
+            let mut parts = parts.flat_map(|option| option.split(','));
+            parts.any(|part| names.contains(&part))
         };
+        let profiles = ["profile=builtin", "profile=default", "profile=unconfined"];
         Some(reach::Engine {
-            runtime: info.at("DefaultRuntime").as_str().unwrap_or_default(),
+            known: true,
+            runtime,
             log_driver: info.at("LoggingDriver").as_str().unwrap_or_default(),
             // It lists at least seccomp or AppArmor wherever it lists anything.
-            host_cgroups: options.as_list().is_some() && !options.items().iter().any(has),
+            host_cgroups: told && !has(&["name=cgroupns"]),
+            builtin_seccomp: told && (has(&profiles) || !has(&["name=seccomp"])),
+            plain_runtime: program.is_some_and(|name| PLAIN_RUNTIMES.contains(&name)),
         })
     }
 

@@ -49,6 +49,11 @@ impl Others {
         })
     }
 
+    /// Whether an address is one of theirs. What cannot be read is.
+    pub(super) fn have_address(&self, address: &str) -> bool {
+        !self.networks.is_empty() && self.overlap(address)
+    }
+
     /// The first name in a body that would be taken for one: its place and its value.
     pub(super) fn named(&self, body: &Body, tree: &Value) -> Option<(String, String)> {
         let mut found = None;

@@ -11,7 +11,7 @@ use std::fmt::Display;
 use super::finding::Finding;
 use super::others::Others;
 use super::{ANOTHERS, DENY_ROOT, Request, Subject, too_much, unreadable};
-use crate::api::fields::{Body, Namespace, Reach};
+use crate::api::fields::{Body, Reach};
 use crate::body::facts::{self, Answer, Fact, Facts, Name, full_id};
 use crate::body::json::{Object, Value};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
@@ -224,7 +224,7 @@ impl<'a> Search<'a> {
 
     fn claims(&mut self, claims: &[Claim], holder: Holder<'_>) {
         for claim in claims {
-            if claim.reach.within(Reach::CONTROL).is_none() {
+            if claim.reach.within(Reach::CONTROL).is_none() || self.is_free(claim) {
                 continue;
             }
             if holder.depth >= DEEPEST && claim.refers().is_some() {
@@ -250,7 +250,7 @@ impl<'a> Search<'a> {
                 Some((Reference::Network(_), Some(name))) => {
                     self.network(&name, holder, Some(claim));
                 }
-                None if self.engine_decides(claim) => {
+                None if claim.unsettled => {
                     self.needs.insert(Fact::Info);
                 }
                 None => {
@@ -261,14 +261,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether a value could be the engine's own, and it was not asked yet.
-    fn engine_decides(&self, claim: &Claim) -> bool {
-        let is_setting = match &claim.what {
-            What::Runtime(_) | What::LogDriver(_) => true,
-            What::Namespace { kind, of } => *kind == Namespace::Cgroup && of == "host",
-            _ => false,
-        };
-        is_setting && self.facts.engine().is_none()
+    /// Whether it is an address that makes nobody another client.
+    fn is_free(&self, claim: &Claim) -> bool {
+        matches!(&claim.what, What::Address(address) if !self.others.have_address(address))
     }
 
     /// A container, and all that it holds. `by` names it, if the path does not.

@@ -232,7 +232,25 @@ fn what_the_engine_fills_in_is_asked_only_where_it_counts() {
         assert!(text.starts_with("DENY_ROOT: HostConfig."), "{text}");
         assert_eq!(asked, ["/info"]);
     }
-    assert_eq!(told(r#"{"HostConfig":{"Runtime":"runc"}}"#).1, [""; 0]);
+    // It may be less confined than the engine's own.
+    let (text, asked) = told(r#"{"HostConfig":{"Runtime":"runc"}}"#);
+    assert!(text.starts_with("DENY_ROOT: HostConfig.Runtime"), "{text}");
+    assert_eq!(asked, ["/info"]);
+    for (body, passes) in [
+        (
+            r#"{"Env":["NVIDIA_VISIBLE_DEVICES=all"],"HostConfig":{}}"#,
+            true,
+        ),
+        (
+            r#"{"HostConfig":{"SecurityOpt":["seccomp=builtin"]}}"#,
+            false,
+        ),
+    ] {
+        let (text, asked) = told(body);
+        assert_eq!(text.starts_with("/containers/create"), passes, "{text}");
+        assert_eq!(asked, ["/info"]);
+    }
+    assert_eq!(told(r#"{"Env":["A=b"],"HostConfig":{}}"#).1, [""; 0]);
 }
 
 #[test]
