@@ -117,6 +117,10 @@ pub enum Check {
     Container,
     /// The exec that its path names, and its container.
     Exec,
+    /// Where its query takes an image from.
+    Import,
+    /// The networks that the container in its path has yet to join.
+    Joins,
     /// The name in its query.
     Name,
     /// The network that its path names.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::image::{self, could_be_id};
-use super::json::{self, Limits, Untyped, Value};
+use super::json::{self, Limits, Object, Untyped, Value};
 use super::{Place, reach};
 use crate::api::fields::{BODIES, Body};
 
@@ -78,6 +78,14 @@ pub enum Fact {
     Volume(Name),
     /// The containers that have a volume mounted.
     UsersOf(Name),
+    /// All containers.
+    Containers,
+    /// In whose namespaces a container is: nothing else of it, since all have to be asked.
+    Modes(Name),
+    /// All networks.
+    Networks,
+    /// All services of the swarm.
+    Services,
     /// An image, by the very text that names it.
     Image(Name),
 }
@@ -108,7 +116,12 @@ impl Fact {
     pub fn path(&self) -> String {
         match self {
             Fact::Info => "/info".to_owned(),
-            Fact::Container(name) => format!("/containers/{}/json", name.encoded()),
+            Fact::Container(name) | Fact::Modes(name) => {
+                format!("/containers/{}/json", name.encoded())
+            }
+            Fact::Containers => "/containers/json?all=1".to_owned(),
+            Fact::Networks => "/networks".to_owned(),
+            Fact::Services => "/services".to_owned(),
             Fact::Exec(id) => format!("/exec/{}/json", id.encoded()),
             Fact::Network(name) => format!("/networks/{}", name.encoded()),
             Fact::Service(name) => format!("/services/{}", name.encoded()),
@@ -158,7 +171,16 @@ impl Answer {
             _ => json::read(bytes, limits, Untyped),
         };
         match (value, status) {
+            (Ok(value), 200) if matches!(fact, Fact::Modes(_)) => modes(&value),
             (Ok(value), 200) => Answer::Found(value),
+            (_, 404) if *fact == Fact::Services => Answer::Missing(String::new()),
+            (Ok(value), 503) if *fact == Fact::Services => {
+                let words = value.at("message").as_str().unwrap_or_default();
+                match words.starts_with("This node is not a swarm manager.") {
+                    true => Answer::Missing(words.to_owned()),
+                    false => Answer::Unclear,
+                }
+            }
             (Ok(value), 404) => match value.at("message").as_str() {
                 Some(words) => Answer::Missing(words.to_owned()),
                 None => Answer::Unclear,
@@ -166,6 +188,19 @@ impl Answer {
             _ => Answer::Unclear,
         }
     }
+}
+
+/// The namespaces that an inspect tells of.
+fn modes(inspect: &Value) -> Answer {
+    let config = inspect.at("HostConfig");
+    if config.as_object().is_none() {
+        return Answer::Unclear;
+    }
+    let mut modes = Object::default();
+    for kind in ["PidMode", "IpcMode", "NetworkMode"] {
+        modes.set(kind, config.at(kind).clone());
+    }
+    Answer::Found(modes.into())
 }
 
 /// What a network is made of: its inspect has the same fields.
@@ -225,6 +260,11 @@ impl Facts {
         self.id(&Fact::Container(name.clone()), "Id")
     }
 
+    /// The full ID of a network that was found.
+    pub(super) fn network(&self, name: &Name) -> Option<Name> {
+        self.id(&Fact::Network(name.clone()), "Id")
+    }
+
     /// The full ID of an exec that was found.
     pub(super) fn exec(&self, id: &Name) -> Option<Name> {
         self.id(&Fact::Exec(id.clone()), "ID")
@@ -255,6 +295,8 @@ impl Facts {
             runtime,
             log_driver: info.at("LoggingDriver").as_str().unwrap_or_default(),
             // It lists at least seccomp or AppArmor wherever it lists anything.
+            alone: info.at("Swarm.ControlAvailable").as_bool() == Some(true)
+                && info.at("Swarm.Nodes").as_i64() == Some(1),
             host_cgroups: told && !has(&["name=cgroupns"]),
             builtin_seccomp: told && (has(&profiles) || !has(&["name=seccomp"])),
             plain_runtime: program.is_some_and(|name| PLAIN_RUNTIMES.contains(&name)),

@@ -174,6 +174,8 @@ pub struct Engine<'a> {
     pub runtime: &'a str,
     /// `LoggingDriver`.
     pub log_driver: &'a str,
+    /// Whether it is the only node of its swarm.
+    pub alone: bool,
     /// Whether every container sees the host's cgroups, because `SecurityOptions` lacks
     /// `name=cgroupns`.
     pub host_cgroups: bool,

@@ -55,7 +55,15 @@ impl Head {
         match check {
             Check::Body => self.reads = true,
             Check::Name => query::name(target, others)?,
-            Check::Build => query::build(target)?,
+            Check::Build => {
+                let in_network = query::build(target)?;
+                self.subjects.push(Subject::Build { in_network });
+            }
+            Check::Import => query::import(target)?,
+            Check::Joins => {
+                let (name, route) = named(inspection, check)?;
+                self.subjects.push(Subject::Start(name, route));
+            }
             Check::Start => query::start(target, Body::from(message))?,
             Check::Update => {
                 if let Some(version) = query::rollback(target)? {
@@ -73,8 +81,8 @@ impl Head {
                 self.subjects.push(Subject::Exec(name, route));
             }
             Check::Network => {
-                let name = named(inspection, check)?.0;
-                self.subjects.push(Subject::Network(name));
+                let (name, route) = named(inspection, check)?;
+                self.subjects.push(Subject::Network(name, route));
             }
         }
         Ok(())

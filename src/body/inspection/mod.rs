@@ -103,8 +103,15 @@ enum Subject {
     Exec(Name, &'static Route),
     /// A container in the query.
     Commit(Name),
-    /// A network in the path. Its name stays.
-    Network(Name),
+    /// A network in the path.
+    Network(Name, &'static Route),
+    /// A container in the path that is to be started.
+    Start(Name, &'static Route),
+    /// A build, whose containers may be in a network.
+    Build {
+        /// Whether they are.
+        in_network: bool,
+    },
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
@@ -112,6 +119,11 @@ enum Subject {
 
 /// Judges what is in a request's head.
 pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
+    // Terms match with a slash at the end as well. Engines have no such routes, and where a name may
+    // end so it is none.
+    if inspection.target().path().ends_with(b"/") && !inspection.is_waived() {
+        return Step::Missing("page not found".to_owned());
+    }
     match head::judge(&inspection, &demands, &others) {
         Ok(head) => {
             let request = Request {
@@ -275,7 +287,7 @@ impl Asking {
 }
 
 /// The engine is not asked for more than this about one request.
-const MOST_FACTS: usize = 600;
+const MOST_FACTS: usize = 2_500;
 
 /// Why a name is not given, and a network is not made or joined.
 const ANOTHERS: &str = "belongs to a client that has another policy";

@@ -1,5 +1,5 @@
-//! What is forwarded of a request that was judged: only what the table knows, and containers by the
-//! full IDs that were judged, so that no name can change hands meanwhile.
+//! What is forwarded of a request that was judged: only what the table knows, and containers and the
+//! network in the path by the full IDs that were judged, so that no name can change hands meanwhile.
 
 use super::query;
 use super::{Subject, unreadable};
@@ -10,7 +10,7 @@ use crate::body::facts::{Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 
-/// The target with full IDs, if it names a container or an exec.
+/// The target with full IDs, if it names a container, an exec or a network.
 pub(super) fn target(
     target: &Target,
     subjects: &[Subject],
@@ -20,8 +20,11 @@ pub(super) fn target(
     for subject in subjects {
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
-            Subject::Network(_) | Subject::Rollback(..) => continue,
-            Subject::Container(name, route) => (facts.container(name), Some(route)),
+            Subject::Build { .. } | Subject::Rollback(..) => continue,
+            Subject::Network(name, route) => (facts.network(name), Some(route)),
+            Subject::Container(name, route) | Subject::Start(name, route) => {
+                (facts.container(name), Some(route))
+            }
             Subject::Exec(id, route) => (facts.exec(id), Some(route)),
             Subject::Commit(name) => (facts.container(name), None),
         };

@@ -15,6 +15,7 @@ const PLAIN: Engine<'_> = Engine {
     known: true,
     runtime: "runc",
     log_driver: "json-file",
+    alone: true,
     host_cgroups: false,
     builtin_seccomp: true,
     plain_runtime: true,

@@ -495,6 +495,7 @@ fn the_engines_own_values_give_nothing() {
         known: true,
         runtime: "runsc",
         log_driver: "journald",
+        alone: true,
         host_cgroups: true,
         builtin_seccomp: true,
         plain_runtime: true,

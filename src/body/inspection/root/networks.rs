@@ -1,0 +1,218 @@
+//! Networks: which one a name means, now and when the engine looks it up again, what a network gets
+//! at, and whose addresses it has.
+
+use super::super::ANOTHERS;
+use super::{Holder, Search, UNCLEAR};
+use crate::body::facts::{self, Answer, Fact, Name, full_id};
+use crate::body::json::{Object, Value};
+use crate::body::reach::{self, Claim};
+
+/// How the engine finds the network that was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// By the full ID, which is forwarded.
+    Pinned,
+    /// By the client's name, once more: at the latest when a container starts.
+    Again,
+}
+
+impl Search<'_> {
+    /// A network that a client could have made.
+    pub(super) fn network(
+        &mut self,
+        name: &Name,
+        by: Holder<'_>,
+        claim: Option<&Claim>,
+        lookup: Lookup,
+    ) {
+        let fact = Fact::Network(name.clone());
+        let Some(network) = self.known(fact.clone(), by, claim) else {
+            return;
+        };
+        if lookup == Lookup::Again && !self.is_meant(name, network, by, claim) {
+            return;
+        }
+        if !self.is_new(fact, by) {
+            return;
+        }
+        let of = format!("network {}", name.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            depth: by.depth + 1,
+            anywhere: false,
+        };
+        let named = network
+            .at("Driver")
+            .as_str()
+            .is_some_and(|driver| !driver.is_empty());
+        let body = facts::network().filter(|_| named);
+        self.apart(network, holder);
+        if network.at("Driver").as_str() == Some("overlay") {
+            self.joins(&["docker_gwbridge"], holder);
+        }
+        let mut network = network.clone();
+        let of_engine = network.at("Name").as_str() == Some("bridge");
+        if let Some(options) = network.at_mut("Options").and_then(Value::object_mut) {
+            for own in FILLED_IN {
+                options.remove(own);
+            }
+            if of_engine {
+                *options = Object::default();
+            }
+        }
+        match body.map(|body| reach::asked(body, &network, &self.engine)) {
+            Some(Ok(claims)) => self.claims(&claims, holder),
+            _ => self.excess(holder, "its inspect", "", UNCLEAR),
+        }
+    }
+
+    /// Whether no other network can come to be meant by a name. The engine looks for an ID, for a
+    /// name, then for the beginning of an ID.
+    fn is_meant(
+        &mut self,
+        name: &Name,
+        network: &Value,
+        by: Holder<'_>,
+        claim: Option<&Claim>,
+    ) -> bool {
+        let (place, text) = (
+            claim.map_or("its network", |claim| &claim.path),
+            name.as_str(),
+        );
+        let id = network.at("Id").as_str().unwrap_or_default();
+        if id == text && full_id(network.at("Id")).is_some() {
+            return true;
+        }
+        if network.at("Name").as_str() != Some(text) {
+            let why = "is not the network's name, nor its whole ID";
+            self.excess(by, place, text, why);
+            return false;
+        }
+        if !begins_an_id(text) {
+            return true;
+        }
+        let Some(all) = self.known(Fact::Networks, by, claim) else {
+            return false;
+        };
+        let ids = all.items().iter().filter_map(|one| one.at("Id").as_str());
+        let only =
+            all.as_list().is_some() && !ids.clone().any(|one| one != id && one.starts_with(text));
+        if !only {
+            let why = "is also the beginning of another network's ID";
+            self.excess(by, place, text, why);
+        }
+        only
+    }
+
+    /// A network that is to be made.
+    pub(super) fn new_network(&mut self, tree: &Value, holder: Holder<'_>) {
+        let name = tree.at("Name").as_str().unwrap_or_default();
+        if name.len() >= SHORT_ID && begins_an_id(name) {
+            let why = "could be taken for another network's ID";
+            self.excess(holder, "Name", name, why);
+        }
+        self.apart(tree, holder);
+    }
+
+    /// Nobody in a network may be taken for another client, or call dockgate as one.
+    pub(super) fn apart(&mut self, network: &Value, holder: Holder<'_>) {
+        if let Some(subnet) = self.others.reached_by(network) {
+            self.excess(holder, "the subnet", &subnet, ANOTHERS);
+        }
+        self.not_met(network, holder);
+    }
+
+    /// Nobody in a network may call dockgate as another client.
+    pub(super) fn not_met(&mut self, network: &Value, holder: Holder<'_>) {
+        if self.others.meet_in(network) {
+            let why = "has dockgate in it, which has several policies";
+            self.excess(holder, "the network", "", why);
+        }
+    }
+
+    /// What a request joins without naming it.
+    pub(super) fn joins(&mut self, names: &[&str], holder: Holder<'_>) {
+        if !self.others.are_met_in_networks() {
+            return;
+        }
+        for fact in names.iter().filter_map(|name| Fact::network(name)) {
+            match self.facts.answer(&fact) {
+                Some(Answer::Found(network)) => self.apart(network, holder),
+                Some(Answer::Missing(_)) => {}
+                Some(Answer::Unclear) => self.excess(holder, "its network", "", UNCLEAR),
+                None => {
+                    self.needs.insert(fact);
+                }
+            }
+        }
+    }
+
+    /// The networks that a container has yet to join: the engine looks up their names at its start.
+    pub(super) fn start(&mut self, name: &Name) {
+        let Some(inspect) = self.known(Fact::Container(name.clone()), Holder::REQUEST, None) else {
+            return;
+        };
+        let of = format!("container {}", name.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            depth: 1,
+            anywhere: false,
+        };
+        let Some(networks) = inspect.at("NetworkSettings.Networks").as_object() else {
+            return self.excess(holder, "its networks", "", UNCLEAR);
+        };
+        for (key, endpoint) in networks.iter() {
+            // It was joined before, and stays the one.
+            if full_id(endpoint.at("NetworkID")).is_some() || OF_ENGINE.contains(&key) {
+                continue;
+            }
+            let given = endpoint.at("NetworkID").as_str().unwrap_or_default();
+            let text = if given.is_empty() { key } else { given };
+            match Name::wide(text) {
+                Some(name) => self.network(&name, holder, None, Lookup::Again),
+                None => self.excess(holder, "its network", text, "is not a plain name"),
+            }
+        }
+    }
+
+    /// A build: its containers join the default network, and for an `ADD` of a URL the engine itself
+    /// is a client, at an address of the host.
+    pub(super) fn build(&mut self, in_network: bool) {
+        if self.others.is_empty() {
+            return;
+        }
+        if in_network {
+            self.joins(&["bridge"], Holder::REQUEST);
+        }
+        let needs = [Fact::Info, Fact::Networks];
+        let mut answers = needs.iter().filter_map(|need| self.facts.answer(need));
+        match (answers.next(), answers.next()) {
+            (Some(info), Some(networks)) => {
+                let (info, networks) = (info.found(), networks.found());
+                let (Some(info), Some(networks)) = (info, networks) else {
+                    return self.excess(Holder::REQUEST, "its engine", "", UNCLEAR);
+                };
+                if self.others.may_be_host(info, networks) {
+                    let why = "could fetch a URL as a client that has another policy";
+                    self.excess(Holder::REQUEST, "a build", "", why);
+                }
+            }
+            _ => self.needs.extend(needs),
+        }
+    }
+}
+
+/// The engine's own networks, whose names are no others'.
+const OF_ENGINE: [&str; 4] = ["bridge", "default", "host", "none"];
+
+/// So long are IDs where they are shown in short.
+const SHORT_ID: usize = 12;
+
+/// Whether a text could be the beginning of an ID.
+fn begins_an_id(text: &str) -> bool {
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() <= 64 && text.bytes().all(hex)
+}
+
+/// Options of a network that the engine fills in.
+const FILLED_IN: &[&str] = &["com.docker.network.driver.overlay.vxlanid_list"];
