@@ -262,7 +262,7 @@ impl Facts {
 
     /// The full ID of a network that was found.
     pub(super) fn network(&self, name: &Name) -> Option<Name> {
-        self.id(&Fact::Network(name.clone()), "Id")
+        network_id(self.answer(&Fact::Network(name.clone()))?.found()?.at("Id"))
     }
 
     /// The full ID of an exec that was found.
@@ -312,6 +312,15 @@ impl Facts {
         });
         answers.sum()
     }
+}
+
+/// The ID of a network, which may be a swarm's: it is looked for before any name.
+pub(super) fn network_id(value: &Value) -> Option<Name> {
+    let id = value.as_str()?;
+    let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    let of_swarm = id.len() == 25 && id.bytes().all(plain);
+    let swarms = || of_swarm.then(|| Name(id.to_owned()));
+    full_id(value).or_else(swarms)
 }
 
 /// An ID that no name and no prefix is taken for.

@@ -2,7 +2,7 @@
 
 use super::super::ANOTHERS;
 use super::{DEEPEST, Holder, Search, UNCLEAR};
-use crate::body::facts::{Answer, Fact, Name, full_id};
+use crate::body::facts::{Answer, Fact, Name, full_id, network_id};
 use crate::body::json::Value;
 use crate::body::reach::{self, Claim};
 
@@ -44,7 +44,7 @@ impl Search<'_> {
             return self.excess(holder, "its networks", "", UNCLEAR);
         };
         for (key, endpoint) in networks.iter() {
-            let name = full_id(endpoint.at("NetworkID")).or_else(|| Name::wide(key));
+            let name = network_id(endpoint.at("NetworkID")).or_else(|| Name::wide(key));
             let Some(fact) = name.map(Fact::Network) else {
                 return self.excess(holder, "its network", key, "is not a plain name");
             };

@@ -3,7 +3,7 @@
 
 use super::super::ANOTHERS;
 use super::{Holder, Search, UNCLEAR};
-use crate::body::facts::{self, Answer, Fact, Name, full_id};
+use crate::body::facts::{self, Answer, Fact, Name, network_id};
 use crate::body::json::{Object, Value};
 use crate::body::reach::{self, Claim};
 
@@ -75,12 +75,9 @@ impl Search<'_> {
         by: Holder<'_>,
         claim: Option<&Claim>,
     ) -> bool {
-        let (place, text) = (
-            claim.map_or("its network", |claim| &claim.path),
-            name.as_str(),
-        );
-        let id = network.at("Id").as_str().unwrap_or_default();
-        if id == text && full_id(network.at("Id")).is_some() {
+        let place = claim.map_or("its network", |claim| &claim.path);
+        let (id, text) = (network.at("Id"), name.as_str());
+        if network_id(id).as_ref() == Some(name) {
             return true;
         }
         if network.at("Name").as_str() != Some(text) {
@@ -88,28 +85,46 @@ impl Search<'_> {
             self.excess(by, place, text, why);
             return false;
         }
-        if !begins_an_id(text) {
-            return true;
-        }
-        let Some(all) = self.known(Fact::Networks, by, claim) else {
-            return false;
-        };
-        let ids = all.items().iter().filter_map(|one| one.at("Id").as_str());
-        let only =
-            all.as_list().is_some() && !ids.clone().any(|one| one != id && one.starts_with(text));
-        if !only {
-            let why = "is also the beginning of another network's ID";
-            self.excess(by, place, text, why);
-        }
-        only
+        self.begins_no_id(place, text, id, by)
     }
 
-    /// A network that is to be made.
+    /// Whether no ID of another network begins so.
+    fn begins_no_id(&mut self, place: &str, text: &str, own: &Value, by: Holder<'_>) -> bool {
+        let of_id = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+        if !text.bytes().all(of_id) {
+            return true;
+        }
+        let all = match self.facts.answer(&Fact::Networks) {
+            Some(answer) => answer.found().and_then(Value::as_list),
+            None => {
+                self.needs.insert(Fact::Networks);
+                return false;
+            }
+        };
+        let others = |one: &&Value| *one != own;
+        let begins = |id: &Value| id.as_str().is_some_and(|id| id.starts_with(text));
+        let why = match all {
+            Some(all)
+                if !all
+                    .iter()
+                    .map(|one| one.at("Id"))
+                    .filter(others)
+                    .any(begins) =>
+            {
+                return true;
+            }
+            Some(_) => "is also the beginning of another network's ID",
+            None => UNCLEAR,
+        };
+        self.excess(by, place, text, why);
+        false
+    }
+
+    /// A network that is to be made. Nobody is to join it who means another one.
     pub(super) fn new_network(&mut self, tree: &Value, holder: Holder<'_>) {
         let name = tree.at("Name").as_str().unwrap_or_default();
-        if name.len() >= SHORT_ID && begins_an_id(name) {
-            let why = "could be taken for another network's ID";
-            self.excess(holder, "Name", name, why);
+        if !name.is_empty() {
+            self.begins_no_id("Name", name, &Value::Null, holder);
         }
         self.apart(tree, holder);
     }
@@ -163,7 +178,7 @@ impl Search<'_> {
         };
         for (key, endpoint) in networks.iter() {
             // It was joined before, and stays the one.
-            if full_id(endpoint.at("NetworkID")).is_some() || OF_ENGINE.contains(&key) {
+            if network_id(endpoint.at("NetworkID")).is_some() || OF_ENGINE.contains(&key) {
                 continue;
             }
             let given = endpoint.at("NetworkID").as_str().unwrap_or_default();
@@ -204,15 +219,6 @@ impl Search<'_> {
 
 /// The engine's own networks, whose names are no others'.
 const OF_ENGINE: [&str; 4] = ["bridge", "default", "host", "none"];
-
-/// So long are IDs where they are shown in short.
-const SHORT_ID: usize = 12;
-
-/// Whether a text could be the beginning of an ID.
-fn begins_an_id(text: &str) -> bool {
-    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.len() <= 64 && text.bytes().all(hex)
-}
 
 /// Options of a network that the engine fills in.
 const FILLED_IN: &[&str] = &["com.docker.network.driver.overlay.vxlanid_list"];
