@@ -161,6 +161,7 @@ fn told(
                 return (text, asked);
             }
             Step::Judged(Judged::WouldDeny(..)) => panic!("nothing is waived"),
+            Step::Watch(..) => panic!("no images are limited"),
         };
     }
 }

@@ -15,6 +15,8 @@ impl Search<'_> {
         let of = format!("container {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: by.depth + 1,
             anywhere: false,
         };

@@ -3,9 +3,11 @@
 
 use super::super::ANOTHERS;
 use super::{Holder, Search, UNCLEAR};
+use crate::api::fields::Reach;
 use crate::body::facts::{self, Answer, Fact, Name, network_id};
 use crate::body::json::{Object, Value};
-use crate::body::reach::{self, Claim};
+use crate::body::limits::Ruling;
+use crate::body::reach::{self, Claim, What};
 
 /// How the engine finds the network that was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ impl Search<'_> {
         let of = format!("network {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: by.depth + 1,
             anywhere: false,
         };
@@ -162,6 +166,25 @@ impl Search<'_> {
         }
     }
 
+    /// A network in the path that a container joins.
+    pub(super) fn named_network(&mut self, name: &Name) {
+        match self
+            .limits
+            .map(|limits| limits.ruling(&joined(name.as_str()), self.facts))
+        {
+            Some(Ruling::Allowed) => self.look_up(name),
+            Some(Ruling::Refused(excess)) => self.beyond(Holder::REQUEST, &excess),
+            Some(Ruling::Depends(fact, _)) => drop(self.needs.insert(fact)),
+            _ if self.deny_root => self.network(name, Holder::REQUEST, None, Lookup::Pinned),
+            _ => self.look_up(name),
+        }
+    }
+
+    /// A network of which nothing but its ID counts, with which it is forwarded.
+    fn look_up(&mut self, name: &Name) {
+        self.known(Fact::Network(name.clone()), Holder::REQUEST, None);
+    }
+
     /// The networks that a container has yet to join: the engine looks up their names at its start.
     pub(super) fn start(&mut self, name: &Name) {
         let Some(inspect) = self.known(Fact::Container(name.clone()), Holder::REQUEST, None) else {
@@ -170,6 +193,8 @@ impl Search<'_> {
         let of = format!("container {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: 1,
             anywhere: false,
         };
@@ -183,6 +208,14 @@ impl Search<'_> {
             }
             let given = endpoint.at("NetworkID").as_str().unwrap_or_default();
             let text = if given.is_empty() { key } else { given };
+            match self
+                .limits
+                .map(|limits| limits.ruling(&joined(text), self.facts))
+            {
+                Some(Ruling::Allowed) => continue,
+                Some(Ruling::Depends(fact, _)) => drop(self.needs.insert(fact)),
+                Some(Ruling::Refused(_) | Ruling::Silent) | None => {}
+            }
             match Name::wide(text) {
                 Some(name) => self.network(&name, holder, None, Lookup::Again),
                 None => self.excess(holder, "its network", text, "is not a plain name"),
@@ -214,6 +247,17 @@ impl Search<'_> {
             }
             _ => self.needs.extend(needs),
         }
+    }
+}
+
+/// That a container joins a network.
+fn joined(name: &str) -> Claim {
+    Claim {
+        path: "the network".to_owned(),
+        value: name.to_owned(),
+        reach: Reach::NETWORK,
+        what: What::Network(name.to_owned()),
+        unsettled: false,
     }
 }
 

@@ -34,6 +34,8 @@ impl Search<'_> {
         let of = format!("volume {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: by.depth + 1,
             anywhere: false,
         };
@@ -88,23 +90,24 @@ impl Search<'_> {
                 };
                 if self.is_new(Fact::Service(id), by) {
                     let name = spec.at("Name").as_str().unwrap_or_default();
-                    self.spec(&format!("service {name}"), by.depth + 1, "Spec", spec);
+                    self.service(&format!("service {name}"), by, spec);
                 }
             }
         }
     }
 
-    /// What a service is or was.
-    fn spec(&mut self, of: &str, depth: usize, place: &str, spec: &Value) {
+    fn service(&mut self, of: &str, by: Holder<'_>, spec: &Value) {
         let holder = Holder {
             name: Some(of),
-            depth,
+            body: None,
+            exists: true,
+            depth: by.depth + 1,
             anywhere: true,
         };
         let body = facts::service().filter(|_| *spec != Value::Null);
         match body.map(|body| reach::asked(body, spec, &self.engine)) {
             Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, place, "", UNCLEAR),
+            _ => self.excess(holder, "its specification", "", UNCLEAR),
         }
     }
 
@@ -114,8 +117,11 @@ impl Search<'_> {
             return;
         };
         let of = format!("service {}", name.as_str());
+        let body = facts::service();
         let holder = Holder {
             name: Some(&of),
+            body,
+            exists: false,
             depth: 1,
             anywhere: true,
         };
@@ -123,6 +129,10 @@ impl Search<'_> {
         if now.is_none_or(|now| now.as_str() != version) {
             return self.excess(holder, "its version", version, "is another one by now");
         }
-        self.spec(&of, 1, "PreviousSpec", service.at("PreviousSpec"));
+        let previous = service.at("PreviousSpec");
+        match body.filter(|_| *previous != Value::Null) {
+            Some(body) => self.asked(body, previous, holder),
+            None => self.excess(holder, "PreviousSpec", "", UNCLEAR),
+        }
     }
 }
