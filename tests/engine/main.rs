@@ -39,6 +39,7 @@ mod podman;
 mod policies;
 mod registry;
 mod restarts;
+mod sharing;
 mod streams;
 mod swarm;
 mod terms;

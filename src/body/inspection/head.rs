@@ -69,7 +69,15 @@ impl Head {
         match check {
             Check::Body => self.reads = true,
             Check::Name => query::name(target, others)?,
-            Check::Build => query::build(target)?,
+            Check::Build => {
+                let in_network = query::build(target)?;
+                self.subjects.push(Subject::Build { in_network });
+            }
+            Check::Import => query::import(target)?,
+            Check::Joins => {
+                let (name, route) = named(inspection, check)?;
+                self.subjects.push(Subject::Start(name, route));
+            }
             Check::Start => query::start(target, Body::from(message))?,
             Check::Update => self.rollback(inspection)?,
             Check::Commit => self.subjects.push(Subject::Commit(query::commit(target)?)),
@@ -110,7 +118,12 @@ impl Head {
             Check::Exec => self.exec(inspection)?,
             Check::Network => self.network(inspection)?,
             Check::Tag => self.claims.push(limited::tagged(target)?),
-            Check::Commit | Check::Load | Check::Pull | Check::Name => {}
+            Check::Commit
+            | Check::Import
+            | Check::Joins
+            | Check::Load
+            | Check::Pull
+            | Check::Name => {}
         }
         Ok(())
     }
@@ -134,10 +147,10 @@ impl Head {
     }
 
     fn network(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
-        let (name, _) = named(inspection, Check::Network)?;
-        let is_one = |subject: &Subject| matches!(subject, Subject::Network(_));
+        let (name, route) = named(inspection, Check::Network)?;
+        let is_one = |subject: &Subject| matches!(subject, Subject::Network(..));
         if !self.subjects.iter().any(is_one) {
-            self.subjects.push(Subject::Network(name));
+            self.subjects.push(Subject::Network(name, route));
         }
         Ok(())
     }

@@ -58,6 +58,8 @@ fn of(check: Check, target: &Target, limits: &Limits) -> Result<(), Unmet> {
         Check::Body
         | Check::Container
         | Check::Exec
+        | Check::Import
+        | Check::Joins
         | Check::Name
         | Check::Network
         | Check::Start
@@ -82,5 +84,6 @@ pub(super) fn tagged(target: &Target) -> Result<Claim, Unmet> {
         value: name.to_owned(),
         reach: Reach::SUPPLY,
         what: What::Image(name.to_owned()),
+        unsettled: false,
     })
 }

@@ -121,8 +121,15 @@ enum Subject {
     Exec(Name, &'static Route),
     /// A container in the query.
     Commit(Name),
-    /// A network in the path. Its name stays.
-    Network(Name),
+    /// A network in the path.
+    Network(Name, &'static Route),
+    /// A container in the path that is to be started.
+    Start(Name, &'static Route),
+    /// A build, whose containers may be in a network.
+    Build {
+        /// Whether they are.
+        in_network: bool,
+    },
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
@@ -138,6 +145,12 @@ pub fn begin(
     others: Arc<Others>,
     client: impl FnOnce() -> Value,
 ) -> Step {
+    // Terms match with a slash at the end as well. Engines have no such routes but one, and where a
+    // name may end so it is none.
+    let path = inspection.target().path();
+    if path.ends_with(b"/") && path != b"/networks/" && !inspection.is_waived() {
+        return Step::Missing("page not found".to_owned());
+    }
     match head::judge(&inspection, &demands, &others) {
         Ok(head) => {
             let judged = inspection.terms().iter();
@@ -347,7 +360,7 @@ impl Asking {
 }
 
 /// The engine is not asked for more than this about one request.
-const MOST_FACTS: usize = 600;
+const MOST_FACTS: usize = 2_500;
 
 /// Why a name is not given, and a network is not made or joined.
 const ANOTHERS: &str = "belongs to a client that has another policy";

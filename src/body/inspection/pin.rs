@@ -1,5 +1,5 @@
-//! What is forwarded of a request that was judged: only what the table knows, and containers by the
-//! full IDs that were judged, so that no name can change hands meanwhile.
+//! What is forwarded of a request that was judged: only what the table knows, and containers and the
+//! network in the path by the full IDs that were judged, so that no name can change hands meanwhile.
 
 use super::query;
 use super::{Subject, unreadable};
@@ -10,7 +10,7 @@ use crate::body::facts::{Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 
-/// The target with full IDs, if it names a container or an exec.
+/// The target with full IDs, if it names a container, an exec or a network.
 pub(super) fn target(
     target: &Target,
     subjects: &[Subject],
@@ -20,10 +20,15 @@ pub(super) fn target(
     for subject in subjects {
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
-            Subject::Network(_) | Subject::Rollback(..) => continue,
-            Subject::Container(name, route) | Subject::Object(Fact::Container(name), route) => {
-                (facts.container(name), Some(route))
-            }
+            Subject::Build { .. } | Subject::Rollback(..) => continue,
+            Subject::Network(name, route) => match facts.network(name) {
+                Some(id) => (Some(id), Some(route)),
+                // Without `DENY_ROOT` it need not be known.
+                None => continue,
+            },
+            Subject::Container(name, route)
+            | Subject::Start(name, route)
+            | Subject::Object(Fact::Container(name), route) => (facts.container(name), Some(route)),
             Subject::Exec(id, route) | Subject::Object(Fact::Exec(id), route) => {
                 (facts.exec(id), Some(route))
             }
