@@ -2,9 +2,10 @@
 //! counts.
 
 use super::others::Others;
-use super::{Subject, query, unreadable};
+use super::{DENY_ROOT, Subject, middleware, query, unreadable, unreadable_by};
 use crate::api::sections::{CONTROLS, Check, Route};
 use crate::body::demands::Demands;
+use crate::body::draft::Draft;
 use crate::body::facts::Name;
 use crate::policy::{Body, Inspection, Term, Unmet};
 
@@ -20,7 +21,8 @@ pub(super) struct Head {
 /// Judges a head, term by term.
 pub(super) fn judge(
     inspection: &Inspection,
-    _demands: &Demands,
+    draft: &Draft,
+    demands: &Demands,
     others: &Others,
 ) -> Result<Head, Unmet> {
     if inspection.target().behind_other_version().is_some() {
@@ -32,7 +34,8 @@ pub(super) fn judge(
     for term in inspection.terms() {
         match *term {
             Term::DenyRoot(check) => head.deny_root(inspection, check, others)?,
-            Term::Limits(_) | Term::Middleware | Term::Rules => {
+            Term::Middleware => middleware::head(&mut head, inspection, draft, demands)?,
+            Term::Limits(_) | Term::Rules => {
                 return Err(unreadable("it cannot be judged"));
             }
         }
@@ -50,7 +53,7 @@ impl Head {
         let (target, message) = (inspection.target(), inspection.message());
         // A form of up to 7 bytes has no room for what a start must not have.
         if check != Check::Start {
-            no_form(inspection)?;
+            no_form(DENY_ROOT, inspection)?;
         }
         match check {
             Check::Body => self.reads = true,
@@ -82,10 +85,11 @@ impl Head {
 }
 
 /// The engine prefers the values of a form to those of the query.
-pub(super) fn no_form(inspection: &Inspection) -> Result<(), Unmet> {
+pub(super) fn no_form(by: &'static str, inspection: &Inspection) -> Result<(), Unmet> {
     let message = inspection.message();
     match message.is_form() && message.length() != Some(0) {
-        true => Err(unreadable(
+        true => Err(unreadable_by(
+            by,
             "its Content-Type is that of a form, whose values the engine would prefer to those \
              of the query",
         )),

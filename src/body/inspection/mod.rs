@@ -24,13 +24,10 @@ mod tests;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::Place;
 use super::demands::Demands;
+use super::draft::Draft;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
-use super::json::{self, Limits, Value};
-use crate::api::Target;
-use crate::api::fields::Body;
 use crate::api::sections::Route;
 use crate::policy::{Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
 use finding::Finding;
@@ -79,16 +76,14 @@ pub struct Asking {
 #[derive(Debug)]
 struct Request {
     inspection: Inspection,
-    /// Its target, if that was changed.
-    changed: Option<Target>,
+    /// What is judged of it, and forwarded.
+    draft: Draft,
     /// What its policy demands.
     demands: Arc<Demands>,
     /// The clients for which other policies hold.
     others: Arc<Others>,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
-    /// What its body is to the engine, and holds.
-    asked: Option<(&'static Body, Value)>,
     /// Its body as it was sent, if that was read.
     sent: Content,
     facts: Facts,
@@ -112,15 +107,15 @@ enum Subject {
 
 /// Judges what is in a request's head.
 pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
-    match head::judge(&inspection, &demands, &others) {
+    let draft = Draft::new(inspection.target().clone());
+    match head::judge(&inspection, &draft, &demands, &others) {
         Ok(head) => {
             let request = Request {
                 inspection,
-                changed: None,
+                draft,
                 demands,
                 others,
                 subjects: head.subjects,
-                asked: None,
                 sent: Content::AsSent,
                 facts: Facts::default(),
             };
@@ -143,28 +138,16 @@ impl Reading {
     /// Reads the body as the engine would.
     pub fn read(self, bytes: Vec<u8>) -> Step {
         let mut request = self.0;
-        let target = request.inspection.target();
-        let body = target.method().and_then(|method| Body::of(method, target));
-        let Some(body) = body else {
+        if request.draft.body().is_none() {
             return request.fails(unreadable("the body of this route is not known"));
-        };
-        match json::read(&bytes, Limits::default(), Place::of(body)) {
-            Ok(tree) => {
-                request.asked = Some((body, tree));
-                if request.inspection.is_waived() {
-                    request.sent = Content::Whole(bytes);
-                }
-                request.complete()
-            }
-            // To most routes it is `{}`, and the others refuse it.
-            Err(json::Refusal::Empty) => {
-                request.sent = Content::Whole(Vec::new());
-                request.complete()
-            }
-            Err(refusal) => {
-                request.sent = Content::Whole(bytes);
-                request.fails(unreadable(refusal))
-            }
+        }
+        let read = request.draft.read(&bytes);
+        if read.is_err() || bytes.is_empty() || request.inspection.is_waived() {
+            request.sent = Content::Whole(bytes);
+        }
+        match read {
+            Ok(()) => request.complete(),
+            Err(refusal) => request.fails(unreadable(refusal)),
         }
     }
 }
@@ -205,33 +188,41 @@ impl Request {
 
     /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
     fn meets(mut self) -> Step {
-        let target = match pin::target(self.target(), &self.subjects, &self.facts) {
-            Ok(target) => target.or_else(|| self.changed.take()),
+        let target = match pin::target(self.draft.target(), &self.subjects, &self.facts) {
+            Ok(target) => target.or_else(|| self.draft.other_target().cloned()),
             Err(unmet) => return self.fails(unmet),
         };
-        let body = match (&mut self.asked, &self.sent) {
-            (Some((body, tree)), _) => {
-                let written = pin::body(body, tree, &self.facts);
-                if let Err(unmet) = written.and_then(|()| root::is_pinned(body, tree, &self.facts))
-                {
-                    return self.fails(unmet);
-                }
-                Some(tree.to_json().into_bytes())
-            }
-            (None, Content::Whole(_)) => Some(Vec::new()),
-            (None, Content::AsSent) => None,
+        let body = match self.written() {
+            Ok(body) => body,
+            Err(unmet) => return self.fails(unmet),
         };
         let proof = Proof(Written { target, body });
         Step::Judged(self.inspection.meets(proof))
     }
 
-    fn fails(self, unmet: Unmet) -> Step {
-        Step::Judged(self.inspection.fails(unmet, self.sent))
+    /// Its body as it is forwarded, if that was read. Gates and mutators leave what they do not know.
+    fn written(&mut self) -> Result<Option<Vec<u8>>, Unmet> {
+        // Without any byte, it stays so.
+        let nothing = self.draft.asked().is_none();
+        let only_known = self.has(|term| term != Term::Middleware);
+        let Some((body, tree)) = self.draft.asked_mut() else {
+            return Ok(None);
+        };
+        if nothing {
+            return Ok(Some(Vec::new()));
+        }
+        if only_known {
+            pin::known(body, tree)?;
+        }
+        pin::ids(tree, &self.facts);
+        if only_known {
+            root::is_pinned(body, tree, &self.facts)?;
+        }
+        Ok(Some(tree.to_json().into_bytes()))
     }
 
-    /// Its target, with what was changed.
-    fn target(&self) -> &Target {
-        self.changed.as_ref().unwrap_or(self.inspection.target())
+    fn fails(self, unmet: Unmet) -> Step {
+        Step::Judged(self.inspection.fails(unmet, self.sent))
     }
 
     /// Whether it has such a term.
@@ -256,8 +247,7 @@ impl Asking {
 
     /// How much memory is held meanwhile, roughly.
     pub fn size(&self) -> usize {
-        let tree = self.request.asked.as_ref();
-        tree.map_or(0, |(_, tree)| tree.size()) + self.request.facts.size()
+        self.request.draft.tree().size() + self.request.facts.size()
     }
 
     /// Goes on with its answers, to all of these.
@@ -284,7 +274,12 @@ const ANOTHERS: &str = "belongs to a client that has another policy";
 const DENY_ROOT: &str = "DENY_ROOT";
 
 fn unreadable(why: impl Display) -> Unmet {
-    Unmet::Unreadable(DENY_ROOT, why.to_string().into())
+    unreadable_by(DENY_ROOT, why)
+}
+
+/// What those that this names cannot judge.
+fn unreadable_by(by: &'static str, why: impl Display) -> Unmet {
+    Unmet::Unreadable(by, why.to_string().into())
 }
 
 /// One thing too much.

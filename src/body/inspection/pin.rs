@@ -39,6 +39,8 @@ pub(super) fn target(
 /// Where a body names containers, and how.
 const NAMED: &[(&str, Form)] = &[
     ("HostConfig.VolumesFrom[]", Form::Options),
+    // Of a start, before API 1.24.
+    ("VolumesFrom[]", Form::Options),
     ("HostConfig.Links[]", Form::Link),
     ("HostConfig.NetworkMode", Form::Namespace),
     ("HostConfig.PidMode", Form::Namespace),
@@ -84,8 +86,8 @@ impl Form {
     }
 }
 
-/// The body without what engines do not know, and with full IDs.
-pub(super) fn body(body: &'static Body, tree: &mut Value, facts: &Facts) -> Result<(), Unmet> {
+/// The body without what engines do not know, and with a HostConfig if it is a container's.
+pub(super) fn known(body: &'static Body, tree: &mut Value) -> Result<(), Unmet> {
     tree.retain(Place::of(body), &mut |_, place, _| {
         place.is_some_and(|place| !place.legacy)
     });
@@ -94,8 +96,13 @@ pub(super) fn body(body: &'static Body, tree: &mut Value, facts: &Facts) -> Resu
         let config = tree.at_mut("HostConfig").and_then(Value::object_mut);
         config.ok_or_else(|| unreadable("HostConfig must be an object"))?;
     }
+    Ok(())
+}
+
+/// The body with the full IDs of the containers that were looked up.
+pub(super) fn ids(tree: &mut Value, facts: &Facts) {
     if facts.is_empty() {
-        return Ok(());
+        return;
     }
     for (places, form) in NAMED {
         tree.each_mut(places, &mut |_, value| {
@@ -104,5 +111,4 @@ pub(super) fn body(body: &'static Body, tree: &mut Value, facts: &Facts) -> Resu
             }
         });
     }
-    Ok(())
 }

@@ -28,7 +28,8 @@ pub(super) fn fill(request: &mut Request) {
         return;
     }
     let container = request.container().cloned();
-    if let (Some(limits), Some((body, tree))) = (&request.demands.limits, &mut request.asked) {
+    if let (Some(limits), Some((body, tree))) = (&request.demands.limits, request.draft.asked_mut())
+    {
         limits.fill(body, tree, container.as_ref(), &request.facts);
     }
 }
@@ -47,7 +48,7 @@ pub(super) fn judge(request: &Request) -> Finding {
         excesses: Vec::new(),
         missing: None,
     };
-    if let Some((body, tree)) = &request.asked {
+    if let Some((body, tree)) = request.draft.asked() {
         search.body(body, tree);
     }
     for subject in &request.subjects {
