@@ -9,7 +9,8 @@ use super::with_settings;
 use super::{FAILED, WRONG_USAGE};
 use crate::api::{Method, Target};
 use crate::config::{PolicyId, Settings, Snapshot};
-use crate::policy::{Body, Denial, Verdict, printable};
+use crate::observe::log::one_line;
+use crate::policy::{Body, Denial, Term, Verdict, printable};
 
 pub(super) fn command() -> Command {
     let method = Arg::new("method")
@@ -129,6 +130,13 @@ fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u
     let mut text = verdict.to_string();
     if let (Verdict::Allow(_), Some(label)) = (&verdict, policy.label()) {
         text.push_str(&format!(" ({label})"));
+    }
+    if let Verdict::Allow(permit) = &verdict
+        && permit.terms().contains(&Term::Middleware)
+    {
+        for (kind, told) in policy.sources.middleware.shown_for(&target) {
+            text.push_str(&format!("\n{kind} {}", one_line(&told)));
+        }
     }
     let printed = print(&format!("{text}\n"));
     for warning in settings.warnings_about(policy, &target) {

@@ -14,8 +14,8 @@ mod entries;
 mod tests;
 
 use super::{Diagnostic, Source};
-use crate::api::Methods;
 use crate::api::sections::{ACTIONS, REQUIREMENTS, Route};
+use crate::api::{Methods, Target};
 use crate::body::draft::Act;
 use crate::body::edits::{self, Mutator};
 use crate::body::gates::Gate;
@@ -117,9 +117,31 @@ impl Middleware {
 
     /// Each of them as it is shown, in the order in which they are applied.
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let mutators = self.mutators.iter().map(|one| ("mutator", one.to_string()));
-        let read_only = self.read_only.then(|| ("gate", READ_ONLY.to_owned()));
-        let gates = self.gates.iter().map(|one| ("gate", one.to_string()));
+        self.shown_if(|_| true, |_| true, self.read_only)
+    }
+
+    /// The same, of those that look at such a request after it was allowed.
+    pub fn shown_for(&self, target: &Target) -> impl Iterator<Item = (&'static str, String)> {
+        let act = Act::of(target.method(), target.path());
+        let (for_mutators, for_gates) = (act.clone(), act);
+        self.shown_if(
+            move |one| one.concerns(&for_mutators),
+            move |one| one.concerns(&for_gates),
+            false,
+        )
+    }
+
+    fn shown_if(
+        &self,
+        edits: impl Fn(&Mutator) -> bool,
+        judges: impl Fn(&Gate) -> bool,
+        read_only: bool,
+    ) -> impl Iterator<Item = (&'static str, String)> {
+        let mutators = self.mutators.iter().filter(move |one| edits(one));
+        let gates = self.gates.iter().filter(move |one| judges(one));
+        let mutators = mutators.map(|one| ("mutator", one.to_string()));
+        let gates = gates.map(|one| ("gate", one.to_string()));
+        let read_only = read_only.then(|| ("gate", READ_ONLY.to_owned()));
         mutators.chain(read_only).chain(gates)
     }
 
