@@ -12,11 +12,13 @@ use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
+use super::limits;
 use super::names;
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
+use crate::body::limits::Limits;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -34,6 +36,8 @@ pub struct Sources {
     pub middleware: Middleware,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
+    /// What may be asked for. Without any of these, nothing is limited or opened.
+    pub limits: Option<Limits>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -105,6 +109,7 @@ impl Sources {
         let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let limits = limits::read(snapshot, deny_root, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -113,6 +118,7 @@ impl Sources {
             profile,
             middleware,
             deny_root,
+            limits,
             unprotected,
         }
     }
@@ -128,6 +134,7 @@ impl Sources {
         if self.deny_root {
             rules.extend(deny_root::rules());
         }
+        rules.extend(self.limits.iter().flat_map(limits::rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -156,6 +163,7 @@ impl Sources {
             demands: Arc::new(Demands {
                 mutators: self.middleware.mutators.clone(),
                 gates: self.middleware.gates.clone(),
+                limits: self.limits.clone(),
                 ..Demands::default()
             }),
             sources: self,

@@ -2,17 +2,12 @@
 
 use super::finding::Finding;
 use super::head::Head;
-use super::{Request, unreadable_by};
+use super::{Request, unreadable};
 use crate::body::demands::Demands;
 use crate::body::draft::{Draft, Objection};
 use crate::body::edits;
 use crate::body::gates::{self, Ruling};
 use crate::policy::{Excess, Inspection, Term, Unmet};
-
-/// Who judges, in messages.
-const MIDDLEWARE: &str = "middleware";
-const MUTATORS: &str = "mutators";
-const GATES: &str = "gates";
 
 /// Whether a head can be judged: not below `/libpod`, whose bodies are of another shape; and only if
 /// a mutator or a gate is there for it.
@@ -22,15 +17,14 @@ pub(super) fn head(
     draft: &Draft,
     demands: &Demands,
 ) -> Result<(), Unmet> {
-    let unreadable = |why| Err(unreadable_by(MIDDLEWARE, why));
     if draft.target().path().starts_with(b"/libpod/") {
-        return unreadable("it is a write of Podman's own API");
+        return Err(unreadable("it is a write of Podman's own API"));
     }
     if !demands.concern(draft.act()) {
-        return unreadable("nothing is there to judge it by");
+        return Err(unreadable("nothing is there to judge it by"));
     }
     if !draft.act().only_reads() {
-        super::head::no_form(MIDDLEWARE, inspection)?;
+        super::head::no_form(inspection)?;
     }
     head.reads |= draft.act().has_body();
     Ok(())
@@ -40,7 +34,7 @@ pub(super) fn head(
 pub(super) fn edit(request: &mut Request) -> Result<(), Unmet> {
     match request.has(|term| term == Term::Middleware) {
         true => edits::edit(&request.demands.mutators, &mut request.draft)
-            .map_err(|objection| unmet(MUTATORS, objection)),
+            .map_err(|objection| unmet("mutators", objection)),
         false => Ok(()),
     }
 }
@@ -52,7 +46,7 @@ pub(super) fn judge(request: &Request) -> Finding {
     }
     match gates::judge(&request.demands.gates, &request.draft, &request.facts) {
         Ruling::Passes => Finding::Nothing,
-        Ruling::Refused(objection) => Finding::Refused(unmet(GATES, objection)),
+        Ruling::Refused(objection) => Finding::Refused(unmet("gates", objection)),
         Ruling::Needs(needs) => Finding::asks(needs),
     }
 }
@@ -64,6 +58,7 @@ fn unmet(by: &'static str, objection: Objection) -> Unmet {
         place: place.into(),
         value: value.into(),
         why: why.into(),
+        by: Some(by),
     };
     Unmet::Excess(by, vec![excess])
 }

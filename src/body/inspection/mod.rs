@@ -10,8 +10,11 @@
 //! in; then all judges in rounds, until none has a question left; then the pins. So whatever is judged
 //! is the changed request, and that is forwarded.
 
+mod archive;
+mod build;
 mod finding;
 mod head;
+mod limited;
 mod middleware;
 mod others;
 mod pin;
@@ -28,8 +31,13 @@ use super::demands::Demands;
 use super::draft::Draft;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
+use super::reach::Claim;
 use crate::api::sections::Route;
-use crate::policy::{Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
+use crate::policy::{
+    Cleared, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written,
+};
+use archive::Archive;
+pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
 
@@ -43,6 +51,8 @@ pub enum Step {
     Ask(Asking),
     /// Answer 404 with these words of the engine: what the request names does not exist.
     Missing(String),
+    /// Forward it, and let this watch its body.
+    Watch(Cleared, Box<Watch>),
     /// This is the verdict.
     Judged(Judged),
 }
@@ -84,6 +94,10 @@ struct Request {
     others: Arc<Others>,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
+    /// What limits are about in its path and its query.
+    claims: Vec<Claim>,
+    /// The archive that is its body, if images are looked for in it.
+    archive: Option<Archive>,
     /// Its body as it was sent, if that was read.
     sent: Content,
     facts: Facts,
@@ -116,6 +130,8 @@ pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>)
                 demands,
                 others,
                 subjects: head.subjects,
+                claims: head.claims,
+                archive: head.archive,
                 sent: Content::AsSent,
                 facts: Facts::default(),
             };
@@ -124,13 +140,31 @@ pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>)
                 false => request.complete(),
             }
         }
-        Err(unmet) => Step::Judged(inspection.fails(unmet, Content::AsSent)),
+        Err(unmet) => {
+            let unmet = by_terms(unmet, &inspection);
+            Step::Judged(inspection.fails(unmet, Content::AsSent))
+        }
+    }
+}
+
+/// A refusal by the term that the request has: what is unreadable is so to each of them.
+fn by_terms(unmet: Unmet, inspection: &Inspection) -> Unmet {
+    let terms = inspection.terms();
+    let first = match terms.first() {
+        Some(first) if !terms.iter().any(|term| matches!(term, Term::DenyRoot(_))) => first,
+        _ => return unmet,
+    };
+    match unmet {
+        Unmet::Excess(DENY_ROOT, excesses) => Unmet::Excess(first.variable(), excesses),
+        Unmet::Unreadable(DENY_ROOT, why) => Unmet::Unreadable(first.variable(), why),
+        other => other,
     }
 }
 
 /// What becomes of a request that is under way, and that was allowed when it had no terms to meet.
 pub fn unjudged(inspection: Inspection) -> Judged {
     let unmet = too_much("the request", "", "began before it could be judged");
+    let unmet = by_terms(unmet, &inspection);
     inspection.fails(unmet, Content::AsSent)
 }
 
@@ -166,6 +200,7 @@ impl Request {
     fn round(mut self) -> Step {
         root::fill(&mut self);
         let found = root::judge(&self)
+            .and(|| limited::judge(&self))
             .and(|| middleware::judge(&self))
             .and(|| rules::judge(&self));
         match found {
@@ -197,14 +232,22 @@ impl Request {
             Err(unmet) => return self.fails(unmet),
         };
         let proof = Proof(Written { target, body });
-        Step::Judged(self.inspection.meets(proof))
+        match self.archive {
+            None => Step::Judged(self.inspection.meets(proof)),
+            Some(archive) => {
+                let (cleared, watched) = self.inspection.streams(proof);
+                let watch = archive.watch(watched, self.demands, self.facts);
+                Step::Watch(cleared, Box::new(watch))
+            }
+        }
     }
 
     /// Its body as it is forwarded, if that was read. Gates and mutators leave what they do not know.
     fn written(&mut self) -> Result<Option<Vec<u8>>, Unmet> {
         // Without any byte, it stays so.
         let nothing = self.draft.asked().is_none();
-        let only_known = self.has(|term| term != Term::Middleware);
+        let strict = self.is_deny_root();
+        let only_known = self.is_limited();
         let Some((body, tree)) = self.draft.asked_mut() else {
             return Ok(None);
         };
@@ -212,22 +255,33 @@ impl Request {
             return Ok(Some(Vec::new()));
         }
         if only_known {
-            pin::known(body, tree)?;
+            pin::known(body, tree, strict)?;
         }
         pin::ids(tree, &self.facts);
         if only_known {
-            root::is_pinned(body, tree, &self.facts)?;
+            root::is_pinned(body, tree, &self.facts, strict)?;
         }
         Ok(Some(tree.to_json().into_bytes()))
     }
 
     fn fails(self, unmet: Unmet) -> Step {
+        let unmet = by_terms(unmet, &self.inspection);
         Step::Judged(self.inspection.fails(unmet, self.sent))
     }
 
     /// Whether it has such a term.
     fn has(&self, is: impl Fn(Term) -> bool) -> bool {
         self.inspection.terms().iter().any(|term| is(*term))
+    }
+
+    /// Whether it is judged by what it asks for.
+    fn is_limited(&self) -> bool {
+        self.has(|term| matches!(term, Term::DenyRoot(_) | Term::Limits(_)))
+    }
+
+    /// Whether it is judged by what it reaches.
+    fn is_deny_root(&self) -> bool {
+        self.has(|term| matches!(term, Term::DenyRoot(_)))
     }
 
     /// The container in its path.
@@ -274,12 +328,7 @@ const ANOTHERS: &str = "belongs to a client that has another policy";
 const DENY_ROOT: &str = "DENY_ROOT";
 
 fn unreadable(why: impl Display) -> Unmet {
-    unreadable_by(DENY_ROOT, why)
-}
-
-/// What those that this names cannot judge.
-fn unreadable_by(by: &'static str, why: impl Display) -> Unmet {
-    Unmet::Unreadable(by, why.to_string().into())
+    Unmet::Unreadable(DENY_ROOT, why.to_string().into())
 }
 
 /// One thing too much.
@@ -289,6 +338,7 @@ fn too_much(place: &str, value: &str, why: impl Display) -> Unmet {
         place: place.into(),
         value: value.into(),
         why: why.to_string().into(),
+        by: None,
     };
     Unmet::Excess(DENY_ROOT, vec![excess])
 }

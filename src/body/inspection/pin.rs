@@ -86,10 +86,12 @@ impl Form {
     }
 }
 
-/// The body without what engines do not know, and with a HostConfig if it is a container's.
-pub(super) fn known(body: &'static Body, tree: &mut Value) -> Result<(), Unmet> {
-    tree.retain(Place::of(body), &mut |_, place, _| {
-        place.is_some_and(|place| !place.legacy)
+/// The body without what engines do not know, and with a HostConfig if it is a container's. Where
+/// reach is not judged, what is there for an engine to come stays.
+pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Result<(), Unmet> {
+    tree.retain(Place::of(body), &mut |_, place, value| match place {
+        Some(place) => !place.legacy,
+        None => !strict && !value.is_empty(),
     });
     if body.route.text == "POST /containers/create" {
         // Without one, engines up to 26 look for its fields at the top.

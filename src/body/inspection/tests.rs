@@ -142,6 +142,7 @@ fn told_by(
                 let text = format!("{} {content}", target.path_and_query());
                 return (text, asked);
             }
+            Step::Watch(..) => panic!("no archive is judged"),
             Step::Judged(Judged::WouldDeny(..)) => panic!("nothing is waived"),
         };
     }

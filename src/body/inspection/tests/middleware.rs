@@ -65,12 +65,12 @@ fn what_mutators_made_is_judged_and_forwarded() {
         (
             vec![],
             r#"{"HostConfig":{"Binds":["/w:/t:ro"]}}"#,
-            "gates: HostConfig.Binds[0] /w is not allowed: mountSource has /srv/w",
+            "HostConfig.Binds[0]: /w is not allowed: mountSource has /srv/w",
         ),
         (
             vec![map()],
             r#"{"HostConfig":{"Binds":["/w/../etc:/t"]}}"#,
-            "gates: HostConfig.Binds[0] /etc is not allowed: mountSource has /srv/w",
+            "HostConfig.Binds[0]: /etc is not allowed: mountSource has /srv/w",
         ),
         // Without any byte, it stays so; unless there is something to write.
         (vec![map()], "", "/containers/create "),
@@ -110,7 +110,7 @@ fn targets_are_changed_and_bodies_stream() {
         ),
         (
             "POST /images/create?fromImage=quay.io/x&tag=3",
-            "gates: the parameter fromImage quay.io/x is not allowed: registry has docker.io",
+            "the parameter fromImage: quay.io/x is not allowed: registry has docker.io",
         ),
         (
             "GET /images/nginx/json?manifests=1",
@@ -122,7 +122,7 @@ fn targets_are_changed_and_bodies_stream() {
         ),
         (
             "POST /services/x/update?version=1&rollback=previous",
-            "gates: the parameter rollback brings back a service that no gate can judge",
+            "the parameter rollback brings back a service that no gate can judge",
         ),
     ] {
         let found = edited(all(), line, "", &Engine::default());
@@ -188,12 +188,12 @@ fn volumes_and_containers_are_looked_up_and_pinned() {
         ),
         (
             r#"{"Binds":["other:/t"]}"#.to_owned(),
-            Err("HostConfig.Binds[0] other"),
+            Err("HostConfig.Binds[0]: other"),
             &["/volumes/other"],
         ),
         (
             r#"{"Binds":["gone:/t"]}"#.to_owned(),
-            Err("HostConfig.Binds[0] gone"),
+            Err("HostConfig.Binds[0]: gone"),
             &["/volumes/gone"],
         ),
         (
@@ -205,7 +205,7 @@ fn volumes_and_containers_are_looked_up_and_pinned() {
         ),
         (
             r#"{"VolumesFrom":["root"]}"#.to_owned(),
-            Err("HostConfig.VolumesFrom[0] what root mounts"),
+            Err("HostConfig.VolumesFrom[0]: what root mounts"),
             &["/containers/root/json"],
         ),
     ] {
@@ -213,7 +213,7 @@ fn volumes_and_containers_are_looked_up_and_pinned() {
         let expected = match told {
             Ok(config) => format!(r#"/containers/create {{"HostConfig":{config}}}"#),
             Err(place) => {
-                format!("gates: {place} is not allowed: mountSource has /srv, label:team=ci")
+                format!("{place} is not allowed: mountSource has /srv, label:team=ci")
             }
         };
         let found = edited(gates(), CREATE, &body, &engine);
