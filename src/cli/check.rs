@@ -217,7 +217,7 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             text.push('\n');
         }
     }
-    let mut rows = vec![["", "MIDDLEWARE"].map(str::to_owned)];
+    let mut rows = vec![["KIND", "MIDDLEWARE"].map(str::to_owned)];
     let middleware = sources.middleware.shown();
     rows.extend(middleware.map(|(kind, told)| [kind.to_owned(), visible(&told)]));
     if rows.len() > 1 {

@@ -226,10 +226,8 @@ impl Source for Middleware {
             methods,
             pattern: Pattern::below("/"),
         };
-        let alone = self.alone.as_ref().map(|(_, what)| {
-            let all = vec![everything(Methods::ALL)];
-            rule(what, Effect::Allow, all)
-        });
+        let alone = self.active();
+        let alone = alone.then(|| rule(NAME, Effect::Allow, vec![everything(Methods::ALL)]));
         let read_only = self.read_only.then(|| {
             let mut matchers = vec![everything(Methods::WRITES)];
             for one in REQUIREMENTS.iter().filter(|one| one.also == "POST") {

@@ -377,7 +377,7 @@ fn alone_they_allow_what_no_gate_refuses() {
         assert_eq!(endpoint.mode, MODE);
         let dangers = settings.dangers().count();
         let policy = settings.policies.into_default();
-        let by = Some((key.to_owned(), false));
+        let by = Some(("middleware".to_owned(), false));
         assert_eq!(decided(&policy, "GET", "/v1.41/info"), by);
         assert_eq!(decided(&policy, "GET", "/anything/new"), by);
         let writes = by.filter(|_| text != READ_ONLY);
@@ -434,7 +434,7 @@ fn beside_a_grant_they_grant_nothing() {
     let policy = denied.policies.into_default();
     assert_eq!(decided(&policy, "POST", "/containers/x/exec"), None);
     let create = decided(&policy, "POST", "/containers/create");
-    assert_eq!(create, Some(("gates".to_owned(), true)));
+    assert_eq!(create, Some(("middleware".to_owned(), true)));
     let unused = "gates: []
 policies: {a: {PING: 1}}
 endpoints: [{listen: 'unix:///x', policy: a}]";
