@@ -22,7 +22,7 @@ pub(super) fn judge(request: &Request) -> Finding {
             Term::Limits(check) => Some(*check),
             _ => None,
         });
-    let mut judged = checks.map(|check| of(check, request.target(), limits));
+    let mut judged = checks.map(|check| of(check, request.draft.target(), limits));
     match judged.find_map(Result::err) {
         Some(unmet) => Finding::Refused(unmet),
         None => Finding::Nothing,

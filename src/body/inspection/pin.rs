@@ -49,6 +49,8 @@ pub(super) fn target(
 /// Where a body names containers, and how.
 const NAMED: &[(&str, Form)] = &[
     ("HostConfig.VolumesFrom[]", Form::Options),
+    // Of a start, before API 1.24.
+    ("VolumesFrom[]", Form::Options),
     ("HostConfig.Links[]", Form::Link),
     ("HostConfig.NetworkMode", Form::Namespace),
     ("HostConfig.PidMode", Form::Namespace),
@@ -94,8 +96,8 @@ impl Form {
     }
 }
 
-/// The body without what engines do not know. Where reach is not judged, what is there for an engine to
-/// come stays.
+/// The body without what engines do not know, and with a HostConfig if it is a container's. Where
+/// reach is not judged, what is there for an engine to come stays.
 pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Result<(), Unmet> {
     tree.retain(Place::of(body), &mut |_, place, value| match place {
         Some(place) => !place.legacy,
@@ -109,8 +111,8 @@ pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Resu
     Ok(())
 }
 
-/// The body with full IDs.
-pub(super) fn body(tree: &mut Value, facts: &Facts) {
+/// The body with the full IDs of the containers that were looked up.
+pub(super) fn ids(tree: &mut Value, facts: &Facts) {
     if facts.is_empty() {
         return;
     }
