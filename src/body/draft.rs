@@ -13,7 +13,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Place;
 use super::json::{self, Limits, Object, Value};
-use crate::api::fields::{BODIES, Body, Kind, fold};
+use crate::api::fields::{BODIES, Body, Kind};
 use crate::api::{Message, Method, Target};
 
 /// A request between the client and the engine.
@@ -214,9 +214,8 @@ impl Draft {
             return Ok(());
         }
         let is_legacy = |name: &str| {
-            let mut folded = String::new();
-            fold(name, &mut folded);
-            object.field(&folded).is_none() && object.legacy_field(&folded).is_some()
+            let found = object.any_field(name);
+            found.is_some_and(|(_, legacy)| legacy)
         };
         let outside = |(name, value): &(&str, &Value)| !value.is_empty() && is_legacy(name);
         match fields.iter().find(outside) {
