@@ -13,12 +13,13 @@ use super::table::File;
 const SHORTEST_KEY: usize = 6;
 
 /// The words of `judged`, and what they are in `api::sections`.
-const CHECKS: [(&str, &str); 9] = [
+const CHECKS: [(&str, &str); 10] = [
     ("body", "Check::Body"),
     ("build", "Check::Build"),
     ("commit", "Check::Commit"),
     ("container", "Check::Container"),
     ("exec", "Check::Exec"),
+    ("join-tokens", "Check::JoinTokens"),
     ("name", "Check::Name"),
     ("network", "Check::Network"),
     ("start", "Check::Start"),

@@ -117,6 +117,8 @@ pub enum Check {
     Container,
     /// The exec that its path names, and its container.
     Exec,
+    /// Nothing of it: what joins a swarm is removed from its answer.
+    JoinTokens,
     /// The name in its query.
     Name,
     /// The network that its path names.

@@ -169,6 +169,8 @@ fn head(inspection: &Inspection, others: &Others) -> Result<(Vec<Subject>, bool)
                 subjects.push(Subject::Exec(name, route));
             }
             Check::Network => subjects.push(Subject::Network(named(inspection, check)?.0)),
+            // What it may show is in its answer.
+            Check::JoinTokens => {}
         }
     }
     Ok((subjects, reads))
