@@ -231,7 +231,7 @@ impl<'a> Walk<'a> {
             return;
         }
         self.claims.push(Claim {
-            path: path.to_string(),
+            path: path.text(),
             value: value.shown(),
             reach,
             what,

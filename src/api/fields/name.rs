@@ -36,6 +36,10 @@ pub(super) const fn hash_of_ascii(name: &str) -> u64 {
         hash = mixed(hash, u64::from_le_bytes(*word));
         rest = behind;
     }
+    // The end of a long name counts as a word too, whatever of it did so before.
+    if let Some(word) = name.as_bytes().last_chunk() {
+        return mixed(hash, u64::from_le_bytes(*word));
+    }
     let mut last = 0;
     while let Some((byte, behind)) = rest.split_first() {
         last = last << 8 | *byte as u64;

@@ -59,6 +59,7 @@ fn parse<S: Shape>(text: &str, values: usize, shape: S) -> Result<Value, Refusal
         numbers: Numbers(text),
         values,
         left: values,
+        hashes: Vec::new(),
         refusal: None,
     };
     let mut parser = serde_json::Deserializer::from_str(text);
@@ -79,6 +80,8 @@ struct Reading<'a> {
     numbers: Numbers<'a>,
     values: usize,
     left: usize,
+    /// Of the keys so far of all objects that are being read.
+    hashes: Vec<u64>,
     /// What serde's errors cannot carry.
     refusal: Option<Refusal>,
 }
@@ -248,7 +251,7 @@ impl<'de, S: Shape> Visitor<'de> for Place<'_, '_, S> {
         };
         self.open()?;
         let of_map = self.element();
-        let (above, mut pairs, mut hashes) = (self.path, Vec::new(), Vec::new());
+        let (above, mut pairs, first) = (self.path, Vec::new(), self.reading.hashes.len());
         loop {
             let Some((key, hash, field)) = fields.next_key_seed(Name(object))? else {
                 break;
@@ -257,7 +260,7 @@ impl<'de, S: Shape> Visitor<'de> for Place<'_, '_, S> {
                 Some(_) => known(field),
                 None => of_map,
             };
-            hashes.push(hash);
+            self.reading.hashes.push(hash);
             let path = above.key(&key);
             let value = fields.next_value_seed(self.within(kind, shape, &path))?;
             let value = match object {
@@ -267,10 +270,11 @@ impl<'de, S: Shape> Visitor<'de> for Place<'_, '_, S> {
             pairs.push((key, value));
         }
         // Keys are compared only if two hashes are equal, which made reading a quarter faster.
+        let hashes = &mut self.reading.hashes[first..];
         hashes.sort_unstable();
-        if hashes.windows(2).any(|pair| pair[0] == pair[1])
-            && let Some(key) = twice(&pairs, object.is_some())
-        {
+        let like = hashes.windows(2).any(|pair| pair[0] == pair[1]);
+        self.reading.hashes.truncate(first);
+        if like && let Some(key) = twice(&pairs, object.is_some()) {
             let at = above.key(key).to_string();
             return Err(self.reading.refuse(Refusal::Twice(at)));
         }
