@@ -167,7 +167,7 @@ fn told_by(
                 return (why.to_owned(), asked);
             }
             Step::Judged(Judged::Clear(cleared)) => {
-                let (target, _, content) = cleared.into_parts();
+                let (target, _, content, _) = cleared.into_parts();
                 let content = match content {
                     Content::AsSent => "as sent".to_owned(),
                     Content::Whole(bytes) => String::from_utf8(bytes).expect("JSON"),
