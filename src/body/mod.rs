@@ -6,6 +6,7 @@ pub mod demands;
 pub mod dockerfile;
 pub mod draft;
 pub mod edits;
+pub mod facts;
 pub mod gates;
 pub mod image;
 pub mod inspection;
