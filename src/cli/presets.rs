@@ -153,6 +153,13 @@ fn under_deny_root(text: &mut String, under: &UnderDenyRoot) {
     };
     list("Works", under.allowed);
     list("Refused", under.refused);
+    let lines = under.allowed.iter().chain(under.refused);
+    if lines.clone().any(|line| line.contains(" reach")) {
+        line(
+            text,
+            "\nA container has reach if it gets at something outside itself, such as a directory of the host.",
+        );
+    }
 }
 
 fn variables<'a>(text: &mut String, variables: impl Iterator<Item = (&'a str, bool)>) {

@@ -99,7 +99,7 @@ impl Sources {
         let profile = Profile::read(snapshot, profiles, diagnostics);
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
         let grants = Grants::read(snapshot, &others, diagnostics);
-let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
+        let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {

@@ -37,6 +37,7 @@ mod learned;
 mod learning;
 mod podman;
 mod policies;
+mod presets;
 mod registry;
 mod restarts;
 mod streams;

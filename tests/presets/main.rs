@@ -2,12 +2,11 @@
 //! people grant the program by sections; and what `dockgate presets` prints means the same.
 
 mod deny_root;
+mod examples;
 #[path = "../support/played.rs"]
 mod played;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use dockgate::api::Target;
@@ -1073,77 +1072,4 @@ fn what_is_shown_means_the_same() {
         // Old routes, and those of today that are none of its own.
         assert_eq!(told.is_some(), !wider.is_empty(), "{name}: {wider:?}");
     }
-}
-
-/// Every compose file in `examples/compose`, as `dockgate check` sees its environment.
-#[test]
-fn the_compose_examples_start() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/compose");
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("examples") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            continue; // configuration of programs
-        }
-        let text = fs::read_to_string(&path).expect("a compose file");
-        // docker-compose 1.29 knows no contents of configs, and the README calls it by this name.
-        assert!(!text.contains("configs:"), "{}", path.display());
-        assert!(text.contains("\n    container_name: dockgate\n"), "{text}");
-        let mounts = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("- ./"));
-        let files = mounts.filter_map(|mount| mount.split(':').next());
-        let read = |file| fs::read_to_string(Path::new(folder).join(file)).expect(file);
-        let whole = files.map(read).fold(text.clone(), |all, one| all + &one);
-        let (_, after) = text.split_once("\n  dockgate:\n").expect("the service");
-        let (_, after) = after
-            .split_once("\n    environment:\n")
-            .expect("its environment");
-        let lines = after.lines().map_while(|line| line.strip_prefix("      "));
-        let lines = lines.map(|line| line.split(" #").next().unwrap_or(line));
-        let env = lines.filter_map(|line| line.split_once(": "));
-        let env: Vec<(&str, &str)> = env
-            .map(|(name, value)| (name, value.trim_matches('"')))
-            .collect();
-        let (code, out, err) = dockgate(&["check"], &env);
-        assert_eq!((code, err.as_str()), (0, ""), "{}", path.display());
-        let warnings = out.lines().filter(|line| line.starts_with("warning: "));
-        let others = warnings.filter(|line| !line.contains("root on the host"));
-        assert_eq!(others.count(), 0, "{}: {out}", path.display());
-        // Nobody else reaches dockgate.
-        let network = ["\n    internal: true", "\n    network_mode: none"];
-        assert!(network.iter().any(|line| text.contains(line)), "{text}");
-        let address = [
-            "dockgate:2375",
-            "HOST: dockgate",
-            "endpoint=unix:///run/dockgate/",
-        ];
-        assert!(
-            address.iter().any(|address| whole.contains(address)),
-            "{whole}"
-        );
-        names.insert(
-            path.file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned(),
-        );
-        // The program does what it is for, but for what the example takes away.
-        let preset = env
-            .iter()
-            .find(|(name, _)| *name == "PRESET")
-            .map_or("autoheal", |one| one.1);
-        let policy = settings(&env).policies.into_default();
-        let lines = of(CALLS, preset).lines().map(str::trim);
-        for call in lines.filter(|line| !line.is_empty()) {
-            if let Err(remedy) = decide(&policy, call) {
-                assert!(
-                    remedy.starts_with("DENY_"),
-                    "{}: {call}: {remedy}",
-                    path.display()
-                );
-            }
-        }
-    }
-    assert!(names.len() >= 10, "{names:?}");
 }
