@@ -863,3 +863,116 @@ fn a_preset_sets_it_and_its_user_decides() {
     assert!(told[0].contains(&said["DENY_ROOT".len()..]), "{told:?}");
     assert!(!is_set(&[("PRESET", "portainer")]).0);
 }
+
+/// What the page says about opening one thing: a request is refused, and passes once this variable is
+/// set.
+#[test]
+fn each_variable_on_the_page_opens_what_it_is_for() {
+    const OPENED: &[(&str, &str, &str, &str)] = &[
+        ("BIND_FROM", "/srv/x", CREATE, r#"{"Binds":["/srv/x:/x"]}"#),
+        (
+            "CAP_ADD",
+            "NET_ADMIN",
+            CREATE,
+            r#"{"CapAdd":["NET_ADMIN"]}"#,
+        ),
+        (
+            "DEVICES",
+            "/dev/dri",
+            CREATE,
+            r#"{"Devices":[{"PathOnHost":"/dev/dri","PathInContainer":"/dev/dri","CgroupPermissions":"rwm"}]}"#,
+        ),
+        (
+            "DEVICES",
+            "nvidia=all",
+            CREATE,
+            r#"{"DeviceRequests":[{"Driver":"nvidia","Count":-1,"Capabilities":[["gpu"]]}]}"#,
+        ),
+        (
+            "NAMESPACES",
+            "network:host",
+            CREATE,
+            r#"{"NetworkMode":"host"}"#,
+        ),
+        ("NAMESPACES", "pid:host", CREATE, r#"{"PidMode":"host"}"#),
+        (
+            "VOLUMES_NAMED",
+            "shared",
+            CREATE,
+            r#"{"Binds":["shared:/x"]}"#,
+        ),
+        ("VOLUMES_NAMED", "nfs", CREATE, r#"{"Binds":["nfs:/x"]}"#),
+        (
+            "SECURITY",
+            "seccomp=unconfined",
+            CREATE,
+            r#"{"SecurityOpt":["seccomp=unconfined"]}"#,
+        ),
+        ("RUNTIMES", "runsc", CREATE, r#"{"Runtime":"runsc"}"#),
+        (
+            "SYSCTLS",
+            "vm.max_map_count",
+            CREATE,
+            r#"{"Sysctls":{"vm.max_map_count":"262144"}}"#,
+        ),
+        (
+            "LOG_DRIVERS",
+            "journald",
+            CREATE,
+            r#"{"LogConfig":{"Type":"journald","Config":{}}}"#,
+        ),
+        (
+            "VOLUME_DRIVERS",
+            "rexray",
+            "POST /volumes/create",
+            r#"{"Name":"new","Driver":"rexray"}"#,
+        ),
+        (
+            "NETWORK_DRIVERS",
+            "macvlan",
+            "POST /networks/create",
+            r#"{"Name":"new","Driver":"macvlan"}"#,
+        ),
+    ];
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/creating-containers.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let mut engine = engine();
+    engine.has(
+        "/volumes/shared",
+        r#"{"Name":"shared","Driver":"local","Options":null,"Scope":"local"}"#,
+    );
+    engine.has(
+        "/volumes/nfs",
+        r#"{"Name":"nfs","Driver":"local","Options":{"type":"nfs","o":"addr=10.0.0.1","device":":/x"}}"#,
+    );
+    engine.has(
+        "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22nfs%22%5D%7D",
+        "[]",
+    );
+    let root = inspect("engine29-4")["Id"]
+        .as_str()
+        .expect("an ID")
+        .to_owned();
+    engine.has(
+        "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22shared%22%5D%7D",
+        format!(r#"[{{"Id":"{root}"}}]"#),
+    );
+    for (variable, value, line, body) in OPENED {
+        let rows = page.lines().filter(|row| row.starts_with("| "));
+        let mut rows = rows.filter(|row| row.contains(&format!("`{variable}`")));
+        assert!(rows.next().is_some(), "{variable}: not in the table");
+        let body = match *line {
+            CREATE => format!(r#"{{"Image":"a","HostConfig":{body}}}"#),
+            _ => (*body).to_owned(),
+        };
+        let mut env = vec![("POST", "1"), ("CONTAINERS", "1"), ("DENY_ROOT", "1")];
+        env.extend([("VOLUMES", "1"), ("NETWORKS", "1")]);
+        let judge = |env: &[(&str, &str)]| {
+            engine.judge(&settings(env).policies.into_default(), line, &body)
+        };
+        let refused = judge(&env).expect_err(&body);
+        assert!(refused.contains("DENY_ROOT"), "{variable}: {refused}");
+        env.push((variable, value));
+        assert_eq!(judge(&env), Ok(()), "{variable}={value}");
+    }
+}
