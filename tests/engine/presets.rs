@@ -153,3 +153,25 @@ END");
     );
     assert_eq!(shell.sh(mode), "660 65534");
 }
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_devcontainer_mounts_its_workspace_by_its_own_path() {
+    let host = Engine::shared().shell();
+    let directory = host.sh("mkdir $T/app $T/app/sub; echo here >$T/app/file; echo $T/app");
+    let gate = Gate::new(&format!(
+        "PRESET=agent MAP_PATH=/workspaces/app={directory} BIND_FROM={directory}"
+    ));
+    let run = "docker run --rm --mount type=bind,src=/workspaces/app,dst=/app";
+    assert_eq!(gate.sh(&format!("{run} busybox cat /app/file")), "here");
+    gate.sh("docker run --rm -v /workspaces/app:/app -w /app/sub busybox touch made");
+    assert_eq!(host.sh(&format!("ls {directory}/sub")), "made");
+    for source in ["/workspaces/app/sub", "/workspaces", "/etc"] {
+        let refused = gate.run(&format!("docker run --rm -v {source}:/x busybox true"));
+        assert_ne!(refused.code, 0, "{source}");
+        assert!(
+            refused.stderr.contains("BIND_FROM"),
+            "{source}: {refused:?}"
+        );
+    }
+}
