@@ -30,7 +30,7 @@ pub use crate::clients::AllowFrom;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::knrdl::Profile;
 pub use dialect::mikesir87::Middleware;
-pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets};
+pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets, UnderDenyRoot};
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
 pub use dialect::wollomatic::flags::{BadFlag, COMMANDS};

@@ -38,6 +38,7 @@ mod learning;
 mod middleware;
 mod podman;
 mod policies;
+mod presets;
 mod registry;
 mod restarts;
 mod sharing;
