@@ -45,6 +45,7 @@ impl Engine {
             inspection,
             policy.demands.clone(),
             Arc::new(Others::default()),
+            dockgate::body::json::Value::default,
         );
         loop {
             step = match step {
