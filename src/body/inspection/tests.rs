@@ -120,6 +120,7 @@ fn told(
                 asking.answered(answers)
             }
             Step::Missing(words) => return (format!("404 {words}"), asked),
+            Step::Watch(..) => panic!("nothing is watched"),
             Step::Judged(Judged::Deny(denial)) => {
                 let message = denial.message();
                 let (_, why) = message.split_once(" is not allowed: ").expect("a denial");
