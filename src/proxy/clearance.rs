@@ -59,12 +59,6 @@ impl Settled {
     }
 }
 
-/// The term by which a body is read as a whole.
-fn reader(inspection: &Inspection) -> &'static str {
-    let terms = inspection.terms().iter();
-    terms.map(|term| term.variable()).min().unwrap_or_default()
-}
-
 /// Why nothing is sent.
 #[derive(Debug)]
 pub(super) enum Unsettled {
@@ -101,17 +95,13 @@ pub(super) async fn settle(
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut questions = Questions::new(&client.shared);
-    let message = inspection.message();
-    let (framing, reader) = (message.framing(), reader(&inspection));
+    let framing = inspection.message().framing();
     let mut step = inspection::begin(inspection, demands, others, || {
         seen_by_rules(&client.identity)
     });
     loop {
         step = match step {
-            Step::Read(reading) => {
-                let bytes = whole(&mut body, framing, reader, &mut charge).await?;
-                reading.read(bytes)
-            }
+            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
             Step::Ask(asking) => {
                 charge.add(asking.size()).map_err(no_room)?;
                 let answers = questions.ask(asking.needs(), &mut charge).await?;
@@ -160,13 +150,12 @@ fn seen_by_rules(identity: &Identity) -> Value {
 async fn whole(
     body: &mut Upload,
     framing: Framing,
-    reader: &str,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, Unsettled> {
     let most = Limits::default().bytes;
     let too_large = || {
         let text = format!(
-            "the request body is larger than {} MiB, and {reader} must read it as a whole",
+            "the request body is larger than {} MiB, and it is judged as a whole",
             most >> 20
         );
         Explanation::new(Reason::TooLarge(Part::Body), text)
