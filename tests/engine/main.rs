@@ -35,8 +35,10 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod middleware;
 mod podman;
 mod policies;
+mod presets;
 mod registry;
 mod restarts;
 mod sharing;

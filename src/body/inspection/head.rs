@@ -3,9 +3,10 @@
 
 use super::archive::Archive;
 use super::others::Others;
-use super::{Subject, build, limited, query, unreadable};
+use super::{Subject, build, limited, middleware, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
+use crate::body::draft::Draft;
 use crate::body::facts::Name;
 use crate::body::limits::Limits;
 use crate::body::reach::Claim;
@@ -27,6 +28,7 @@ pub(super) struct Head {
 /// Judges a head, term by term.
 pub(super) fn judge(
     inspection: &Inspection,
+    draft: &Draft,
     demands: &Demands,
     others: &Others,
 ) -> Result<Head, Unmet> {
@@ -43,7 +45,12 @@ pub(super) fn judge(
                 Some(limits) => head.limits(inspection, check, limits)?,
                 None => return Err(unreadable("it cannot be judged")),
             },
-            Term::Middleware | Term::Rules => return Err(unreadable("it cannot be judged")),
+            Term::Middleware => middleware::head(&mut head, inspection, draft, demands)?,
+            Term::Rule(number) => {
+                let needs = rules::head(inspection, demands, number)?;
+                head.reads |= needs.reads;
+                head.subjects.extend(needs.subjects);
+            }
         }
     }
     Ok(head)
@@ -79,6 +86,8 @@ impl Head {
             Check::Container => self.container(inspection)?,
             Check::Exec => self.exec(inspection)?,
             Check::Network => self.network(inspection)?,
+            // What it may show is in its answer.
+            Check::JoinTokens => {}
             Check::Load | Check::Pull | Check::Tag => {
                 return Err(unreadable("it gives no control that could be judged"));
             }
@@ -115,6 +124,7 @@ impl Head {
             Check::Tag => self.claims.push(limited::tagged(target)?),
             Check::Commit
             | Check::Import
+            | Check::JoinTokens
             | Check::Joins
             | Check::Load
             | Check::Pull

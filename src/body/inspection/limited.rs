@@ -22,7 +22,7 @@ pub(super) fn judge(request: &Request) -> Finding {
             Term::Limits(check) => Some(*check),
             _ => None,
         });
-    let mut judged = checks.map(|check| of(check, request.target(), limits));
+    let mut judged = checks.map(|check| of(check, request.draft.target(), limits));
     match judged.find_map(Result::err) {
         Some(unmet) => Finding::Refused(unmet),
         None => Finding::Nothing,
@@ -59,6 +59,7 @@ fn of(check: Check, target: &Target, limits: &Limits) -> Result<(), Unmet> {
         | Check::Container
         | Check::Exec
         | Check::Import
+        | Check::JoinTokens
         | Check::Joins
         | Check::Name
         | Check::Network

@@ -6,7 +6,7 @@ use super::{Subject, unreadable};
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::body::Place;
-use crate::body::facts::{Facts, Name};
+use crate::body::facts::{Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 
@@ -21,11 +21,18 @@ pub(super) fn target(
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
             Subject::Build { .. } | Subject::Rollback(..) => continue,
-            Subject::Network(name, route) => (facts.network(name), Some(route)),
-            Subject::Container(name, route) | Subject::Start(name, route) => {
-                (facts.container(name), Some(route))
+            Subject::Network(name, route) => match facts.network(name) {
+                Some(id) => (Some(id), Some(route)),
+                // Without `DENY_ROOT` it need not be known.
+                None => continue,
+            },
+            Subject::Container(name, route)
+            | Subject::Start(name, route)
+            | Subject::Object(Fact::Container(name), route) => (facts.container(name), Some(route)),
+            Subject::Exec(id, route) | Subject::Object(Fact::Exec(id), route) => {
+                (facts.exec(id), Some(route))
             }
-            Subject::Exec(id, route) => (facts.exec(id), Some(route)),
+            Subject::Object(..) => continue,
             Subject::Commit(name) => (facts.container(name), None),
         };
         let next = id.and_then(|id| match route {
@@ -42,6 +49,8 @@ pub(super) fn target(
 /// Where a body names containers, and how.
 const NAMED: &[(&str, Form)] = &[
     ("HostConfig.VolumesFrom[]", Form::Options),
+    // Of a start, before API 1.24.
+    ("VolumesFrom[]", Form::Options),
     ("HostConfig.Links[]", Form::Link),
     ("HostConfig.NetworkMode", Form::Namespace),
     ("HostConfig.PidMode", Form::Namespace),
@@ -87,14 +96,9 @@ impl Form {
     }
 }
 
-/// The body with full IDs, and without what engines do not know. Where reach is not judged, what is
-/// there for an engine to come stays.
-pub(super) fn body(
-    body: &'static Body,
-    tree: &mut Value,
-    facts: &Facts,
-    strict: bool,
-) -> Result<(), Unmet> {
+/// The body without what engines do not know, and with a HostConfig if it is a container's. Where
+/// reach is not judged, what is there for an engine to come stays.
+pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Result<(), Unmet> {
     tree.retain(Place::of(body), &mut |_, place, value| match place {
         Some(place) => !place.legacy,
         None => !strict && !value.is_empty(),
@@ -104,8 +108,13 @@ pub(super) fn body(
         let config = tree.at_mut("HostConfig").and_then(Value::object_mut);
         config.ok_or_else(|| unreadable("HostConfig must be an object"))?;
     }
+    Ok(())
+}
+
+/// The body with the full IDs of the containers that were looked up.
+pub(super) fn ids(tree: &mut Value, facts: &Facts) {
     if facts.is_empty() {
-        return Ok(());
+        return;
     }
     for (places, form) in NAMED {
         tree.each_mut(places, &mut |_, value| {
@@ -114,5 +123,4 @@ pub(super) fn body(
             }
         });
     }
-    Ok(())
 }

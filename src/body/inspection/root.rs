@@ -34,13 +34,17 @@ const MOST: usize = 256;
 /// Writes in what the limits want to be there, as far as it is known by now.
 pub(super) fn fill(request: &mut Request) {
     let container = request.container().cloned();
-    if let (Some(limits), Some((body, tree))) = (&request.demands.limits, &mut request.asked) {
+    if let (Some(limits), Some((body, tree))) = (&request.demands.limits, request.draft.asked_mut())
+    {
         limits.fill(body, tree, container.as_ref(), &request.facts);
     }
 }
 
 /// Judges a request by what is known so far.
 pub(super) fn judge(request: &Request) -> Finding {
+    if !request.is_limited() {
+        return Finding::Nothing;
+    }
     let mut search = Search {
         deny_root: request.is_deny_root(),
         limits: request.demands.limits.as_ref(),
@@ -52,7 +56,7 @@ pub(super) fn judge(request: &Request) -> Finding {
         excesses: Vec::new(),
         missing: None,
     };
-    if let Some((body, tree)) = &request.asked {
+    if let Some((body, tree)) = request.draft.asked() {
         search.body(body, tree, request.container());
     }
     search.claims(&request.claims, Holder::REQUEST);
@@ -190,6 +194,7 @@ impl<'a> Search<'a> {
             Subject::Network(name, _) => self.named_network(name),
             Subject::Start(name, _) => self.start(name),
             Subject::Build { in_network } => self.build(*in_network),
+            Subject::Object(..) => {}
             Subject::Rollback(name, version) => self.rollback(name, version),
             Subject::Exec(id, _) => self.exec(id),
         }

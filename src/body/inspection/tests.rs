@@ -1,5 +1,6 @@
 //! Requests against a played engine: what becomes of each, and what the engine was asked for it.
 
+mod middleware;
 mod objects;
 mod sharing;
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use super::{Answer, Others, Step, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
+use crate::body::demands::Demands;
+use crate::body::json::Value;
 use crate::policy::{
     Content, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
@@ -94,6 +97,19 @@ fn told(
     body: &str,
     engine: &Engine,
 ) -> (String, Vec<String>) {
+    let terms: Vec<Term> = checks.iter().copied().map(Term::DenyRoot).collect();
+    told_by(&terms, Demands::default(), line, message, body, engine)
+}
+
+/// The same by these terms.
+fn told_by(
+    terms: &[Term],
+    demands: Demands,
+    line: &str,
+    message: Message,
+    body: &str,
+    engine: &Engine,
+) -> (String, Vec<String>) {
     let all = || Matcher {
         methods: Methods::of(None),
         pattern: Pattern::below(""),
@@ -106,14 +122,8 @@ fn told(
         missing: Vec::new(),
         requirements: Vec::new(),
     };
-    let demands = checks
-        .iter()
-        .map(|check| Effect::Demand(Term::DenyRoot(*check)));
-    let rules: Vec<Rule> = [Effect::Allow]
-        .into_iter()
-        .chain(demands)
-        .map(rule)
-        .collect();
+    let terms = terms.iter().map(|term| Effect::Demand(*term));
+    let rules: Vec<Rule> = [Effect::Allow].into_iter().chain(terms).map(rule).collect();
     let policy = Policy::new(&rules).expect("a policy");
     let (method, target) = line.split_once(' ').expect("a line");
     let target = Target::from_line(method, target).expect("a target");
@@ -124,7 +134,12 @@ fn told(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, Arc::default(), engine.1.clone());
+    let mut step = begin(
+        inspection,
+        Arc::new(demands),
+        engine.1.clone(),
+        Value::default,
+    );
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
@@ -152,7 +167,7 @@ fn told(
                 return (why.to_owned(), asked);
             }
             Step::Judged(Judged::Clear(cleared)) => {
-                let (target, _, content) = cleared.into_parts();
+                let (target, _, content, _) = cleared.into_parts();
                 let content = match content {
                     Content::AsSent => "as sent".to_owned(),
                     Content::Whole(bytes) => String::from_utf8(bytes).expect("JSON"),
@@ -160,8 +175,8 @@ fn told(
                 let text = format!("{} {content}", target.path_and_query());
                 return (text, asked);
             }
+            Step::Watch(..) => panic!("no archive is judged"),
             Step::Judged(Judged::WouldDeny(..)) => panic!("nothing is waived"),
-            Step::Watch(..) => panic!("no images are limited"),
         };
     }
 }
