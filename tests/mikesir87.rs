@@ -7,9 +7,9 @@ use std::fmt::{self, Display, Formatter};
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::draft::{Draft, Objection};
 use dockgate::body::edits;
+use dockgate::body::facts::{Answer, Fact, Facts};
 use dockgate::body::gates::{self, Ruling};
 use dockgate::body::json::{Limits, Untyped, read};
-use dockgate::body::limits::{Fact, Facts};
 use dockgate::config::file::{self, Source};
 use dockgate::config::{Dialect, Middleware, SETTINGS};
 use http::HeaderValue;
@@ -95,8 +95,8 @@ fn ask(config: &Value, facts: BTreeSet<Fact>, known: &mut Facts) {
             // The recorded engine has it for each filter, so it has all labels.
             Fact::Volume(name) => volumes
                 .iter()
-                .any(|one| one["Name"] == **name)
-                .then(|| json!({"Name": name, "Labels": {"k": "v", "k2": "v2"}})),
+                .any(|one| one["Name"] == name.as_str())
+                .then(|| json!({"Name": name.as_str(), "Labels": {"k": "v", "k2": "v2"}})),
             Fact::Container(_) => Some(json!({"Mounts": []})),
             fact => panic!("no gate asks for {fact:?}"),
         };
@@ -104,7 +104,10 @@ fn ask(config: &Value, facts: BTreeSet<Fact>, known: &mut Facts) {
             let text = found.to_string();
             read(text.as_bytes(), Limits::default(), Untyped).expect("JSON")
         });
-        known.learn(fact, found);
+        known.learn(
+            fact,
+            found.map_or(Answer::Missing(String::new()), Answer::Found),
+        );
     }
 }
 

@@ -11,10 +11,13 @@ use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
+use super::limits;
+use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
+use crate::body::limits::Limits;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -30,6 +33,10 @@ pub struct Sources {
     pub profile: Profile,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
+    /// What may be asked for. Without any of these, nothing is limited or opened.
+    pub limits: Option<Limits>,
+    /// Its rules in CEL.
+    pub rules: Vec<RuleOn>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -95,6 +102,8 @@ impl Sources {
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let limits = limits::read(snapshot, deny_root, diagnostics);
+        let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -102,6 +111,8 @@ impl Sources {
             regexes,
             profile,
             deny_root,
+            limits,
+            rules,
             unprotected,
         }
     }
@@ -117,6 +128,8 @@ impl Sources {
         if self.deny_root {
             rules.extend(deny_root::rules());
         }
+        rules.extend(self.limits.iter().flat_map(limits::rules));
+        rules.extend(demanded(&self.rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -142,7 +155,16 @@ impl Sources {
                 Some(waiver) => policy.unprotected(waiver),
                 None => policy,
             }),
-            demands: Arc::default(),
+            demands: Arc::new(Demands {
+                limits: self.limits.clone(),
+                rules: self
+                    .rules
+                    .iter()
+                    .map(|one| one.rule.clone())
+                    .collect::<Vec<_>>()
+                    .into(),
+                ..Demands::default()
+            }),
             sources: self,
         })
     }
@@ -180,6 +202,12 @@ impl Sources {
         let [_, others @ ..] = self.each();
         others.iter().any(|one| one.active())
     }
+}
+
+/// The rules of a policy that demand its rules in CEL, by their numbers.
+fn demanded(rules: &[RuleOn]) -> impl Iterator<Item = Rule> {
+    let rules = rules.iter().enumerate();
+    rules.filter_map(|(number, rule)| rule.demand(number))
 }
 
 /// Whether the policy is to deny nothing, and why.

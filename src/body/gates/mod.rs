@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
 use super::draft::{Act, Draft, Objection};
-use super::limits::{Fact, Facts};
+use super::facts::{Fact, Facts};
 use crate::api::sections::REQUIREMENTS;
 pub use mount_source::{BadSource, MountSource};
 
@@ -86,10 +86,11 @@ pub fn pin(draft: &mut Draft, facts: &Facts) -> Result<(), Objection> {
             Some((name, options)) => (name, Some(options)),
             None => (text, None),
         };
-        let Some(found) = facts.of(&Fact::Container(name.to_owned())) else {
+        let answer = Fact::container(name).and_then(|fact| facts.answer(&fact));
+        let Some(answer) = answer else {
             return;
         };
-        let id = found.and_then(|found| found.at("Id").as_str());
+        let id = answer.found().and_then(|found| found.at("Id").as_str());
         let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let pinned = match id.filter(|id| id.len() == 64 && id.bytes().all(hex)) {
             None => {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::{Framing, Message, Target};
+use crate::body::facts::Answer;
 use crate::body::json::{Limits, Untyped, Value, read};
 
 fn draft(method: &str, line: &str, body: &str) -> Draft {
@@ -42,7 +43,10 @@ fn passes(gate: &Gate, draft: &Draft) -> bool {
 fn facts<const COUNT: usize>(known: [(Fact, Option<Value>); COUNT]) -> Facts {
     let mut facts = Facts::default();
     for (fact, found) in known {
-        facts.learn(fact, found);
+        facts.learn(
+            fact,
+            found.map_or(Answer::Missing(String::new()), Answer::Found),
+        );
     }
     facts
 }
@@ -378,7 +382,7 @@ fn volumes_are_known_by_their_labels() {
             &create(&format!(r#"{{"Binds":["{volume}:/x"]}}"#)),
             &Facts::default(),
         );
-        matches!(found, Ruling::Needs(needs) if needs == [Fact::Volume(volume.to_owned())].into())
+        matches!(found, Ruling::Needs(needs) if needs == [Fact::volume(volume).expect("a name")].into())
     };
     assert!(asks("labelled") && !asks("plain") && !asks("/labelled") && !asks("a b"));
     for (volume, allowed) in [
@@ -394,7 +398,7 @@ fn volumes_are_known_by_their_labels() {
         (inspect(r#"{}"#), false),
         (None, false),
     ] {
-        let known = facts([(Fact::Volume("xy".to_owned()), volume.clone())]);
+        let known = facts([(Fact::volume("xy").expect("a name"), volume.clone())]);
         let ruling = judge(
             std::slice::from_ref(&own),
             &create(r#"{"Binds":["xy:/x"]}"#),
@@ -408,7 +412,7 @@ fn volumes_are_known_by_their_labels() {
 fn what_another_container_mounts_counts() {
     let own = sources(&["/srv", "plain", "label:ci"]);
     let create = create(r#"{"VolumesFrom":["web:ro"]}"#);
-    let web = Fact::Container("web".to_owned());
+    let web = Fact::container("web").expect("a name");
     let needs = |facts: &Facts| match judge(std::slice::from_ref(&own), &create, facts) {
         Ruling::Needs(needs) => needs.into_iter().collect(),
         _ => Vec::new(),
@@ -438,9 +442,10 @@ fn what_another_container_mounts_counts() {
     }
     let container = inspect(r#"{"Mounts":[{"Type":"volume","Name":"labelled"}]}"#);
     let mut known = facts([(web, container)]);
-    let volume = Fact::Volume("labelled".to_owned());
+    let volume = Fact::volume("labelled").expect("a name");
     assert_eq!(needs(&known), std::slice::from_ref(&volume));
-    known.learn(volume, inspect(r#"{"Labels":{"ci":"1"}}"#));
+    let labelled = inspect(r#"{"Labels":{"ci":"1"}}"#).map(Answer::Found);
+    known.learn(volume, labelled.expect("a volume"));
     assert_eq!(judge(&[own], &create, &known), Ruling::Passes);
 }
 
@@ -461,7 +466,7 @@ fn containers_that_were_looked_up_are_pinned() {
     const ID: &str = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a";
     let known = |name: &str, id: &str| {
         let text = format!(r#"{{"Id":"{id}","Mounts":[]}}"#);
-        (Fact::Container(name.to_owned()), inspect(&text))
+        (Fact::container(name).expect("a name"), inspect(&text))
     };
     let known = facts([known("web", ID), known("odd", "web")]);
     let mut create = create(r#"{"VolumesFrom":["web:ro","web","other"]}"#);

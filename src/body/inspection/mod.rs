@@ -5,12 +5,23 @@
 //! Then the caller does what each [`Step`] says, until there is a verdict. Only this module makes the
 //! [`Proof`] that terms are met. Fails closed: what cannot be read in one way, what the table of
 //! fields does not have, and what the engine does not answer are refused.
+//!
+//! The order is that of this page: the head, the body, what mutators change in it, what limits write
+//! in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
+//! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
+//! forwarded.
 
-mod facts;
+mod archive;
+mod build;
+mod finding;
+mod head;
+mod limited;
+mod middleware;
 mod others;
 mod pin;
 mod query;
 mod root;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -19,14 +30,21 @@ use std::sync::Arc;
 
 use super::Place;
 use super::demands::Demands;
+use super::facts::Facts;
+pub use super::facts::{Answer, Fact, Name};
 use super::json::{self, Limits, Value};
+use super::reach::Claim;
+use crate::api::Target;
 use crate::api::fields::Body;
-use crate::api::sections::{CONTROLS, Check, Route};
-use crate::policy::{self, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
-use facts::Facts;
-pub use facts::{Answer, Fact, Name};
+use crate::api::sections::Route;
+use crate::policy::{
+    Cleared, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written,
+};
+use archive::Archive;
+pub use archive::{Ended, Watch};
+use finding::Finding;
 pub use others::Others;
-use root::Finding;
+pub use rules::names_object;
 
 /// What comes next.
 #[derive(Debug)]
@@ -38,6 +56,8 @@ pub enum Step {
     Ask(Asking),
     /// Answer 404 with these words of the engine: what the request names does not exist.
     Missing(String),
+    /// Forward it, and let this watch its body.
+    Watch(Cleared, Box<Watch>),
     /// This is the verdict.
     Judged(Judged),
 }
@@ -71,12 +91,20 @@ pub struct Asking {
 #[derive(Debug)]
 struct Request {
     inspection: Inspection,
+    /// Its target, if that was changed.
+    changed: Option<Target>,
     /// What its policy demands.
     demands: Arc<Demands>,
     /// The clients for which other policies hold.
     others: Arc<Others>,
+    /// Who asks, if a rule may want to know.
+    client: Value,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
+    /// What limits are about in its path and its query.
+    claims: Vec<Claim>,
+    /// The archive that is its body, if images are looked for in it.
+    archive: Option<Archive>,
     /// What its body is to the engine, and holds.
     asked: Option<(&'static Body, Value)>,
     /// Its body as it was sent, if that was read.
@@ -98,95 +126,66 @@ enum Subject {
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
+    /// What a rule looks at, by the route that names it. Only a container and an exec are forwarded under
+    /// full IDs.
+    Object(Fact, &'static Route),
 }
 
-/// Judges what is in a request's head.
-pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
-    match head(&inspection, &others) {
-        Ok((subjects, reads)) => {
+/// Judges what is in a request's head. `client` is who asks, as rules see it.
+pub fn begin(
+    inspection: Inspection,
+    demands: Arc<Demands>,
+    others: Arc<Others>,
+    client: impl FnOnce() -> Value,
+) -> Step {
+    match head::judge(&inspection, &demands, &others) {
+        Ok(head) => {
+            let judged = inspection.terms().iter();
+            let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
             let request = Request {
                 inspection,
+                changed: None,
                 demands,
                 others,
-                subjects,
+                client: if ruled { client() } else { Value::Null },
+                subjects: head.subjects,
+                claims: head.claims,
+                archive: head.archive,
                 asked: None,
                 sent: Content::AsSent,
                 facts: Facts::default(),
             };
-            match reads {
+            match head.reads {
                 true => Step::Read(Reading(request)),
-                false => request.next(),
+                false => request.complete(),
             }
         }
-        Err(unmet) => Step::Judged(inspection.fails(unmet, Content::AsSent)),
+        Err(unmet) => {
+            let unmet = by_terms(unmet, &inspection);
+            Step::Judged(inspection.fails(unmet, Content::AsSent))
+        }
+    }
+}
+
+/// A refusal by the term that the request has: what is unreadable is so to each of them.
+fn by_terms(unmet: Unmet, inspection: &Inspection) -> Unmet {
+    let terms = inspection.terms();
+    let first = match terms.first() {
+        Some(first) if !terms.iter().any(|term| matches!(term, Term::DenyRoot(_))) => first,
+        _ => return unmet,
+    };
+    match unmet {
+        Unmet::Excess(DENY_ROOT, excesses) => Unmet::Excess(first.variable(), excesses),
+        Unmet::Unreadable(DENY_ROOT, why) => Unmet::Unreadable(first.variable(), why),
+        other => other,
     }
 }
 
 /// What becomes of a request that is under way, and that was allowed when it had no terms to meet.
 pub fn unjudged(inspection: Inspection) -> Judged {
     let unmet = too_much("the request", "", "began before it could be judged");
+    let unmet = by_terms(unmet, &inspection);
     inspection.fails(unmet, Content::AsSent)
-}
-
-/// What the head names, and whether the body counts.
-fn head(inspection: &Inspection, others: &Others) -> Result<(Vec<Subject>, bool), Unmet> {
-    let (target, message) = (inspection.target(), inspection.message());
-    if target.behind_other_version().is_some() {
-        return Err(unreadable(
-            "its path has another version than those of Docker",
-        ));
-    }
-    let mut reads = false;
-    let mut subjects = Vec::new();
-    for term in inspection.terms() {
-        let Term::DenyRoot(check) = *term else {
-            return Err(unreadable("it cannot be judged"));
-        };
-        // A form of up to 7 bytes has no room for what a start must not have.
-        if message.is_form() && message.length() != Some(0) && check != Check::Start {
-            return Err(unreadable(
-                "its Content-Type is that of a form, whose values the engine would prefer to those \
-                 of the query",
-            ));
-        }
-        match check {
-            Check::Body => reads = true,
-            Check::Name => query::name(target, others)?,
-            Check::Build => query::build(target)?,
-            Check::Start => query::start(target, policy::Body::from(message))?,
-            Check::Update => {
-                if let Some(version) = query::rollback(target)? {
-                    subjects.push(Subject::Rollback(named(inspection, check)?.0, version));
-                }
-            }
-            Check::Commit => subjects.push(Subject::Commit(query::commit(target)?)),
-            Check::Container => {
-                let (name, route) = named(inspection, check)?;
-                subjects.push(Subject::Container(name, route));
-            }
-            Check::Exec => {
-                let (name, route) = named(inspection, check)?;
-                subjects.push(Subject::Exec(name, route));
-            }
-            Check::Network => subjects.push(Subject::Network(named(inspection, check)?.0)),
-            // What it may show is in its answer.
-            Check::JoinTokens => {}
-        }
-    }
-    Ok((subjects, reads))
-}
-
-/// What the path of a request names, and the route that says so.
-fn named(inspection: &Inspection, check: Check) -> Result<(Name, &'static Route), Unmet> {
-    let target = inspection.target();
-    let controls = CONTROLS.iter().filter(|one| one.judged.contains(&check));
-    let mut routes = controls.flat_map(|control| control.routes);
-    let found = routes.find_map(|route| {
-        let fits = route.method.is_none() || route.method == target.method();
-        let name = route.name_in(target.path()).filter(|_| fits)?;
-        Some((Name::of(str::from_utf8(name).ok()?)?, route))
-    });
-    found.ok_or_else(|| unreadable("its path names nothing that the engine could have"))
 }
 
 impl Reading {
@@ -204,18 +203,120 @@ impl Reading {
                 if request.inspection.is_waived() {
                     request.sent = Content::Whole(bytes);
                 }
-                request.next()
+                request.complete()
             }
             // To most routes it is `{}`, and the others refuse it.
             Err(json::Refusal::Empty) => {
                 request.sent = Content::Whole(Vec::new());
-                request.next()
+                request.complete()
             }
             Err(refusal) => {
                 request.sent = Content::Whole(bytes);
                 request.fails(unreadable(refusal))
             }
         }
+    }
+}
+
+impl Request {
+    /// All of it has been read: mutators change it, once.
+    fn complete(mut self) -> Step {
+        match middleware::edit(&mut self) {
+            Ok(()) => self.round(),
+            Err(unmet) => self.fails(unmet),
+        }
+    }
+
+    /// A round: by what the engine has said so far, the limits write in what is missing, and each judge
+    /// says what it makes of the whole. What they ask is asked together.
+    fn round(mut self) -> Step {
+        root::fill(&mut self);
+        let found = root::judge(&self)
+            .and(|| limited::judge(&self))
+            .and(|| middleware::judge(&self))
+            .and(|| rules::ask(&self));
+        match found {
+            Finding::Refused(unmet) => self.fails(unmet),
+            Finding::Missing(_) if self.inspection.is_waived() => {
+                self.fails(unreadable("what it names does not exist"))
+            }
+            Finding::Missing(words) => Step::Missing(words),
+            Finding::Asks(needs) if self.facts.len() + needs.len() > MOST_FACTS => {
+                let why = format_args!("depend on more than {MOST_FACTS} answers of the engine");
+                self.fails(too_much("the objects that it names", "", why))
+            }
+            Finding::Asks(needs) => Step::Ask(Asking {
+                needs: needs.into_iter().collect(),
+                request: self,
+            }),
+            Finding::Nothing => self.meets(),
+        }
+    }
+
+    /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
+    fn meets(mut self) -> Step {
+        let strict = self.is_deny_root();
+        if let Some((body, tree)) = &mut self.asked
+            && let Err(unmet) = pin::known(body, tree, strict)
+        {
+            return self.fails(unmet);
+        }
+        if let Err(unmet) = rules::judge(&self) {
+            return self.fails(unmet);
+        }
+        let target = match pin::target(self.target(), &self.subjects, &self.facts) {
+            Ok(target) => target.or_else(|| self.changed.take()),
+            Err(unmet) => return self.fails(unmet),
+        };
+        let body = match (&mut self.asked, &self.sent) {
+            (Some((body, tree)), _) => {
+                pin::body(tree, &self.facts);
+                let pinned = root::is_pinned(body, tree, &self.facts, strict);
+                if let Err(unmet) = pinned {
+                    return self.fails(unmet);
+                }
+                Some(tree.to_json().into_bytes())
+            }
+            (None, Content::Whole(_)) => Some(Vec::new()),
+            (None, Content::AsSent) => None,
+        };
+        let proof = Proof(Written { target, body });
+        match self.archive {
+            None => Step::Judged(self.inspection.meets(proof)),
+            Some(archive) => {
+                let (cleared, watched) = self.inspection.streams(proof);
+                let watch = archive.watch(watched, self.demands, self.facts);
+                Step::Watch(cleared, Box::new(watch))
+            }
+        }
+    }
+
+    fn fails(self, unmet: Unmet) -> Step {
+        let unmet = by_terms(unmet, &self.inspection);
+        Step::Judged(self.inspection.fails(unmet, self.sent))
+    }
+
+    /// Its target, with what was changed.
+    fn target(&self) -> &Target {
+        self.changed.as_ref().unwrap_or(self.inspection.target())
+    }
+
+    /// Whether it has such a term.
+    fn has(&self, is: impl Fn(Term) -> bool) -> bool {
+        self.inspection.terms().iter().any(|term| is(*term))
+    }
+
+    /// Whether it is judged by what it reaches.
+    fn is_deny_root(&self) -> bool {
+        self.has(|term| matches!(term, Term::DenyRoot(_)))
+    }
+
+    /// The container in its path.
+    fn container(&self) -> Option<&Name> {
+        self.subjects.iter().find_map(|subject| match subject {
+            Subject::Container(name, _) => Some(name),
+            _ => None,
+        })
     }
 }
 
@@ -239,58 +340,14 @@ impl Asking {
         // Nothing is asked twice, so that this ends.
         let facts = &self.request.facts;
         match self.needs.iter().all(|fact| facts.answer(fact).is_some()) {
-            true => self.request.next(),
+            true => self.request.round(),
             false => self.request.fails(unreadable("the engine did not answer")),
         }
     }
 }
 
-impl Request {
-    fn next(self) -> Step {
-        match root::find(
-            &self.subjects,
-            self.asked.as_ref(),
-            &self.facts,
-            &self.others,
-        ) {
-            Finding::Excess(excesses) => self.fails(Unmet::Excess(DENY_ROOT, excesses)),
-            Finding::Ask(needs) => Step::Ask(Asking {
-                request: self,
-                needs,
-            }),
-            Finding::Missing(_) if self.inspection.is_waived() => {
-                self.fails(unreadable("what it names does not exist"))
-            }
-            Finding::Missing(words) => Step::Missing(words),
-            Finding::Nothing => self.meets(),
-        }
-    }
-
-    fn meets(mut self) -> Step {
-        let target = match pin::target(self.inspection.target(), &self.subjects, &self.facts) {
-            Ok(target) => target,
-            Err(unmet) => return self.fails(unmet),
-        };
-        let body = match (&mut self.asked, &self.sent) {
-            (Some((body, tree)), _) => {
-                let written = pin::body(body, tree, &self.facts);
-                if let Err(unmet) = written.and_then(|()| root::is_pinned(body, tree, &self.facts))
-                {
-                    return self.fails(unmet);
-                }
-                Some(tree.to_json().into_bytes())
-            }
-            (None, Content::Whole(_)) => Some(Vec::new()),
-            (None, Content::AsSent) => None,
-        };
-        let proof = Proof(Written { target, body });
-        Step::Judged(self.inspection.meets(proof))
-    }
-
-    fn fails(self, unmet: Unmet) -> Step {
-        Step::Judged(self.inspection.fails(unmet, self.sent))
-    }
-}
+/// The engine is not asked for more than this about one request.
+const MOST_FACTS: usize = 600;
 
 /// Why a name is not given, and a network is not made or joined.
 const ANOTHERS: &str = "belongs to a client that has another policy";
@@ -309,6 +366,7 @@ fn too_much(place: &str, value: &str, why: impl Display) -> Unmet {
         place: place.into(),
         value: value.into(),
         why: why.to_string().into(),
+        by: None,
     };
     Unmet::Excess(DENY_ROOT, vec![excess])
 }

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::facts::Name;
 use crate::api::fields::Body;
+use crate::body::facts::Name;
 use crate::body::json::Value;
 
 /// Those for which other policies hold.

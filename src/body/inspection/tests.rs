@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Answer, Others, Step, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
+use crate::body::json::Value;
 use crate::policy::{
     Content, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
@@ -97,7 +98,7 @@ fn told(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, Arc::default(), engine.1.clone());
+    let mut step = begin(inspection, Arc::default(), engine.1.clone(), Value::default);
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
