@@ -194,7 +194,7 @@ async fn whole(
 }
 
 /// The next part of a body.
-pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
+async fn next<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
 ) -> Option<Result<Frame<Bytes>, B::Error>> {
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
