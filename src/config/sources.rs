@@ -164,7 +164,6 @@ impl Sources {
                 mutators: self.middleware.mutators.clone(),
                 gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
-                ..Demands::default()
             }),
             sources: self,
         })
