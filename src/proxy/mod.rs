@@ -49,8 +49,10 @@ mod tunnel;
 mod upstream;
 mod wire;
 
+pub(crate) use clearance::{ask_now as ask, too_large};
 pub use headers::Headers;
 pub(crate) use lookup::look_up_all;
 pub use notice::listening;
 pub use outgoing::Outgoing;
+pub(crate) use rulebook::others;
 pub use server::{End, NotStarted, serve, serve_and_tell};

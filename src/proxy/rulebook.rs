@@ -217,7 +217,7 @@ impl Entry {
 }
 
 /// By what clients are known for which not this policy holds.
-fn others(id: PolicyId, rules: &Rules<PolicyId>, endpoints: &[Endpoint]) -> Others {
+pub(crate) fn others(id: PolicyId, rules: &Rules<PolicyId>, endpoints: &[Endpoint]) -> Others {
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
         Who::From(list) => Some(list),

@@ -1,0 +1,222 @@
+//! A request that a rule allows: what its terms make of it, and what would be forwarded.
+//!
+//! It is judged by the steps that judge a client's request, and the engine is asked for the same, so
+//! that the verdict is the proxy's. What cannot be known is no verdict.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use super::super::output::aligned;
+use super::changes;
+use crate::body::demands::Demands;
+use crate::body::inspection::{self, Asking, Others, Reading, Step};
+use crate::body::json::Limits;
+use crate::config::{ConfiguredPolicy, PolicyId, Settings};
+use crate::observe::log::one_line;
+use crate::policy::{Cleared, Content, Inspection, Judged, Permit, Term, printable};
+use crate::proxy;
+
+/// What comes of a request, in words.
+pub(super) enum Outcome {
+    Allowed(String),
+    Denied(String),
+    /// It depends on what is not known.
+    Undecided(String),
+}
+
+/// A request that is allowed, with all that its verdict depends on.
+pub(super) struct Case<'a> {
+    settings: &'a Settings,
+    demands: Arc<Demands>,
+    others: Arc<Others>,
+    /// `by CONTAINERS`
+    by: String,
+    /// Where the policy is, if it is in a file.
+    label: String,
+    terms: Vec<Term>,
+    /// As they were sent.
+    line: String,
+    body: Option<Vec<u8>>,
+}
+
+/// Reads a body from a file or stdin: as much as is ever judged, and one byte more.
+pub(super) fn read(file: &str) -> Result<Vec<u8>, String> {
+    let most = Limits::default().bytes as u64 + 1;
+    let mut body = Vec::new();
+    let read = match file {
+        "-" => io::stdin().lock().take(most).read_to_end(&mut body),
+        path => File::open(path).and_then(|file| file.take(most).read_to_end(&mut body)),
+    };
+    match read {
+        Ok(_) => Ok(body),
+        Err(error) => Err(format!("cannot read {}: {error}", printable(file))),
+    }
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        id: PolicyId,
+        policy: &ConfiguredPolicy,
+        permit: &Permit,
+        body: Option<Vec<u8>>,
+    ) -> Case<'a> {
+        let label = policy.label();
+        let label = label.map_or(String::new(), |label| format!(" ({label})"));
+        Case {
+            settings,
+            demands: Arc::clone(&policy.demands),
+            others: Arc::new(proxy::others(id, &settings.rules, &settings.endpoints)),
+            by: format!("allowed by {}", permit.origin()),
+            label,
+            terms: permit.terms().to_vec(),
+            line: format!(
+                "{} {}",
+                permit.target().method_str(),
+                permit.target().path_and_query()
+            ),
+            body,
+        }
+    }
+
+    /// Judges it step by step.
+    pub(super) fn judge(&self, inspection: Inspection) -> Outcome {
+        let (demands, others) = (Arc::clone(&self.demands), Arc::clone(&self.others));
+        let mut step = inspection::begin(inspection, demands, others);
+        loop {
+            step = match step {
+                Step::Read(reading) => match self.read(reading) {
+                    Ok(next) => next,
+                    Err(outcome) => return outcome,
+                },
+                Step::Ask(asking) => match self.ask(asking) {
+                    Ok(next) => next,
+                    Err(outcome) => return outcome,
+                },
+                Step::Missing(words) => {
+                    let words = one_line(&words).into_owned();
+                    return Outcome::Undecided(format!(
+                        "undecided: dockgate answers 404, as what it names does not exist: {words}"
+                    ));
+                }
+                Step::Judged(Judged::Clear(cleared)) => return self.allowed(cleared),
+                Step::Judged(Judged::Deny(denial)) => {
+                    return Outcome::Denied(format!("denied: {}", denial.message()));
+                }
+                Step::Judged(Judged::WouldDeny(_, denial)) => {
+                    return Outcome::Denied(format!("would deny: {}", denial.message()));
+                }
+            };
+        }
+    }
+
+    /// Reads the body, if there is one.
+    fn read(&self, reading: Reading) -> Result<Step, Outcome> {
+        match &self.body {
+            Some(body) if body.len() > Limits::default().bytes => {
+                let text = proxy::too_large();
+                Err(Outcome::Denied(format!("denied: {}", text.text())))
+            }
+            Some(body) => Ok(reading.read(body.clone())),
+            None => {
+                let terms = aligned(&self.in_force());
+                Err(Outcome::Undecided(format!(
+                    "undecided: {}, unless {} refuses its body{}; use --body FILE\n\
+                     terms in force:\n{}",
+                    self.by,
+                    self.variables().join(" or "),
+                    self.label,
+                    terms.trim_end(),
+                )))
+            }
+        }
+    }
+
+    /// Asks the engine.
+    fn ask(&self, asking: Asking) -> Result<Step, Outcome> {
+        match proxy::ask(&self.settings.engine, asking.needs()) {
+            Ok(answers) => Ok(asking.answered(answers)),
+            Err(why) => {
+                let needs = asking.needs().iter();
+                let needs: Vec<String> = needs
+                    .map(|fact| format!("\n  GET {}", fact.path()))
+                    .collect();
+                Err(Outcome::Undecided(format!(
+                    "undecided: {}, unless {} refuses what the engine answers{}: {why}\n\
+                     the engine would be asked for:{}",
+                    self.by,
+                    self.variables().join(" or "),
+                    self.label,
+                    needs.concat(),
+                )))
+            }
+        }
+    }
+
+    /// It meets its terms.
+    pub(super) fn allowed(&self, cleared: Cleared) -> Outcome {
+        let mut text = self.by.clone();
+        if !self.terms.is_empty() {
+            text += &format!(
+                "; {} {} not refuse it",
+                self.variables().join(" and "),
+                match self.variables().len() {
+                    1 => "does",
+                    _ => "do",
+                }
+            );
+        }
+        text += &self.label;
+        if self.terms.is_empty() && self.body.is_none() {
+            return Outcome::Allowed(text);
+        }
+        let changes = self.changes(cleared);
+        text += match changes.is_empty() {
+            true => "\nforwarded unchanged",
+            false => "\nforwarded with these changes:",
+        };
+        for change in changes {
+            text.push('\n');
+            text += &one_line(&change);
+        }
+        Outcome::Allowed(text)
+    }
+
+    /// What is forwarded otherwise than it was sent.
+    fn changes(&self, cleared: Cleared) -> Vec<String> {
+        let (target, _, content) = cleared.into_parts();
+        let line = format!("{} {}", target.method_str(), target.path_and_query());
+        let mut changes = Vec::new();
+        if line != self.line {
+            changes.push(format!("- {}", self.line));
+            changes.push(format!("+ {line}"));
+        }
+        if let (Some(sent), Content::Whole(written)) = (&self.body, content) {
+            changes.extend(changes::of(sent, &written));
+        }
+        changes
+    }
+
+    /// What sets its terms.
+    fn variables(&self) -> Vec<&'static str> {
+        let mut variables: Vec<_> = self.terms.iter().map(|term| term.variable()).collect();
+        variables.sort_unstable();
+        variables.dedup();
+        variables
+    }
+
+    /// What its terms demand.
+    fn in_force(&self) -> Vec<[String; 2]> {
+        let is_root = |term: &Term| matches!(term, Term::DenyRoot(_));
+        let root = self.terms.iter().any(is_root);
+        let root = root.then(|| ["  DENY_ROOT".to_owned(), "1".to_owned()]);
+        let limits = self
+            .demands
+            .limits
+            .iter()
+            .flat_map(|limits| limits.in_force());
+        let limits = limits.map(|(name, entries)| [format!("  {name}"), entries]);
+        root.into_iter().chain(limits).collect()
+    }
+}
