@@ -205,14 +205,14 @@ async fn whole(
 }
 
 /// The next part of a body.
-async fn next<B: Body<Data = Bytes> + Unpin>(
+pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
 ) -> Option<Result<Frame<Bytes>, B::Error>> {
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
 /// Asks the engine for one thing.
-async fn ask(
+pub(super) async fn ask(
     engine: &mut Option<Upstream>,
     path: &Path,
     fact: &Fact,

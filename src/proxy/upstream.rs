@@ -274,6 +274,8 @@ fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {
 /// A request's body on its way to the engine.
 #[derive(Debug)]
 pub(super) struct Upload {
+    /// What was read of it before.
+    read: Option<Bytes>,
     source: Source,
     /// The memory that it takes, if any, until the engine has it.
     _charge: Option<Charge>,
@@ -399,9 +401,16 @@ impl Upload {
 
     fn of(source: Source) -> Self {
         Self {
+            read: None,
             source,
             _charge: None,
         }
+    }
+
+    /// The rest of a body behind its beginning, which was read.
+    pub(super) fn behind(self, beginning: Vec<u8>) -> Self {
+        let read = (!beginning.is_empty()).then(|| beginning.into());
+        Self { read, ..self }
     }
 
     /// The same, for which so much memory is taken.
@@ -418,7 +427,11 @@ impl Upload {
             true => Source::Nowhere,
             false => Source::Memory(Some(bytes.into())),
         };
-        Self { source, ..self }
+        Self {
+            read: None,
+            source,
+            ..self
+        }
     }
 
     /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
@@ -443,7 +456,7 @@ impl Upload {
     }
 
     fn is_empty(&self) -> bool {
-        matches!(self.source, Source::Nowhere)
+        self.read.is_none() && matches!(self.source, Source::Nowhere)
     }
 }
 
@@ -487,6 +500,9 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if let Some(bytes) = self.read.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         let Part {
             body,
             state,
@@ -532,20 +548,30 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Nowhere => true,
-            Source::Memory(bytes) => bytes.is_none(),
-            Source::Client(part) => part.body.is_end_stream(),
-        }
+        self.read.is_none()
+            && match &self.source {
+                Source::Nowhere => true,
+                Source::Memory(bytes) => bytes.is_none(),
+                Source::Client(part) => part.body.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
+        let rest = match &self.source {
             Source::Nowhere => SizeHint::with_exact(0),
             Source::Memory(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
             Source::Client(part) => part.body.size_hint(),
+        };
+        let Some(read) = &self.read else {
+            return rest;
+        };
+        let mut all = SizeHint::new();
+        all.set_lower(rest.lower().saturating_add(read.len() as u64));
+        if let Some(upper) = rest.upper() {
+            all.set_upper(upper.saturating_add(read.len() as u64));
         }
+        all
     }
 }

@@ -18,6 +18,7 @@ mod pin;
 mod query;
 mod root;
 mod rules;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ use crate::api::sections::Route;
 use crate::policy::{Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
 use finding::Finding;
 pub use others::Others;
+pub use survey::{Survey, Want};
 
 /// What comes next.
 #[derive(Debug)]

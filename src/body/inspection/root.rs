@@ -38,15 +38,7 @@ pub(super) fn judge(request: &Request) -> Finding {
     if !request.has(|term| matches!(term, Term::DenyRoot(_))) {
         return Finding::Nothing;
     }
-    let mut search = Search {
-        facts: &request.facts,
-        others: &request.others,
-        engine: request.facts.engine().unwrap_or_default(),
-        needs: BTreeSet::new(),
-        seen: BTreeSet::new(),
-        excesses: Vec::new(),
-        missing: None,
-    };
+    let mut search = Search::of(request);
     if let Some((body, tree)) = &request.asked {
         search.body(body, tree);
     }
@@ -61,6 +53,16 @@ pub(super) fn judge(request: &Request) -> Finding {
         Some(words) => Finding::Missing(words),
         None => Finding::asks(search.needs),
     }
+}
+
+/// What is too much of a part of a request, whatever the rest is, and what must be asked for that.
+pub(super) fn weigh<'a>(
+    request: &'a Request,
+    part: impl FnOnce(&mut Search<'a>),
+) -> (Vec<Excess>, BTreeSet<Fact>) {
+    let mut search = Search::of(request);
+    part(&mut search);
+    (search.excesses, search.needs)
 }
 
 /// Whether what is forwarded names containers by full IDs alone, so that what was judged is what the
@@ -92,7 +94,7 @@ pub(super) fn is_pinned(body: &Body, tree: &Value, facts: &Facts) -> Result<(), 
     }
 }
 
-struct Search<'a> {
+pub(super) struct Search<'a> {
     facts: &'a Facts,
     others: &'a Others,
     engine: Engine<'a>,
@@ -123,6 +125,27 @@ impl Holder<'static> {
 }
 
 impl<'a> Search<'a> {
+    fn of(request: &'a Request) -> Search<'a> {
+        Search {
+            facts: &request.facts,
+            others: &request.others,
+            engine: request.facts.engine().unwrap_or_default(),
+            needs: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            excesses: Vec::new(),
+            missing: None,
+        }
+    }
+
+    /// Some of what a request asks for, or what it gets into holds.
+    pub(super) fn alone(&mut self, claims: &[Claim], anywhere: bool) {
+        let holder = Holder {
+            anywhere,
+            ..Holder::REQUEST
+        };
+        self.claims(claims, holder);
+    }
+
     /// What the body of a request asks for.
     fn body(&mut self, body: &Body, tree: &Value) {
         let holder = Holder {
@@ -168,7 +191,7 @@ impl<'a> Search<'a> {
     }
 
     /// What a request names in its path or query.
-    fn subject(&mut self, subject: &Subject) {
+    pub(super) fn subject(&mut self, subject: &Subject) {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
             Subject::Network(name) => self.network(name, Holder::REQUEST, None),

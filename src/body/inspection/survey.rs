@@ -1,0 +1,250 @@
+//! What a request wants of limits under `DENY_ROOT`: for learning, where nothing is refused.
+//!
+//! Each thing that it asks for, and that the containers hold which it gets into, is weighed by itself:
+//! a limit that lists it lets it pass, or none does. Whatever cannot be read is told as such.
+
+use std::collections::BTreeSet;
+use std::slice;
+use std::sync::Arc;
+
+use super::{Content, Others, Request, Subject, head, root};
+use crate::api::Target;
+use crate::api::fields::Body;
+use crate::body::Place;
+use crate::body::demands::Demands;
+use crate::body::facts::{Answer, Fact, Facts, Name};
+use crate::body::json::{self, Limits, Value};
+use crate::body::limits::Entry;
+use crate::body::reach::{self, Claim, Reference, What};
+use crate::policy::{Excess, Inspection, Unmet};
+
+/// So far references are followed.
+const DEEPEST: usize = 8;
+/// More things than these are not weighed for one request.
+const MOST: usize = 1000;
+
+/// One thing that a request wants.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Want {
+    /// What a limit can list, and whether it has to under `DENY_ROOT`.
+    Entry(Entry, bool),
+    /// What `DENY_ROOT` refuses, whatever limits list, without the value: `HostConfig.Privileged
+    /// reaches …`.
+    Refused(String),
+    /// What this limit is about, and cannot list.
+    Unlisted(&'static str),
+    /// What could not be found out.
+    Unknown,
+}
+
+/// A request as far as it was read.
+#[derive(Debug)]
+pub struct Survey {
+    request: Request,
+    reads: bool,
+    wants: Vec<Want>,
+}
+
+impl Survey {
+    /// Looks at its head. Its terms are those of `DENY_ROOT`.
+    pub fn begin(inspection: Inspection) -> Survey {
+        let (demands, others) = (Arc::<Demands>::default(), Arc::<Others>::default());
+        let (head, wants) = match head::judge(&inspection, &demands, &others) {
+            Ok(head) => (head, Vec::new()),
+            Err(unmet) => (head::Head::default(), refused(&unmet)),
+        };
+        let request = Request {
+            inspection,
+            changed: None,
+            demands,
+            others,
+            subjects: head.subjects,
+            asked: None,
+            sent: Content::AsSent,
+            facts: Facts::default(),
+        };
+        Survey {
+            request,
+            reads: head.reads,
+            wants,
+        }
+    }
+
+    /// The request's.
+    pub fn target(&self) -> &Target {
+        self.request.inspection.target()
+    }
+
+    /// Whether its whole body is needed.
+    pub fn reads(&self) -> bool {
+        self.reads
+    }
+
+    /// Reads the body.
+    pub fn read(&mut self, bytes: &[u8]) {
+        let target = self.target();
+        let body = target.method().and_then(|method| Body::of(method, target));
+        let Some(body) = body else {
+            return;
+        };
+        match json::read(bytes, Limits::default(), Place::of(body)) {
+            Ok(tree) => self.request.asked = Some((body, tree)),
+            Err(json::Refusal::Empty) => {}
+            Err(refusal) => self.wants.push(Want::Refused(refusal.to_string())),
+        }
+    }
+
+    /// What the engine must be asked. Its answers may raise further questions.
+    pub fn needs(&self) -> Vec<Fact> {
+        self.walk().needs.into_iter().collect()
+    }
+
+    /// Remembers what it answers.
+    pub fn learn(&mut self, answers: impl IntoIterator<Item = (Fact, Answer)>) {
+        for (fact, answer) in answers {
+            self.request.facts.learn(fact, answer);
+        }
+    }
+
+    /// How much memory it holds, roughly.
+    pub fn size(&self) -> usize {
+        let tree = self.request.asked.as_ref();
+        tree.map_or(0, |(_, tree)| tree.size()) + self.request.facts.size()
+    }
+
+    /// All that it wants, by what the engine has said.
+    pub fn wants(&self) -> Vec<Want> {
+        let mut wants = self.wants.clone();
+        let found = self.walk();
+        wants.extend(found.wants);
+        wants.extend((!found.needs.is_empty() || found.left == 0).then_some(Want::Unknown));
+        wants.sort_unstable();
+        wants.dedup();
+        wants
+    }
+
+    fn walk(&self) -> Walk<'_> {
+        let request = &self.request;
+        let mut walk = Walk {
+            request,
+            needs: BTreeSet::new(),
+            wants: Vec::new(),
+            seen: BTreeSet::new(),
+            left: MOST,
+        };
+        if let Some((body, tree)) = &request.asked {
+            walk.body(body, tree);
+        }
+        for subject in &request.subjects {
+            walk.subject(subject);
+        }
+        walk
+    }
+}
+
+struct Walk<'a> {
+    request: &'a Request,
+    needs: BTreeSet<Fact>,
+    wants: Vec<Want>,
+    /// The containers that were walked through.
+    seen: BTreeSet<Name>,
+    /// How many more are weighed.
+    left: usize,
+}
+
+impl Walk<'_> {
+    fn body(&mut self, body: &Body, tree: &Value) {
+        let engine = self.request.facts.engine().unwrap_or_default();
+        let anywhere = body.route.text.starts_with("POST /services/");
+        match reach::asked(body, tree, &engine) {
+            Ok(claims) => self.claims(&claims, anywhere, 0),
+            Err(too_many) => self.wants.push(Want::Refused(too_many.to_string())),
+        }
+    }
+
+    /// What the path or the query names. It is got into, so that what a container holds is wanted.
+    fn subject(&mut self, subject: &Subject) {
+        let facts = &self.request.facts;
+        match subject {
+            Subject::Container(name, _) | Subject::Commit(name) => self.container(name, 0),
+            Subject::Exec(id, _) => {
+                let fact = Fact::Exec(id.clone());
+                let Some(answer) = facts.answer(&fact) else {
+                    self.needs.insert(fact);
+                    return;
+                };
+                let exec = answer.found().unwrap_or(Value::NULL);
+                if exec.at("ProcessConfig.privileged").as_bool() == Some(true) {
+                    self.wants.push(Want::Refused("Privileged".to_owned()));
+                }
+                let container = exec.at("ContainerID").as_str().unwrap_or_default();
+                if let Some(name) = Name::of(container) {
+                    self.container(&name, 0);
+                }
+            }
+            Subject::Network(_) | Subject::Rollback(..) => {
+                let (excesses, needs) = root::weigh(self.request, |search| search.subject(subject));
+                self.needs.extend(needs);
+                self.wants.extend(excesses.iter().map(beyond));
+            }
+        }
+    }
+
+    /// All that a container holds.
+    fn container(&mut self, name: &Name, depth: usize) {
+        let facts = &self.request.facts;
+        let fact = Fact::Container(name.clone());
+        let Some(answer) = facts.answer(&fact) else {
+            self.needs.insert(fact);
+            return;
+        };
+        let engine = facts.engine().unwrap_or_default();
+        let claims = answer.found().map(|found| reach::held(found, &engine));
+        if let Some(claims) = claims.flatten()
+            && self.seen.insert(name.clone())
+        {
+            self.claims(&claims, false, depth + 1);
+        }
+    }
+
+    fn claims(&mut self, claims: &[Claim], anywhere: bool, depth: usize) {
+        for claim in claims {
+            let Some(left) = self.left.checked_sub(1) else {
+                return;
+            };
+            self.left = left;
+            let facts = &self.request.facts;
+            self.needs.extend(Entry::needs(claim, facts));
+            let (excesses, needs) = root::weigh(self.request, |search| {
+                search.alone(slice::from_ref(claim), anywhere);
+            });
+            self.needs.extend(needs);
+            match (Entry::of(claim, facts), claim.refers()) {
+                (Some(entry), _) => self.wants.push(Want::Entry(entry, !excesses.is_empty())),
+                (None, _) if matches!(claim.what, What::Image(_)) => {
+                    self.wants.push(Want::Unlisted("IMAGE_FROM"));
+                }
+                (None, _) if excesses.is_empty() => {}
+                (None, Some(Reference::Container(name))) if depth < DEEPEST && !anywhere => {
+                    match Name::of(name) {
+                        Some(name) => self.container(&name, depth + 1),
+                        None => self.wants.extend(excesses.iter().map(beyond)),
+                    }
+                }
+                (None, _) => self.wants.extend(excesses.iter().map(beyond)),
+            }
+        }
+    }
+}
+
+/// Without the value, which may be a secret, and without the name of what has it.
+fn beyond(excess: &Excess) -> Want {
+    Want::Refused(format!("{} {}", excess.place, excess.why))
+}
+
+fn refused(unmet: &Unmet) -> Vec<Want> {
+    match unmet {
+        Unmet::Excess(_, excesses) => excesses.iter().map(beyond).collect(),
+        Unmet::Unreadable(_, why) => vec![Want::Refused(why.to_string())],
+    }
+}
