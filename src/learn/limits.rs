@@ -145,8 +145,7 @@ impl Wanted {
                     self.unlisted.insert((variable, request.to_owned()));
                 }
                 Want::Refused(why) => {
-                    let why: String = why.chars().take(LONGEST_REFUSED).collect();
-                    self.refuse(format!("{request}: {}", why.escape_default()));
+                    self.refuse(format!("{request}: {}", plain(&why)));
                 }
                 Want::Unknown => self.left_out = true,
             }
@@ -214,4 +213,16 @@ fn list<'a>(variable: &str, entries: impl Iterator<Item = &'a String> + Clone) -
     };
     let own = entries.clone().filter(|entry| !is_written(entry));
     own.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The beginning of a text as ASCII on one line.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for letter in text.chars().take(LONGEST_REFUSED) {
+        match letter {
+            ' '..='~' => plain.push(letter),
+            other => plain.extend(other.escape_default()),
+        }
+    }
+    plain
 }

@@ -199,11 +199,18 @@ impl Walk<'_> {
             return;
         };
         let engine = facts.engine().unwrap_or_default();
-        let claims = answer.found().map(|found| reach::held(found, &engine));
-        if let Some(claims) = claims.flatten()
-            && self.seen.insert(name.clone())
-        {
-            self.claims(&claims, false, depth + 1);
+        let held = match answer {
+            Answer::Found(found) => reach::held(found, &engine),
+            // The engine refuses it by itself.
+            Answer::Missing(_) => return,
+            Answer::Unclear => None,
+        };
+        match held {
+            Some(claims) if self.seen.insert(name.clone()) => {
+                self.claims(&claims, false, depth + 1);
+            }
+            Some(_) => {}
+            None => self.wants.push(Want::Unknown),
         }
     }
 
