@@ -658,8 +658,8 @@ fn limits_are_learned_from_what_is_asked_for() {
         (
             create(r#"{"HostConfig":{"Privileged":true,"CapAdd":["ALL"],"PidMode":"host"}}"#),
             "DENY_ROOT=1; CAP_ADD=ALL; NAMESPACES=pid:host",
-            "CAP_ADD with ALL gives control of the host; NAMESPACES with pid:host gives control of the \
-             host; DENY_ROOT refuses this, whatever the limits: POST /containers/create: \
+            "CAP_ADD with ALL gives control of the host: a container with it can get out; NAMESPACES with \
+             pid:host gives control of the host: a container can control the processes of the host; DENY_ROOT refuses this, whatever the limits: POST /containers/create: \
              HostConfig.Privileged reaches the host's devices, the kernel",
         ),
         // Harmless ones are listed beside one that needs its limit.

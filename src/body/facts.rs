@@ -173,6 +173,16 @@ pub(super) fn network() -> Option<&'static Body> {
     body("POST /networks/create")
 }
 
+/// What a container is made of.
+pub(super) fn create() -> Option<&'static Body> {
+    body("POST /containers/create")
+}
+
+/// What a command is made of.
+pub(super) fn exec() -> Option<&'static Body> {
+    body("POST /containers/{id}/exec")
+}
+
 /// What a service is made of.
 pub(super) fn service() -> Option<&'static Body> {
     body("POST /services/create")
@@ -200,6 +210,11 @@ impl Facts {
             self.0.insert(Fact::Container(id), answer.clone());
         }
         self.0.insert(fact, answer);
+    }
+
+    /// Whether it was asked this.
+    pub(super) fn has(&self, fact: &Fact) -> bool {
+        self.0.contains_key(fact)
     }
 
     /// Whether it was asked nothing.

@@ -222,6 +222,13 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
         let set = notation.set("DENY_ROOT", 1);
         line(text, format_args!("{set} denies or judges {routes}\n"));
     }
+    if let Some(limits) = &sources.limits {
+        let mut rows = vec![["LIMIT", "ALLOWS"].map(str::to_owned)];
+        let limits = limits.in_force().into_iter();
+        rows.extend(limits.map(|(variable, entries)| [variable.to_owned(), entries]));
+        text.push_str(&aligned(&rows));
+        text.push('\n');
+    }
     for preset in sources.presets_granted() {
         line(text, format_args!("{preset}\n"));
     }

@@ -8,6 +8,7 @@ mod deny_root;
 mod diagnostics;
 mod dialect;
 pub mod file;
+mod limits;
 mod listen;
 mod look;
 mod names;

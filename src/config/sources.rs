@@ -11,10 +11,12 @@ use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
+use super::limits;
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
+use crate::body::limits::Limits;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -30,6 +32,8 @@ pub struct Sources {
     pub profile: Profile,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
+    /// What may be asked for. Without any of these, nothing is limited or opened.
+    pub limits: Option<Limits>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -95,6 +99,7 @@ impl Sources {
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let limits = limits::read(snapshot, deny_root, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -102,6 +107,7 @@ impl Sources {
             regexes,
             profile,
             deny_root,
+            limits,
             unprotected,
         }
     }
@@ -117,6 +123,7 @@ impl Sources {
         if self.deny_root {
             rules.extend(deny_root::rules());
         }
+        rules.extend(self.limits.iter().flat_map(limits::rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -142,7 +149,10 @@ impl Sources {
                 Some(waiver) => policy.unprotected(waiver),
                 None => policy,
             }),
-            demands: Arc::default(),
+            demands: Arc::new(Demands {
+                limits: self.limits.clone(),
+                ..Demands::default()
+            }),
             sources: self,
         })
     }

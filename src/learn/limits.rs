@@ -174,8 +174,8 @@ impl Wanted {
             match Limits::read(true, |name| (name == *variable).then_some(&list)) {
                 Ok(limits) => {
                     lines.push(format!("{variable}: {}", value(&list)));
-                    comments.extend(limits.roots().into_iter().map(|(variable, entry)| {
-                        format!("# {variable} with {entry} gives control of the host")
+                    comments.extend(limits.roots().into_iter().map(|(variable, entry, how)| {
+                        format!("# {variable} with {entry} gives control of the host: {how}")
                     }));
                 }
                 Err(mistakes) => {

@@ -55,20 +55,23 @@ const MOST_EXCESSES: usize = 3;
 const MOST_PLACE: usize = 80;
 const MOST_WHY: usize = 160;
 
-/// `HostConfig.Binds[0] "/etc:/x" reaches the host's files`.
+/// `HostConfig.Binds[0] "/etc:/x" reaches the host's files`, or
+/// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
 fn excess(excess: &Excess) -> String {
     let Excess {
         of,
         place,
         value,
         why,
+        by,
     } = excess;
     let of = of
         .as_ref()
         .map_or(String::new(), |of| format!("{}: ", plain(of, MOST_PLACE)));
+    let colon = if by.is_some() { ":" } else { "" };
     let value = match &**value {
         "" => String::new(),
-        value => format!(" {}", plain(value, MOST_PLACE)),
+        value => format!("{colon} {}", plain(value, MOST_PLACE)),
     };
     format!(
         "{of}{}{value} {}",
@@ -142,7 +145,12 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
                 0 => String::new(),
                 more => format!("; and {more} more"),
             };
-            format!("{variable}: {}{more}", told.collect::<Vec<_>>().join("; "))
+            let told = told.collect::<Vec<_>>().join("; ");
+            // A limit is named behind what it does not allow.
+            match excesses.iter().all(|one| one.by.is_some()) {
+                true => format!("{told}{more}"),
+                false => format!("{variable}: {told}{more}"),
+            }
         }
         Obstacle::NoPolicy => {
             "this client has the policy none, which refuses all requests".to_owned()

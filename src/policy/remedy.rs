@@ -75,6 +75,8 @@ pub struct Excess {
     pub value: Box<str>,
     /// What is wrong with it: `reaches the host's files`.
     pub why: Box<str>,
+    /// The limit that does not allow it, which `why` names.
+    pub by: Option<&'static str>,
 }
 
 /// Grants that would allow a request together.

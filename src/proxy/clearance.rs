@@ -12,11 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use tokio::runtime;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
+use super::shared::Shared;
 use super::upstream::{EngineError, Upload, Upstream};
+use super::watched::Doubts;
 use crate::api::Framing;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Fact, Others, Step};
@@ -40,6 +43,8 @@ pub(super) struct Settled {
     pub upload: Upload,
     /// What would have been answered, if nothing is being protected.
     pub would_deny: Option<Box<Explanation>>,
+    /// Where it is said what is wrong with a body that is judged as it passes.
+    pub doubts: Option<Arc<Doubts>>,
 }
 
 impl Settled {
@@ -49,8 +54,15 @@ impl Settled {
             cleared,
             upload,
             would_deny: None,
+            doubts: None,
         }
     }
+}
+
+/// The term by which a body is read as a whole.
+fn reader(inspection: &Inspection) -> &'static str {
+    let terms = inspection.terms().iter();
+    terms.map(|term| term.variable()).min().unwrap_or_default()
 }
 
 /// Why nothing is sent.
@@ -88,30 +100,27 @@ pub(super) async fn settle(
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut engine = None;
-    let mut turn = None;
-    let mut asked_until = None;
-    let framing = inspection.message().framing();
+    let mut questions = Questions::new(&client.shared);
+    let message = inspection.message();
+    let (framing, reader) = (message.framing(), reader(&inspection));
     let mut step = inspection::begin(inspection, demands, others);
     loop {
         step = match step {
-            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
+            Step::Read(reading) => {
+                let bytes = whole(&mut body, framing, reader, &mut charge).await?;
+                reading.read(bytes)
+            }
             Step::Ask(asking) => {
-                let until = *asked_until.get_or_insert_with(|| Instant::now() + FACTS_TIME);
                 charge.add(asking.size()).map_err(no_room)?;
-                let hung = || EngineError::Silent(client.shared.socket_path.clone());
-                if turn.is_none() {
-                    let asking = client.shared.asking.acquire();
-                    turn = timeout_at(until, asking).await.map_err(|_| hung())?.ok();
-                }
-                let mut answers = Vec::with_capacity(asking.needs().len());
-                for fact in asking.needs() {
-                    let path = &client.shared.socket_path;
-                    let asked = ask(&mut engine, path, fact, &mut charge);
-                    let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
-                    answers.push((fact.clone(), answer));
-                }
+                let answers = questions.ask(asking.needs(), &mut charge).await?;
                 asking.answered(answers)
+            }
+            Step::Watch(cleared, watch) => {
+                let (upload, doubts) = body.watched(watch, &client.shared, charge);
+                return Ok(Settled {
+                    doubts: Some(doubts),
+                    ..Settled::of(cleared, upload)
+                });
             }
             Step::Missing(words) => return Err(Explanation::new(Reason::Missing, words).into()),
             Step::Judged(Judged::Deny(denial)) => return Err(Explanation::from(&denial).into()),
@@ -155,10 +164,10 @@ pub(crate) fn ask_now(path: &Path, facts: &[Fact]) -> Result<Vec<(Fact, Answer)>
     })
 }
 
-/// Why a body of more bytes than these is refused.
-pub(crate) fn too_large() -> Explanation {
+/// Why a body is refused that is too large for the term of this variable.
+pub(crate) fn too_large(reader: &str) -> Explanation {
     let text = format!(
-        "the request body is larger than {} MiB, and DENY_ROOT judges it as a whole",
+        "the request body is larger than {} MiB, and {reader} must read it as a whole",
         Limits::default().bytes >> 20
     );
     Explanation::new(Reason::TooLarge(Part::Body), text)
@@ -168,11 +177,12 @@ pub(crate) fn too_large() -> Explanation {
 async fn whole(
     body: &mut Upload,
     framing: Framing,
+    reader: &str,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, Unsettled> {
     let most = Limits::default().bytes;
     if matches!(framing, Framing::Sized(length) if length > most as u64) {
-        return Err(too_large().into());
+        return Err(too_large(reader).into());
     }
     let until = Instant::now() + BODY_TIME;
     let mut bytes = Vec::new();
@@ -190,7 +200,7 @@ async fn whole(
             Some(Ok(Err(_))) => {}
             Some(Ok(Ok(data))) => {
                 if bytes.len() + data.len() > most {
-                    return Err(too_large().into());
+                    return Err(too_large(reader).into());
                 }
                 let needed = bytes.len() + data.len();
                 if needed > bytes.capacity() {
@@ -211,8 +221,55 @@ pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
+/// What the engine is asked for one request, over a connection of its own.
+pub(super) struct Questions<'a> {
+    shared: &'a Shared,
+    engine: Option<Upstream>,
+    turn: Option<SemaphorePermit<'a>>,
+    until: Option<Instant>,
+}
+
+impl<'a> Questions<'a> {
+    /// Nothing yet.
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            engine: None,
+            turn: None,
+            until: None,
+        }
+    }
+
+    /// The engine's answers.
+    ///
+    /// # Errors
+    /// It gives none, or there is no room for them.
+    pub(super) async fn ask(
+        &mut self,
+        needs: &[Fact],
+        charge: &mut Charge,
+    ) -> Result<Vec<(Fact, Answer)>, Unsettled> {
+        let until = *self
+            .until
+            .get_or_insert_with(|| Instant::now() + FACTS_TIME);
+        let path = &self.shared.socket_path;
+        let hung = || EngineError::Silent(path.clone());
+        if self.turn.is_none() {
+            let turn = self.shared.asking.acquire();
+            self.turn = timeout_at(until, turn).await.map_err(|_| hung())?.ok();
+        }
+        let mut answers = Vec::with_capacity(needs.len());
+        for fact in needs {
+            let asked = ask(&mut self.engine, path, fact, charge);
+            let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
+            answers.push((fact.clone(), answer));
+        }
+        Ok(answers)
+    }
+}
+
 /// Asks the engine for one thing.
-pub(super) async fn ask(
+async fn ask(
     engine: &mut Option<Upstream>,
     path: &Path,
     fact: &Fact,
@@ -243,7 +300,7 @@ pub(super) async fn ask(
 }
 
 /// Why a body is not read now.
-fn no_room(no_room: NoRoom) -> Unsettled {
+pub(super) fn no_room(no_room: NoRoom) -> Unsettled {
     let whose = match no_room {
         NoRoom::Own => "this client's request bodies",
         NoRoom::All => "request bodies",

@@ -49,6 +49,7 @@ mod strangers;
 mod survey;
 mod tunnel;
 mod upstream;
+mod watched;
 mod wire;
 
 pub(crate) use clearance::{ask_now as ask, too_large};

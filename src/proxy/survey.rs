@@ -7,7 +7,7 @@ use hyper::body::Frame;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::Charge;
-use super::clearance::{Unsettled, ask, next};
+use super::clearance::{Questions, Unsettled, next};
 use super::client::Client;
 use super::upstream::{EngineError, Upload};
 use crate::body::inspection::{Survey, Want};
@@ -78,23 +78,18 @@ async fn beginning(body: &mut Upload, charge: &mut Charge) -> Result<(Vec<u8>, b
 
 /// Asks the engine, as far as it answers.
 async fn answer(client: &Client, survey: &mut Survey) {
-    let Ok(_turn) = client.shared.asking.acquire().await else {
-        return;
-    };
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let (mut engine, mut asked) = (None, 0);
+    let mut questions = Questions::new(&client.shared);
+    let mut asked = 0;
     for _ in 0..ROUNDS {
         let needs = survey.needs();
         asked += needs.len();
         if needs.is_empty() || asked > MOST_FACTS {
             return;
         }
-        for fact in needs {
-            let path = &client.shared.socket_path;
-            let Ok(answer) = ask(&mut engine, path, &fact, &mut charge).await else {
-                return;
-            };
-            survey.learn([(fact, answer)]);
-        }
+        let Ok(answers) = questions.ask(&needs, &mut charge).await else {
+            return;
+        };
+        survey.learn(answers);
     }
 }

@@ -25,7 +25,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::budget::Charge;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
+use super::shared::Shared;
+use super::watched::{Doubts, Refused, Watched};
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
+use crate::body::inspection::Watch;
 use crate::config::shown_path;
 use crate::observe::access::{Counters, EngineFault, UploadFault};
 use crate::policy::Cleared;
@@ -90,7 +93,7 @@ impl fmt::Display for EngineError {
             ),
             EngineError::Silent(path) => write!(
                 f,
-                "the engine at {} did not say in time what DENY_ROOT asks of it",
+                "the engine at {} did not say in time what the request depends on",
                 shown_path(path)
             ),
             EngineError::Gone => f.write_str(
@@ -199,8 +202,8 @@ impl Upstream {
 
     /// Whether a request with such a body can go out on it. The kernel is asked, at the price of a
     /// call, only for a request that could not be sent again.
-    async fn is_reusable(&mut self, body: &Upload) -> bool {
-        self.sender.ready().await.is_ok() && (body.is_empty() || !self.link.socket.has_input())
+    async fn is_reusable(&mut self, without_body: bool) -> bool {
+        self.sender.ready().await.is_ok() && (without_body || !self.link.socket.has_input())
     }
 }
 
@@ -228,7 +231,7 @@ pub(super) async fn send(
     };
     let mut request = Outgoing::new(cleared, headers).with(upload);
     if let Some(mut upstream) = kept.take()
-        && upstream.is_reusable(request.body()).await
+        && upstream.is_reusable(request.body().is_empty()).await
     {
         state.head.expect();
         let spare = request.body().is_empty().then(|| copy_of_head(&request));
@@ -274,8 +277,6 @@ fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {
 /// A request's body on its way to the engine.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// What was read of it before.
-    read: Option<Bytes>,
     source: Source,
     /// The memory that it takes, if any, until the engine has it.
     _charge: Option<Charge>,
@@ -288,10 +289,14 @@ enum Source {
     /// It was read before.
     Memory(Option<Bytes>),
     Client(Part),
+    /// The client's, judged as it passes; nothing if all of it has come.
+    Watched(Option<Part>, Box<Watched>),
 }
 
 #[derive(Debug)]
 struct Part {
+    /// What was read of it before.
+    read: Option<Bytes>,
     body: Incoming,
     state: Arc<UploadState>,
     /// Of which of the connection's requests.
@@ -318,6 +323,8 @@ pub(super) enum UploadError {
     Broken(hyper::Error),
     /// Its client sends nothing for too long.
     Stalled,
+    /// What came may not pass.
+    Refused,
 }
 
 impl fmt::Display for UploadError {
@@ -325,6 +332,7 @@ impl fmt::Display for UploadError {
         match self {
             UploadError::Broken(e) => e.fmt(f),
             UploadError::Stalled => f.write_str("the client sends nothing"),
+            UploadError::Refused => f.write_str("the body is refused"),
         }
     }
 }
@@ -373,6 +381,7 @@ impl UploadState {
 
     fn broke(&self, e: &UploadError) {
         let fault = match e {
+            UploadError::Refused => return,
             UploadError::Stalled => UploadFault::Stalled,
             UploadError::Broken(e) => {
                 let kind = e.source().and_then(|e| e.downcast_ref::<io::Error>());
@@ -401,16 +410,9 @@ impl Upload {
 
     fn of(source: Source) -> Self {
         Self {
-            read: None,
             source,
             _charge: None,
         }
-    }
-
-    /// The rest of a body behind its beginning, which was read.
-    pub(super) fn behind(self, beginning: Vec<u8>) -> Self {
-        let read = (!beginning.is_empty()).then(|| beginning.into());
-        Self { read, ..self }
     }
 
     /// The same, for which so much memory is taken.
@@ -421,17 +423,37 @@ impl Upload {
         }
     }
 
+    /// The rest of the client's body behind its beginning, which was read.
+    pub(super) fn behind(mut self, beginning: Vec<u8>) -> Self {
+        if let Source::Client(part) = &mut self.source {
+            part.read = (!beginning.is_empty()).then(|| beginning.into());
+        }
+        self
+    }
+
     /// These bytes instead of the client's.
     pub(super) fn replaced_by(self, bytes: Vec<u8>) -> Self {
         let source = match bytes.is_empty() {
             true => Source::Nowhere,
             false => Source::Memory(Some(bytes.into())),
         };
-        Self {
-            read: None,
-            source,
-            ..self
-        }
+        Self { source, ..self }
+    }
+
+    /// The same, judged as it passes; and where is said what is wrong with it.
+    pub(super) fn watched(
+        self,
+        watch: Box<Watch>,
+        shared: &Arc<Shared>,
+        charge: Charge,
+    ) -> (Self, Arc<Doubts>) {
+        let watched = Watched::new(watch, shared, charge);
+        let doubts = watched.doubts();
+        let part = match self.source {
+            Source::Client(part) => Some(part),
+            Source::Nowhere | Source::Memory(_) | Source::Watched(..) => None,
+        };
+        (Self::of(Source::Watched(part, Box::new(watched))), doubts)
     }
 
     /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
@@ -442,6 +464,7 @@ impl Upload {
             state.ended.store(false, Relaxed);
             let request = state.requests.load(Relaxed);
             Self::of(Source::Client(Part {
+                read: None,
                 body,
                 state,
                 request,
@@ -456,7 +479,7 @@ impl Upload {
     }
 
     fn is_empty(&self) -> bool {
-        self.read.is_none() && matches!(self.source, Source::Nowhere)
+        matches!(self.source, Source::Nowhere)
     }
 }
 
@@ -492,12 +515,9 @@ impl Stall {
     }
 }
 
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = UploadError;
-
+impl Part {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         if let Some(bytes) = self.read.take() {
@@ -508,13 +528,8 @@ impl Body for Upload {
             state,
             request,
             stall,
-        } = match &mut self.source {
-            Source::Nowhere => return Poll::Ready(None),
-            Source::Memory(bytes) => {
-                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
-            }
-            Source::Client(part) => part,
-        };
+            ..
+        } = self;
         let frame = match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 stall.ends();
@@ -548,30 +563,82 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_none()
-            && match &self.source {
-                Source::Nowhere => true,
-                Source::Memory(bytes) => bytes.is_none(),
-                Source::Client(part) => part.body.is_end_stream(),
-            }
+        self.read.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = match &self.source {
+        let mut hint = self.body.size_hint();
+        let read = self.read.as_ref().map_or(0, Bytes::len) as u64;
+        let (lower, upper) = (hint.lower() + read, hint.upper());
+        if let Some(upper) = upper {
+            hint.set_upper(upper + read);
+        }
+        hint.set_lower(lower);
+        hint
+    }
+}
+
+/// The next part of a body that is judged as it passes.
+fn poll_watched(
+    part: &mut Option<Part>,
+    watched: &mut Watched,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    while let Some(client) = part {
+        let follows = match ready!(client.poll_frame(cx)) {
+            Some(frame) => match frame?.into_data() {
+                Ok(data) => watched.comes(data),
+                Err(_) => continue,
+            },
+            None => {
+                *part = None;
+                break;
+            }
+        };
+        match follows {
+            Ok(None) => {}
+            Ok(Some(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            Err(Refused) => return Poll::Ready(Some(Err(UploadError::Refused))),
+        }
+    }
+    let rest = ready!(watched.ends(cx));
+    let rest = rest.map(|rest| rest.map(Frame::data));
+    Poll::Ready(rest.map(|rest| rest.map_err(|Refused| UploadError::Refused)))
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        match &mut self.source {
+            Source::Nowhere => Poll::Ready(None),
+            Source::Memory(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Client(part) => part.poll_frame(cx),
+            Source::Watched(part, watched) => poll_watched(part, watched, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Nowhere => true,
+            Source::Memory(bytes) => bytes.is_none(),
+            Source::Client(part) => part.is_end_stream(),
+            Source::Watched(..) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
             Source::Nowhere => SizeHint::with_exact(0),
             Source::Memory(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Source::Client(part) => part.body.size_hint(),
-        };
-        let Some(read) = &self.read else {
-            return rest;
-        };
-        let mut all = SizeHint::new();
-        all.set_lower(rest.lower().saturating_add(read.len() as u64));
-        if let Some(upper) = rest.upper() {
-            all.set_upper(upper.saturating_add(read.len() as u64));
+            Source::Client(part) => part.size_hint(),
+            Source::Watched(part, _) => part.as_ref().map_or(SizeHint::default(), Part::size_hint),
         }
-        all
     }
 }

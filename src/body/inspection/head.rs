@@ -1,11 +1,14 @@
 //! What a request's head says: what it names, whether its query is harmless, and whether its body
 //! counts.
 
+use super::archive::Archive;
 use super::others::Others;
-use super::{Subject, query, unreadable};
-use crate::api::sections::{CONTROLS, Check, Route};
+use super::{Subject, build, limited, query, unreadable};
+use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::facts::Name;
+use crate::body::limits::Limits;
+use crate::body::reach::Claim;
 use crate::policy::{Body, Inspection, Term, Unmet};
 
 /// What comes of it.
@@ -13,14 +16,18 @@ use crate::policy::{Body, Inspection, Term, Unmet};
 pub(super) struct Head {
     /// What it names.
     pub(super) subjects: Vec<Subject>,
+    /// What limits are about in its path and its query.
+    pub(super) claims: Vec<Claim>,
     /// Whether its body is read.
     pub(super) reads: bool,
+    /// The archive of a build in which images are looked for.
+    pub(super) archive: Option<Archive>,
 }
 
 /// Judges a head, term by term.
 pub(super) fn judge(
     inspection: &Inspection,
-    _demands: &Demands,
+    demands: &Demands,
     others: &Others,
 ) -> Result<Head, Unmet> {
     if inspection.target().behind_other_version().is_some() {
@@ -32,9 +39,11 @@ pub(super) fn judge(
     for term in inspection.terms() {
         match *term {
             Term::DenyRoot(check) => head.deny_root(inspection, check, others)?,
-            Term::Limits(_) | Term::Middleware | Term::Rules => {
-                return Err(unreadable("it cannot be judged"));
-            }
+            Term::Limits(check) => match &demands.limits {
+                Some(limits) => head.limits(inspection, check, limits)?,
+                None => return Err(unreadable("it cannot be judged")),
+            },
+            Term::Middleware | Term::Rules => return Err(unreadable("it cannot be judged")),
         }
     }
     Ok(head)
@@ -57,25 +66,84 @@ impl Head {
             Check::Name => query::name(target, others)?,
             Check::Build => query::build(target)?,
             Check::Start => query::start(target, Body::from(message))?,
-            Check::Update => {
-                if let Some(version) = query::rollback(target)? {
-                    let name = named(inspection, check)?.0;
-                    self.subjects.push(Subject::Rollback(name, version));
-                }
-            }
+            Check::Update => self.rollback(inspection)?,
             Check::Commit => self.subjects.push(Subject::Commit(query::commit(target)?)),
-            Check::Container => {
-                let (name, route) = named(inspection, check)?;
-                self.subjects.push(Subject::Container(name, route));
+            Check::Container => self.container(inspection)?,
+            Check::Exec => self.exec(inspection)?,
+            Check::Network => self.network(inspection)?,
+            Check::Load | Check::Pull | Check::Tag => {
+                return Err(unreadable("it gives no control that could be judged"));
             }
-            Check::Exec => {
-                let (name, route) = named(inspection, check)?;
-                self.subjects.push(Subject::Exec(name, route));
+        }
+        Ok(())
+    }
+
+    fn limits(
+        &mut self,
+        inspection: &Inspection,
+        check: Check,
+        limits: &Limits,
+    ) -> Result<(), Unmet> {
+        let target = inspection.target();
+        if check != Check::Start {
+            no_form(inspection)?;
+        }
+        match check {
+            Check::Body => self.reads = true,
+            Check::Build => {
+                let build = build::read(target)?;
+                if limits.image_from.entries.is_some() {
+                    self.archive = Some(build.archive()?);
+                }
+                self.claims.extend(build.claims);
             }
-            Check::Network => {
-                let name = named(inspection, check)?.0;
-                self.subjects.push(Subject::Network(name));
-            }
+            Check::Start => query::start(target, Body::from(inspection.message()))?,
+            Check::Update => self.rollback(inspection)?,
+            // Its user is what a command has that names none.
+            Check::Container if limits.run_as.entries.is_some() => self.container(inspection)?,
+            Check::Container => {}
+            Check::Exec => self.exec(inspection)?,
+            Check::Network => self.network(inspection)?,
+            Check::Tag => self.claims.push(limited::tagged(target)?),
+            Check::Commit | Check::Load | Check::Pull | Check::Name => {}
+        }
+        Ok(())
+    }
+
+    fn container(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
+        let (name, route) = named(inspection, Check::Container)?;
+        let is_one = |subject: &Subject| matches!(subject, Subject::Container(..));
+        if !self.subjects.iter().any(is_one) {
+            self.subjects.push(Subject::Container(name, route));
+        }
+        Ok(())
+    }
+
+    fn exec(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
+        let (id, route) = named(inspection, Check::Exec)?;
+        let is_one = |subject: &Subject| matches!(subject, Subject::Exec(..));
+        if !self.subjects.iter().any(is_one) {
+            self.subjects.push(Subject::Exec(id, route));
+        }
+        Ok(())
+    }
+
+    fn network(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
+        let (name, _) = named(inspection, Check::Network)?;
+        let is_one = |subject: &Subject| matches!(subject, Subject::Network(_));
+        if !self.subjects.iter().any(is_one) {
+            self.subjects.push(Subject::Network(name));
+        }
+        Ok(())
+    }
+
+    fn rollback(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
+        let is_one = |subject: &Subject| matches!(subject, Subject::Rollback(..));
+        if let Some(version) = query::rollback(inspection.target())?
+            && !self.subjects.iter().any(is_one)
+        {
+            let (name, _) = named(inspection, Check::Update)?;
+            self.subjects.push(Subject::Rollback(name, version));
         }
         Ok(())
     }
@@ -96,12 +164,21 @@ pub(super) fn no_form(inspection: &Inspection) -> Result<(), Unmet> {
 /// What the path of a request names, and the route that says so.
 fn named(inspection: &Inspection, check: Check) -> Result<(Name, &'static Route), Unmet> {
     let target = inspection.target();
-    let controls = CONTROLS.iter().filter(|one| one.judged.contains(&check));
-    let mut routes = controls.flat_map(|control| control.routes);
+    let controls = CONTROLS.iter().map(|one| (one.judged, one.routes));
+    let limited = LIMITED.iter().map(|one| (one.judged, one.routes));
+    let judged = controls
+        .chain(limited)
+        .filter(|(judged, _)| judged.contains(&check));
+    let mut routes = judged.flat_map(|(_, routes)| routes);
     let found = routes.find_map(|route| {
         let fits = route.method.is_none() || route.method == target.method();
         let name = route.name_in(target.path()).filter(|_| fits)?;
-        Some((Name::of(str::from_utf8(name).ok()?)?, route))
+        let name = str::from_utf8(name).ok()?;
+        let name = match check {
+            Check::Network => Name::wide(name)?,
+            _ => Name::of(name)?,
+        };
+        Some((name, route))
     });
     found.ok_or_else(|| unreadable("its path names nothing that the engine could have"))
 }

@@ -10,8 +10,11 @@
 //! in; then all judges in rounds, until none has a question left; then the pins. So whatever is judged
 //! is the changed request, and that is forwarded.
 
+mod archive;
+mod build;
 mod finding;
 mod head;
+mod limited;
 mod middleware;
 mod others;
 mod pin;
@@ -30,10 +33,15 @@ use super::demands::Demands;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
 use super::json::{self, Limits, Value};
+use super::reach::Claim;
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::api::sections::Route;
-use crate::policy::{Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
+use crate::policy::{
+    Cleared, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written,
+};
+use archive::Archive;
+pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
 pub use survey::{Survey, Want};
@@ -48,6 +56,8 @@ pub enum Step {
     Ask(Asking),
     /// Answer 404 with these words of the engine: what the request names does not exist.
     Missing(String),
+    /// Forward it, and let this watch its body.
+    Watch(Cleared, Box<Watch>),
     /// This is the verdict.
     Judged(Judged),
 }
@@ -89,6 +99,10 @@ struct Request {
     others: Arc<Others>,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
+    /// What limits are about in its path and its query.
+    claims: Vec<Claim>,
+    /// The archive that is its body, if images are looked for in it.
+    archive: Option<Archive>,
     /// What its body is to the engine, and holds.
     asked: Option<(&'static Body, Value)>,
     /// Its body as it was sent, if that was read.
@@ -122,6 +136,8 @@ pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>)
                 demands,
                 others,
                 subjects: head.subjects,
+                claims: head.claims,
+                archive: head.archive,
                 asked: None,
                 sent: Content::AsSent,
                 facts: Facts::default(),
@@ -131,13 +147,31 @@ pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>)
                 false => request.complete(),
             }
         }
-        Err(unmet) => Step::Judged(inspection.fails(unmet, Content::AsSent)),
+        Err(unmet) => {
+            let unmet = by_terms(unmet, &inspection);
+            Step::Judged(inspection.fails(unmet, Content::AsSent))
+        }
+    }
+}
+
+/// A refusal by the term that the request has: what is unreadable is so to each of them.
+fn by_terms(unmet: Unmet, inspection: &Inspection) -> Unmet {
+    let terms = inspection.terms();
+    let first = match terms.first() {
+        Some(first) if !terms.iter().any(|term| matches!(term, Term::DenyRoot(_))) => first,
+        _ => return unmet,
+    };
+    match unmet {
+        Unmet::Excess(DENY_ROOT, excesses) => Unmet::Excess(first.variable(), excesses),
+        Unmet::Unreadable(DENY_ROOT, why) => Unmet::Unreadable(first.variable(), why),
+        other => other,
     }
 }
 
 /// What becomes of a request that is under way, and that was allowed when it had no terms to meet.
 pub fn unjudged(inspection: Inspection) -> Judged {
     let unmet = too_much("the request", "", "began before it could be judged");
+    let unmet = by_terms(unmet, &inspection);
     inspection.fails(unmet, Content::AsSent)
 }
 
@@ -185,6 +219,7 @@ impl Request {
     fn round(mut self) -> Step {
         root::fill(&mut self);
         let found = root::judge(&self)
+            .and(|| limited::judge(&self))
             .and(|| middleware::judge(&self))
             .and(|| rules::judge(&self));
         match found {
@@ -211,11 +246,13 @@ impl Request {
             Ok(target) => target.or_else(|| self.changed.take()),
             Err(unmet) => return self.fails(unmet),
         };
+        let strict = self.is_deny_root();
         let body = match (&mut self.asked, &self.sent) {
             (Some((body, tree)), _) => {
-                let written = pin::body(body, tree, &self.facts);
-                if let Err(unmet) = written.and_then(|()| root::is_pinned(body, tree, &self.facts))
-                {
+                let written = pin::body(body, tree, &self.facts, strict);
+                let written =
+                    written.and_then(|()| root::is_pinned(body, tree, &self.facts, strict));
+                if let Err(unmet) = written {
                     return self.fails(unmet);
                 }
                 Some(tree.to_json().into_bytes())
@@ -224,10 +261,18 @@ impl Request {
             (None, Content::AsSent) => None,
         };
         let proof = Proof(Written { target, body });
-        Step::Judged(self.inspection.meets(proof))
+        match self.archive {
+            None => Step::Judged(self.inspection.meets(proof)),
+            Some(archive) => {
+                let (cleared, watched) = self.inspection.streams(proof);
+                let watch = archive.watch(watched, self.demands, self.facts);
+                Step::Watch(cleared, Box::new(watch))
+            }
+        }
     }
 
     fn fails(self, unmet: Unmet) -> Step {
+        let unmet = by_terms(unmet, &self.inspection);
         Step::Judged(self.inspection.fails(unmet, self.sent))
     }
 
@@ -239,6 +284,11 @@ impl Request {
     /// Whether it has such a term.
     fn has(&self, is: impl Fn(Term) -> bool) -> bool {
         self.inspection.terms().iter().any(|term| is(*term))
+    }
+
+    /// Whether it is judged by what it reaches.
+    fn is_deny_root(&self) -> bool {
+        self.has(|term| matches!(term, Term::DenyRoot(_)))
     }
 
     /// The container in its path.
@@ -296,6 +346,7 @@ fn too_much(place: &str, value: &str, why: impl Display) -> Unmet {
         place: place.into(),
         value: value.into(),
         why: why.to_string().into(),
+        by: None,
     };
     Unmet::Excess(DENY_ROOT, vec![excess])
 }

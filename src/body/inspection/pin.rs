@@ -84,10 +84,17 @@ impl Form {
     }
 }
 
-/// The body without what engines do not know, and with full IDs.
-pub(super) fn body(body: &'static Body, tree: &mut Value, facts: &Facts) -> Result<(), Unmet> {
-    tree.retain(Place::of(body), &mut |_, place, _| {
-        place.is_some_and(|place| !place.legacy)
+/// The body with full IDs, and without what engines do not know. Where reach is not judged, what is
+/// there for an engine to come stays.
+pub(super) fn body(
+    body: &'static Body,
+    tree: &mut Value,
+    facts: &Facts,
+    strict: bool,
+) -> Result<(), Unmet> {
+    tree.retain(Place::of(body), &mut |_, place, value| match place {
+        Some(place) => !place.legacy,
+        None => !strict && !value.is_empty(),
     });
     if body.route.text == "POST /containers/create" {
         // Without one, engines up to 26 look for its fields at the top.

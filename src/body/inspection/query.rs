@@ -80,6 +80,51 @@ pub(super) fn build(target: &Target) -> Result<(), Unmet> {
     Ok(())
 }
 
+/// A build by the classic builder, of whose query each part is known.
+pub(super) fn classic(target: &Target) -> Result<(), Unmet> {
+    for (key, value) in read(target)?.iter().filter(|(_, value)| !value.is_empty()) {
+        let folded = key.to_lowercase();
+        let place = format!("the parameter {key}");
+        match BUILD.iter().find(|(known, _)| *known == folded) {
+            Some(("version", Only(harmless, _))) if !harmless.contains(&&**value) => {
+                let why = "chooses BuildKit, which cannot be judged; set DOCKER_BUILDKIT=0";
+                return Err(too_much(&place, value, why));
+            }
+            Some(_) => {}
+            None => return Err(too_much(&place, value, "is unknown")),
+        }
+    }
+    Ok(())
+}
+
+/// The only value of a parameter; an empty one is none.
+pub(super) fn one(target: &Target, key: &str) -> Result<String, Unmet> {
+    let mut values = all(target, key)?.into_iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.unwrap_or_default()),
+        _ => Err(unreadable(format_args!(
+            "its query has {key} more than once"
+        ))),
+    }
+}
+
+/// All values of a parameter.
+pub(super) fn all(target: &Target, key: &str) -> Result<Vec<String>, Unmet> {
+    let mut values = Vec::new();
+    for (name, value) in read(target)? {
+        match name == key {
+            true => values.push(value),
+            false if name.to_lowercase() == key.to_lowercase() => {
+                return Err(unreadable(format_args!(
+                    "its query has {key} in another case"
+                )));
+            }
+            false => {}
+        }
+    }
+    Ok(values)
+}
+
 /// A start without a checkpoint, and without a body that an old engine would read.
 pub(super) fn start(target: &Target, body: Body) -> Result<(), Unmet> {
     let query = target.query().unwrap_or_default();

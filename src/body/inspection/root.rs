@@ -1,5 +1,8 @@
-//! What a request gets at, and all objects that it names: nothing of it may control the host or
-//! another container.
+//! What a request gets at, and all objects that it names: nothing of it may be beyond the limits, and
+//! under `DENY_ROOT` nothing may control the host or another container.
+//!
+//! Each claim is the limits' first. What they list passes, whatever it reaches; of what the request
+//! itself asks for, what they do not list is refused. What they say nothing of is `DENY_ROOT`'s.
 //!
 //! A container is judged by what it holds. If it holds a volume or a namespace of others, these count
 //! too, and so on: all that is found is judged once, so circles end. What is not known yet is asked
@@ -14,8 +17,9 @@ use super::{ANOTHERS, DENY_ROOT, Request, Subject, too_much, unreadable};
 use crate::api::fields::{Body, Namespace, Reach};
 use crate::body::facts::{self, Answer, Fact, Facts, Name, full_id};
 use crate::body::json::{Object, Value};
+use crate::body::limits::{self, Bound, Limits, Ruling, distinct};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
-use crate::policy::{Excess, Term, Unmet};
+use crate::policy::{Excess, Unmet, printable};
 
 /// So far references are followed.
 const DEEPEST: usize = 8;
@@ -24,9 +28,6 @@ const MOST: usize = 256;
 
 /// Writes in what the limits want to be there, as far as it is known by now.
 pub(super) fn fill(request: &mut Request) {
-    if !request.has(|term| matches!(term, Term::Limits(_))) {
-        return;
-    }
     let container = request.container().cloned();
     if let (Some(limits), Some((body, tree))) = (&request.demands.limits, &mut request.asked) {
         limits.fill(body, tree, container.as_ref(), &request.facts);
@@ -35,13 +36,11 @@ pub(super) fn fill(request: &mut Request) {
 
 /// Judges a request by what is known so far.
 pub(super) fn judge(request: &Request) -> Finding {
-    if !request.has(|term| matches!(term, Term::DenyRoot(_))) {
-        return Finding::Nothing;
-    }
     let mut search = Search::of(request);
     if let Some((body, tree)) = &request.asked {
-        search.body(body, tree);
+        search.body(body, tree, request.container());
     }
+    search.claims(&request.claims, Holder::REQUEST);
     for subject in &request.subjects {
         search.subject(subject);
     }
@@ -66,8 +65,14 @@ pub(super) fn weigh<'a>(
 }
 
 /// Whether what is forwarded names containers by full IDs alone, so that what was judged is what the
-/// engine takes. Links in a network are names that it looks up later, among those in that network.
-pub(super) fn is_pinned(body: &Body, tree: &Value, facts: &Facts) -> Result<(), Unmet> {
+/// engine takes: all of them under `DENY_ROOT`, else those that it was asked about. Links in a network
+/// are names that it looks up later, among those in that network.
+pub(super) fn is_pinned(
+    body: &Body,
+    tree: &Value,
+    facts: &Facts,
+    strict: bool,
+) -> Result<(), Unmet> {
     if facts.is_empty() {
         return Ok(());
     }
@@ -79,6 +84,8 @@ pub(super) fn is_pinned(body: &Body, tree: &Value, facts: &Facts) -> Result<(), 
         let counts = !claim.reach.within(Reach::CONTROL).is_none();
         match claim.refers() {
             Some(Reference::Container(name)) => {
+                let asked = || Fact::container(name).is_some_and(|fact| facts.has(&fact));
+                let counts = counts && (strict || asked());
                 counts && full_id(&name.into()).is_none() && !in_network()
             }
             _ => false,
@@ -95,6 +102,9 @@ pub(super) fn is_pinned(body: &Body, tree: &Value, facts: &Facts) -> Result<(), 
 }
 
 pub(super) struct Search<'a> {
+    /// Whether what has reach is refused.
+    deny_root: bool,
+    limits: Option<&'a Limits>,
     facts: &'a Facts,
     others: &'a Others,
     engine: Engine<'a>,
@@ -110,6 +120,10 @@ pub(super) struct Search<'a> {
 struct Holder<'a> {
     /// `container web`; none is the request itself.
     name: Option<&'a str>,
+    /// The body by which the request asks for it.
+    body: Option<&'a Body>,
+    /// Whether it is there already. Limits only open it then.
+    exists: bool,
     /// How many references lead to it.
     depth: usize,
     /// Whether it may run on other machines, whose objects nobody knows.
@@ -119,6 +133,8 @@ struct Holder<'a> {
 impl Holder<'static> {
     const REQUEST: Holder<'static> = Holder {
         name: None,
+        body: None,
+        exists: false,
         depth: 0,
         anywhere: false,
     };
@@ -127,6 +143,8 @@ impl Holder<'static> {
 impl<'a> Search<'a> {
     fn of(request: &'a Request) -> Search<'a> {
         Search {
+            deny_root: request.is_deny_root(),
+            limits: request.demands.limits.as_ref(),
             facts: &request.facts,
             others: &request.others,
             engine: request.facts.engine().unwrap_or_default(),
@@ -147,16 +165,16 @@ impl<'a> Search<'a> {
     }
 
     /// What the body of a request asks for.
-    fn body(&mut self, body: &Body, tree: &Value) {
+    fn body(&mut self, body: &Body, tree: &Value, container: Option<&Name>) {
         let holder = Holder {
+            body: Some(body),
             anywhere: body.route.text.starts_with("POST /services/"),
             ..Holder::REQUEST
         };
-        match reach::asked(body, tree, &self.engine) {
-            Ok(claims) => self.claims(&claims, holder),
-            Err(too_many) => self.excess(holder, "the body", "", too_many),
-        }
-        if self.others.is_empty() {
+        self.asked(body, tree, holder);
+        let user = |limits: &Limits| limits.user_of((body, tree), container, self.facts);
+        self.needs.extend(self.limits.and_then(user));
+        if self.others.is_empty() || !self.deny_root {
             return;
         }
         if let Some((place, name)) = self.others.named(body, tree) {
@@ -179,6 +197,18 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// What a request asks for by such a body.
+    fn asked(&mut self, body: &Body, tree: &Value, holder: Holder<'_>) {
+        match reach::asked(body, tree, &self.engine) {
+            Ok(claims) => self.claims(&claims, holder),
+            Err(too_many) => self.excess(holder, "the body", "", too_many),
+        }
+        let limits = self.limits.into_iter();
+        for excess in limits.flat_map(|limits| limits.beyond_claims(body, tree)) {
+            self.beyond(holder, &excess);
+        }
+    }
+
     /// Nobody in a network may be taken for another client, or call dockgate as one.
     fn apart(&mut self, network: &Value, holder: Holder<'_>) {
         if let Some(subnet) = self.others.reached_by(network) {
@@ -194,27 +224,81 @@ impl<'a> Search<'a> {
     pub(super) fn subject(&mut self, subject: &Subject) {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
-            Subject::Network(name) => self.network(name, Holder::REQUEST, None),
+            Subject::Network(name) => self.named_network(name),
             Subject::Rollback(name, version) => self.rollback(name, version),
-            Subject::Exec(id, _) => {
-                let Some(exec) = self.known(Fact::Exec(id.clone()), Holder::REQUEST, None) else {
-                    return;
-                };
-                let of = format!("exec {}", id.as_str());
-                let holder = Holder {
-                    name: Some(&of),
-                    ..Holder::REQUEST
-                };
-                let privileged = exec.at("ProcessConfig.privileged");
-                if privileged.as_bool() != Some(false) {
-                    let reaches = reaches(Reach::DEVICES.with(Reach::KERNEL));
-                    self.excess(holder, "Privileged", &privileged.shown(), reaches);
-                }
-                match (full_id(exec.at("ID")), full_id(exec.at("ContainerID"))) {
-                    (Some(_), Some(container)) => self.named_container(&container),
-                    _ => self.excess(holder, "its container", "", UNCLEAR),
-                }
-            }
+            Subject::Exec(id, _) => self.exec(id),
+        }
+    }
+
+    fn named_container(&mut self, name: &Name) {
+        match self.deny_root {
+            true => self.container(name, Holder::REQUEST, None),
+            // It is there, and forwarded by its full ID.
+            false => drop(self.known(Fact::Container(name.clone()), Holder::REQUEST, None)),
+        }
+    }
+
+    /// A network that a container joins.
+    fn named_network(&mut self, name: &Name) {
+        let joined = Claim {
+            path: "the network".to_owned(),
+            value: name.as_str().to_owned(),
+            reach: Reach::NETWORK,
+            what: What::Network(name.as_str().to_owned()),
+        };
+        match self.limits.map(|limits| limits.ruling(&joined, self.facts)) {
+            Some(Ruling::Allowed) => {}
+            Some(Ruling::Refused(excess)) => self.beyond(Holder::REQUEST, &excess),
+            Some(Ruling::Depends(fact, _)) => drop(self.needs.insert(fact)),
+            _ if self.deny_root => self.network(name, Holder::REQUEST, None),
+            _ => {}
+        }
+    }
+
+    /// A command that was created before.
+    fn exec(&mut self, id: &Name) {
+        let Some(exec) = self.known(Fact::Exec(id.clone()), Holder::REQUEST, None) else {
+            return;
+        };
+        let of = format!("exec {}", id.as_str());
+        let holder = Holder {
+            name: Some(&of),
+            ..Holder::REQUEST
+        };
+        let config = exec.at("ProcessConfig");
+        let (privileged, user) = (config.at("privileged"), config.at("user"));
+        if let Some((limits, body)) = self.limits.zip(facts::exec()) {
+            let mut created = Object::default();
+            let root = limits.root_user().map_or(Value::Null, Value::from);
+            created.set("User", if user.is_empty() { root } else { user.clone() });
+            // Under `DENY_ROOT` it is judged below.
+            let judged = if self.deny_root {
+                Value::NULL
+            } else {
+                privileged
+            };
+            created.set("Privileged", judged.clone());
+            let arguments = config.at("arguments").items().iter().cloned();
+            let command = [config.at("entrypoint").clone()]
+                .into_iter()
+                .chain(arguments);
+            created.set("Cmd", Value::List(command.collect()));
+            let holder = Holder {
+                body: Some(body),
+                ..holder
+            };
+            self.asked(body, &created.into(), holder);
+        }
+        if !self.deny_root {
+            return;
+        }
+        if privileged.as_bool() != Some(false) {
+            let reaches = reaches(Reach::DEVICES.with(Reach::KERNEL));
+            self.excess(holder, "Privileged", &privileged.shown(), reaches);
+        }
+        match (full_id(exec.at("ID")), full_id(exec.at("ContainerID"))) {
+            (Some(_), Some(container)) => self.named_container(&container),
+            _ => self.excess(holder, "its container", "", UNCLEAR),
         }
     }
 
@@ -224,8 +308,11 @@ impl<'a> Search<'a> {
             return;
         };
         let of = format!("service {}", name.as_str());
+        let body = facts::service();
         let holder = Holder {
             name: Some(&of),
+            body,
+            exists: false,
             depth: 1,
             anywhere: true,
         };
@@ -234,20 +321,29 @@ impl<'a> Search<'a> {
             return self.excess(holder, "its version", version, "is another one by now");
         }
         let previous = service.at("PreviousSpec");
-        let body = facts::service().filter(|_| *previous != Value::Null);
-        match body.map(|body| reach::asked(body, previous, &self.engine)) {
-            Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, "PreviousSpec", "", UNCLEAR),
+        match body.filter(|_| *previous != Value::Null) {
+            Some(body) => self.asked(body, previous, holder),
+            None => self.excess(holder, "PreviousSpec", "", UNCLEAR),
         }
     }
 
-    fn named_container(&mut self, name: &Name) {
-        self.container(name, Holder::REQUEST, None);
-    }
-
     fn claims(&mut self, claims: &[Claim], holder: Holder<'_>) {
-        for claim in claims {
-            if claim.reach.within(Reach::CONTROL).is_none() {
+        for claim in distinct(claims) {
+            match self.ruling(claim, holder) {
+                Ruling::Allowed => continue,
+                Ruling::Refused(_) if self.engine_decides(claim) => {
+                    self.needs.insert(Fact::Info);
+                    continue;
+                }
+                Ruling::Refused(excess) if !holder.exists => {
+                    self.beyond(holder, &excess);
+                    continue;
+                }
+                // What `DENY_ROOT` will ask if the answer opens nothing is asked together with it.
+                Ruling::Depends(fact, _) => drop(self.needs.insert(fact)),
+                Ruling::Refused(_) | Ruling::Silent => {}
+            }
+            if !self.deny_root || claim.reach.within(Reach::CONTROL).is_none() {
                 continue;
             }
             if holder.depth >= DEEPEST && claim.refers().is_some() {
@@ -278,9 +374,21 @@ impl<'a> Search<'a> {
                 }
                 None => {
                     let why = reaches(claim.reach.within(Reach::CONTROL));
+                    let opener = self.limits.and_then(|limits| limits.opener(claim));
+                    let opener = opener.map(|limit| format!(" ({limit} can allow it)"));
+                    let why = why + &opener.unwrap_or_default();
                     self.excess(holder, &claim.path, &claim.value, why);
                 }
             }
+        }
+    }
+
+    /// What the limits say of a claim.
+    fn ruling(&self, claim: &Claim, holder: Holder<'_>) -> Ruling {
+        match (self.limits, holder.body) {
+            (None, _) => Ruling::Silent,
+            (Some(limits), Some(body)) => limits.ruling_in(body, claim, self.facts),
+            (Some(limits), None) => limits.ruling(claim, self.facts),
         }
     }
 
@@ -302,6 +410,8 @@ impl<'a> Search<'a> {
         let of = format!("container {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: by.depth + 1,
             anywhere: false,
         };
@@ -342,6 +452,8 @@ impl<'a> Search<'a> {
         let of = format!("volume {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: by.depth + 1,
             anywhere: false,
         };
@@ -381,6 +493,8 @@ impl<'a> Search<'a> {
         let of = format!("network {}", name.as_str());
         let holder = Holder {
             name: Some(&of),
+            body: None,
+            exists: true,
             depth: by.depth + 1,
             anywhere: false,
         };
@@ -447,7 +561,32 @@ impl<'a> Search<'a> {
             place: place.into(),
             value: value.into(),
             why: why.to_string().into(),
+            by: None,
         });
+    }
+
+    /// What is beyond a limit.
+    fn beyond(&mut self, of: Holder<'_>, excess: &limits::Excess) {
+        self.excesses.push(Excess {
+            of: of.name.map(Into::into),
+            ..excess.into()
+        });
+    }
+}
+
+impl From<&limits::Excess> for Excess {
+    fn from(excess: &limits::Excess) -> Excess {
+        let value = excess.value.as_deref();
+        Excess {
+            of: None,
+            place: excess.place.as_str().into(),
+            value: value.map(printable).unwrap_or_default().into(),
+            why: excess.why().into(),
+            by: Some(match excess.bound {
+                Bound::Limit { variable, .. } => variable,
+                Bound::DenyRoot { .. } => DENY_ROOT,
+            }),
+        }
     }
 }
 

@@ -59,6 +59,8 @@ impl Survey {
             demands,
             others,
             subjects: head.subjects,
+            claims: head.claims,
+            archive: None,
             asked: None,
             sent: Content::AsSent,
             facts: Facts::default(),

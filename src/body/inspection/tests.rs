@@ -118,6 +118,7 @@ fn told(
                     .collect();
                 asking.answered(answers)
             }
+            Step::Watch(..) => panic!("no archive is watched"),
             Step::Missing(words) => return (format!("404 {words}"), asked),
             Step::Judged(Judged::Deny(denial)) => {
                 let message = denial.message();

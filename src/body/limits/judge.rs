@@ -15,6 +15,18 @@ use crate::body::reach::{Claim, What};
 const MOST: usize = 100;
 
 impl Limits {
+    /// Of whom the engine must be asked what user a command has, if the body does not say it and it
+    /// was not asked yet.
+    pub fn user_of(
+        &self,
+        (body, tree): (&Body, &Value),
+        container: Option<&Name>,
+        facts: &Facts,
+    ) -> Option<Fact> {
+        let fact = self.user_from(Subject::of(body), tree, container);
+        fact.filter(|fact| facts.answer(fact).is_none())
+    }
+
     /// What the engine has to be asked before a body can be judged, of a request for a container in
     /// its path if there is one. What it answers may raise further questions, so ask until there are
     /// none.
@@ -25,10 +37,8 @@ impl Limits {
         container: Option<&Name>,
         facts: &Facts,
     ) -> BTreeSet<Fact> {
-        let subject = Subject::of(asked.0);
-        let mut needs = self.needs_of(subject, claims, facts);
-        let user_from = self.user_from(subject, asked.1, container);
-        needs.extend(user_from.filter(|fact| facts.answer(fact).is_none()));
+        let mut needs = self.needs_of(Subject::of(asked.0), claims, facts);
+        needs.extend(self.user_of(asked, container, facts));
         needs
     }
 
@@ -62,10 +72,7 @@ impl Limits {
             Some(Answer::Missing(_)) if matches!(fact, Fact::Image(_)) => limit.any(),
             Some(Answer::Found(found)) => {
                 match found.at("Config.User").as_str().unwrap_or_default() {
-                    "" => ["0", "root"]
-                        .map(str::to_owned)
-                        .into_iter()
-                        .find(|root| limit.allows(root)),
+                    "" => self.root_user().map(str::to_owned),
                     user => Some(user.to_owned()),
                 }
             }
@@ -122,6 +129,24 @@ impl Limits {
         self.of(Subject::Other, claim, facts)
     }
 
+    /// The same of a claim of such a body.
+    pub fn ruling_in(&self, body: &Body, claim: &Claim, facts: &Facts) -> Ruling {
+        self.of(Subject::of(body), claim, facts)
+    }
+
+    /// What a body asks for by more than one claim, or by none.
+    pub fn beyond_claims(&self, body: &Body, tree: &Value) -> Vec<Excess> {
+        let mut all = Vec::new();
+        self.whole(Subject::of(body), tree, &mut |excess| all.push(excess));
+        all
+    }
+
+    /// The user by which root is listed, if it is.
+    pub fn root_user(&self) -> Option<&'static str> {
+        let limit = self.run_as.entries.as_ref()?;
+        ["0", "root"].into_iter().find(|root| limit.allows(root))
+    }
+
     fn of(&self, subject: Subject, claim: &Claim, facts: &Facts) -> Ruling {
         self.rule(&Question {
             claim,
@@ -136,7 +161,7 @@ impl Limits {
     }
 
     /// The limit that could list what a claim is about.
-    fn opener(&self, claim: &Claim) -> Option<&'static str> {
+    pub fn opener(&self, claim: &Claim) -> Option<&'static str> {
         Some(match &claim.what {
             What::HostPath { .. } => self.bind_from.variable,
             What::Volume { .. } => self.volumes_named.variable,
@@ -229,7 +254,7 @@ fn user_place(subject: Subject) -> Option<&'static str> {
 }
 
 /// The claims without those that ask for all mounts of the same container again: these are many.
-fn distinct(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
+pub(in crate::body) fn distinct(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
     let mut seen = BTreeSet::new();
     claims.iter().filter(move |claim| match &claim.what {
         What::MountsOf {

@@ -46,6 +46,7 @@ pub use devices::Devices;
 pub use entry::Entry;
 pub use excess::{Bound, Excess};
 pub use images::{ImageFrom, TagAs};
+pub(super) use judge::distinct;
 pub use list::Mistake;
 pub(super) use list::some;
 pub use names::Names;

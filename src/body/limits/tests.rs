@@ -591,7 +591,7 @@ fn what_gives_root_back_is_known() {
     let roots: Vec<String> = own
         .roots()
         .iter()
-        .map(|(variable, entry)| format!("{variable} {entry}"))
+        .map(|(variable, entry, _)| format!("{variable} {entry}"))
         .collect();
     assert_eq!(
         roots,
@@ -606,7 +606,11 @@ fn what_gives_root_back_is_known() {
     );
     assert_eq!(
         limits("CAP_ADD=ALL").roots(),
-        [("CAP_ADD", "ALL".to_owned())]
+        [(
+            "CAP_ADD",
+            "ALL".to_owned(),
+            "a container with it can get out"
+        )]
     );
     let none = "DENY_ROOT=1; BIND_FROM=/srv/ci; CAP_ADD=NET_ADMIN; DEVICES=/dev/dri, nvidia=all; NAMESPACES=network:host; SECURITY=label=disable";
     assert_eq!(limits(none).roots(), []);

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::super::output::aligned;
 use super::changes;
 use crate::body::demands::Demands;
-use crate::body::inspection::{self, Asking, Others, Reading, Step};
+use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, Watch};
 use crate::body::json::Limits;
 use crate::config::{ConfiguredPolicy, PolicyId, Settings};
 use crate::observe::log::one_line;
-use crate::policy::{Cleared, Content, Inspection, Judged, Permit, Term, printable};
+use crate::policy::{Cleared, Content, Denial, Inspection, Judged, Permit, Term, printable};
 use crate::proxy;
 
 /// What comes of a request, in words.
@@ -90,8 +90,8 @@ impl<'a> Case<'a> {
                     Ok(next) => next,
                     Err(outcome) => return outcome,
                 },
-                Step::Ask(asking) => match self.ask(asking) {
-                    Ok(next) => next,
+                Step::Ask(asking) => match self.ask(asking.needs()) {
+                    Ok(answers) => asking.answered(answers),
                     Err(outcome) => return outcome,
                 },
                 Step::Missing(words) => {
@@ -100,6 +100,10 @@ impl<'a> Case<'a> {
                         "undecided: dockgate answers 404, as what it names does not exist: {words}"
                     ));
                 }
+                Step::Watch(cleared, watch) => match self.watch(watch) {
+                    Ok(()) => return self.allowed(cleared),
+                    Err(outcome) => return outcome,
+                },
                 Step::Judged(Judged::Clear(cleared)) => return self.allowed(cleared),
                 Step::Judged(Judged::Deny(denial)) => {
                     return Outcome::Denied(format!("denied: {}", denial.message()));
@@ -115,57 +119,65 @@ impl<'a> Case<'a> {
     fn read(&self, reading: Reading) -> Result<Step, Outcome> {
         match &self.body {
             Some(body) if body.len() > Limits::default().bytes => {
-                let text = proxy::too_large();
+                let reader = self.variables().first().copied().unwrap_or_default();
+                let text = proxy::too_large(reader);
                 Err(Outcome::Denied(format!("denied: {}", text.text())))
             }
             Some(body) => Ok(reading.read(body.clone())),
-            None => {
-                let terms = aligned(&self.in_force());
-                Err(Outcome::Undecided(format!(
-                    "undecided: {}, unless {} refuses its body{}; use --body FILE\n\
-                     terms in force:\n{}",
-                    self.by,
-                    self.variables().join(" or "),
-                    self.label,
-                    terms.trim_end(),
-                )))
+            None => Err(self.needs_body()),
+        }
+    }
+
+    /// Watches the archive of a build as it would pass, if there is one.
+    fn watch(&self, mut watch: Box<Watch>) -> Result<(), Outcome> {
+        let body = self.body.as_ref().ok_or_else(|| self.needs_body())?;
+        watch.read(body).map_err(|denial| denied(&watch, &denial))?;
+        loop {
+            let ended = watch.end();
+            match ended.map_err(|denial| denied(&watch, &denial))? {
+                Ended::Passes => return Ok(()),
+                Ended::Asks(needs) => {
+                    for (fact, answer) in self.ask(&needs)? {
+                        watch.learn(fact, answer);
+                    }
+                }
             }
         }
     }
 
+    fn needs_body(&self) -> Outcome {
+        Outcome::Undecided(format!(
+            "undecided: {}, unless {} its body{}; use --body FILE\n\
+             terms in force:\n{}",
+            self.by,
+            self.refuse(),
+            self.label,
+            aligned(&self.in_force()).trim_end(),
+        ))
+    }
+
     /// Asks the engine.
-    fn ask(&self, asking: Asking) -> Result<Step, Outcome> {
-        match proxy::ask(&self.settings.engine, asking.needs()) {
-            Ok(answers) => Ok(asking.answered(answers)),
-            Err(why) => {
-                let needs = asking.needs().iter();
-                let needs: Vec<String> = needs
-                    .map(|fact| format!("\n  GET {}", fact.path()))
-                    .collect();
-                Err(Outcome::Undecided(format!(
-                    "undecided: {}, unless {} refuses what the engine answers{}: {why}\n\
-                     the engine would be asked for:{}",
-                    self.by,
-                    self.variables().join(" or "),
-                    self.label,
-                    needs.concat(),
-                )))
-            }
-        }
+    fn ask(&self, needs: &[Fact]) -> Result<Vec<(Fact, Answer)>, Outcome> {
+        proxy::ask(&self.settings.engine, needs).map_err(|why| {
+            let asked = needs.iter().map(|fact| format!("\n  GET {}", fact.path()));
+            Outcome::Undecided(format!(
+                "undecided: {}, unless {} what the engine answers{}: {why}\n\
+                 the engine would be asked for:{}",
+                self.by,
+                self.refuse(),
+                self.label,
+                asked.collect::<String>(),
+            ))
+        })
     }
 
     /// It meets its terms.
     pub(super) fn allowed(&self, cleared: Cleared) -> Outcome {
         let mut text = self.by.clone();
         if !self.terms.is_empty() {
-            text += &format!(
-                "; {} {} not refuse it",
-                self.variables().join(" and "),
-                match self.variables().len() {
-                    1 => "does",
-                    _ => "do",
-                }
-            );
+            let variables = self.variables().join(" and ");
+            let verb = if self.are_several() { "do" } else { "does" };
+            text += &format!("; {variables} {verb} not refuse it");
         }
         text += &self.label;
         if self.terms.is_empty() && self.body.is_none() {
@@ -206,6 +218,22 @@ impl<'a> Case<'a> {
         variables
     }
 
+    /// Whether these are more than one thing.
+    fn are_several(&self) -> bool {
+        let variables = self.variables();
+        variables.len() > 1 || variables.iter().any(|one| one.ends_with('s'))
+    }
+
+    /// `DENY_ROOT or the limits refuse`
+    fn refuse(&self) -> String {
+        let verb = if self.are_several() {
+            "refuse"
+        } else {
+            "refuses"
+        };
+        format!("{} {verb}", self.variables().join(" or "))
+    }
+
     /// What its terms demand.
     fn in_force(&self) -> Vec<[String; 2]> {
         let is_root = |term: &Term| matches!(term, Term::DenyRoot(_));
@@ -219,4 +247,14 @@ impl<'a> Case<'a> {
         let limits = limits.map(|(name, entries)| [format!("  {name}"), entries]);
         root.into_iter().chain(limits).collect()
     }
+}
+
+/// An archive does not pass.
+fn denied(watch: &Watch, denial: &Denial) -> Outcome {
+    let denied = if watch.is_waived() {
+        "would deny"
+    } else {
+        "denied"
+    };
+    Outcome::Denied(format!("{denied}: {}", denial.message()))
 }

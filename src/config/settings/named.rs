@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Endpoint;
+use crate::body::limits::Limits;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::deny_root::DENY_ROOT;
 use crate::config::diagnostics::Diagnostic;
@@ -70,7 +71,9 @@ fn written_outside(snapshot: &Snapshot) -> Option<String> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
     let others = [PRESET, "PROFILE", "LOG_REQUESTS", DENY_ROOT];
-    let mut others = (others.into_iter()).chain(Unprotected::ALL.map(Unprotected::variable));
+    let mut others = (others.into_iter())
+        .chain(Limits::VARIABLES.iter().copied())
+        .chain(Unprotected::ALL.map(Unprotected::variable));
     let flags = METHODS.map(|method| format!("allow{method}"));
     (own.find(is_set).or_else(|| others.find(is_set)))
         .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
