@@ -135,6 +135,30 @@ fn a_body_is_judged_and_what_is_forwarded_is_shown() {
         assert_eq!((ran.out.as_str(), ran.code), (out, code), "{body}");
         assert_eq!(ran.err, "");
     }
+    let limited = [
+        ("DENY_ROOT", "1"),
+        ("BIND_FROM", "/srv/ci"),
+        ("MEMORY_MAX", "1g"),
+    ];
+    let args = ["POST", CREATE, "--body", "-"];
+    for (bind, code, out) in [
+        (
+            "/srv/ci",
+            0,
+            "allowed by CONTAINERS; DENY_ROOT and the limits do not refuse it\n\
+             forwarded with these changes:\n+ HostConfig.Memory: 1073741824\n",
+        ),
+        (
+            "/etc",
+            1,
+            "denied: POST /containers/create is not allowed: HostConfig.Binds[0]: /etc is not allowed: \
+             BIND_FROM has /srv/ci\n",
+        ),
+    ] {
+        let body = format!(r#"{{"HostConfig":{{"Binds":["{bind}:/x"]}}}}"#);
+        let ran = bench.explain(&limited, &args, body.as_bytes());
+        assert_eq!((ran.out.as_str(), ran.code), (out, code));
+    }
     let not_json = bench.create("{");
     let why = "DENY_ROOT cannot judge it: the body is not valid JSON: ";
     assert!(
@@ -198,9 +222,34 @@ fn a_body_is_read_from_a_file_and_where_no_term_reads_it_it_is_streamed() {
 #[test]
 fn without_a_body_it_says_that_one_decides() {
     let bench = Bench::new();
-    let ran = bench.explain(DENY_ROOT, &["POST", CREATE], b"");
-    let out = "undecided: allowed by CONTAINERS, unless DENY_ROOT refuses its body; use --body FILE\n\
-               terms in force:\n  DENY_ROOT  1\n";
+    let env = [("DENY_ROOT", "1"), ("BIND_FROM", "/srv/ci, /data:ro")];
+    let ran = bench.explain(&env, &["POST", CREATE], b"");
+    let out = "undecided: allowed by CONTAINERS, unless DENY_ROOT or the limits refuse its body; use \
+               --body FILE\nterms in force:\n";
+    assert!(ran.code == 3 && ran.out.starts_with(out), "{}", ran.out);
+    let rows: Vec<Vec<&str>> = ran
+        .out
+        .lines()
+        .skip(2)
+        .map(|row| row.split("  ").collect())
+        .collect();
+    for row in [
+        ["DENY_ROOT", "1"],
+        ["BIND_FROM", "/srv/ci, /data:ro"],
+        ["CAP_ADD", "none"],
+    ] {
+        let same = |own: &Vec<&str>| {
+            let mut own = own
+                .iter()
+                .map(|cell| cell.trim())
+                .filter(|cell| !cell.is_empty());
+            own.by_ref().eq(row)
+        };
+        assert!(rows.iter().any(same), "{row:?} {}", ran.out);
+    }
+    let ran = bench.explain(&[("BIND_FROM", "/srv/ci")], &["POST", CREATE], b"");
+    let out = "undecided: allowed by CONTAINERS, unless the limits refuse its body; use --body FILE\n\
+               terms in force:\n  BIND_FROM  /srv/ci\n";
     assert_eq!((ran.code, ran.out.as_str()), (3, out));
     let data = "policies:\n  ci: { ALLOW_CREATE: 1, DENY_ROOT: 1 }\n";
     let env = [("CONFIG_DATA", data)];

@@ -3,12 +3,14 @@
 #[path = "support/learned.rs"]
 mod learned;
 
+use std::sync::Arc;
+
 use dockgate::api::sections::{ACTIONS, SECTIONS};
 use dockgate::api::{Framing, Message, Target};
-use dockgate::body::inspection::{Answer, Survey};
+use dockgate::body::inspection::{self, Answer, Fact, Step, Survey};
 use dockgate::config::{Settings, Snapshot};
 use dockgate::learn::{Home, Learner};
-use dockgate::policy::{Body, Policy, Verdict, is_literal};
+use dockgate::policy::{Body, Judged, Passage, Policy, Verdict, is_literal};
 use learned::{Learned, pairs};
 use proptest::collection::vec;
 use proptest::option;
@@ -573,20 +575,56 @@ fn survey(requests: &[(&str, &str)], engine: Engine<'_>) -> Learned {
             if needs.is_empty() {
                 break;
             }
-            survey.learn(needs.into_iter().map(|fact| {
-                let path = fact.path();
-                let found = engine.iter().find(|(own, _)| *own == path);
-                let (status, text) = match found {
-                    Some((_, text)) => (200, *text),
-                    None => (404, r#"{"message":"none"}"#),
-                };
-                let answer = Answer::read(&fact, status, text.as_bytes());
-                (fact, answer)
-            }));
+            survey.learn(needs.into_iter().map(|fact| answered(fact, engine)));
         }
         learner.wants(&target, survey.wants());
     }
     Learned::read(&learner.report(Home::Environment, ""))
+}
+
+/// What such an engine says.
+fn answered(fact: Fact, engine: Engine<'_>) -> (Fact, Answer) {
+    let path = fact.path();
+    let found = engine.iter().find(|(own, _)| *own == path);
+    let (status, text) = match found {
+        Some((_, text)) => (200, *text),
+        None => (404, r#"{"message":"none"}"#),
+    };
+    let answer = Answer::read(&fact, status, text.as_bytes());
+    (fact, answer)
+}
+
+/// Whether a request passes under what was learned, or why it does not.
+fn held(learned: &Learned, (line, body): (&str, &str), engine: Engine<'_>) -> Result<(), String> {
+    let variables = [learned.environment(), pairs(&learned.limits)].concat();
+    let settings = Settings::load(&variables.into_iter().collect()).expect("good settings");
+    let policy = settings.policies.into_default();
+    let (method, path) = line.split_once(' ').expect("a method and a path");
+    let target = Target::from_line(method, path).expect("a target");
+    let message = Message::new(Framing::Sized(body.len() as u64));
+    let permit = match policy.decide(target, message) {
+        Verdict::Allow(permit) => permit,
+        verdict => return Err(verdict.to_string()),
+    };
+    let Passage::Inspect(inspection) = permit.passage() else {
+        return Ok(());
+    };
+    let mut step = inspection::begin(inspection, policy.demands.clone(), Arc::default());
+    loop {
+        step = match step {
+            Step::Read(reading) => reading.read(body.into()),
+            Step::Ask(asking) => {
+                let needs = asking.needs().to_vec();
+                asking.answered(needs.into_iter().map(|fact| answered(fact, engine)))
+            }
+            Step::Missing(words) => return Err(words),
+            // Its archive is not learned from.
+            Step::Watch(..) | Step::Judged(Judged::Clear(_)) => return Ok(()),
+            Step::Judged(Judged::Deny(denial) | Judged::WouldDeny(_, denial)) => {
+                return Err(denial.message());
+            }
+        };
+    }
 }
 
 /// The limits as `NAME=VALUE`, and what is said about them.
@@ -750,6 +788,39 @@ fn limits_are_learned_from_what_is_asked_for() {
         let learned = survey(&requests, &engine);
         let (limits, comments) = limits(&learned);
         assert_eq!((&*limits, &*comments), (expected, told), "{requests:?}");
+        let is_whole = ["DENY_ROOT refuses", "cannot list", "is below"];
+        if is_whole.iter().any(|words| comments.contains(words)) {
+            continue;
+        }
+        for request in &requests {
+            assert_eq!(
+                held(&learned, *request, &engine),
+                Ok(()),
+                "{request:?} {limits}"
+            );
+        }
+        // No entry is more than is needed.
+        for (name, value) in learned
+            .limits
+            .iter()
+            .filter(|(name, _)| name != "DENY_ROOT")
+        {
+            for entry in value.split(", ") {
+                let mut fewer = learned.clone();
+                let own = fewer.limits.iter_mut().find(|(own, _)| own == name);
+                let list = &mut own.expect("the limit").1;
+                let rest: Vec<&str> = value.split(", ").filter(|one| *one != entry).collect();
+                *list = match rest.as_slice() {
+                    [] => "none".to_owned(),
+                    rest => rest.join(", "),
+                };
+                let passes = |request: &(&str, &str)| held(&fewer, *request, &engine).is_ok();
+                assert!(
+                    !requests.iter().all(passes),
+                    "{entry} of {name}: {requests:?}"
+                );
+            }
+        }
     }
 }
 

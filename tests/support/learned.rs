@@ -1,7 +1,7 @@
 //! What dockgate printed after learning, read as somebody would who pastes it.
 
 /// The ways to grant what was seen.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Learned {
     /// The variables, with their values.
     pub(crate) variables: Vec<(String, String)>,
