@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dockgate::api::sections::{ACTIONS, SECTIONS};
 use dockgate::api::{Framing, Message, Target};
-use dockgate::body::inspection::{self, Answer, Fact, Step, Survey};
+use dockgate::body::inspection::{self, Answer, Fact, Step};
 use dockgate::config::{Settings, Snapshot};
 use dockgate::learn::{Home, Learner};
 use dockgate::policy::{Body, Judged, Passage, Policy, Verdict, is_literal};
@@ -563,10 +563,9 @@ fn survey(requests: &[(&str, &str)], engine: Engine<'_>) -> Learned {
         let target = Target::from_line(method, path).expect("a target");
         let message = Message::new(Framing::Sized(body.len() as u64));
         learner.saw(&target, Body::from(&message));
-        let Some(inspection) = learner.surveys(&target, &message) else {
+        let Some(mut survey) = learner.surveys(&target, &message) else {
             continue;
         };
-        let mut survey = Survey::begin(inspection);
         if survey.reads() {
             survey.read(body.as_bytes());
         }
@@ -656,6 +655,8 @@ fn limits_are_learned_from_what_is_asked_for() {
         ID.replace('1', "2")
     );
     let users = "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22shared%22%5D%7D";
+    let owners = "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22own%22%5D%7D";
+    let owner = format!(r#"[{{"Id":"{ID}"}}]"#);
     let root_id = format!("/containers/{}/json", ID.replace('1', "2"));
     let web_id = format!("/containers/{ID}/json");
     let user = format!(r#"[{{"Id":"{}"}}]"#, ID.replace('1', "2"));
@@ -666,6 +667,8 @@ fn limits_are_learned_from_what_is_asked_for() {
         (&*root_id, &*root),
         ("/volumes/shared", r#"{"Name":"shared","Driver":"local"}"#),
         (users, &*user),
+        ("/volumes/own", r#"{"Name":"own","Driver":"local"}"#),
+        (owners, &*owner),
         (
             "/images/cafe0123/json",
             r#"{"Id":"sha256:cafe0123","RepoTags":["ghcr.io/me/app:1"]}"#,
@@ -759,6 +762,27 @@ fn limits_are_learned_from_what_is_asked_for() {
         (
             create(r#"{"HostConfig":{"Binds":["shared:/x"]}}"#),
             "DENY_ROOT=1; VOLUMES_NAMED=shared",
+            "",
+        ),
+        // Unless what that container has is listed in any case.
+        (
+            create(
+                r#"{"HostConfig":{"CapAdd":["NET_ADMIN"],"Binds":["own:/x","/srv/web:/y:ro"]}}"#,
+            ),
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            vec![
+                ("POST /containers/web/exec", r#"{"Cmd":["id"]}"#),
+                (CREATE, r#"{"HostConfig":{"Binds":["own:/x"]}}"#),
+            ],
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            create(r#"{"HostConfig":{"Binds":["own:/x"]}}"#),
+            "DENY_ROOT=1; VOLUMES_NAMED=own",
             "",
         ),
         (

@@ -152,6 +152,18 @@ impl Wanted {
         }
     }
 
+    /// The entries without which `DENY_ROOT` would refuse something.
+    pub(super) fn needed(&self) -> Vec<Entry> {
+        let all = self.entries.iter().flat_map(|(variable, entries)| {
+            let needed = entries.iter().filter(|(_, needed)| **needed);
+            needed.map(|(text, _)| Entry {
+                variable,
+                text: text.clone(),
+            })
+        });
+        all.collect()
+    }
+
     fn refuse(&mut self, what: String) {
         match self.refused.len() < MOST_REFUSED || self.refused.contains(&what) {
             true => drop(self.refused.insert(what)),

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{Message, Method, Target};
-use crate::body::inspection::Want;
-use crate::policy::{Alternative, Body, Inspection, is_literal};
+use crate::body::inspection::{Survey, Want};
+use crate::policy::{Alternative, Body, is_literal};
 use limits::{Depends, Root, Wanted};
 pub use print::Home;
 pub use ways::Ways;
@@ -141,15 +141,18 @@ impl Learner {
         });
     }
 
-    /// What has to be surveyed to learn which limits a request wants under `DENY_ROOT`, if anything.
-    pub fn surveys(&self, target: &Target, message: &Message) -> Option<Inspection> {
+    /// How to learn which limits a request wants under `DENY_ROOT`, if it depends on any.
+    pub fn surveys(&self, target: &Target, message: &Message) -> Option<Survey> {
         let images = limits::images(target);
         if !images.is_empty() {
             self.wants(target, images);
         }
         match self.table.root.depends(target, message) {
             Depends::Nothing => None,
-            Depends::Terms(inspection) => Some(inspection),
+            Depends::Terms(inspection) => {
+                let known = self.with(|seen| seen.wanted.needed());
+                Some(Survey::begin(inspection, known))
+            }
             Depends::Refused(why) => {
                 self.wants(target, vec![Want::Refused(why)]);
                 None

@@ -143,10 +143,10 @@ pub(super) async fn answer(
 
     let state = &flight.client().upload;
     let mut upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
-    if let (Some(learner), Some(inspection)) = (&learner, wanted) {
+    if let (Some(learner), Some(wanted)) = (&learner, wanted) {
         let client = flight.client();
         // Boxed, since few come to it.
-        let surveying = Box::pin(survey(client, inspection, learner, upload));
+        let surveying = Box::pin(survey(client, wanted, learner, upload));
         upload = match unless_denied(client, surveying).await {
             Ok(Ok(upload)) => upload,
             Ok(Err(why)) => return Ok(flight.unsettled(why, unread).map(Answer::own)),

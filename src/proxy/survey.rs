@@ -13,7 +13,6 @@ use super::upstream::{EngineError, Upload};
 use crate::body::inspection::{Survey, Want};
 use crate::body::json::Limits;
 use crate::learn::Learner;
-use crate::policy::Inspection;
 
 /// A body is waited for so long, before it goes on without being learned from.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -30,11 +29,10 @@ const MOST_FACTS: usize = 300;
 /// Its body broke off.
 pub(super) async fn survey(
     client: &Client,
-    inspection: Inspection,
+    mut survey: Survey,
     learner: &Learner,
     mut body: Upload,
 ) -> Result<Upload, Unsettled> {
-    let mut survey = Survey::begin(inspection);
     let mut unread = None;
     if survey.reads() {
         let mut charge = client.shared.bodies.charge(client.held.bodies());

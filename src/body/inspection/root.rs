@@ -54,12 +54,17 @@ pub(super) fn judge(request: &Request) -> Finding {
     }
 }
 
-/// What is too much of a part of a request, whatever the rest is, and what must be asked for that.
+/// What is too much of a part of a request under these limits, whatever the rest is, and what must be
+/// asked for that.
 pub(super) fn weigh<'a>(
     request: &'a Request,
+    limits: Option<&'a Limits>,
     part: impl FnOnce(&mut Search<'a>),
 ) -> (Vec<Excess>, BTreeSet<Fact>) {
-    let mut search = Search::of(request);
+    let mut search = Search {
+        limits,
+        ..Search::of(request)
+    };
     part(&mut search);
     (search.excesses, search.needs)
 }
@@ -240,12 +245,7 @@ impl<'a> Search<'a> {
 
     /// A network that a container joins.
     fn named_network(&mut self, name: &Name) {
-        let joined = Claim {
-            path: "the network".to_owned(),
-            value: name.as_str().to_owned(),
-            reach: Reach::NETWORK,
-            what: What::Network(name.as_str().to_owned()),
-        };
+        let joined = joined(name);
         match self.limits.map(|limits| limits.ruling(&joined, self.facts)) {
             Some(Ruling::Allowed) => {}
             Some(Ruling::Refused(excess)) => self.beyond(Holder::REQUEST, &excess),
@@ -587,6 +587,16 @@ impl From<&limits::Excess> for Excess {
                 Bound::DenyRoot { .. } => DENY_ROOT,
             }),
         }
+    }
+}
+
+/// What a request wants of a network in its path.
+pub(super) fn joined(name: &Name) -> Claim {
+    Claim {
+        path: "the network".to_owned(),
+        value: name.as_str().to_owned(),
+        reach: Reach::NETWORK,
+        what: What::Network(name.as_str().to_owned()),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::body::Place;
 use crate::body::demands::Demands;
 use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::{self, Limits, Value};
-use crate::body::limits::Entry;
+use crate::body::limits::{self, Entry};
 use crate::body::reach::{self, Claim, Reference, What};
 use crate::policy::{Excess, Inspection, Unmet};
 
@@ -43,11 +43,13 @@ pub struct Survey {
     request: Request,
     reads: bool,
     wants: Vec<Want>,
+    /// What limits list in any case.
+    known: Vec<Entry>,
 }
 
 impl Survey {
-    /// Looks at its head. Its terms are those of `DENY_ROOT`.
-    pub fn begin(inspection: Inspection) -> Survey {
+    /// Looks at its head. Its terms are those of `DENY_ROOT`, and limits list what is `known` already.
+    pub fn begin(inspection: Inspection, known: Vec<Entry>) -> Survey {
         let (demands, others) = (Arc::<Demands>::default(), Arc::<Others>::default());
         let (head, wants) = match head::judge(&inspection, &demands, &others) {
             Ok(head) => (head, Vec::new()),
@@ -69,6 +71,7 @@ impl Survey {
             request,
             reads: head.reads,
             wants,
+            known,
         }
     }
 
@@ -131,6 +134,7 @@ impl Survey {
             request,
             needs: BTreeSet::new(),
             wants: Vec::new(),
+            objects: Vec::new(),
             seen: BTreeSet::new(),
             left: MOST,
         };
@@ -140,6 +144,7 @@ impl Survey {
         for subject in &request.subjects {
             walk.subject(subject);
         }
+        walk.objects(&self.known);
         walk
     }
 }
@@ -148,10 +153,45 @@ struct Walk<'a> {
     request: &'a Request,
     needs: BTreeSet<Fact>,
     wants: Vec<Want>,
+    /// What stands for another object, and has an entry: whether that is needed depends on the others.
+    objects: Vec<(Claim, Entry, Holder)>,
     /// The containers that were walked through.
     seen: BTreeSet<Name>,
     /// How many more are weighed.
     left: usize,
+}
+
+/// In what a claim stands.
+#[derive(Clone, Copy, Debug)]
+enum Holder {
+    /// In the request, which may make what runs on other machines.
+    Request { anywhere: bool },
+    /// In a container that the request gets into: limits only open it.
+    Container { depth: usize },
+    /// In a container whose mounts the request asks for.
+    Source { depth: usize },
+}
+
+impl Holder {
+    fn depth(self) -> usize {
+        match self {
+            Holder::Request { .. } => 0,
+            Holder::Container { depth } | Holder::Source { depth } => depth,
+        }
+    }
+
+    fn is_anywhere(self) -> bool {
+        matches!(self, Holder::Request { anywhere: true })
+    }
+
+    /// Whether a limit that is set must list it, though it is harmless.
+    fn is_held_to_limits(self, claim: &Claim) -> bool {
+        match self {
+            Holder::Request { .. } => true,
+            Holder::Container { .. } => false,
+            Holder::Source { .. } => claim.path.starts_with("Mounts"),
+        }
+    }
 }
 
 impl Walk<'_> {
@@ -159,7 +199,7 @@ impl Walk<'_> {
         let engine = self.request.facts.engine().unwrap_or_default();
         let anywhere = body.route.text.starts_with("POST /services/");
         match reach::asked(body, tree, &engine) {
-            Ok(claims) => self.claims(&claims, anywhere, 0),
+            Ok(claims) => self.claims(claims, Holder::Request { anywhere }),
             Err(too_many) => self.wants.push(Want::Refused(too_many.to_string())),
         }
     }
@@ -167,8 +207,9 @@ impl Walk<'_> {
     /// What the path or the query names. It is got into, so that what a container holds is wanted.
     fn subject(&mut self, subject: &Subject) {
         let facts = &self.request.facts;
+        let held = Holder::Container { depth: 1 };
         match subject {
-            Subject::Container(name, _) | Subject::Commit(name) => self.container(name, 0),
+            Subject::Container(name, _) | Subject::Commit(name) => self.container(name, held),
             Subject::Exec(id, _) => {
                 let fact = Fact::Exec(id.clone());
                 let Some(answer) = facts.answer(&fact) else {
@@ -181,11 +222,16 @@ impl Walk<'_> {
                 }
                 let container = exec.at("ContainerID").as_str().unwrap_or_default();
                 if let Some(name) = Name::of(container) {
-                    self.container(&name, 0);
+                    self.container(&name, held);
                 }
             }
-            Subject::Network(_) | Subject::Rollback(..) => {
-                let (excesses, needs) = root::weigh(self.request, |search| search.subject(subject));
+            Subject::Network(name) => {
+                let joined = root::joined(name);
+                self.claims(vec![joined], Holder::Request { anywhere: false });
+            }
+            Subject::Rollback(..) => {
+                let (excesses, needs) =
+                    root::weigh(self.request, None, |search| search.subject(subject));
                 self.needs.extend(needs);
                 self.wants.extend(excesses.iter().map(beyond));
             }
@@ -193,7 +239,7 @@ impl Walk<'_> {
     }
 
     /// All that a container holds.
-    fn container(&mut self, name: &Name, depth: usize) {
+    fn container(&mut self, name: &Name, holder: Holder) {
         let facts = &self.request.facts;
         let fact = Fact::Container(name.clone());
         let Some(answer) = facts.answer(&fact) else {
@@ -208,41 +254,101 @@ impl Walk<'_> {
             Answer::Unclear => None,
         };
         match held {
-            Some(claims) if self.seen.insert(name.clone()) => {
-                self.claims(&claims, false, depth + 1);
-            }
+            Some(claims) if self.seen.insert(name.clone()) => self.claims(claims, holder),
             Some(_) => {}
             None => self.wants.push(Want::Unknown),
         }
     }
 
-    fn claims(&mut self, claims: &[Claim], anywhere: bool, depth: usize) {
+    fn claims(&mut self, claims: Vec<Claim>, holder: Holder) {
         for claim in claims {
             let Some(left) = self.left.checked_sub(1) else {
                 return;
             };
             self.left = left;
             let facts = &self.request.facts;
-            self.needs.extend(Entry::needs(claim, facts));
-            let (excesses, needs) = root::weigh(self.request, |search| {
-                search.alone(slice::from_ref(claim), anywhere);
-            });
-            self.needs.extend(needs);
-            match (Entry::of(claim, facts), claim.refers()) {
-                (Some(entry), _) => self.wants.push(Want::Entry(entry, !excesses.is_empty())),
+            self.needs.extend(Entry::needs(&claim, facts));
+            match (Entry::of(&claim, facts), claim.refers()) {
+                (Some(entry), Some(_)) => self.objects.push((claim, entry, holder)),
+                (Some(entry), None) => {
+                    let needed = !self.weigh(&claim, holder, None).is_empty();
+                    if needed || holder.is_held_to_limits(&claim) {
+                        self.wants.push(Want::Entry(entry, needed));
+                    }
+                }
                 (None, _) if matches!(claim.what, What::Image(_)) => {
                     self.wants.push(Want::Unlisted("IMAGE_FROM"));
                 }
-                (None, _) if excesses.is_empty() => {}
-                (None, Some(Reference::Container(name))) if depth < DEEPEST && !anywhere => {
+                (None, Some(Reference::Container(name)))
+                    if holder.depth() < DEEPEST && !holder.is_anywhere() =>
+                {
+                    let depth = holder.depth() + 1;
+                    let inner = match (&claim.what, holder) {
+                        (What::MountsOf { .. }, Holder::Request { .. } | Holder::Source { .. }) => {
+                            Holder::Source { depth }
+                        }
+                        _ => Holder::Container { depth },
+                    };
                     match Name::of(name) {
-                        Some(name) => self.container(&name, depth + 1),
-                        None => self.wants.extend(excesses.iter().map(beyond)),
+                        Some(name) => self.container(&name, inner),
+                        None => self.refused(&claim, holder),
                     }
                 }
-                (None, _) => self.wants.extend(excesses.iter().map(beyond)),
+                (None, _) => self.refused(&claim, holder),
             }
         }
+    }
+
+    /// Under the limits that all else needs, whether what stands for another object must be listed.
+    fn objects(&mut self, known: &[Entry]) {
+        let needed = self.wants.iter().filter_map(|want| match want {
+            Want::Entry(entry, true) => Some(entry),
+            _ => None,
+        });
+        let entries: Vec<Entry> = needed.chain(known).cloned().collect();
+        for (claim, entry, holder) in std::mem::take(&mut self.objects) {
+            let of = |name: &str| {
+                let own = entries.iter().filter(|one| one.variable == name);
+                own.map(|one| one.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            };
+            let texts: Vec<(&str, String)> = limits::Limits::VARIABLES
+                .iter()
+                .filter(|name| **name != entry.variable)
+                .map(|name| (*name, of(name)))
+                .filter(|(_, text)| !text.is_empty())
+                .collect();
+            let text = |name: &str| {
+                let mut own = texts.iter().filter(|(own, _)| *own == name);
+                own.next().map(|(_, text)| text.as_str())
+            };
+            // What cannot be set together opens nothing.
+            let limits = limits::Limits::read(true, text).ok();
+            let needed = !self.weigh(&claim, holder, limits.as_ref()).is_empty();
+            if needed || holder.is_held_to_limits(&claim) {
+                self.wants.push(Want::Entry(entry, needed));
+            }
+        }
+    }
+
+    fn refused(&mut self, claim: &Claim, holder: Holder) {
+        let excesses = self.weigh(claim, holder, None);
+        self.wants.extend(excesses.iter().map(beyond));
+    }
+
+    /// What is too much of a claim by itself.
+    fn weigh(
+        &mut self,
+        claim: &Claim,
+        holder: Holder,
+        limits: Option<&limits::Limits>,
+    ) -> Vec<Excess> {
+        let (excesses, needs) = root::weigh(self.request, limits, |search| {
+            search.alone(slice::from_ref(claim), holder.is_anywhere());
+        });
+        self.needs.extend(needs);
+        excesses
     }
 }
 
