@@ -177,7 +177,7 @@ fn a_body_is_judged_and_what_is_forwarded_is_shown() {
     large.extend(b"{}");
     let large = bench.explain(DENY_ROOT, &["POST", CREATE, "--body", "-"], &large);
     let told =
-        "denied: the request body is larger than 4 MiB, and DENY_ROOT must read it as a whole\n";
+        "denied: the request body is larger than 4 MiB, and it is judged as a whole\n";
     assert_eq!((large.code, large.out.as_str()), (1, told));
 }
 

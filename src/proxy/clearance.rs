@@ -59,12 +59,6 @@ impl Settled {
     }
 }
 
-/// The term by which a body is read as a whole.
-fn reader(inspection: &Inspection) -> &'static str {
-    let terms = inspection.terms().iter();
-    terms.map(|term| term.variable()).min().unwrap_or_default()
-}
-
 /// Why nothing is sent.
 #[derive(Debug)]
 pub(super) enum Unsettled {
@@ -101,15 +95,11 @@ pub(super) async fn settle(
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut questions = Questions::new(&client.shared);
-    let message = inspection.message();
-    let (framing, reader) = (message.framing(), reader(&inspection));
+    let framing = inspection.message().framing();
     let mut step = inspection::begin(inspection, demands, others);
     loop {
         step = match step {
-            Step::Read(reading) => {
-                let bytes = whole(&mut body, framing, reader, &mut charge).await?;
-                reading.read(bytes)
-            }
+            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
             Step::Ask(asking) => {
                 charge.add(asking.size()).map_err(no_room)?;
                 let answers = questions.ask(asking.needs(), &mut charge).await?;
@@ -164,10 +154,10 @@ pub(crate) fn ask_now(path: &Path, facts: &[Fact]) -> Result<Vec<(Fact, Answer)>
     })
 }
 
-/// Why a body is refused that is too large for the term of this variable.
-pub(crate) fn too_large(reader: &str) -> Explanation {
+/// Why a body is refused that is too large to be read.
+pub(crate) fn too_large() -> Explanation {
     let text = format!(
-        "the request body is larger than {} MiB, and {reader} must read it as a whole",
+        "the request body is larger than {} MiB, and it is judged as a whole",
         Limits::default().bytes >> 20
     );
     Explanation::new(Reason::TooLarge(Part::Body), text)
@@ -177,12 +167,11 @@ pub(crate) fn too_large(reader: &str) -> Explanation {
 async fn whole(
     body: &mut Upload,
     framing: Framing,
-    reader: &str,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, Unsettled> {
     let most = Limits::default().bytes;
     if matches!(framing, Framing::Sized(length) if length > most as u64) {
-        return Err(too_large(reader).into());
+        return Err(too_large().into());
     }
     let until = Instant::now() + BODY_TIME;
     let mut bytes = Vec::new();
@@ -200,7 +189,7 @@ async fn whole(
             Some(Ok(Err(_))) => {}
             Some(Ok(Ok(data))) => {
                 if bytes.len() + data.len() > most {
-                    return Err(too_large(reader).into());
+                    return Err(too_large().into());
                 }
                 let needed = bytes.len() + data.len();
                 if needed > bytes.capacity() {

@@ -126,7 +126,7 @@ fn a_body_that_is_too_large_is_refused_before_it_is_read() {
         (status, &*text),
         (
             413,
-            "dockgate: the request body is larger than 4 MiB, and DENY_ROOT judges it as a whole"
+            "dockgate: the request body is larger than 4 MiB, and it is judged as a whole"
         )
     );
     let mut client = gate.sent(format!("{CREATE}Transfer-Encoding: chunked\r\n\r\n"));

@@ -176,9 +176,10 @@ impl<'a> Search<'a> {
             anywhere: body.route.text.starts_with("POST /services/"),
             ..Holder::REQUEST
         };
-        self.asked(body, tree, holder);
         let user = |limits: &Limits| limits.user_of((body, tree), container, self.facts);
-        self.needs.extend(self.limits.and_then(user));
+        let user = self.limits.and_then(user);
+        self.asked(body, tree, holder, user.is_some());
+        self.needs.extend(user);
         if self.others.is_empty() || !self.deny_root {
             return;
         }
@@ -202,14 +203,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a request asks for by such a body.
-    fn asked(&mut self, body: &Body, tree: &Value, holder: Holder<'_>) {
+    /// What a request asks for by such a body, whose user may have to be asked for first.
+    fn asked(&mut self, body: &Body, tree: &Value, holder: Holder<'_>, asks_user: bool) {
         match reach::asked(body, tree, &self.engine) {
             Ok(claims) => self.claims(&claims, holder),
             Err(too_many) => self.excess(holder, "the body", "", too_many),
         }
         let limits = self.limits.into_iter();
-        for excess in limits.flat_map(|limits| limits.beyond_claims(body, tree)) {
+        for excess in limits.flat_map(|limits| limits.beyond_claims(body, tree, asks_user)) {
             self.beyond(holder, &excess);
         }
     }
@@ -287,7 +288,7 @@ impl<'a> Search<'a> {
                 body: Some(body),
                 ..holder
             };
-            self.asked(body, &created.into(), holder);
+            self.asked(body, &created.into(), holder, false);
         }
         if !self.deny_root {
             return;
@@ -322,7 +323,7 @@ impl<'a> Search<'a> {
         }
         let previous = service.at("PreviousSpec");
         match body.filter(|_| *previous != Value::Null) {
-            Some(body) => self.asked(body, previous, holder),
+            Some(body) => self.asked(body, previous, holder, false),
             None => self.excess(holder, "PreviousSpec", "", UNCLEAR),
         }
     }

@@ -1,15 +1,17 @@
 //! Requests against a played engine: what becomes of each, and what the engine was asked for it.
 
+mod limits;
 mod objects;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Answer, Others, Step, begin};
+use super::{Answer, Ended, Fact, Others, Step, Watch, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
+use crate::body::demands::Demands;
 use crate::policy::{
-    Content, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
+    Content, Denial, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
 
 /// A container's ID, by its last digit.
@@ -25,6 +27,17 @@ impl Engine {
     fn with(mut self, path: &str, answer: impl Into<String>) -> Engine {
         self.0.insert(path.to_owned(), answer.into());
         self
+    }
+
+    fn answer(&self, fact: &Fact, asked: &mut Vec<String>) -> Answer {
+        let path = fact.path();
+        let missing = r#"{"message":"no such thing"}"#;
+        let (status, bytes) = match self.0.get(&path) {
+            Some(answer) => (200, answer.as_str()),
+            None => (404, missing),
+        };
+        asked.push(path);
+        Answer::read(fact, status, bytes.as_bytes())
     }
 
     /// With a container of this name and ID, of such a HostConfig and such Mounts.
@@ -67,6 +80,18 @@ fn told(
     body: &str,
     engine: &Engine,
 ) -> (String, Vec<String>) {
+    let terms: Vec<Term> = checks.iter().map(|check| Term::DenyRoot(*check)).collect();
+    told_by(&terms, Arc::default(), line, message, body, engine)
+}
+
+fn told_by(
+    terms: &[Term],
+    demands: Arc<Demands>,
+    line: &str,
+    message: Message,
+    body: &str,
+    engine: &Engine,
+) -> (String, Vec<String>) {
     let all = || Matcher {
         methods: Methods::of(None),
         pattern: Pattern::below(""),
@@ -79,14 +104,8 @@ fn told(
         missing: Vec::new(),
         requirements: Vec::new(),
     };
-    let demands = checks
-        .iter()
-        .map(|check| Effect::Demand(Term::DenyRoot(*check)));
-    let rules: Vec<Rule> = [Effect::Allow]
-        .into_iter()
-        .chain(demands)
-        .map(rule)
-        .collect();
+    let terms = terms.iter().map(|term| Effect::Demand(*term));
+    let rules: Vec<Rule> = [Effect::Allow].into_iter().chain(terms).map(rule).collect();
     let policy = Policy::new(&rules).expect("a policy");
     let (method, target) = line.split_once(' ').expect("a line");
     let target = Target::from_line(method, target).expect("a target");
@@ -97,7 +116,7 @@ fn told(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, Arc::default(), engine.1.clone());
+    let mut step = begin(inspection, demands, engine.1.clone());
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
@@ -105,21 +124,15 @@ fn told(
                 let answers: Vec<_> = asking
                     .needs()
                     .iter()
-                    .map(|fact| {
-                        let path = fact.path();
-                        let missing = r#"{"message":"no such thing"}"#;
-                        let (status, bytes) = match engine.0.get(&path) {
-                            Some(answer) => (200, answer.as_str()),
-                            None => (404, missing),
-                        };
-                        asked.push(path);
-                        (fact.clone(), Answer::read(fact, status, bytes.as_bytes()))
-                    })
+                    .map(|fact| (fact.clone(), engine.answer(fact, &mut asked)))
                     .collect();
                 asking.answered(answers)
             }
             Step::Watch(..) => panic!("no archive is watched"),
             Step::Missing(words) => return (format!("404 {words}"), asked),
+            Step::Watch(_, mut watch) => {
+                return (watched(&mut watch, body, engine, &mut asked), asked);
+            }
             Step::Judged(Judged::Deny(denial)) => {
                 let message = denial.message();
                 let (_, why) = message.split_once(" is not allowed: ").expect("a denial");
@@ -137,6 +150,47 @@ fn told(
             Step::Judged(Judged::WouldDeny(..)) => panic!("nothing is waived"),
         };
     }
+}
+
+/// What becomes of an archive with this Dockerfile.
+fn watched(watch: &mut Watch, file: &str, engine: &Engine, asked: &mut Vec<String>) -> String {
+    let why = |denial: Denial| {
+        let message = denial.message();
+        let (_, why) = message.split_once(" is not allowed: ").expect("a denial");
+        why.to_owned()
+    };
+    let archive = tar(file);
+    match watch.read(&archive) {
+        Ok(allowed) => assert_eq!(allowed, archive.len() as u64 - 1024),
+        Err(denial) => return why(denial),
+    }
+    loop {
+        match watch.end() {
+            Ok(Ended::Passes) => return "passes".to_owned(),
+            Ok(Ended::Asks(needs)) => {
+                for fact in needs {
+                    let answer = engine.answer(&fact, asked);
+                    watch.learn(fact, answer);
+                }
+            }
+            Err(denial) => return why(denial),
+        }
+    }
+}
+
+/// An archive with a Dockerfile.
+fn tar(file: &str) -> Vec<u8> {
+    let mut header = [0; 512];
+    header[..10].copy_from_slice(b"Dockerfile");
+    header[124..136].copy_from_slice(format!("{:011o}\0", file.len()).as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    header[257..263].copy_from_slice(b"ustar\0");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let mut archive = [&header[..], file.as_bytes()].concat();
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    archive
 }
 
 fn create(body: &str) -> String {

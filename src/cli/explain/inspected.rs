@@ -119,8 +119,7 @@ impl<'a> Case<'a> {
     fn read(&self, reading: Reading) -> Result<Step, Outcome> {
         match &self.body {
             Some(body) if body.len() > Limits::default().bytes => {
-                let reader = self.variables().first().copied().unwrap_or_default();
-                let text = proxy::too_large(reader);
+                let text = proxy::too_large();
                 Err(Outcome::Denied(format!("denied: {}", text.text())))
             }
             Some(body) => Ok(reading.read(body.clone())),
