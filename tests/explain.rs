@@ -176,8 +176,7 @@ fn a_body_is_judged_and_what_is_forwarded_is_shown() {
     let mut large = vec![b' '; 4 << 20];
     large.extend(b"{}");
     let large = bench.explain(DENY_ROOT, &["POST", CREATE, "--body", "-"], &large);
-    let told =
-        "denied: the request body is larger than 4 MiB, and it is judged as a whole\n";
+    let told = "denied: the request body is larger than 4 MiB, and it is judged as a whole\n";
     assert_eq!((large.code, large.out.as_str()), (1, told));
 }
 
@@ -315,4 +314,31 @@ fn an_engine_that_cannot_be_reached_leaves_it_undecided() {
     // What is refused whatever it says needs no answer.
     let ran = bench.create(r#"{"HostConfig":{"VolumesFrom":["web"],"Privileged":true}}"#);
     assert_eq!(ran.code, 1, "{}", ran.out);
+}
+
+#[test]
+fn rules_judge_what_would_be_forwarded() {
+    let bench = Bench::new();
+    let rule = r#"has(body.HostConfig) && client.address.startsWith("172.20.") : "only web""#;
+    let env = [
+        ("RULE_WEB", rule),
+        ("RULE_WEB_ON", "POST /containers/create"),
+    ];
+    let args = ["POST", CREATE, "--client", "172.20.0.5", "--body", "-"];
+    let ran = bench.explain(&env, &args, br#"{"HostConfig":{}}"#);
+    let out = "allowed by CONTAINERS; RULE_WEB does not refuse it\nforwarded unchanged\n";
+    assert_eq!((ran.code, ran.out.as_str()), (0, out));
+    let ran = bench.explain(&env, &args, b"{}");
+    assert!(
+        ran.code == 1 && ran.out.ends_with(": RULE_WEB: only web\n"),
+        "{}",
+        ran.out
+    );
+    let ran = bench.explain(&env, &["POST", CREATE], b"");
+    let out = format!(
+        "undecided: allowed by CONTAINERS, unless RULE_WEB refuses its body; use --body FILE\n\
+         terms in force:\n  RULE_WEB  {}\n",
+        rule.replace(" : \"only web\"", " (only web)")
+    );
+    assert_eq!((ran.code, ran.out), (3, out));
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dockgate::api::sections::{ACTIONS, SECTIONS};
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::inspection::{self, Answer, Fact, Step};
+use dockgate::body::json::Value;
 use dockgate::config::{Settings, Snapshot};
 use dockgate::learn::{Home, Learner};
 use dockgate::policy::{Body, Judged, Passage, Policy, Verdict, is_literal};
@@ -608,7 +609,12 @@ fn held(learned: &Learned, (line, body): (&str, &str), engine: Engine<'_>) -> Re
     let Passage::Inspect(inspection) = permit.passage() else {
         return Ok(());
     };
-    let mut step = inspection::begin(inspection, policy.demands.clone(), Arc::default());
+    let mut step = inspection::begin(
+        inspection,
+        policy.demands.clone(),
+        Arc::default(),
+        Value::default,
+    );
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.into()),

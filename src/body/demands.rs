@@ -6,6 +6,7 @@
 use super::edits::Mutator;
 use super::gates::Gate;
 use super::limits::Limits;
+use super::rules::Rules;
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -16,4 +17,6 @@ pub struct Demands {
     pub mutators: Vec<Mutator>,
     /// What is refused of the changed request.
     pub gates: Vec<Gate>,
+    /// What rules in CEL say of it.
+    pub rules: Rules,
 }

@@ -14,6 +14,7 @@ pub mod json;
 pub mod limits;
 mod place;
 pub mod reach;
+pub mod rules;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,7 @@ use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
 use super::limits;
+use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
@@ -34,6 +35,8 @@ pub struct Sources {
     pub deny_root: bool,
     /// What may be asked for. Without any of these, nothing is limited or opened.
     pub limits: Option<Limits>,
+    /// Its rules in CEL.
+    pub rules: Vec<RuleOn>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -100,6 +103,7 @@ impl Sources {
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
         let limits = limits::read(snapshot, deny_root, diagnostics);
+        let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -108,6 +112,7 @@ impl Sources {
             profile,
             deny_root,
             limits,
+            rules,
             unprotected,
         }
     }
@@ -124,6 +129,7 @@ impl Sources {
             rules.extend(deny_root::rules());
         }
         rules.extend(self.limits.iter().flat_map(limits::rules));
+        rules.extend(demanded(&self.rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -151,6 +157,12 @@ impl Sources {
             }),
             demands: Arc::new(Demands {
                 limits: self.limits.clone(),
+                rules: self
+                    .rules
+                    .iter()
+                    .map(|one| one.rule.clone())
+                    .collect::<Vec<_>>()
+                    .into(),
                 ..Demands::default()
             }),
             sources: self,
@@ -190,6 +202,12 @@ impl Sources {
         let [_, others @ ..] = self.each();
         others.iter().any(|one| one.active())
     }
+}
+
+/// The rules of a policy that demand its rules in CEL, by their numbers.
+fn demanded(rules: &[RuleOn]) -> impl Iterator<Item = Rule> {
+    let rules = rules.iter().enumerate();
+    rules.filter_map(|(number, rule)| rule.demand(number))
 }
 
 /// Whether the policy is to deny nothing, and why.

@@ -100,8 +100,8 @@ pub enum Term {
     Limits(Check),
     /// That mutators have changed it and no gate refuses it.
     Middleware,
-    /// That the rules in CEL hold.
-    Rules,
+    /// That the rule in CEL of this number holds.
+    Rule(u16),
 }
 
 impl Term {
@@ -111,7 +111,7 @@ impl Term {
             Term::DenyRoot(_) => "DENY_ROOT",
             Term::Limits(_) => "the limits",
             Term::Middleware => "the middleware",
-            Term::Rules => "the rules",
+            Term::Rule(_) => "a rule",
         }
     }
 }

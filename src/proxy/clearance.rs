@@ -23,7 +23,8 @@ use super::watched::Doubts;
 use crate::api::Framing;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Fact, Others, Step};
-use crate::body::json::Limits;
+use crate::body::json::{Limits, Object, Value};
+use crate::clients::Identity;
 use crate::observe::access::{Explanation, Part, Reason};
 use crate::policy::{Cleared, Inspection, Judged};
 
@@ -96,7 +97,9 @@ pub(super) async fn settle(
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut questions = Questions::new(&client.shared);
     let framing = inspection.message().framing();
-    let mut step = inspection::begin(inspection, demands, others);
+    let mut step = inspection::begin(inspection, demands, others, || {
+        seen_by_rules(&client.identity)
+    });
     loop {
         step = match step {
             Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
@@ -161,6 +164,22 @@ pub(crate) fn too_large() -> Explanation {
         Limits::default().bytes >> 20
     );
     Explanation::new(Reason::TooLarge(Part::Body), text)
+}
+
+/// A client as rules see it.
+pub(crate) fn seen_by_rules(identity: &Identity) -> Value {
+    let mut client = Object::default();
+    if let Some(address) = identity.address() {
+        client.set("address", address.to_string());
+    }
+    if let Some(user) = identity.user() {
+        client.set("user", i64::from(user));
+    }
+    if let Some(groups) = identity.groups() {
+        let groups: Vec<Value> = groups.iter().map(|id| i64::from(*id).into()).collect();
+        client.set("groups", groups);
+    }
+    client.into()
 }
 
 /// Reads a whole body.

@@ -52,7 +52,7 @@ mod upstream;
 mod watched;
 mod wire;
 
-pub(crate) use clearance::{ask_now as ask, too_large};
+pub(crate) use clearance::{ask_now as ask, seen_by_rules, too_large};
 pub use headers::Headers;
 pub(crate) use lookup::look_up_all;
 pub use notice::listening;

@@ -31,6 +31,7 @@ mod policies;
 mod profiles;
 mod reload;
 mod revoked;
+mod rules;
 mod signals;
 mod socket_proxy;
 mod strangers;

@@ -3,7 +3,7 @@
 
 use super::archive::Archive;
 use super::others::Others;
-use super::{Subject, build, limited, query, unreadable};
+use super::{Subject, build, limited, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::facts::Name;
@@ -43,7 +43,12 @@ pub(super) fn judge(
                 Some(limits) => head.limits(inspection, check, limits)?,
                 None => return Err(unreadable("it cannot be judged")),
             },
-            Term::Middleware | Term::Rules => return Err(unreadable("it cannot be judged")),
+            Term::Rule(number) => {
+                let needs = rules::head(inspection, demands, number)?;
+                head.reads |= needs.reads;
+                head.subjects.extend(needs.subjects);
+            }
+            Term::Middleware => return Err(unreadable("it cannot be judged")),
         }
     }
     Ok(head)

@@ -7,8 +7,9 @@
 //! fields does not have, and what the engine does not answer are refused.
 //!
 //! The order is that of this page: the head, the body, what mutators change in it, what limits write
-//! in; then all judges in rounds, until none has a question left; then the pins. So whatever is judged
-//! is the changed request, and that is forwarded.
+//! in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
+//! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
+//! forwarded.
 
 mod archive;
 mod build;
@@ -44,6 +45,7 @@ use archive::Archive;
 pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
+pub use rules::names_object;
 pub use survey::{Survey, Want};
 
 /// What comes next.
@@ -97,6 +99,8 @@ struct Request {
     demands: Arc<Demands>,
     /// The clients for which other policies hold.
     others: Arc<Others>,
+    /// Who asks, if a rule may want to know.
+    client: Value,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
     /// What limits are about in its path and its query.
@@ -124,17 +128,28 @@ enum Subject {
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
+    /// What a rule looks at, by the route that names it. Only a container and an exec are forwarded under
+    /// full IDs.
+    Object(Fact, &'static Route),
 }
 
-/// Judges what is in a request's head.
-pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
+/// Judges what is in a request's head. `client` is who asks, as rules see it.
+pub fn begin(
+    inspection: Inspection,
+    demands: Arc<Demands>,
+    others: Arc<Others>,
+    client: impl FnOnce() -> Value,
+) -> Step {
     match head::judge(&inspection, &demands, &others) {
         Ok(head) => {
+            let judged = inspection.terms().iter();
+            let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
             let request = Request {
                 inspection,
                 changed: None,
                 demands,
                 others,
+                client: if ruled { client() } else { Value::Null },
                 subjects: head.subjects,
                 claims: head.claims,
                 archive: head.archive,
@@ -221,7 +236,7 @@ impl Request {
         let found = root::judge(&self)
             .and(|| limited::judge(&self))
             .and(|| middleware::judge(&self))
-            .and(|| rules::judge(&self));
+            .and(|| rules::ask(&self));
         match found {
             Finding::Refused(unmet) => self.fails(unmet),
             Finding::Missing(_) if self.inspection.is_waived() => {
@@ -242,17 +257,24 @@ impl Request {
 
     /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
     fn meets(mut self) -> Step {
+        let strict = self.is_deny_root();
+        if let Some((body, tree)) = &mut self.asked
+            && let Err(unmet) = pin::known(body, tree, strict)
+        {
+            return self.fails(unmet);
+        }
+        if let Err(unmet) = rules::judge(&self) {
+            return self.fails(unmet);
+        }
         let target = match pin::target(self.target(), &self.subjects, &self.facts) {
             Ok(target) => target.or_else(|| self.changed.take()),
             Err(unmet) => return self.fails(unmet),
         };
-        let strict = self.is_deny_root();
         let body = match (&mut self.asked, &self.sent) {
             (Some((body, tree)), _) => {
-                let written = pin::body(body, tree, &self.facts, strict);
-                let written =
-                    written.and_then(|()| root::is_pinned(body, tree, &self.facts, strict));
-                if let Err(unmet) = written {
+                pin::body(tree, &self.facts);
+                let pinned = root::is_pinned(body, tree, &self.facts, strict);
+                if let Err(unmet) = pinned {
                     return self.fails(unmet);
                 }
                 Some(tree.to_json().into_bytes())

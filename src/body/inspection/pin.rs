@@ -6,7 +6,7 @@ use super::{Subject, unreadable};
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::body::Place;
-use crate::body::facts::{Facts, Name};
+use crate::body::facts::{Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 
@@ -21,8 +21,13 @@ pub(super) fn target(
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
             Subject::Network(_) | Subject::Rollback(..) => continue,
-            Subject::Container(name, route) => (facts.container(name), Some(route)),
-            Subject::Exec(id, route) => (facts.exec(id), Some(route)),
+            Subject::Container(name, route) | Subject::Object(Fact::Container(name), route) => {
+                (facts.container(name), Some(route))
+            }
+            Subject::Exec(id, route) | Subject::Object(Fact::Exec(id), route) => {
+                (facts.exec(id), Some(route))
+            }
+            Subject::Object(..) => continue,
             Subject::Commit(name) => (facts.container(name), None),
         };
         let next = id.and_then(|id| match route {
@@ -84,14 +89,9 @@ impl Form {
     }
 }
 
-/// The body with full IDs, and without what engines do not know. Where reach is not judged, what is
-/// there for an engine to come stays.
-pub(super) fn body(
-    body: &'static Body,
-    tree: &mut Value,
-    facts: &Facts,
-    strict: bool,
-) -> Result<(), Unmet> {
+/// The body without what engines do not know. Where reach is not judged, what is there for an engine to
+/// come stays.
+pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Result<(), Unmet> {
     tree.retain(Place::of(body), &mut |_, place, value| match place {
         Some(place) => !place.legacy,
         None => !strict && !value.is_empty(),
@@ -101,8 +101,13 @@ pub(super) fn body(
         let config = tree.at_mut("HostConfig").and_then(Value::object_mut);
         config.ok_or_else(|| unreadable("HostConfig must be an object"))?;
     }
+    Ok(())
+}
+
+/// The body with full IDs.
+pub(super) fn body(tree: &mut Value, facts: &Facts) {
     if facts.is_empty() {
-        return Ok(());
+        return;
     }
     for (places, form) in NAMED {
         tree.each_mut(places, &mut |_, value| {
@@ -111,5 +116,4 @@ pub(super) fn body(
             }
         });
     }
-    Ok(())
 }

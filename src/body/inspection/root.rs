@@ -231,6 +231,7 @@ impl<'a> Search<'a> {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
             Subject::Network(name) => self.named_network(name),
+            Subject::Object(..) => {}
             Subject::Rollback(name, version) => self.rollback(name, version),
             Subject::Exec(id, _) => self.exec(id),
         }

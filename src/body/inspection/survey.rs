@@ -60,6 +60,7 @@ impl Survey {
             changed: None,
             demands,
             others,
+            client: Value::Null,
             subjects: head.subjects,
             claims: head.claims,
             archive: None,
@@ -229,6 +230,8 @@ impl Walk<'_> {
                 let joined = root::joined(name);
                 self.claims(vec![joined], Holder::Request { anywhere: false });
             }
+            // Only rules look at it.
+            Subject::Object(..) => {}
             Subject::Rollback(..) => {
                 let (excesses, needs) =
                     root::weigh(self.request, None, |search| search.subject(subject));
@@ -361,5 +364,6 @@ fn refused(unmet: &Unmet) -> Vec<Want> {
     match unmet {
         Unmet::Excess(_, excesses) => excesses.iter().map(beyond).collect(),
         Unmet::Unreadable(_, why) => vec![Want::Refused(why.to_string())],
+        Unmet::Broken(_) => vec![Want::Unknown],
     }
 }

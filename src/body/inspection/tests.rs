@@ -10,6 +10,7 @@ use super::{Answer, Ended, Fact, Others, Step, Watch, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
 use crate::body::demands::Demands;
+use crate::body::json::Value;
 use crate::policy::{
     Content, Denial, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
@@ -116,7 +117,7 @@ fn told_by(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, demands, engine.1.clone());
+    let mut step = begin(inspection, demands, engine.1.clone(), Value::default);
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
@@ -128,7 +129,6 @@ fn told_by(
                     .collect();
                 asking.answered(answers)
             }
-            Step::Watch(..) => panic!("no archive is watched"),
             Step::Missing(words) => return (format!("404 {words}"), asked),
             Step::Watch(_, mut watch) => {
                 return (watched(&mut watch, body, engine, &mut asked), asked);

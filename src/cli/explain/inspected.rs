@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
-use super::super::output::aligned;
+use super::super::output::{aligned, visible};
 use super::changes;
+use crate::api::sections::Check;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, Watch};
-use crate::body::json::Limits;
+use crate::body::json::{Limits, Value};
+use crate::body::rules::Rule;
 use crate::config::{ConfiguredPolicy, PolicyId, Settings};
 use crate::observe::log::one_line;
 use crate::policy::{Cleared, Content, Denial, Inspection, Judged, Permit, Term, printable};
@@ -38,6 +40,8 @@ pub(super) struct Case<'a> {
     /// As they were sent.
     line: String,
     body: Option<Vec<u8>>,
+    /// Its client, as rules see it.
+    client: Value,
 }
 
 /// Reads a body from a file or stdin: as much as is ever judged, and one byte more.
@@ -57,10 +61,10 @@ pub(super) fn read(file: &str) -> Result<Vec<u8>, String> {
 impl<'a> Case<'a> {
     pub(super) fn new(
         settings: &'a Settings,
-        id: PolicyId,
-        policy: &ConfiguredPolicy,
+        (id, policy): (PolicyId, &ConfiguredPolicy),
         permit: &Permit,
         body: Option<Vec<u8>>,
+        client: Value,
     ) -> Case<'a> {
         let label = policy.label();
         let label = label.map_or(String::new(), |label| format!(" ({label})"));
@@ -77,13 +81,15 @@ impl<'a> Case<'a> {
                 permit.target().path_and_query()
             ),
             body,
+            client,
         }
     }
 
     /// Judges it step by step.
     pub(super) fn judge(&self, inspection: Inspection) -> Outcome {
         let (demands, others) = (Arc::clone(&self.demands), Arc::clone(&self.others));
-        let mut step = inspection::begin(inspection, demands, others);
+        let client = || self.client.clone();
+        let mut step = inspection::begin(inspection, demands, others, client);
         loop {
             step = match step {
                 Step::Read(reading) => match self.read(reading) {
@@ -210,17 +216,31 @@ impl<'a> Case<'a> {
     }
 
     /// What sets its terms.
-    fn variables(&self) -> Vec<&'static str> {
-        let mut variables: Vec<_> = self.terms.iter().map(|term| term.variable()).collect();
+    fn variables(&self) -> Vec<&str> {
+        let others = self
+            .terms
+            .iter()
+            .filter(|term| !matches!(term, Term::Rule(_)));
+        let mut variables: Vec<&str> = others.map(|term| term.variable()).collect();
+        variables.extend(self.rules().map(|rule| &*rule.name));
         variables.sort_unstable();
         variables.dedup();
         variables
     }
 
-    /// Whether these are more than one thing.
+    /// The rules that judge it.
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        let numbers = self.terms.iter().filter_map(|term| match term {
+            Term::Rule(number) => Some(*number),
+            _ => None,
+        });
+        numbers.filter_map(|number| self.demands.rules.get(number))
+    }
+
+    /// Whether what sets its terms is more than one thing.
     fn are_several(&self) -> bool {
         let variables = self.variables();
-        variables.len() > 1 || variables.iter().any(|one| one.ends_with('s'))
+        variables.len() > 1 || variables == [Term::Limits(Check::Body).variable()]
     }
 
     /// `DENY_ROOT or the limits refuse`
@@ -238,13 +258,20 @@ impl<'a> Case<'a> {
         let is_root = |term: &Term| matches!(term, Term::DenyRoot(_));
         let root = self.terms.iter().any(is_root);
         let root = root.then(|| ["  DENY_ROOT".to_owned(), "1".to_owned()]);
-        let limits = self
-            .demands
-            .limits
-            .iter()
-            .flat_map(|limits| limits.in_force());
+        let is_limit = |term: &Term| matches!(term, Term::DenyRoot(_) | Term::Limits(_));
+        let limits = self.demands.limits.iter();
+        let limits = limits.filter(|_| self.terms.iter().any(is_limit));
+        let limits = limits.flat_map(|limits| limits.in_force());
         let limits = limits.map(|(name, entries)| [format!("  {name}"), entries]);
-        root.into_iter().chain(limits).collect()
+        let rules = self.rules().map(|rule| {
+            let source = visible(&rule.source);
+            let text = match &*rule.told {
+                "" => source,
+                told => format!("{source} ({})", visible(told)),
+            };
+            [format!("  {}", rule.name), text]
+        });
+        root.into_iter().chain(limits).chain(rules).collect()
     }
 }
 

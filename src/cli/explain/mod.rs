@@ -14,6 +14,7 @@ use super::{FAILED, OK, WRONG_USAGE};
 use crate::api::{Framing, Message, Method, Target};
 use crate::config::{PolicyId, Settings, Snapshot};
 use crate::policy::{Denial, Passage, Verdict, printable};
+use crate::proxy;
 use inspected::{Case, Outcome};
 
 /// The verdict depends on what is not known.
@@ -81,7 +82,15 @@ pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
         };
         let body = matches.get_one::<String>("body");
         match body.map(|file| inspected::read(file)).transpose() {
-            Ok(body) => explain(settings, policy, value("method"), value("path"), body),
+            Ok(body) => {
+                let request = Request {
+                    method: value("method"),
+                    path: value("path"),
+                    client: matches.get_one::<Client>("client"),
+                    body,
+                };
+                explain(settings, policy, request)
+            }
             Err(problem) => {
                 complain(&problem);
                 WRONG_USAGE
@@ -137,13 +146,21 @@ fn chosen(settings: &Settings, matches: &ArgMatches) -> Result<PolicyId, (u8, St
     }
 }
 
-fn explain(
-    settings: &Settings,
-    id: PolicyId,
-    method: &str,
-    path: &str,
+/// A request as the command line has it.
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    client: Option<&'a Client>,
     body: Option<Vec<u8>>,
-) -> u8 {
+}
+
+fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
+    let Request {
+        method,
+        path,
+        client,
+        body,
+    } = request;
     let target = match Target::from_line(method, path_of(path)) {
         Ok(target) => target,
         Err(bad) => {
@@ -164,7 +181,14 @@ fn explain(
     };
     let outcome = match policy.decide(target.clone(), message) {
         Verdict::Allow(permit) => {
-            let case = Case::new(settings, id, policy, &permit, body);
+            let seen = client.map(|client| proxy::seen_by_rules(client.identity()));
+            let case = Case::new(
+                settings,
+                (id, policy),
+                &permit,
+                body,
+                seen.unwrap_or_default(),
+            );
             match permit.passage() {
                 Passage::Stream(cleared) => case.allowed(cleared),
                 Passage::Inspect(inspection) => case.judge(inspection),

@@ -154,6 +154,10 @@ impl Sources {
                 "{DENY_ROOT}: nothing that gives control of the host"
             ));
         }
+        for one in &self.rules {
+            let (name, on) = (&one.rule.name, one.on.join(", "));
+            lines.push(format!("{name}: judges {on}"));
+        }
         for action in ACTIONS {
             let (allow, deny) = (action.allow, action.deny);
             if self.grants.on(deny) {
