@@ -62,8 +62,12 @@ fn allows(settings: &Settings, request: &Value) -> bool {
     let admitted = (settings.clients.as_ref())
         .is_none_or(|list| list.has(client) || list.hosts.iter().any(named));
     let policy = settings.policies.default();
+    let body = match request["body"].is_null() && request["method"] != "GET" {
+        true => Body::Empty,
+        false => Body::Other,
+    };
     admitted
-        && match policy.decide(target, Body::Other) {
+        && match policy.decide(target, body) {
             Verdict::Allow(permit) => match permit.passage() {
                 Passage::Stream(_) => true,
                 Passage::Inspect(inspection) => {
@@ -86,7 +90,8 @@ fn passes(inspection: Inspection, demands: Arc<Demands>, body: &str) -> bool {
                 let answers: Vec<_> = asking.needs().iter().map(missing).collect();
                 asking.answered(answers)
             }
-            Step::Judged(Judged::Clear(_)) => return true,
+            // What is missing the engine would say itself.
+            Step::Judged(Judged::Clear(_)) | Step::Missing(_) => return true,
             _ => return false,
         };
     }
@@ -158,6 +163,15 @@ const WIDER: &[(&str, &str)] = &[
     ("bindmount/14", "one path alone is an anonymous volume"),
     ("bindmount/15", "one path alone is an anonymous volume"),
     ("bindmount/16", "the engine refuses an empty one"),
+    (
+        "bindmount/68",
+        "an empty body, which the engine refuses, is {}",
+    ),
+    (
+        "bindmount/116",
+        "an empty body, which the engine refuses, is {}",
+    ),
+    ("bindmount/91", "the engine has no such route"),
     ("bindmount/93", "an update has no HostConfig to the engine"),
 ];
 
@@ -275,7 +289,13 @@ const WOLLOMATIC: &[(&str, &str)] = &[
     ("bindmount/62", "a field twice"),
     ("bindmount/88", "a HostConfig where the engine has none"),
     ("bindmount/96", "a HostConfig where the engine has none"),
-    ("bindmount/120", "a HostConfig where the engine has none"),
+    ("bindmount/80", "an empty segment"),
+    ("bindmount/81", "an empty segment"),
+    ("bindmount/82", "an empty segment"),
+    ("bindmount/83", "a . segment"),
+    ("bindmount/84", "a .. segment"),
+    ("bindmount/92", "a write of Podman's own"),
+    ("bindmount/118", "a plugin runs as root on the host"),
     (
         "labels-",
         "SP_PROXYCONTAINERNAME is not supported, and refused",

@@ -33,7 +33,7 @@ use super::Place;
 use super::demands::Demands;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
-use super::json::{self, Limits, Value};
+use super::json::{self, Limits, Object, Value};
 use super::reach::Claim;
 use crate::api::Target;
 use crate::api::fields::Body;
@@ -208,6 +208,11 @@ impl Reading {
                 request.complete()
             }
             // To most routes it is `{}`, and the others refuse it.
+            Err(json::Refusal::Empty) if request.has(|term| !matches!(term, Term::DenyRoot(_))) => {
+                request.asked = Some((body, Object::default().into()));
+                request.sent = Content::Whole(Vec::new());
+                request.complete()
+            }
             Err(json::Refusal::Empty) => {
                 request.sent = Content::Whole(Vec::new());
                 request.complete()
