@@ -319,13 +319,13 @@ fn an_engine_that_cannot_be_reached_leaves_it_undecided() {
 #[test]
 fn rules_judge_what_would_be_forwarded() {
     let bench = Bench::new();
-    let rule = r#"has(body.HostConfig) && client.address.startsWith("172.20.") : "only web""#;
+    let rule = r#"has(body.Image) && client.address.startsWith("172.20.") : "only web""#;
     let env = [
         ("RULE_WEB", rule),
         ("RULE_WEB_ON", "POST /containers/create"),
     ];
     let args = ["POST", CREATE, "--client", "172.20.0.5", "--body", "-"];
-    let ran = bench.explain(&env, &args, br#"{"HostConfig":{}}"#);
+    let ran = bench.explain(&env, &args, br#"{"Image":"a","HostConfig":{}}"#);
     let out = "allowed by CONTAINERS; RULE_WEB does not refuse it\nforwarded unchanged\n";
     assert_eq!((ran.code, ran.out.as_str()), (0, out));
     let ran = bench.explain(&env, &args, b"{}");
