@@ -706,7 +706,7 @@ fn limits_are_learned_from_what_is_asked_for() {
             create(r#"{"HostConfig":{"Privileged":true,"CapAdd":["ALL"],"PidMode":"host"}}"#),
             "DENY_ROOT=1; CAP_ADD=ALL; NAMESPACES=pid:host",
             "CAP_ADD with ALL gives control of the host: a container with it can get out; NAMESPACES with \
-             pid:host gives control of the host: a container can control the processes of the host; DENY_ROOT refuses this, whatever the limits: POST /containers/create: \
+             pid:host gives control of the host: a container can control the processes of the host; DENY_ROOT would still refuse POST /containers/create: \
              HostConfig.Privileged reaches the host's devices, the kernel",
         ),
         // Harmless ones are listed beside one that needs its limit.
@@ -811,14 +811,14 @@ fn limits_are_learned_from_what_is_asked_for() {
         (
             vec![("POST /swarm/init", "{}")],
             "DENY_ROOT=1",
-            "DENY_ROOT refuses this, whatever the limits: POST /swarm/init: a manager of the swarm can run \
+            "DENY_ROOT would still refuse POST /swarm/init: a manager of the swarm can run \
              anything on this host",
         ),
     ] {
         let learned = survey(&requests, &engine);
         let (limits, comments) = limits(&learned);
         assert_eq!((&*limits, &*comments), (expected, told), "{requests:?}");
-        let is_whole = ["DENY_ROOT refuses", "cannot list", "is below"];
+        let is_whole = ["would still refuse", "cannot list", "is below"];
         if is_whole.iter().any(|words| comments.contains(words)) {
             continue;
         }
@@ -883,6 +883,6 @@ fn what_limits_would_list_is_kept_up_to_a_bound() {
             .filter(|line| line.starts_with(start))
             .count()
     };
-    assert_eq!(told("# DENY_ROOT refuses this"), 64);
+    assert_eq!(told("# DENY_ROOT would still refuse"), 64);
     assert_eq!(told("# Some of what was requested is NOT covered"), 1);
 }

@@ -1,17 +1,20 @@
 //! What a policy is made of, and the policy.
 
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
-use super::dialect::knrdl::{Profile, Profiles};
-use super::dialect::presets::{Preset, Presets};
+use super::dialect::knrdl::{PROFILE, Profile, Profiles};
+use super::dialect::mikesir87::Middleware;
+use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
 use super::limits;
+use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
@@ -31,6 +34,8 @@ pub struct Sources {
     pub regexes: Regexes,
     /// The profile.
     pub profile: Profile,
+    /// The mutators and gates.
+    pub middleware: Middleware,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
     /// What may be asked for. Without any of these, nothing is limited or opened.
@@ -90,9 +95,10 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
-    /// Reads every dialect.
+    /// Reads every dialect; of the middleware, what is written as variables.
     pub(super) fn read(
         snapshot: &Snapshot,
+        middleware: Middleware,
         profiles: &Profiles,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Sources {
@@ -100,8 +106,13 @@ impl Sources {
         let regexes = Regexes::read(snapshot, diagnostics);
         let profile = Profile::read(snapshot, profiles, diagnostics);
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
+        let granted = Grants::grant(snapshot)
+            || names::meant_to_grant(snapshot)
+            || others.iter().any(|other| other.active());
+        let middleware = middleware.beside(snapshot, granted, diagnostics);
+        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
-        let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
         let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
@@ -110,6 +121,7 @@ impl Sources {
             presets,
             regexes,
             profile,
+            middleware,
             deny_root,
             limits,
             rules,
@@ -156,6 +168,8 @@ impl Sources {
                 None => policy,
             }),
             demands: Arc::new(Demands {
+                mutators: self.middleware.mutators.clone(),
+                gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
                 rules: self
                     .rules
@@ -170,8 +184,14 @@ impl Sources {
     }
 
     /// Each dialect.
-    fn each(&self) -> [&dyn Source; 4] {
-        [&self.grants, &self.presets, &self.regexes, &self.profile]
+    fn each(&self) -> [&dyn Source; 5] {
+        [
+            &self.grants,
+            &self.presets,
+            &self.regexes,
+            &self.profile,
+            &self.middleware,
+        ]
     }
 
     /// The dialects: whether each is active, and what it contributes.
@@ -202,6 +222,35 @@ impl Sources {
         let [_, others @ ..] = self.each();
         others.iter().any(|one| one.active())
     }
+}
+
+/// Whether clients are kept from control: as the variable says, otherwise as the presets do.
+fn deny_root(
+    snapshot: &Snapshot,
+    presets: &Presets,
+    profile: &Profile,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
+    let chosen = presets.chosen.iter().map(|preset| (PRESET, *preset));
+    let mut chosen = chosen.chain(profile.preset.map(|preset| (PROFILE, preset)));
+    let setter = chosen.find(|(_, preset)| preset.sets_deny_root());
+    let unset = snapshot.get(DENY_ROOT).is_none_or(OsStr::is_empty);
+    if setter.is_some() && unset {
+        return true;
+    }
+    let on = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+    let Some((variable, preset)) = setter.filter(|_| !on) else {
+        return on;
+    };
+    let notation = snapshot.notation();
+    let [off, set] = [0, 1].map(|value| notation.set(DENY_ROOT, value));
+    let problem = format!(
+        "{off} overrides {}, which sets {set}",
+        notation.set(variable, preset.name)
+    );
+    let help = "remove it, unless clients may control the host";
+    diagnostics.push(Diagnostic::warning(DENY_ROOT, problem, help));
+    false
 }
 
 /// The rules of a policy that demand its rules in CEL, by their numbers.

@@ -202,7 +202,7 @@ impl Wanted {
         comments.extend(
             self.refused
                 .iter()
-                .map(|what| format!("# DENY_ROOT refuses this, whatever the limits: {what}")),
+                .map(|what| format!("# DENY_ROOT would still refuse {what}")),
         );
         if self.left_out {
             comments.push(

@@ -35,10 +35,13 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod middleware;
 mod podman;
 mod policies;
+mod presets;
 mod registry;
 mod restarts;
+mod sharing;
 mod streams;
 mod swarm;
 mod terms;

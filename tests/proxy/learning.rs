@@ -385,13 +385,13 @@ fn bodies_are_forwarded_as_they_come() {
             "environment:",
             "  DENY_ROOT: 1",
             "  BIND_FROM: '/srv/ci'",
-            "# DENY_ROOT refuses this, whatever the limits: POST /containers/create: A: duplicate key (case \
+            "# DENY_ROOT would still refuse POST /containers/create: A: duplicate key (case \
              is ignored in field names)",
-            "# DENY_ROOT refuses this, whatever the limits: POST /containers/create: HostConfig.Privileged \
+            "# DENY_ROOT would still refuse POST /containers/create: HostConfig.Privileged \
              reaches the host's devices, the kernel",
-            "# DENY_ROOT refuses this, whatever the limits: POST /containers/create: the body is not valid \
+            "# DENY_ROOT would still refuse POST /containers/create: the body is not valid \
              JSON: EOF while parsing a value at line 1 column 3",
-            "# DENY_ROOT refuses this, whatever the limits: POST /containers/create: the body is not valid \
+            "# DENY_ROOT would still refuse POST /containers/create: the body is not valid \
              JSON: EOF while parsing an object at line 1 column 1",
             "# Some of what was requested is NOT covered: it was too much, or not read",
             "# End of what was learned.",

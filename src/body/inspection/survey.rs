@@ -10,10 +10,10 @@ use std::sync::Arc;
 use super::{Content, Others, Request, Subject, head, root};
 use crate::api::Target;
 use crate::api::fields::Body;
-use crate::body::Place;
 use crate::body::demands::Demands;
+use crate::body::draft::Draft;
 use crate::body::facts::{Answer, Fact, Facts, Name};
-use crate::body::json::{self, Limits, Value};
+use crate::body::json::Value;
 use crate::body::limits::{self, Entry};
 use crate::body::reach::{self, Claim, Reference, What};
 use crate::policy::{Excess, Inspection, Unmet};
@@ -51,20 +51,20 @@ impl Survey {
     /// Looks at its head. Its terms are those of `DENY_ROOT`, and limits list what is `known` already.
     pub fn begin(inspection: Inspection, known: Vec<Entry>) -> Survey {
         let (demands, others) = (Arc::<Demands>::default(), Arc::<Others>::default());
-        let (head, wants) = match head::judge(&inspection, &demands, &others) {
+        let draft = Draft::new(inspection.target().clone());
+        let (head, wants) = match head::judge(&inspection, &draft, &demands, &others) {
             Ok(head) => (head, Vec::new()),
             Err(unmet) => (head::Head::default(), refused(&unmet)),
         };
         let request = Request {
             inspection,
-            changed: None,
+            draft,
             demands,
             others,
             client: Value::Null,
             subjects: head.subjects,
             claims: head.claims,
             archive: None,
-            asked: None,
             sent: Content::AsSent,
             facts: Facts::default(),
         };
@@ -88,15 +88,8 @@ impl Survey {
 
     /// Reads the body.
     pub fn read(&mut self, bytes: &[u8]) {
-        let target = self.target();
-        let body = target.method().and_then(|method| Body::of(method, target));
-        let Some(body) = body else {
-            return;
-        };
-        match json::read(bytes, Limits::default(), Place::of(body)) {
-            Ok(tree) => self.request.asked = Some((body, tree)),
-            Err(json::Refusal::Empty) => {}
-            Err(refusal) => self.wants.push(Want::Refused(refusal.to_string())),
+        if let Err(refusal) = self.request.draft.read(bytes) {
+            self.wants.push(Want::Refused(refusal.to_string()));
         }
     }
 
@@ -114,8 +107,7 @@ impl Survey {
 
     /// How much memory it holds, roughly.
     pub fn size(&self) -> usize {
-        let tree = self.request.asked.as_ref();
-        tree.map_or(0, |(_, tree)| tree.size()) + self.request.facts.size()
+        self.request.draft.tree().size() + self.request.facts.size()
     }
 
     /// All that it wants, by what the engine has said.
@@ -139,13 +131,16 @@ impl Survey {
             seen: BTreeSet::new(),
             left: MOST,
         };
-        if let Some((body, tree)) = &request.asked {
+        if let Some((body, tree)) = request.draft.asked() {
             walk.body(body, tree);
         }
         for subject in &request.subjects {
             walk.subject(subject);
         }
         walk.objects(&self.known);
+        for subject in &request.subjects {
+            walk.rest(subject, &self.known);
+        }
         walk
     }
 }
@@ -226,18 +221,15 @@ impl Walk<'_> {
                     self.container(&name, held);
                 }
             }
-            Subject::Network(name) => {
-                let joined = root::joined(name);
+            Subject::Network(name, _) => {
+                let joined = root::joined(name.as_str());
                 self.claims(vec![joined], Holder::Request { anywhere: false });
             }
-            // Only rules look at it.
-            Subject::Object(..) => {}
-            Subject::Rollback(..) => {
-                let (excesses, needs) =
-                    root::weigh(self.request, None, |search| search.subject(subject));
-                self.needs.extend(needs);
-                self.wants.extend(excesses.iter().map(beyond));
-            }
+            // These are weighed as a whole, and only rules look at the last.
+            Subject::Start(..)
+            | Subject::Build { .. }
+            | Subject::Rollback(..)
+            | Subject::Object(..) => {}
         }
     }
 
@@ -304,35 +296,35 @@ impl Walk<'_> {
 
     /// Under the limits that all else needs, whether what stands for another object must be listed.
     fn objects(&mut self, known: &[Entry]) {
-        let needed = self.wants.iter().filter_map(|want| match want {
-            Want::Entry(entry, true) => Some(entry),
-            _ => None,
-        });
-        let entries: Vec<Entry> = needed.chain(known).cloned().collect();
+        let entries = self.needed(known);
         for (claim, entry, holder) in std::mem::take(&mut self.objects) {
-            let of = |name: &str| {
-                let own = entries.iter().filter(|one| one.variable == name);
-                own.map(|one| one.text.as_str())
-                    .collect::<Vec<_>>()
-                    .join(",")
-            };
-            let texts: Vec<(&str, String)> = limits::Limits::VARIABLES
-                .iter()
-                .filter(|name| **name != entry.variable)
-                .map(|name| (*name, of(name)))
-                .filter(|(_, text)| !text.is_empty())
-                .collect();
-            let text = |name: &str| {
-                let mut own = texts.iter().filter(|(own, _)| *own == name);
-                own.next().map(|(_, text)| text.as_str())
-            };
-            // What cannot be set together opens nothing.
-            let limits = limits::Limits::read(true, text).ok();
+            let limits = listing(&entries, Some(entry.variable));
             let needed = !self.weigh(&claim, holder, limits.as_ref()).is_empty();
             if needed || holder.is_held_to_limits(&claim) {
                 self.wants.push(Want::Entry(entry, needed));
             }
         }
+    }
+
+    /// What is too much of a container or another object in the path under all limits that are needed,
+    /// for example because of who shares its namespaces.
+    fn rest(&mut self, subject: &Subject, known: &[Entry]) {
+        let limits = listing(&self.needed(known), None);
+        let weighed = root::weigh(self.request, limits.as_ref(), |search| {
+            search.subject(subject);
+        });
+        let (excesses, needs) = weighed;
+        self.needs.extend(needs);
+        self.wants.extend(excesses.iter().map(beyond));
+    }
+
+    /// The entries that are needed so far, and those that are known.
+    fn needed(&self, known: &[Entry]) -> Vec<Entry> {
+        let needed = self.wants.iter().filter_map(|want| match want {
+            Want::Entry(entry, true) => Some(entry),
+            _ => None,
+        });
+        needed.chain(known).cloned().collect()
     }
 
     fn refused(&mut self, claim: &Claim, holder: Holder) {
@@ -353,6 +345,26 @@ impl Walk<'_> {
         self.needs.extend(needs);
         excesses
     }
+}
+
+/// Limits that list these, without one of them; none if they cannot be set together.
+fn listing(entries: &[Entry], without: Option<&str>) -> Option<limits::Limits> {
+    let of = |name: &str| {
+        let own = entries.iter().filter(|one| one.variable == name);
+        own.map(|one| one.text.as_str())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let set = limits::Limits::VARIABLES.iter();
+    let set = set.filter(|name| Some(**name) != without);
+    let texts: Vec<(&str, String)> = set.map(|name| (*name, of(name))).collect();
+    let text = |name: &str| {
+        let mut own = texts
+            .iter()
+            .filter(|(own, text)| *own == name && !text.is_empty());
+        own.next().map(|(_, text)| text.as_str())
+    };
+    limits::Limits::read(true, text).ok()
 }
 
 /// Without the value, which may be a secret, and without the name of what has it.

@@ -42,11 +42,11 @@ fn fields(path: &Path<'_>, sent: &Object, written: &Object, changes: &mut Vec<St
     let before: HashMap<&str, &Value> = sent.iter().collect();
     let mut after: HashMap<&str, &Value> = written.iter().collect();
     let respelled = written.iter().filter(|(key, _)| !before.contains_key(key));
-    let respelled: HashMap<String, &str> = respelled.map(|(key, _)| (folded(key), key)).collect();
+    let respelled: HashMap<String, &str> = respelled.map(|(key, _)| (fold(key), key)).collect();
     for (key, value) in sent.iter() {
         let own = match after.contains_key(key) {
             true => Some(key),
-            false => respelled.get(&folded(key)).copied(),
+            false => respelled.get(&fold(key)).copied(),
         };
         match own.and_then(|own| Some((own, after.remove(own)?))) {
             Some((own, now)) => compare(&path.key(own), value, now, changes),
@@ -56,12 +56,6 @@ fn fields(path: &Path<'_>, sent: &Object, written: &Object, changes: &mut Vec<St
     for (key, value) in written.iter().filter(|(key, _)| after.contains_key(key)) {
         changes.push(new(&path.key(key), value));
     }
-}
-
-fn folded(key: &str) -> String {
-    let mut folded = String::new();
-    fold(key, &mut folded);
-    folded
 }
 
 /// The items between those that both begin and end with.

@@ -42,6 +42,8 @@ pub(super) struct Case<'a> {
     body: Option<Vec<u8>>,
     /// Its client, as rules see it.
     client: Value,
+    /// The gates and mutators that look at it.
+    middleware: Vec<[String; 2]>,
 }
 
 /// Reads a body from a file or stdin: as much as is ever judged, and one byte more.
@@ -66,6 +68,8 @@ impl<'a> Case<'a> {
         body: Option<Vec<u8>>,
         client: Value,
     ) -> Case<'a> {
+        let middleware = policy.sources.middleware.shown_for(permit.target());
+        let middleware = middleware.map(|(kind, told)| [format!("  {kind}"), visible(&told)]);
         let label = policy.label();
         let label = label.map_or(String::new(), |label| format!(" ({label})"));
         Case {
@@ -82,6 +86,7 @@ impl<'a> Case<'a> {
             ),
             body,
             client,
+            middleware: middleware.collect(),
         }
     }
 
@@ -202,7 +207,7 @@ impl<'a> Case<'a> {
 
     /// What is forwarded otherwise than it was sent.
     fn changes(&self, cleared: Cleared) -> Vec<String> {
-        let (target, _, content) = cleared.into_parts();
+        let (target, _, content, filter) = cleared.into_parts();
         let line = format!("{} {}", target.method_str(), target.path_and_query());
         let mut changes = Vec::new();
         if line != self.line {
@@ -212,6 +217,7 @@ impl<'a> Case<'a> {
         if let (Some(sent), Content::Whole(written)) = (&self.body, content) {
             changes.extend(changes::of(sent, &written));
         }
+        changes.extend(filter.map(|hidden| format!("- {hidden}, in the engine's answer")));
         changes
     }
 
@@ -271,7 +277,10 @@ impl<'a> Case<'a> {
             };
             [format!("  {}", rule.name), text]
         });
-        root.into_iter().chain(limits).chain(rules).collect()
+        let is_one = self.terms.contains(&Term::Middleware);
+        let middleware = self.middleware.iter().filter(|_| is_one).cloned();
+        let limits = root.into_iter().chain(limits);
+        limits.chain(middleware).chain(rules).collect()
     }
 }
 
