@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::inspection::{Answer, Others, Step, begin};
+use dockgate::body::json::Value;
 use dockgate::config::ConfiguredPolicy;
 use dockgate::policy::{Judged, Passage, Verdict};
 
@@ -45,7 +46,7 @@ impl Engine {
             inspection,
             policy.demands.clone(),
             Arc::new(Others::default()),
-            dockgate::body::json::Value::default,
+            Value::default,
         );
         loop {
             step = match step {
