@@ -6,7 +6,7 @@
 use crate::harness::{COMPOSE, Engine, Gate};
 use crate::wire::Wire;
 
-const ALL: &str = "AUTH BUILD COMMIT CONFIGS CONTAINERS DISTRIBUTION EXEC GRPC IMAGES INFO NETWORKS \
+pub(crate) const ALL: &str = "AUTH BUILD COMMIT CONFIGS CONTAINERS DISTRIBUTION EXEC GRPC IMAGES INFO NETWORKS \
                    NODES PLUGINS POST SECRETS SERVICES SESSION SWARM SYSTEM TASKS VOLUMES";
 
 /// What the attacks find there: made by somebody who may do everything. Few of them run, since not
