@@ -121,7 +121,7 @@ pub(crate) fn of_table(kind: &fields::Kind) -> &'static Type {
     Box::leak(Box::new(own))
 }
 
-/// Whether an object of this body has two keys that are the same in some case.
+/// Whether an object of this body has two keys that are the same in some case, or it is no JSON.
 pub(crate) fn has_twins(body: &[u8]) -> bool {
     fn within(json: &Json<'_>) -> bool {
         match json {
@@ -135,7 +135,7 @@ pub(crate) fn has_twins(body: &[u8]) -> bool {
             _ => false,
         }
     }
-    parse(body).is_some_and(|parsed| within(&parsed.json))
+    parse(body).is_none_or(|parsed| within(&parsed.json))
 }
 
 /// As Go folds the names of its fields, which are all ASCII.
