@@ -13,15 +13,20 @@ use super::table::File;
 const SHORTEST_KEY: usize = 6;
 
 /// The words of `judged`, and what they are in `api::sections`.
-const CHECKS: [(&str, &str); 9] = [
+const CHECKS: [(&str, &str); 14] = [
     ("body", "Check::Body"),
     ("build", "Check::Build"),
     ("commit", "Check::Commit"),
     ("container", "Check::Container"),
     ("exec", "Check::Exec"),
+    ("import", "Check::Import"),
+    ("joins", "Check::Joins"),
+    ("load", "Check::Load"),
     ("name", "Check::Name"),
     ("network", "Check::Network"),
+    ("pull", "Check::Pull"),
     ("start", "Check::Start"),
+    ("tag", "Check::Tag"),
     ("update", "Check::Update"),
 ];
 
@@ -129,6 +134,28 @@ impl Check<'_> {
             writeln!(
                 rust,
                 "Control {{ routes: &[{routes}], judged: &[{judged}], doc: {doc:?} }},"
+            )?;
+        }
+        writeln!(rust, "];\n/// The routes that limits are about.")?;
+        writeln!(rust, "pub static LIMITED: &[Limited] = &[")?;
+        for limit in &file.limit {
+            let routes = self.routes(&limit.routes, false);
+            self.not_empty(&limit.limits);
+            let words = limit.limits.get_ref().iter();
+            let limits: Vec<&str> = words.map(|word| word.get_ref().as_str()).collect();
+            let judged = limit.judged.as_ref();
+            let judged = judged.map_or(String::new(), |judged| self.checks(judged));
+            let doc = match (&limit.doc, &limit.judged) {
+                (Some(doc), None) => self.text_of(doc),
+                (None, Some(_)) => String::new(),
+                _ => {
+                    self.mistake(&limit.limits, "give either judged or doc");
+                    String::new()
+                }
+            };
+            writeln!(
+                rust,
+                "Limited {{ routes: &[{routes}], limits: &{limits:?}, judged: &[{judged}], doc: {doc:?} }},"
             )?;
         }
         writeln!(rust, "];\n/// The routes that switch protocols.")?;

@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) root: Vec<Root>,
     #[serde(default)]
     pub(super) control: Vec<Control>,
+    pub(super) limit: Vec<Limit>,
     #[serde(default)]
     pub(super) upgrade: Vec<Upgrade>,
 }
@@ -76,6 +77,15 @@ pub(super) struct Control {
     pub(super) routes: Spanned<Vec<Spanned<String>>>,
     pub(super) judged: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) doc: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limit {
+    pub(super) routes: Spanned<Vec<Spanned<String>>>,
+    pub(super) limits: Spanned<Vec<Spanned<String>>>,
+    pub(super) judged: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) doc: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -2,8 +2,9 @@
 
 use dockgate::api::fields::{BODIES, Body};
 use dockgate::api::{Method, Target};
+use dockgate::body::facts::{Answer, Fact, Facts};
 use dockgate::body::json::Limits as Size;
-use dockgate::body::limits::{BindFrom, Excess, Fact, Facts, Limits, Mistake};
+use dockgate::body::limits::{BindFrom, Excess, Limits, Mistake};
 use dockgate::body::reach::Engine;
 use dockgate::body::{Asked, asked};
 use dockgate::config::{Dialect, SETTINGS};
@@ -23,9 +24,9 @@ fn each_limit_is_a_setting_that_is_not_ignored() {
 /// What the limits say of a body, if all volumes are plain ones and no container is known.
 fn judged(limits: &Limits, body: &'static Body, asked: &Asked) -> Vec<Excess> {
     let mut facts = Facts::default();
-    for fact in limits.needs(body, &asked.tree, &asked.claims, &facts) {
+    for fact in limits.needs((body, &asked.tree), &asked.claims, None, &facts) {
         if matches!(fact, Fact::Volume(_)) {
-            facts.learn(fact, None);
+            facts.learn(fact, Answer::Missing(String::new()));
         }
     }
     limits.judge(body, &asked.tree, &asked.claims, &facts)

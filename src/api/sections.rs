@@ -104,7 +104,20 @@ pub struct Control {
     pub doc: &'static str,
 }
 
-/// What is looked at to find out whether a request gives control.
+/// Routes on which limits are about what is asked for.
+#[derive(Debug)]
+pub struct Limited {
+    /// The routes.
+    pub routes: &'static [Route],
+    /// The variables of these limits.
+    pub limits: &'static [&'static str],
+    /// What of a request they are about. If nothing can be judged, no such request passes.
+    pub judged: &'static [Check],
+    /// Why no such request passes.
+    pub doc: &'static str,
+}
+
+/// What is looked at to find out whether a request gives control, or asks for more than limits allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
     /// Its JSON body, by the table of fields.
@@ -117,12 +130,22 @@ pub enum Check {
     Container,
     /// The exec that its path names, and its container.
     Exec,
+    /// Where its query takes an image from.
+    Import,
+    /// The networks that the container in its path has yet to join.
+    Joins,
+    /// That it brings images from an archive.
+    Load,
     /// The name in its query.
     Name,
     /// The network that its path names.
     Network,
+    /// The query of a pull or an import.
+    Pull,
     /// The query and the body of a start.
     Start,
+    /// The image that its path names, and the name in its query.
+    Tag,
     /// The query of a service's update.
     Update,
 }

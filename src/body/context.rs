@@ -149,6 +149,17 @@ impl Context {
         })
     }
 
+    /// Whether all that follows is zeros, as far as it has come.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::End { .. })
+    }
+
+    /// How much memory it takes, roughly.
+    pub fn size(&self) -> usize {
+        let files = self.files.iter().flatten().map(Vec::len);
+        files.sum::<usize>() + self.linked + self.buffer.len()
+    }
+
     /// The Dockerfile, when all has come.
     pub fn dockerfile(&self) -> Result<&[u8], Refusal> {
         match self.state {

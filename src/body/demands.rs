@@ -3,9 +3,11 @@
 //! A policy's terms say which requests are judged; this says by what. Both are made together from the
 //! same sources, and a term without its value here fails.
 
+use super::draft::Act;
 use super::edits::Mutator;
 use super::gates::Gate;
 use super::limits::Limits;
+use super::rules::Rules;
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -16,4 +18,14 @@ pub struct Demands {
     pub mutators: Vec<Mutator>,
     /// What is refused of the changed request.
     pub gates: Vec<Gate>,
+    /// What rules in CEL say of it.
+    pub rules: Rules,
+}
+
+impl Demands {
+    /// Whether a mutator or a gate looks at such a request.
+    pub fn concern(&self, act: &Act) -> bool {
+        let edited = self.mutators.iter().any(|one| one.concerns(act));
+        edited || self.gates.iter().any(|one| one.concerns(act))
+    }
 }

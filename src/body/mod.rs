@@ -6,6 +6,7 @@ pub mod demands;
 pub mod dockerfile;
 pub mod draft;
 pub mod edits;
+pub mod facts;
 pub mod gates;
 pub mod image;
 pub mod inspection;
@@ -13,6 +14,7 @@ pub mod json;
 pub mod limits;
 mod place;
 pub mod reach;
+pub mod rules;
 #[cfg(test)]
 mod tests;
 

@@ -34,17 +34,31 @@ impl ConfiguredPolicy {
         }
         let reaches = reaches.iter();
         let reaches = reaches.map(|(origin, how)| format!("{origin} ({})", how.join("; ")));
-        let reaches: Vec<String> = reaches.collect();
+        let reaches: Vec<String> = reaches.chain(self.opened()).collect();
         let reaches = reaches.join(", ");
         (!reaches.is_empty()).then(|| format!("a client can become root on the host: {reaches}"))
     }
 
+    /// What limits open again of that which `DENY_ROOT` closes.
+    fn opened(&self) -> Vec<String> {
+        let limits = self.sources.limits.iter().filter(|_| self.is_kept());
+        let roots = limits.flat_map(|limits| limits.roots());
+        let shown = roots.map(|(variable, entry, how)| {
+            format!("{} ({how})", self.notation().set(variable, entry))
+        });
+        shown.collect()
+    }
+
+    /// Whether `DENY_ROOT` keeps a client from root on the host, which it would have by what is granted.
+    fn is_kept(&self) -> bool {
+        let mut routes = ROOTS.iter().flat_map(|root| root.routes);
+        self.sources.deny_root
+            && routes.any(|route| self.denies_root(route) && !self.granted_by(route).is_empty())
+    }
+
     /// A note on what `DENY_ROOT` leaves open, where it keeps a client from root on the host.
     pub fn beside_root(&self) -> Option<&'static str> {
-        let mut routes = ROOTS.iter().flat_map(|root| root.routes);
-        let kept =
-            routes.any(|route| self.denies_root(route) && !self.granted_by(route).is_empty());
-        (self.sources.deny_root && kept).then_some(
+        self.is_kept().then_some(
             "DENY_ROOT does not cover images under names that others use, labels that other \
              programs obey, and the memory, CPU and disk of the host",
         )

@@ -11,7 +11,7 @@ use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
 pub(super) const DENY_ROOT: &str = "DENY_ROOT";
 
 /// Why no write of Podman's own passes.
-const PODMAN: &str = "Podman's own calls cannot be judged";
+pub(super) const PODMAN: &str = "Podman's own calls cannot be judged";
 
 /// The rules that it makes.
 pub(super) fn rules() -> impl Iterator<Item = Rule> {
@@ -23,7 +23,7 @@ pub(super) fn rules() -> impl Iterator<Item = Rule> {
             [] => vec![Effect::Deny],
             _ => effects.collect(),
         };
-        let origin = origin(control.doc);
+        let origin = origin(DENY_ROOT, control.doc);
         effects
             .into_iter()
             .map(move |effect| rule(&origin, effect, matchers.clone()))
@@ -31,12 +31,12 @@ pub(super) fn rules() -> impl Iterator<Item = Rule> {
     own.chain([podman()])
 }
 
-/// A denial of it says why it is one.
-fn origin(why: &str) -> Arc<str> {
-    format!("{DENY_ROOT} ({why})").into()
+/// A denial by a variable says why it is one.
+pub(super) fn origin(variable: &str, why: &str) -> Arc<str> {
+    format!("{variable} ({why})").into()
 }
 
-fn rule(origin: &Arc<str>, effect: Effect, matchers: Vec<Matcher>) -> Rule {
+pub(super) fn rule(origin: &Arc<str>, effect: Effect, matchers: Vec<Matcher>) -> Rule {
     Rule {
         origin: origin.clone(),
         effect,
@@ -68,7 +68,7 @@ fn podman() -> Rule {
         pattern: Pattern::below(LIBPOD),
     };
     let matchers = docker.chain(podman).chain([writes]).collect();
-    rule(&origin(PODMAN), Effect::Deny, matchers)
+    rule(&origin(DENY_ROOT, PODMAN), Effect::Deny, matchers)
 }
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
             ("POST", "/containers/x/kill"),
             ("POST", "/containers/x/wait"),
             ("DELETE", "/containers/x"),
-            ("POST", "/images/create"),
+            ("POST", "/images/load"),
             ("GET", "/exec/x/json"),
             ("POST", "/volumes/prune"),
             ("DELETE", "/volumes/x"),

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
 use super::dialect::knrdl::{Profile, Profiles};
+use super::dialect::mikesir87::Middleware;
 use super::dialect::presets::{Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
+use super::limits;
+use super::names;
+use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
+use crate::body::limits::Limits;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -28,8 +33,14 @@ pub struct Sources {
     pub regexes: Regexes,
     /// The profile.
     pub profile: Profile,
+    /// The mutators and gates.
+    pub middleware: Middleware,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
+    /// What may be asked for. Without any of these, nothing is limited or opened.
+    pub limits: Option<Limits>,
+    /// Its rules in CEL.
+    pub rules: Vec<RuleOn>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -83,9 +94,10 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
-    /// Reads every dialect.
+    /// Reads every dialect; of the middleware, what is written as variables.
     pub(super) fn read(
         snapshot: &Snapshot,
+        middleware: Middleware,
         profiles: &Profiles,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Sources {
@@ -93,15 +105,25 @@ impl Sources {
         let regexes = Regexes::read(snapshot, diagnostics);
         let profile = Profile::read(snapshot, profiles, diagnostics);
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
+        let granted = Grants::grant(snapshot)
+            || names::meant_to_grant(snapshot)
+            || others.iter().any(|other| other.active());
+        let middleware = middleware.beside(snapshot, granted, diagnostics);
+        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let limits = limits::read(snapshot, deny_root, diagnostics);
+        let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
             presets,
             regexes,
             profile,
+            middleware,
             deny_root,
+            limits,
+            rules,
             unprotected,
         }
     }
@@ -117,6 +139,8 @@ impl Sources {
         if self.deny_root {
             rules.extend(deny_root::rules());
         }
+        rules.extend(self.limits.iter().flat_map(limits::rules));
+        rules.extend(demanded(&self.rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -142,14 +166,31 @@ impl Sources {
                 Some(waiver) => policy.unprotected(waiver),
                 None => policy,
             }),
-            demands: Arc::default(),
+            demands: Arc::new(Demands {
+                mutators: self.middleware.mutators.clone(),
+                gates: self.middleware.gates.clone(),
+                limits: self.limits.clone(),
+                rules: self
+                    .rules
+                    .iter()
+                    .map(|one| one.rule.clone())
+                    .collect::<Vec<_>>()
+                    .into(),
+                ..Demands::default()
+            }),
             sources: self,
         })
     }
 
     /// Each dialect.
-    fn each(&self) -> [&dyn Source; 4] {
-        [&self.grants, &self.presets, &self.regexes, &self.profile]
+    fn each(&self) -> [&dyn Source; 5] {
+        [
+            &self.grants,
+            &self.presets,
+            &self.regexes,
+            &self.profile,
+            &self.middleware,
+        ]
     }
 
     /// The dialects: whether each is active, and what it contributes.
@@ -180,6 +221,12 @@ impl Sources {
         let [_, others @ ..] = self.each();
         others.iter().any(|one| one.active())
     }
+}
+
+/// The rules of a policy that demand its rules in CEL, by their numbers.
+fn demanded(rules: &[RuleOn]) -> impl Iterator<Item = Rule> {
+    let rules = rules.iter().enumerate();
+    rules.filter_map(|(number, rule)| rule.demand(number))
 }
 
 /// Whether the policy is to deny nothing, and why.

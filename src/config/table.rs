@@ -73,7 +73,7 @@ const OWN: Setting = Setting {
     has_value: false,
 };
 const OF_LIMITS: Setting = Setting {
-    supported: false,
+    in_policy: true,
     ..OWN
 };
 const OF_PRESETS: Setting = Setting {
@@ -95,8 +95,8 @@ const OF_MIKESIR87: Setting = Setting {
     ..OWN
 };
 const OF_MUTATORS: Setting = Setting {
-    supported: false,
     dialect: Dialect::Mikesir87,
+    in_policy: true,
     ..OWN
 };
 
@@ -302,7 +302,9 @@ settings! {
         "SP_STOPONWATCHDOG", "false",
             "true: exit with code 10 when the watchdog finds no engine", flag: Some("stoponwatchdog")
             => sp_stoponwatchdog: bool = go_bool;
-        "SP_ALLOWBINDMOUNTFROM", "", "", flag: Some("allowbindmountfrom"), supported: false;
+        "SP_ALLOWBINDMOUNTFROM", "",
+            "Host directories that may be mounted, with all that lies below them",
+            flag: Some("allowbindmountfrom"), same_as: Some("BIND_FROM"), restart: false;
         "SP_PROXYCONTAINERNAME", "", "", flag: Some("proxycontainername"), supported: false;
         "SP_DOCKERLABELPREFIX", "", "", flag: Some("dockerlabelprefix"), supported: false;
     }

@@ -100,8 +100,8 @@ pub enum Term {
     Limits(Check),
     /// That mutators have changed it and no gate refuses it.
     Middleware,
-    /// That the rules in CEL hold.
-    Rules,
+    /// That the rule in CEL of this number holds.
+    Rule(u16),
 }
 
 impl Term {
@@ -110,8 +110,8 @@ impl Term {
         match self {
             Term::DenyRoot(_) => "DENY_ROOT",
             Term::Limits(_) => "the limits",
-            Term::Middleware => "the middleware",
-            Term::Rules => "the rules",
+            Term::Middleware => "a gate or mutator",
+            Term::Rule(_) => "a rule",
         }
     }
 }
@@ -245,6 +245,17 @@ impl Inspection {
         Judged::Clear(self.cleared.written(proof.into()))
     }
 
+    /// It meets them as far as its head says. Its body is judged as it passes: whoever forwards it holds
+    /// its end back until then.
+    pub fn streams(self, proof: <Terms as Met>::Proof) -> (Cleared, Watched) {
+        let watched = Watched {
+            target: self.cleared.target.clone(),
+            waived: self.demand.waived,
+            policy: self.demand.policy,
+        };
+        (self.cleared.written(proof.into()), watched)
+    }
+
     /// It does not meet them, for these reasons. `content` is its body as it was sent.
     pub fn fails(self, unmet: Unmet, content: Content) -> Judged {
         let remedy = Remedy::new(vec![Obstacle::Unmet(unmet)]).into();
@@ -259,6 +270,27 @@ impl Inspection {
             }
             false => Judged::Deny(denial),
         }
+    }
+}
+
+/// A request that is on its way, and whose body is still to be judged.
+#[derive(Debug)]
+pub struct Watched {
+    target: Target,
+    waived: bool,
+    policy: Option<Arc<str>>,
+}
+
+impl Watched {
+    /// Whether it is forwarded whatever comes of it, since nothing is being protected.
+    pub fn is_waived(&self) -> bool {
+        self.waived
+    }
+
+    /// It does not meet its terms, for these reasons.
+    pub fn denies(&self, unmet: Unmet) -> Denial {
+        let remedy = Remedy::new(vec![Obstacle::Unmet(unmet)]).into();
+        Denial::new(self.target.clone(), remedy, self.policy.clone())
     }
 }
 

@@ -11,15 +11,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Charge, NoRoom};
 use super::client::Client;
+use super::shared::Shared;
 use super::upstream::{EngineError, Upload, Upstream};
+use super::watched::Doubts;
 use crate::api::Framing;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Fact, Others, Step};
-use crate::body::json::Limits;
+use crate::body::json::{Limits, Object, Value};
+use crate::clients::Identity;
 use crate::observe::access::{Explanation, Part, Reason};
 use crate::policy::{Cleared, Inspection, Judged};
 
@@ -39,6 +43,8 @@ pub(super) struct Settled {
     pub upload: Upload,
     /// What would have been answered, if nothing is being protected.
     pub would_deny: Option<Box<Explanation>>,
+    /// Where it is said what is wrong with a body that is judged as it passes.
+    pub doubts: Option<Arc<Doubts>>,
 }
 
 impl Settled {
@@ -48,8 +54,15 @@ impl Settled {
             cleared,
             upload,
             would_deny: None,
+            doubts: None,
         }
     }
+}
+
+/// The term by which a body is read as a whole.
+fn reader(inspection: &Inspection) -> &'static str {
+    let terms = inspection.terms().iter();
+    terms.map(|term| term.variable()).min().unwrap_or_default()
 }
 
 /// Why nothing is sent.
@@ -87,30 +100,29 @@ pub(super) async fn settle(
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut engine = None;
-    let mut turn = None;
-    let mut asked_until = None;
-    let framing = inspection.message().framing();
-    let mut step = inspection::begin(inspection, demands, others);
+    let mut questions = Questions::new(&client.shared);
+    let message = inspection.message();
+    let (framing, reader) = (message.framing(), reader(&inspection));
+    let mut step = inspection::begin(inspection, demands, others, || {
+        seen_by_rules(&client.identity)
+    });
     loop {
         step = match step {
-            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
+            Step::Read(reading) => {
+                let bytes = whole(&mut body, framing, reader, &mut charge).await?;
+                reading.read(bytes)
+            }
             Step::Ask(asking) => {
-                let until = *asked_until.get_or_insert_with(|| Instant::now() + FACTS_TIME);
                 charge.add(asking.size()).map_err(no_room)?;
-                let hung = || EngineError::Silent(client.shared.socket_path.clone());
-                if turn.is_none() {
-                    let asking = client.shared.asking.acquire();
-                    turn = timeout_at(until, asking).await.map_err(|_| hung())?.ok();
-                }
-                let mut answers = Vec::with_capacity(asking.needs().len());
-                for fact in asking.needs() {
-                    let path = &client.shared.socket_path;
-                    let asked = ask(&mut engine, path, fact, &mut charge);
-                    let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
-                    answers.push((fact.clone(), answer));
-                }
+                let answers = questions.ask(asking.needs(), &mut charge).await?;
                 asking.answered(answers)
+            }
+            Step::Watch(cleared, watch) => {
+                let (upload, doubts) = body.watched(watch, &client.shared, charge);
+                return Ok(Settled {
+                    doubts: Some(doubts),
+                    ..Settled::of(cleared, upload)
+                });
             }
             Step::Missing(words) => return Err(Explanation::new(Reason::Missing, words).into()),
             Step::Judged(Judged::Deny(denial)) => return Err(Explanation::from(&denial).into()),
@@ -128,16 +140,33 @@ pub(super) async fn settle(
     }
 }
 
+/// A client as rules see it.
+fn seen_by_rules(identity: &Identity) -> Value {
+    let mut client = Object::default();
+    if let Some(address) = identity.address() {
+        client.set("address", address.to_string());
+    }
+    if let Some(user) = identity.user() {
+        client.set("user", i64::from(user));
+    }
+    if let Some(groups) = identity.groups() {
+        let groups: Vec<Value> = groups.iter().map(|id| i64::from(*id).into()).collect();
+        client.set("groups", groups);
+    }
+    client.into()
+}
+
 /// Reads a whole body.
 async fn whole(
     body: &mut Upload,
     framing: Framing,
+    reader: &str,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, Unsettled> {
     let most = Limits::default().bytes;
     let too_large = || {
         let text = format!(
-            "the request body is larger than {} MiB, and DENY_ROOT judges it as a whole",
+            "the request body is larger than {} MiB, and {reader} must read it as a whole",
             most >> 20
         );
         Explanation::new(Reason::TooLarge(Part::Body), text)
@@ -182,6 +211,53 @@ async fn next<B: Body<Data = Bytes> + Unpin>(
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
+/// What the engine is asked for one request, over a connection of its own.
+pub(super) struct Questions<'a> {
+    shared: &'a Shared,
+    engine: Option<Upstream>,
+    turn: Option<SemaphorePermit<'a>>,
+    until: Option<Instant>,
+}
+
+impl<'a> Questions<'a> {
+    /// Nothing yet.
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            engine: None,
+            turn: None,
+            until: None,
+        }
+    }
+
+    /// The engine's answers.
+    ///
+    /// # Errors
+    /// It gives none, or there is no room for them.
+    pub(super) async fn ask(
+        &mut self,
+        needs: &[Fact],
+        charge: &mut Charge,
+    ) -> Result<Vec<(Fact, Answer)>, Unsettled> {
+        let until = *self
+            .until
+            .get_or_insert_with(|| Instant::now() + FACTS_TIME);
+        let path = &self.shared.socket_path;
+        let hung = || EngineError::Silent(path.clone());
+        if self.turn.is_none() {
+            let turn = self.shared.asking.acquire();
+            self.turn = timeout_at(until, turn).await.map_err(|_| hung())?.ok();
+        }
+        let mut answers = Vec::with_capacity(needs.len());
+        for fact in needs {
+            let asked = ask(&mut self.engine, path, fact, charge);
+            let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
+            answers.push((fact.clone(), answer));
+        }
+        Ok(answers)
+    }
+}
+
 /// Asks the engine for one thing.
 async fn ask(
     engine: &mut Option<Upstream>,
@@ -214,7 +290,7 @@ async fn ask(
 }
 
 /// Why a body is not read now.
-fn no_room(no_room: NoRoom) -> Unsettled {
+pub(super) fn no_room(no_room: NoRoom) -> Unsettled {
     let whose = match no_room {
         NoRoom::Own => "this client's request bodies",
         NoRoom::All => "request bodies",

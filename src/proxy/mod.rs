@@ -47,6 +47,7 @@ mod slots;
 mod strangers;
 mod tunnel;
 mod upstream;
+mod watched;
 mod wire;
 
 pub use headers::Headers;

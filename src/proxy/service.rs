@@ -15,7 +15,7 @@ use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
 use super::browser;
-use super::clearance;
+use super::clearance::{self, Unsettled};
 use super::client::Client;
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
@@ -139,8 +139,8 @@ pub(super) async fn answer(
 
     let state = &flight.client().upload;
     let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
-    let (cleared, upload) = match permit.passage() {
-        Passage::Stream(cleared) => (cleared, upload),
+    let (cleared, upload, doubts) = match permit.passage() {
+        Passage::Stream(cleared) => (cleared, upload, None),
         Passage::Inspect(inspection) => {
             let client = flight.client();
             let (demands, others) = (Arc::clone(&policy.demands), Arc::clone(&policy.others));
@@ -153,7 +153,7 @@ pub(super) async fn answer(
                     if let Some(why) = settled.would_deny {
                         flight.decided(Decision::WouldDeny(*why));
                     }
-                    (settled.cleared, settled.upload)
+                    (settled.cleared, settled.upload, settled.doubts)
                 }
                 Ok(Err(why)) => {
                     let unread = unread && !flight.client().upload.has_ended();
@@ -176,9 +176,16 @@ pub(super) async fn answer(
     .await;
     let mut response = match sent {
         Ok(Ok(response)) => response,
-        Ok(Err(e)) => return Ok(flight.unanswered(&e, unread).map(Answer::own)),
+        Ok(Err(e)) => {
+            let why = doubts.and_then(|doubts| doubts.take());
+            let why = why.unwrap_or(Unsettled::Failed(e));
+            return Ok(flight.unsettled(why, unread).map(Answer::own));
+        }
         Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
     };
+    if let Some(Unsettled::Refused(why)) = doubts.and_then(|doubts| doubts.take()) {
+        flight.decided(Decision::WouldDeny(why));
+    }
     log_head("answer", response.headers());
     flight.streams(response.status());
 

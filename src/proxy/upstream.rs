@@ -25,7 +25,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::budget::Charge;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
+use super::shared::Shared;
+use super::watched::{Doubts, Refused, Watched};
 use super::wire::{EngineIo, EngineLink, MAX_BUFFER, SentHead, Socket};
+use crate::body::inspection::Watch;
 use crate::config::shown_path;
 use crate::observe::access::{Counters, EngineFault, UploadFault};
 use crate::policy::Cleared;
@@ -90,7 +93,7 @@ impl fmt::Display for EngineError {
             ),
             EngineError::Silent(path) => write!(
                 f,
-                "the engine at {} did not say in time what DENY_ROOT asks of it",
+                "the engine at {} did not say in time what the request depends on",
                 shown_path(path)
             ),
             EngineError::Gone => f.write_str(
@@ -199,8 +202,8 @@ impl Upstream {
 
     /// Whether a request with such a body can go out on it. The kernel is asked, at the price of a
     /// call, only for a request that could not be sent again.
-    async fn is_reusable(&mut self, body: &Upload) -> bool {
-        self.sender.ready().await.is_ok() && (body.is_empty() || !self.link.socket.has_input())
+    async fn is_reusable(&mut self, without_body: bool) -> bool {
+        self.sender.ready().await.is_ok() && (without_body || !self.link.socket.has_input())
     }
 }
 
@@ -228,7 +231,7 @@ pub(super) async fn send(
     };
     let mut request = Outgoing::new(cleared, headers).with(upload);
     if let Some(mut upstream) = kept.take()
-        && upstream.is_reusable(request.body()).await
+        && upstream.is_reusable(request.body().is_empty()).await
     {
         state.head.expect();
         let spare = request.body().is_empty().then(|| copy_of_head(&request));
@@ -286,6 +289,8 @@ enum Source {
     /// It was read before.
     Memory(Option<Bytes>),
     Client(Part),
+    /// The client's, judged as it passes; nothing if all of it has come.
+    Watched(Option<Part>, Box<Watched>),
 }
 
 #[derive(Debug)]
@@ -316,6 +321,8 @@ pub(super) enum UploadError {
     Broken(hyper::Error),
     /// Its client sends nothing for too long.
     Stalled,
+    /// What came may not pass.
+    Refused,
 }
 
 impl fmt::Display for UploadError {
@@ -323,6 +330,7 @@ impl fmt::Display for UploadError {
         match self {
             UploadError::Broken(e) => e.fmt(f),
             UploadError::Stalled => f.write_str("the client sends nothing"),
+            UploadError::Refused => f.write_str("the body is refused"),
         }
     }
 }
@@ -371,6 +379,7 @@ impl UploadState {
 
     fn broke(&self, e: &UploadError) {
         let fault = match e {
+            UploadError::Refused => return,
             UploadError::Stalled => UploadFault::Stalled,
             UploadError::Broken(e) => {
                 let kind = e.source().and_then(|e| e.downcast_ref::<io::Error>());
@@ -419,6 +428,22 @@ impl Upload {
             false => Source::Memory(Some(bytes.into())),
         };
         Self { source, ..self }
+    }
+
+    /// The same, judged as it passes; and where is said what is wrong with it.
+    pub(super) fn watched(
+        self,
+        watch: Box<Watch>,
+        shared: &Arc<Shared>,
+        charge: Charge,
+    ) -> (Self, Arc<Doubts>) {
+        let watched = Watched::new(watch, shared, charge);
+        let doubts = watched.doubts();
+        let part = match self.source {
+            Source::Client(part) => Some(part),
+            Source::Nowhere | Source::Memory(_) | Source::Watched(..) => None,
+        };
+        (Self::of(Source::Watched(part, Box::new(watched))), doubts)
     }
 
     /// The body that comes from the client, which may be silent for `timeout` while it is waited for.
@@ -479,12 +504,9 @@ impl Stall {
     }
 }
 
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = UploadError;
-
+impl Part {
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let Part {
@@ -492,13 +514,7 @@ impl Body for Upload {
             state,
             request,
             stall,
-        } = match &mut self.source {
-            Source::Nowhere => return Poll::Ready(None),
-            Source::Memory(bytes) => {
-                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
-            }
-            Source::Client(part) => part,
-        };
+        } = self;
         let frame = match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 stall.ends();
@@ -530,12 +546,58 @@ impl Body for Upload {
         }
         Poll::Ready(frame)
     }
+}
+
+/// The next part of a body that is judged as it passes.
+fn poll_watched(
+    part: &mut Option<Part>,
+    watched: &mut Watched,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    while let Some(client) = part {
+        let follows = match ready!(client.poll_frame(cx)) {
+            Some(frame) => match frame?.into_data() {
+                Ok(data) => watched.comes(data),
+                Err(_) => continue,
+            },
+            None => {
+                *part = None;
+                break;
+            }
+        };
+        match follows {
+            Ok(None) => {}
+            Ok(Some(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            Err(Refused) => return Poll::Ready(Some(Err(UploadError::Refused))),
+        }
+    }
+    let rest = ready!(watched.ends(cx));
+    let rest = rest.map(|rest| rest.map(Frame::data));
+    Poll::Ready(rest.map(|rest| rest.map_err(|Refused| UploadError::Refused)))
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        match &mut self.source {
+            Source::Nowhere => Poll::Ready(None),
+            Source::Memory(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Client(part) => part.poll_frame(cx),
+            Source::Watched(part, watched) => poll_watched(part, watched, cx),
+        }
+    }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Nowhere => true,
             Source::Memory(bytes) => bytes.is_none(),
             Source::Client(part) => part.body.is_end_stream(),
+            Source::Watched(..) => false,
         }
     }
 
@@ -546,6 +608,9 @@ impl Body for Upload {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
             Source::Client(part) => part.body.size_hint(),
+            Source::Watched(part, _) => part
+                .as_ref()
+                .map_or(SizeHint::default(), |part| part.body.size_hint()),
         }
     }
 }

@@ -5,9 +5,10 @@ use dockgate::api::fields::BODIES;
 use dockgate::body::asked;
 use dockgate::body::context::Context;
 use dockgate::body::dockerfile::{BuildArgs, images};
+use dockgate::body::facts::{Answer, Fact, Facts};
 use dockgate::body::image::Name;
 use dockgate::body::json::{Limits as Size, Untyped, read};
-use dockgate::body::limits::{Fact, Facts, ImageFrom, Limits, RunAs};
+use dockgate::body::limits::{ImageFrom, Limits, RunAs};
 use dockgate::body::reach::Engine as Known;
 
 use crate::harness::{Engine, Shell};
@@ -310,8 +311,8 @@ fn what_is_written_in_is_what_the_container_has() {
     let mut facts = Facts::default();
     let inspect = read(br#"{"Config":{"User":"1000"}}"#, Size::default(), Untyped);
     facts.learn(
-        Fact::Image("busybox".to_owned()),
-        Some(inspect.expect("an inspect")),
+        Fact::image("busybox").expect("a name"),
+        Answer::Found(inspect.expect("an inspect")),
     );
     for (body, expected) in [
         (r#"{"Image":"busybox"}"#, "67108864 500000000 0 64 1000"),
@@ -322,7 +323,7 @@ fn what_is_written_in_is_what_the_container_has() {
     ] {
         let asked = asked(create, body.as_bytes(), Size::default(), &Known::default());
         let mut asked = asked.expect("a body");
-        limits.fill(create, &mut asked.tree, &facts);
+        limits.fill(create, &mut asked.tree, None, &facts);
         let id = shell.sh(&format!(
             "curl -s -f --unix-socket $SOCKET -H 'Content-Type: application/json' -d {} http://d/containers/create | cut -d'\"' -f4",
             quoted(&asked.tree.to_json())

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Formatter};
 use super::Ruling;
 use super::sources::{self, Source};
 use crate::body::draft::{Act, Draft, Objection};
+use crate::body::facts::{Answer as Said, Fact, Facts, full_id};
 use crate::body::json::Value;
-use crate::body::limits::{Fact, Facts};
 use crate::body::reach::clean;
 
 /// What may be mounted.
@@ -61,7 +61,7 @@ impl MountSource {
 
     pub(super) fn judge(&self, draft: &Draft, facts: &Facts) -> Ruling {
         if *draft.act() == Act::CreateContainer
-            && let Err(objection) = draft.has_one_host_config()
+            && let Err(objection) = draft.has_one_host_config(&["Binds", "Mounts", "VolumesFrom"])
         {
             return Ruling::Refused(objection);
         }
@@ -115,8 +115,10 @@ impl MountSource {
         if labels.is_empty() {
             return Answer::Refused;
         }
-        let need = Fact::Volume(volume.to_owned());
-        match facts.of(&need) {
+        let Some(need) = Fact::volume(volume) else {
+            return Answer::Refused;
+        };
+        match facts.answer(&need).map(Said::found) {
             None => Answer::Ask(need),
             Some(Some(volume)) if labels.iter().any(|all| has_labels(volume, all)) => {
                 Answer::Allowed
@@ -126,10 +128,15 @@ impl MountSource {
     }
 
     fn allows_mounts_of(&self, container: &str, facts: &Facts) -> Answer {
-        let need = Fact::Container(container.to_owned());
-        let sources = match facts.of(&need) {
+        let Some(need) = Fact::container(container) else {
+            return Answer::Refused;
+        };
+        let sources = match facts.answer(&need).map(Said::found) {
             None => return Answer::Ask(need),
-            Some(inspect) => inspect.and_then(sources::of_container),
+            // Without its ID, another container could get the name before the engine acts.
+            Some(inspect) => inspect
+                .filter(|inspect| full_id(inspect.at("Id")).is_some())
+                .and_then(sources::of_container),
         };
         let Some(sources) = sources else {
             return Answer::Refused;

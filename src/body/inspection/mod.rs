@@ -5,28 +5,44 @@
 //! Then the caller does what each [`Step`] says, until there is a verdict. Only this module makes the
 //! [`Proof`] that terms are met. Fails closed: what cannot be read in one way, what the table of
 //! fields does not have, and what the engine does not answer are refused.
+//!
+//! The order is that of this page: the head, the body, what mutators change in it, what limits write
+//! in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
+//! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
+//! forwarded.
 
-mod facts;
+mod archive;
+mod build;
+mod finding;
+mod head;
+mod limited;
+mod middleware;
 mod others;
 mod pin;
 mod query;
 mod root;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::Place;
 use super::demands::Demands;
-use super::json::{self, Limits, Value};
-use crate::api::fields::Body;
-use crate::api::sections::{CONTROLS, Check, Route};
-use crate::policy::{self, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written};
-use facts::Facts;
-pub use facts::{Answer, Fact, Name};
+use super::draft::Draft;
+use super::facts::Facts;
+pub use super::facts::{Answer, Fact, Name};
+use super::json::Value;
+use super::reach::Claim;
+use crate::api::sections::Route;
+use crate::policy::{
+    Cleared, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written,
+};
+use archive::Archive;
+pub use archive::{Ended, Watch};
+use finding::Finding;
 pub use others::Others;
-use root::Finding;
+pub use rules::names_object;
 
 /// What comes next.
 #[derive(Debug)]
@@ -38,6 +54,8 @@ pub enum Step {
     Ask(Asking),
     /// Answer 404 with these words of the engine: what the request names does not exist.
     Missing(String),
+    /// Forward it, and let this watch its body.
+    Watch(Cleared, Box<Watch>),
     /// This is the verdict.
     Judged(Judged),
 }
@@ -71,14 +89,20 @@ pub struct Asking {
 #[derive(Debug)]
 struct Request {
     inspection: Inspection,
+    /// What is judged of it, and forwarded.
+    draft: Draft,
     /// What its policy demands.
     demands: Arc<Demands>,
     /// The clients for which other policies hold.
     others: Arc<Others>,
+    /// Who asks, if a rule may want to know.
+    client: Value,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
-    /// What its body is to the engine, and holds.
-    asked: Option<(&'static Body, Value)>,
+    /// What limits are about in its path and its query.
+    claims: Vec<Claim>,
+    /// The archive that is its body, if images are looked for in it.
+    archive: Option<Archive>,
     /// Its body as it was sent, if that was read.
     sent: Content,
     facts: Facts,
@@ -93,127 +117,219 @@ enum Subject {
     Exec(Name, &'static Route),
     /// A container in the query.
     Commit(Name),
-    /// A network in the path. Its name stays.
-    Network(Name),
+    /// A network in the path.
+    Network(Name, &'static Route),
+    /// A container in the path that is to be started.
+    Start(Name, &'static Route),
+    /// A build, whose containers may be in a network.
+    Build {
+        /// Whether they are.
+        in_network: bool,
+    },
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
+    /// What a rule looks at, by the route that names it. Only a container and an exec are forwarded under
+    /// full IDs.
+    Object(Fact, &'static Route),
 }
 
-/// Judges what is in a request's head.
-pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
-    match head(&inspection, &others) {
-        Ok((subjects, reads)) => {
+/// Judges what is in a request's head. `client` is who asks, as rules see it.
+pub fn begin(
+    inspection: Inspection,
+    demands: Arc<Demands>,
+    others: Arc<Others>,
+    client: impl FnOnce() -> Value,
+) -> Step {
+    // Terms match with a slash at the end as well. Engines have no such routes but one, and where a
+    // name may end so it is none.
+    let path = inspection.target().path();
+    if path.ends_with(b"/") && path != b"/networks/" && !inspection.is_waived() {
+        return Step::Missing("page not found".to_owned());
+    }
+    let draft = Draft::new(inspection.target().clone());
+    match head::judge(&inspection, &draft, &demands, &others) {
+        Ok(head) => {
+            let judged = inspection.terms().iter();
+            let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
             let request = Request {
                 inspection,
+                draft,
                 demands,
                 others,
-                subjects,
-                asked: None,
+                client: if ruled { client() } else { Value::Null },
+                subjects: head.subjects,
+                claims: head.claims,
+                archive: head.archive,
                 sent: Content::AsSent,
                 facts: Facts::default(),
             };
-            match reads {
+            match head.reads {
                 true => Step::Read(Reading(request)),
-                false => request.next(),
+                false => request.complete(),
             }
         }
-        Err(unmet) => Step::Judged(inspection.fails(unmet, Content::AsSent)),
+        Err(unmet) => {
+            let unmet = by_terms(unmet, &inspection);
+            Step::Judged(inspection.fails(unmet, Content::AsSent))
+        }
+    }
+}
+
+/// A refusal by the term that the request has: what is unreadable is so to each of them.
+fn by_terms(unmet: Unmet, inspection: &Inspection) -> Unmet {
+    let terms = inspection.terms();
+    let first = match terms.first() {
+        Some(first) if !terms.iter().any(|term| matches!(term, Term::DenyRoot(_))) => first,
+        _ => return unmet,
+    };
+    match unmet {
+        Unmet::Excess(DENY_ROOT, excesses) => Unmet::Excess(first.variable(), excesses),
+        Unmet::Unreadable(DENY_ROOT, why) => Unmet::Unreadable(first.variable(), why),
+        other => other,
     }
 }
 
 /// What becomes of a request that is under way, and that was allowed when it had no terms to meet.
 pub fn unjudged(inspection: Inspection) -> Judged {
     let unmet = too_much("the request", "", "began before it could be judged");
+    let unmet = by_terms(unmet, &inspection);
     inspection.fails(unmet, Content::AsSent)
-}
-
-/// What the head names, and whether the body counts.
-fn head(inspection: &Inspection, others: &Others) -> Result<(Vec<Subject>, bool), Unmet> {
-    let (target, message) = (inspection.target(), inspection.message());
-    if target.behind_other_version().is_some() {
-        return Err(unreadable(
-            "its path has another version than those of Docker",
-        ));
-    }
-    let mut reads = false;
-    let mut subjects = Vec::new();
-    for term in inspection.terms() {
-        let Term::DenyRoot(check) = *term else {
-            return Err(unreadable("it cannot be judged"));
-        };
-        // A form of up to 7 bytes has no room for what a start must not have.
-        if message.is_form() && message.length() != Some(0) && check != Check::Start {
-            return Err(unreadable(
-                "its Content-Type is that of a form, whose values the engine would prefer to those \
-                 of the query",
-            ));
-        }
-        match check {
-            Check::Body => reads = true,
-            Check::Name => query::name(target, others)?,
-            Check::Build => query::build(target)?,
-            Check::Start => query::start(target, policy::Body::from(message))?,
-            Check::Update => {
-                if let Some(version) = query::rollback(target)? {
-                    subjects.push(Subject::Rollback(named(inspection, check)?.0, version));
-                }
-            }
-            Check::Commit => subjects.push(Subject::Commit(query::commit(target)?)),
-            Check::Container => {
-                let (name, route) = named(inspection, check)?;
-                subjects.push(Subject::Container(name, route));
-            }
-            Check::Exec => {
-                let (name, route) = named(inspection, check)?;
-                subjects.push(Subject::Exec(name, route));
-            }
-            Check::Network => subjects.push(Subject::Network(named(inspection, check)?.0)),
-        }
-    }
-    Ok((subjects, reads))
-}
-
-/// What the path of a request names, and the route that says so.
-fn named(inspection: &Inspection, check: Check) -> Result<(Name, &'static Route), Unmet> {
-    let target = inspection.target();
-    let controls = CONTROLS.iter().filter(|one| one.judged.contains(&check));
-    let mut routes = controls.flat_map(|control| control.routes);
-    let found = routes.find_map(|route| {
-        let fits = route.method.is_none() || route.method == target.method();
-        let name = route.name_in(target.path()).filter(|_| fits)?;
-        Some((Name::of(str::from_utf8(name).ok()?)?, route))
-    });
-    found.ok_or_else(|| unreadable("its path names nothing that the engine could have"))
 }
 
 impl Reading {
     /// Reads the body as the engine would.
     pub fn read(self, bytes: Vec<u8>) -> Step {
         let mut request = self.0;
-        let target = request.inspection.target();
-        let body = target.method().and_then(|method| Body::of(method, target));
-        let Some(body) = body else {
+        if request.draft.body().is_none() {
             return request.fails(unreadable("the body of this route is not known"));
+        }
+        let read = request.draft.read(&bytes);
+        if read.is_err() || bytes.is_empty() || request.inspection.is_waived() {
+            request.sent = Content::Whole(bytes);
+        }
+        match read {
+            Ok(()) => request.complete(),
+            Err(refusal) => request.fails(unreadable(refusal)),
+        }
+    }
+}
+
+impl Request {
+    /// All of it has been read: mutators change it, once.
+    fn complete(mut self) -> Step {
+        match middleware::edit(&mut self) {
+            Ok(()) => self.round(),
+            Err(unmet) => self.fails(unmet),
+        }
+    }
+
+    /// A round: by what the engine has said so far, the limits write in what is missing, and each judge
+    /// says what it makes of the whole. What they ask is asked together.
+    fn round(mut self) -> Step {
+        root::fill(&mut self);
+        let found = root::judge(&self)
+            .and(|| limited::judge(&self))
+            .and(|| middleware::judge(&self))
+            .and(|| rules::ask(&self));
+        match found {
+            Finding::Refused(unmet) => self.fails(unmet),
+            Finding::Missing(_) if self.inspection.is_waived() => {
+                self.fails(unreadable("what it names does not exist"))
+            }
+            Finding::Missing(words) => Step::Missing(words),
+            Finding::Asks(needs) if self.facts.len() + needs.len() > MOST_FACTS => {
+                let why = format_args!("depend on more than {MOST_FACTS} answers of the engine");
+                self.fails(too_much("the objects that it names", "", why))
+            }
+            Finding::Asks(needs) => Step::Ask(Asking {
+                needs: needs.into_iter().collect(),
+                request: self,
+            }),
+            Finding::Nothing => self.meets(),
+        }
+    }
+
+    /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
+    fn meets(mut self) -> Step {
+        if let Err(unmet) = self.prune().and_then(|()| rules::judge(&self)) {
+            return self.fails(unmet);
+        }
+        let target = match pin::target(self.draft.target(), &self.subjects, &self.facts) {
+            Ok(target) => target.or_else(|| self.draft.other_target().cloned()),
+            Err(unmet) => return self.fails(unmet),
         };
-        match json::read(&bytes, Limits::default(), Place::of(body)) {
-            Ok(tree) => {
-                request.asked = Some((body, tree));
-                if request.inspection.is_waived() {
-                    request.sent = Content::Whole(bytes);
-                }
-                request.next()
-            }
-            // To most routes it is `{}`, and the others refuse it.
-            Err(json::Refusal::Empty) => {
-                request.sent = Content::Whole(Vec::new());
-                request.next()
-            }
-            Err(refusal) => {
-                request.sent = Content::Whole(bytes);
-                request.fails(unreadable(refusal))
+        let body = match self.written() {
+            Ok(body) => body,
+            Err(unmet) => return self.fails(unmet),
+        };
+        let proof = Proof(Written { target, body });
+        match self.archive {
+            None => Step::Judged(self.inspection.meets(proof)),
+            Some(archive) => {
+                let (cleared, watched) = self.inspection.streams(proof);
+                let watch = archive.watch(watched, self.demands, self.facts);
+                Step::Watch(cleared, Box::new(watch))
             }
         }
+    }
+
+    /// Leaves out of its body what engines do not know. Gates and mutators leave that.
+    fn prune(&mut self) -> Result<(), Unmet> {
+        let strict = self.is_deny_root();
+        if !self.is_limited() || self.draft.asked().is_none() {
+            return Ok(());
+        }
+        match self.draft.asked_mut() {
+            Some((body, tree)) => pin::known(body, tree, strict),
+            None => Ok(()),
+        }
+    }
+
+    /// Its body as it is forwarded, if that was read.
+    fn written(&mut self) -> Result<Option<Vec<u8>>, Unmet> {
+        // Without any byte, it stays so.
+        let nothing = self.draft.asked().is_none();
+        let (strict, is_limited) = (self.is_deny_root(), self.is_limited());
+        let Some((body, tree)) = self.draft.asked_mut() else {
+            return Ok(None);
+        };
+        if nothing {
+            return Ok(Some(Vec::new()));
+        }
+        pin::ids(tree, &self.facts);
+        if is_limited {
+            root::is_pinned(body, tree, &self.facts, strict)?;
+        }
+        Ok(Some(tree.to_json().into_bytes()))
+    }
+
+    fn fails(self, unmet: Unmet) -> Step {
+        let unmet = by_terms(unmet, &self.inspection);
+        Step::Judged(self.inspection.fails(unmet, self.sent))
+    }
+
+    /// Whether it has such a term.
+    fn has(&self, is: impl Fn(Term) -> bool) -> bool {
+        self.inspection.terms().iter().any(|term| is(*term))
+    }
+
+    /// Whether it is judged by what it asks for.
+    fn is_limited(&self) -> bool {
+        self.has(|term| term != Term::Middleware)
+    }
+
+    /// Whether it is judged by what it reaches.
+    fn is_deny_root(&self) -> bool {
+        self.has(|term| matches!(term, Term::DenyRoot(_)))
+    }
+
+    /// The container in its path.
+    fn container(&self) -> Option<&Name> {
+        self.subjects.iter().find_map(|subject| match subject {
+            Subject::Container(name, _) => Some(name),
+            _ => None,
+        })
     }
 }
 
@@ -225,8 +341,7 @@ impl Asking {
 
     /// How much memory is held meanwhile, roughly.
     pub fn size(&self) -> usize {
-        let tree = self.request.asked.as_ref();
-        tree.map_or(0, |(_, tree)| tree.size()) + self.request.facts.size()
+        self.request.draft.tree().size() + self.request.facts.size()
     }
 
     /// Goes on with its answers, to all of these.
@@ -237,58 +352,14 @@ impl Asking {
         // Nothing is asked twice, so that this ends.
         let facts = &self.request.facts;
         match self.needs.iter().all(|fact| facts.answer(fact).is_some()) {
-            true => self.request.next(),
+            true => self.request.round(),
             false => self.request.fails(unreadable("the engine did not answer")),
         }
     }
 }
 
-impl Request {
-    fn next(self) -> Step {
-        match root::find(
-            &self.subjects,
-            self.asked.as_ref(),
-            &self.facts,
-            &self.others,
-        ) {
-            Finding::Excess(excesses) => self.fails(Unmet::Excess(DENY_ROOT, excesses)),
-            Finding::Ask(needs) => Step::Ask(Asking {
-                request: self,
-                needs,
-            }),
-            Finding::Missing(_) if self.inspection.is_waived() => {
-                self.fails(unreadable("what it names does not exist"))
-            }
-            Finding::Missing(words) => Step::Missing(words),
-            Finding::Nothing => self.meets(),
-        }
-    }
-
-    fn meets(mut self) -> Step {
-        let target = match pin::target(self.inspection.target(), &self.subjects, &self.facts) {
-            Ok(target) => target,
-            Err(unmet) => return self.fails(unmet),
-        };
-        let body = match (&mut self.asked, &self.sent) {
-            (Some((body, tree)), _) => {
-                let written = pin::body(body, tree, &self.facts);
-                if let Err(unmet) = written.and_then(|()| root::is_pinned(body, tree, &self.facts))
-                {
-                    return self.fails(unmet);
-                }
-                Some(tree.to_json().into_bytes())
-            }
-            (None, Content::Whole(_)) => Some(Vec::new()),
-            (None, Content::AsSent) => None,
-        };
-        let proof = Proof(Written { target, body });
-        Step::Judged(self.inspection.meets(proof))
-    }
-
-    fn fails(self, unmet: Unmet) -> Step {
-        Step::Judged(self.inspection.fails(unmet, self.sent))
-    }
-}
+/// The engine is not asked for more than this about one request.
+const MOST_FACTS: usize = 2_500;
 
 /// Why a name is not given, and a network is not made or joined.
 const ANOTHERS: &str = "belongs to a client that has another policy";
@@ -307,6 +378,7 @@ fn too_much(place: &str, value: &str, why: impl Display) -> Unmet {
         place: place.into(),
         value: value.into(),
         why: why.to_string().into(),
+        by: None,
     };
     Unmet::Excess(DENY_ROOT, vec![excess])
 }

@@ -3,12 +3,12 @@
 //! Read strictly: with a semicolon, a malformed escape or bytes that are not UTF-8, engines do not
 //! agree on it. Keys count in any case and each time.
 
-use super::facts::Name;
 use super::others::Others;
 use super::{ANOTHERS, too_much, unreadable};
 use crate::api::Target;
 use crate::api::fields::Reach;
 use crate::api::query::{has_value, pairs};
+use crate::body::facts::Name;
 use crate::policy::{Body, Unmet};
 
 /// A parameter of a build: what is harmless of its values besides an empty one.
@@ -56,14 +56,19 @@ const BUILD: &[(&str, Harmless)] = &[
     ("version", Only(&["1"], Reach::ALL)),
 ];
 
-/// A build by the classic builder that reaches nothing but what its Dockerfile says.
-pub(super) fn build(target: &Target) -> Result<(), Unmet> {
+/// A build by the classic builder that reaches nothing but what its Dockerfile says. Whether its
+/// containers are in a network.
+pub(super) fn build(target: &Target) -> Result<bool, Unmet> {
+    let mut in_network = true;
     for (key, value) in read(target)? {
         if value.is_empty() {
             continue;
         }
         let folded = key.to_lowercase();
         let place = format!("the parameter {key}");
+        if folded == "networkmode" {
+            in_network = value != "none";
+        }
         match BUILD.iter().find(|(known, _)| *known == folded) {
             Some((_, Any)) => {}
             Some((_, Only(harmless, _))) if harmless.contains(&&*value) => {}
@@ -77,7 +82,74 @@ pub(super) fn build(target: &Target) -> Result<(), Unmet> {
             None => return Err(too_much(&place, &value, "is unknown")),
         }
     }
+    Ok(in_network)
+}
+
+/// An image that is pulled, or comes with the request.
+pub(super) fn import(target: &Target) -> Result<(), Unmet> {
+    const SOURCE: &str = "fromSrc";
+    if !has_value(target.query().unwrap_or_default(), SOURCE) {
+        return Ok(());
+    }
+    let all = read(target)?;
+    let sources = all
+        .iter()
+        .filter(|(key, _)| key.to_lowercase() == SOURCE.to_lowercase());
+    match sources
+        .map(|(_, value)| value)
+        .find(|value| !["", "-"].contains(&value.as_str()))
+    {
+        Some(url) => {
+            let why = "is fetched by the engine from the host's network; send the archive itself";
+            Err(too_much("the parameter fromSrc", url, why))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A build by the classic builder, of whose query each part is known.
+pub(super) fn classic(target: &Target) -> Result<(), Unmet> {
+    for (key, value) in read(target)?.iter().filter(|(_, value)| !value.is_empty()) {
+        let folded = key.to_lowercase();
+        let place = format!("the parameter {key}");
+        match BUILD.iter().find(|(known, _)| *known == folded) {
+            Some(("version", Only(harmless, _))) if !harmless.contains(&&**value) => {
+                let why = "chooses BuildKit, which cannot be judged; set DOCKER_BUILDKIT=0";
+                return Err(too_much(&place, value, why));
+            }
+            Some(_) => {}
+            None => return Err(too_much(&place, value, "is unknown")),
+        }
+    }
     Ok(())
+}
+
+/// The only value of a parameter; an empty one is none.
+pub(super) fn one(target: &Target, key: &str) -> Result<String, Unmet> {
+    let mut values = all(target, key)?.into_iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.unwrap_or_default()),
+        _ => Err(unreadable(format_args!(
+            "its query has {key} more than once"
+        ))),
+    }
+}
+
+/// All values of a parameter.
+pub(super) fn all(target: &Target, key: &str) -> Result<Vec<String>, Unmet> {
+    let mut values = Vec::new();
+    for (name, value) in read(target)? {
+        match name == key {
+            true => values.push(value),
+            false if name.to_lowercase() == key.to_lowercase() => {
+                return Err(unreadable(format_args!(
+                    "its query has {key} in another case"
+                )));
+            }
+            false => {}
+        }
+    }
+    Ok(values)
 }
 
 /// A start without a checkpoint, and without a body that an old engine would read.

@@ -2,8 +2,8 @@
 //! prints.
 
 use super::Limits;
-use super::facts::{Fact, Facts, Known};
 use super::ruling::Ruling;
+use crate::body::facts::{Fact, Facts};
 use crate::body::image::Name;
 use crate::body::reach::{Claim, What};
 
@@ -29,12 +29,11 @@ impl Entry {
 }
 
 fn entry(claim: &Claim, facts: &Facts) -> Option<(&'static str, String)> {
-    let name_of = |fact: Fact, asked: &str| match facts.known(&fact) {
-        Known::Found(found) => {
-            let name = found.at("Name").as_str().unwrap_or_default();
-            name.strip_prefix('/').unwrap_or(name).to_owned()
-        }
-        _ => asked.to_owned(),
+    let name_of = |fact: Option<Fact>, asked: &str| {
+        let found = fact.and_then(|fact| facts.answer(&fact)?.found());
+        let name = found.map(|found| found.at("Name").as_str().unwrap_or_default());
+        let name = name.map(|name| name.strip_prefix('/').unwrap_or(name));
+        name.unwrap_or(asked).to_owned()
     };
     Some(match &claim.what {
         What::HostPath { path, read_only } => {
@@ -62,8 +61,7 @@ fn entry(claim: &Claim, facts: &Facts) -> Option<(&'static str, String)> {
         What::Namespace { kind, of } => {
             let of = match of.strip_prefix("container:") {
                 Some(name) => {
-                    let fact = Fact::Container(name.to_owned());
-                    format!("container:{}", name_of(fact, name))
+                    format!("container:{}", name_of(Fact::container(name), name))
                 }
                 None => of.clone(),
             };
@@ -73,10 +71,7 @@ fn entry(claim: &Claim, facts: &Facts) -> Option<(&'static str, String)> {
         What::Runtime(name) => ("RUNTIMES", name.clone()),
         What::LogDriver(name) | What::LogOption(name) => ("LOG_DRIVERS", name.clone()),
         What::NetworkDriver(name) => ("NETWORK_DRIVERS", name.clone()),
-        What::Network(name) => {
-            let fact = Fact::Network(name.clone());
-            ("NETWORKS_JOINED", name_of(fact, name))
-        }
+        What::Network(name) => ("NETWORKS_JOINED", name_of(Fact::network(name), name)),
         What::Sysctl(name) => ("SYSCTLS", name.clone()),
         What::Publish { ip, port } => {
             let port = if port.is_empty() { "0" } else { port };

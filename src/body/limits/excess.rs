@@ -113,20 +113,34 @@ impl Excess {
     }
 }
 
-/// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
-impl Display for Excess {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place)?;
+impl Excess {
+    /// `is not allowed: BIND_FROM has /srv/ci`.
+    pub fn why(&self) -> String {
         match &self.value {
-            Some(value) => write!(f, ": {} is not allowed: ", printable(value))?,
-            None => f.write_str(" is missing: ")?,
+            Some(_) => format!("is not allowed: {}", self.bound),
+            None => format!("is missing: {}", self.bound),
         }
-        match &self.bound {
+    }
+}
+
+impl Display for Bound {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
             Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
             Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
             Bound::DenyRoot { unset: Some(unset) } => {
                 write!(f, "DENY_ROOT is set and {unset} is not")
             }
+        }
+    }
+}
+
+/// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
+impl Display for Excess {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}: {} {}", self.place, printable(value), self.why()),
+            None => write!(f, "{} {}", self.place, self.why()),
         }
     }
 }

@@ -4,77 +4,78 @@ use std::collections::BTreeSet;
 
 use super::ceilings;
 use super::excess::{Bound, Excess};
-use super::facts::{Fact, Facts, Known};
 use super::ruling::{Question, Ruling};
 use super::{Limits, Subject};
 use crate::api::fields::{Body, Reach};
+use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::body::reach::{Claim, What};
 
 /// More than these are not found in one body.
 const MOST: usize = 100;
-/// The engine is not asked for more than these about one body.
-const MOST_FACTS: usize = 100;
 
 impl Limits {
-    /// What the engine has to be asked before a body can be judged. What it answers may raise
-    /// further questions, so ask until there are none.
-    pub fn needs(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
-        let subject = Subject::of(body);
-        self.needs_of(subject, claims, facts, self.user_from(subject, tree))
-    }
-
-    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
-    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Fact> {
-        self.needs_of(Subject::Other, claims, facts, None)
-    }
-
-    fn needs_of(
+    /// Of whom the engine must be asked what user a command has, if the body does not say it and it
+    /// was not asked yet.
+    pub fn user_of(
         &self,
-        subject: Subject,
-        claims: &[Claim],
+        (body, tree): (&Body, &Value),
+        container: Option<&Name>,
         facts: &Facts,
-        user_from: Option<Fact>,
-    ) -> Vec<Fact> {
-        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
-        let facts_of = rulings.filter_map(|ruling| match ruling {
-            Ruling::Depends(fact, _) => Some(fact),
-            _ => None,
-        });
-        let user_from = user_from.filter(|fact| matches!(facts.known(fact), Known::Unasked));
-        let mut needs = Vec::new();
-        for fact in user_from.into_iter().chain(facts_of) {
-            if facts.len() + needs.len() == MOST_FACTS {
-                break;
-            }
-            if !needs.contains(&fact) {
-                needs.push(fact);
-            }
-        }
+    ) -> Option<Fact> {
+        let fact = self.user_from(Subject::of(body), tree, container);
+        fact.filter(|fact| facts.answer(fact).is_none())
+    }
+
+    /// What the engine has to be asked before a body can be judged, of a request for a container in
+    /// its path if there is one. What it answers may raise further questions, so ask until there are
+    /// none.
+    pub fn needs(
+        &self,
+        asked: (&Body, &Value),
+        claims: &[Claim],
+        container: Option<&Name>,
+        facts: &Facts,
+    ) -> BTreeSet<Fact> {
+        let mut needs = self.needs_of(Subject::of(asked.0), claims, facts);
+        needs.extend(self.user_of(asked, container, facts));
         needs
     }
 
+    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
+    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> BTreeSet<Fact> {
+        self.needs_of(Subject::Other, claims, facts)
+    }
+
+    fn needs_of(&self, subject: Subject, claims: &[Claim], facts: &Facts) -> BTreeSet<Fact> {
+        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
+        let needs = rulings.filter_map(|ruling| match ruling {
+            Ruling::Depends(fact, _) => Some(fact),
+            _ => None,
+        });
+        needs.collect()
+    }
+
     /// Writes in what the limits want to be there and the body does not say: the ceilings, and the
-    /// user that the image or the container has.
-    pub fn fill(&self, body: &Body, tree: &mut Value, facts: &Facts) {
+    /// user that the image has, or the container in the path.
+    pub fn fill(&self, body: &Body, tree: &mut Value, container: Option<&Name>, facts: &Facts) {
         let subject = Subject::of(body);
         ceilings::fill(self, subject, tree);
         let Some(limit) = &self.run_as.entries else {
             return;
         };
-        let Some(fact) = self.user_from(subject, tree) else {
+        let Some(fact) = self.user_from(subject, tree, container) else {
             return;
         };
-        let user = match facts.known(&fact) {
+        let user = match facts.answer(&fact) {
             // Without an image the engine answers 404, unless it comes just now.
-            Known::Missing if matches!(fact, Fact::Image(_)) => limit.any(),
-            Known::Found(found) => match found.at("Config.User").as_str().unwrap_or_default() {
-                "" => ["0", "root"]
-                    .map(str::to_owned)
-                    .into_iter()
-                    .find(|root| limit.allows(root)),
-                user => Some(user.to_owned()),
-            },
+            Some(Answer::Missing(_)) if matches!(fact, Fact::Image(_)) => limit.any(),
+            Some(Answer::Found(found)) => {
+                match found.at("Config.User").as_str().unwrap_or_default() {
+                    "" => self.root_user().map(str::to_owned),
+                    user => Some(user.to_owned()),
+                }
+            }
             _ => None,
         };
         if let Some(user) = user
@@ -128,6 +129,24 @@ impl Limits {
         self.of(Subject::Other, claim, facts)
     }
 
+    /// The same of a claim of such a body.
+    pub fn ruling_in(&self, body: &Body, claim: &Claim, facts: &Facts) -> Ruling {
+        self.of(Subject::of(body), claim, facts)
+    }
+
+    /// What a body asks for by more than one claim, or by none.
+    pub fn beyond_claims(&self, body: &Body, tree: &Value) -> Vec<Excess> {
+        let mut all = Vec::new();
+        self.whole(Subject::of(body), tree, &mut |excess| all.push(excess));
+        all
+    }
+
+    /// The user by which root is listed, if it is.
+    pub fn root_user(&self) -> Option<&'static str> {
+        let limit = self.run_as.entries.as_ref()?;
+        ["0", "root"].into_iter().find(|root| limit.allows(root))
+    }
+
     fn of(&self, subject: Subject, claim: &Claim, facts: &Facts) -> Ruling {
         self.rule(&Question {
             claim,
@@ -142,7 +161,7 @@ impl Limits {
     }
 
     /// The limit that could list what a claim is about.
-    fn opener(&self, claim: &Claim) -> Option<&'static str> {
+    pub fn opener(&self, claim: &Claim) -> Option<&'static str> {
         Some(match &claim.what {
             What::HostPath { .. } => self.bind_from.variable,
             What::Volume { .. } => self.volumes_named.variable,
@@ -213,14 +232,13 @@ impl Limits {
     }
 
     /// What has the user, where the body does not say one.
-    fn user_from(&self, subject: Subject, tree: &Value) -> Option<Fact> {
+    fn user_from(&self, subject: Subject, tree: &Value, container: Option<&Name>) -> Option<Fact> {
         let is_open = tree.at("User").is_empty() && self.run_as.entries.is_some();
         match subject {
-            Subject::Create => {
-                let image = tree.at("Image").as_str().unwrap_or_default();
-                is_open.then(|| Fact::Image(image.to_owned()))
+            Subject::Create if is_open => {
+                Fact::image(tree.at("Image").as_str().unwrap_or_default())
             }
-            Subject::Exec => is_open.then_some(Fact::Target),
+            Subject::Exec if is_open => container.cloned().map(Fact::Container),
             _ => None,
         }
     }
@@ -236,7 +254,7 @@ fn user_place(subject: Subject) -> Option<&'static str> {
 }
 
 /// The claims without those that ask for all mounts of the same container again: these are many.
-fn distinct(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
+pub(in crate::body) fn distinct(claims: &[Claim]) -> impl Iterator<Item = &Claim> {
     let mut seen = BTreeSet::new();
     claims.iter().filter(move |claim| match &claim.what {
         What::MountsOf {

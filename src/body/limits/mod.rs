@@ -5,7 +5,7 @@
 //! under `DENY_ROOT` opens what it lists, and to set one without it never allows more.
 //!
 //! Fails closed: what is not known of a claim is refused by each limit that is set and could be about
-//! it. What only the engine knows is a [`Fact`]; as long as it was not asked, that is refused too.
+//! it. What only the engine knows is a [`Fact`](super::facts::Fact); as long as it was not asked, that is refused too.
 //!
 //! `CAP_ADD`, `DEVICES`, `NAMESPACES`, `SECURITY`, `RUNTIMES` and `NETWORKS_JOINED` are about what
 //! has reach, besides what everyone has: the default capabilities, `runc`, the default bridge. The
@@ -19,7 +19,6 @@ mod defaults;
 mod devices;
 mod entry;
 mod excess;
-mod facts;
 mod glob;
 mod images;
 mod judge;
@@ -46,8 +45,8 @@ pub use commands::Commands;
 pub use devices::Devices;
 pub use entry::Entry;
 pub use excess::{Bound, Excess};
-pub use facts::{Fact, Facts};
 pub use images::{ImageFrom, TagAs};
+pub(super) use judge::distinct;
 pub use list::Mistake;
 pub(super) use list::some;
 pub use names::Names;

@@ -73,14 +73,20 @@ impl BindFrom {
         })
     }
 
-    /// The entries under which a container gets at the whole host: those with `/**`, where a symlink
+    /// The entries under which a container gets at the whole host, and how: those with `/**`, where a symlink
     /// leads anywhere, and those with what the host is run by.
-    pub fn roots(&self) -> impl Iterator<Item = impl Display> {
-        self.0.iter().filter(|own| {
+    pub fn roots(&self) -> impl Iterator<Item = (impl Display, &'static str)> {
+        self.0.iter().filter_map(|own| {
             let has = |path: &&str| own.path == **path || is_below(path, &own.path);
             let is_part = |path: &&str| has(path) || is_below(&own.path, path);
             let written = !own.read_only && HOST.iter().any(is_part);
-            own.below || written || SOCKETS.iter().any(has)
+            let how = match own.below {
+                true => "who writes there can plant a symlink to any path of the host",
+                false if SOCKETS.iter().any(has) => "the engine's socket is there",
+                false if written => "the host runs what is there",
+                false => return None,
+            };
+            Some((own, how))
         })
     }
 }
@@ -208,7 +214,7 @@ mod tests {
         assert_eq!(own.to_string(), "/srv/ci, /data:ro, /cache/**, /lib/**:ro");
         let roots = |text: &str| -> Vec<String> {
             let own = bind_from(text);
-            own.roots().map(|path| path.to_string()).collect()
+            own.roots().map(|(path, _)| path.to_string()).collect()
         };
         assert_eq!(
             roots("/srv/ci, /data:ro\n/cache/**\n/lib/**:ro"),

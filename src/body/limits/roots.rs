@@ -31,13 +31,15 @@ const DEVICES: [&str; 10] = [
 ];
 
 impl Limits {
-    /// Each such limit, and what it has.
-    pub fn roots(&self) -> Vec<(&'static str, String)> {
+    /// Each such limit, what it has, and how that is enough.
+    pub fn roots(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut roots = Vec::new();
-        let mut root = |variable: &'static str, entry: String| roots.push((variable, entry));
+        let mut root = |variable: &'static str, entry: String, how: &'static str| {
+            roots.push((variable, entry, how));
+        };
         if let Some(limit) = &self.bind_from.entries {
-            for path in limit.roots() {
-                root(self.bind_from.variable, path.to_string());
+            for (path, how) in limit.roots() {
+                root(self.bind_from.variable, path.to_string(), how);
             }
         }
         if let Some(limit) = &self.cap_add.entries {
@@ -47,24 +49,31 @@ impl Limits {
                 .into_iter()
                 .chain(some.filter(|name| limit.allows(name)))
             {
-                root(self.cap_add.variable, name.to_owned());
+                root(
+                    self.cap_add.variable,
+                    name.to_owned(),
+                    "a container with it can get out",
+                );
             }
         }
         if let Some(limit) = &self.devices.entries {
             let mut paths = DEVICES.into_iter();
             if let Some(path) = paths.find(|path| limit.allows_path(path)) {
-                root(self.devices.variable, path.to_owned());
+                let how = "a disk or the memory can be written";
+                root(self.devices.variable, path.to_owned(), how);
             }
         }
         // Its root can end the host's processes, and read what they were started with.
         let host = self.namespaces.entries.as_ref();
         if host.is_some_and(|limit| limit.allows_host(Namespace::Pid)) {
-            root(self.namespaces.variable, "pid:host".to_owned());
+            let how = "a container can control the processes of the host";
+            root(self.namespaces.variable, "pid:host".to_owned(), how);
         }
         // The kernel's own settings can be written.
         let security = self.security.entries.as_ref();
         if security.is_some_and(|limit| limit.allows(UNMASKED)) {
-            root(self.security.variable, UNMASKED.to_owned());
+            let how = "a container can write the settings of the kernel";
+            root(self.security.variable, UNMASKED.to_owned(), how);
         }
         roots
     }

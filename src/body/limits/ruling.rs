@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use super::excess::Excess;
-use super::facts::{Fact, Facts, Known};
 use super::{Limit, Limits, Subject};
 use crate::api::fields::{BODIES, Body, Kind, Namespace, Reach};
+use crate::body::facts::{Answer, Fact, Facts};
 use crate::body::json::{Object, Value};
 use crate::body::reach::{Claim, Engine, What, asked, held};
 
@@ -147,39 +147,40 @@ impl Limits {
         if self.bind_from.entries.is_none() {
             return Ruling::Silent;
         }
-        let fact = Fact::Volume(name.to_owned());
-        match question.facts.known(&fact) {
-            Known::Unasked => self.bind_from.depends(fact, claim),
-            Known::Never => self.bind_from.refuse(claim),
+        let Some(fact) = Fact::volume(name) else {
+            return self.bind_from.refuse(claim);
+        };
+        let found = match question.facts.answer(&fact) {
+            None => return self.bind_from.depends(fact, claim),
             // A plain one will be made.
-            Known::Missing => Ruling::Silent,
-            Known::Found(volume) => match volume_claims(volume) {
-                Some(claims) => self.within(question, &claims, read_only),
-                None => self.bind_from.refuse(claim),
-            },
+            Some(Answer::Missing(_)) => return Ruling::Silent,
+            Some(answer) => answer.found(),
+        };
+        match found.and_then(volume_claims) {
+            Some(claims) => self.within(question, &claims, read_only),
+            None => self.bind_from.refuse(claim),
         }
     }
 
     /// All that another container has mounted.
     fn mounts_of(&self, question: &Question<'_>, container: &str, read_only: bool) -> Ruling {
         let claim = question.claim;
-        let refuse = || {
-            let refused = self.bind_from.never(claim);
-            refused.or_else(|| self.volumes_named.never(claim))
+        let refused = self.bind_from.never(claim);
+        let refused = refused.or_else(|| self.volumes_named.never(claim));
+        let (refused, excess) = match refused {
+            Some(Ruling::Refused(excess)) => (Ruling::Refused(excess.clone()), excess),
+            _ => return Ruling::Silent,
         };
-        let Some(refused) = refuse() else {
-            return Ruling::Silent;
+        let Some(fact) = Fact::container(container) else {
+            return refused;
         };
-        let name = container.strip_prefix('/').unwrap_or(container);
-        let fact = Fact::Container(name.to_owned());
-        let found = match (question.facts.known(&fact), refused) {
-            (Known::Unasked, Ruling::Refused(excess)) => return Ruling::Depends(fact, excess),
-            (Known::Found(inspect), refused) => held(inspect, &Engine::default()).ok_or(refused),
-            (_, refused) => Err(refused),
+        let Some(answer) = question.facts.answer(&fact) else {
+            return Ruling::Depends(fact, excess);
         };
-        match found {
-            Err(refused) => refused,
-            Ok(mut claims) => {
+        let found = answer.found();
+        match found.and_then(|inspect| held(inspect, &Engine::default())) {
+            None => refused,
+            Some(mut claims) => {
                 claims.retain(|claim| claim.path.starts_with("Mounts"));
                 self.within(question, &claims, read_only)
             }
@@ -214,12 +215,13 @@ impl Limits {
         if self.image_from.entries.is_none() {
             return Ruling::Silent;
         }
-        let fact = Fact::Image(image.to_owned());
-        let found = match question.facts.known(&fact) {
-            Known::Unasked => return self.image_from.depends(fact, claim),
-            Known::Never => return self.image_from.refuse(claim),
-            Known::Missing => None,
-            Known::Found(found) => Some(found),
+        let Some(fact) = Fact::image(image) else {
+            return self.image_from.refuse(claim);
+        };
+        let found = match question.facts.answer(&fact) {
+            None => return self.image_from.depends(fact, claim),
+            Some(Answer::Unclear) => return self.image_from.refuse(claim),
+            Some(answer) => answer.found(),
         };
         let limit = &self.image_from;
         limit.rule(claim, |limit| limit.allows_found(image, found))
@@ -240,11 +242,13 @@ impl Limits {
         let Some(container) = of.strip_prefix("container:") else {
             return limit.rule(claim, |limit| of == "host" && limit.allows_host(kind));
         };
-        let fact = Fact::Container(container.to_owned());
-        match question.facts.known(&fact) {
-            Known::Unasked => limit.depends(fact, claim),
-            Known::Never | Known::Missing => limit.refuse(claim),
-            Known::Found(found) => {
+        let Some(fact) = Fact::container(container) else {
+            return limit.refuse(claim);
+        };
+        match question.facts.answer(&fact) {
+            None => limit.depends(fact, claim),
+            Some(Answer::Missing(_) | Answer::Unclear) => limit.refuse(claim),
+            Some(Answer::Found(found)) => {
                 let name = found.at("Name").as_str().unwrap_or_default();
                 let name = name.strip_prefix('/').unwrap_or(name);
                 limit.rule(claim, |limit| limit.allows_container(kind, name))
@@ -258,12 +262,14 @@ impl Limits {
             return Ruling::Silent;
         }
         let limit = &self.networks_joined;
-        let fact = Fact::Network(name.to_owned());
-        let own = match question.facts.known(&fact) {
-            Known::Unasked => return limit.depends(fact, claim),
-            Known::Never => return limit.refuse(claim),
-            Known::Missing => name,
-            Known::Found(network) => network.at("Name").as_str().unwrap_or_default(),
+        let Some(fact) = Fact::network(name) else {
+            return limit.refuse(claim);
+        };
+        let own = match question.facts.answer(&fact) {
+            None => return limit.depends(fact, claim),
+            Some(Answer::Unclear) => return limit.refuse(claim),
+            Some(Answer::Missing(_)) => name,
+            Some(Answer::Found(network)) => network.at("Name").as_str().unwrap_or_default(),
         };
         limit.rule(claim, |limit| limit.allows(own))
     }

@@ -6,8 +6,20 @@ mod properties;
 use super::*;
 use crate::api::fields::BODIES;
 use crate::body::Asked;
+use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::{self, Untyped, Value, read};
 use crate::body::reach::Engine;
+
+/// An engine as it is installed.
+const PLAIN: Engine<'_> = Engine {
+    known: true,
+    runtime: "runc",
+    log_driver: "json-file",
+    alone: true,
+    host_cgroups: false,
+    builtin_seccomp: true,
+    plain_runtime: true,
+};
 
 fn body(route: &str) -> &'static Body {
     let found = BODIES.iter().find(|body| body.route.text == route);
@@ -23,7 +35,7 @@ const VOLUME: &str = "POST /volumes/create";
 fn read_body(route: &str, text: &str) -> Asked {
     let body = body(route);
     let limits = json::Limits::default();
-    crate::body::asked(body, text.as_bytes(), limits, &Engine::default()).expect(text)
+    crate::body::asked(body, text.as_bytes(), limits, &PLAIN).expect(text)
 }
 
 /// Limits as `BIND_FROM=/srv PUBLISH=none`, with `DENY_ROOT=1` as one of them. `;` separates them.
@@ -53,10 +65,44 @@ fn try_limits(text: &str) -> Result<Limits, Vec<(&'static str, Mistake)>> {
 fn facts(answers: &[(Fact, &str)]) -> Facts {
     let mut facts = Facts::default();
     for (fact, text) in answers {
-        let found = (!text.is_empty()).then(|| untyped(text));
-        facts.learn(fact.clone(), found);
+        facts.learn(fact.clone(), answer(text));
     }
     facts
+}
+
+/// An answer; an empty text is a 404.
+fn answer(text: &str) -> Answer {
+    match text {
+        "" => Answer::Missing(String::new()),
+        text => Answer::Found(untyped(text)),
+    }
+}
+
+fn container(name: &str) -> Fact {
+    Fact::container(name).expect(name)
+}
+
+fn volume(name: &str) -> Fact {
+    Fact::volume(name).expect(name)
+}
+
+fn network(name: &str) -> Fact {
+    Fact::network(name).expect(name)
+}
+
+fn image(name: &str) -> Fact {
+    Fact::image(name).expect(name)
+}
+
+/// The container in the path of each request.
+fn target() -> Option<Name> {
+    Name::of("target")
+}
+
+fn needs(own: &Limits, route: &str, asked: &Asked, facts: &Facts) -> Vec<Fact> {
+    let body = (body(route), &asked.tree);
+    let needs = own.needs(body, &asked.claims, target().as_ref(), facts);
+    needs.into_iter().collect()
 }
 
 fn untyped(text: &str) -> Value {
@@ -65,7 +111,7 @@ fn untyped(text: &str) -> Value {
 
 fn said(limits: &Limits, route: &str, text: &str, facts: &Facts) -> String {
     let mut asked = read_body(route, text);
-    limits.fill(body(route), &mut asked.tree, facts);
+    limits.fill(body(route), &mut asked.tree, target().as_ref(), facts);
     let found = limits.judge(body(route), &asked.tree, &asked.claims, facts);
     let found: Vec<String> = found.iter().map(Excess::to_string).collect();
     found.join("; ")
@@ -353,7 +399,7 @@ fn ceilings_are_written_in() {
     let own = limits("MEMORY_MAX=2g; CPUS_MAX=1.5; PIDS_MAX=512");
     let filled = |route: &str, text: &str| {
         let mut tree = read_body(route, text).tree;
-        own.fill(body(route), &mut tree, &Facts::default());
+        own.fill(body(route), &mut tree, None, &Facts::default());
         tree.to_json()
     };
     for (route, text, expected) in [
@@ -384,7 +430,7 @@ fn ceilings_are_written_in() {
     }
     let none = limits("");
     let mut tree = read_body(CREATE, "{}").tree;
-    none.fill(body(CREATE), &mut tree, &Facts::default());
+    none.fill(body(CREATE), &mut tree, None, &Facts::default());
     assert_eq!(tree.to_json(), "{}");
 }
 
@@ -536,10 +582,10 @@ fn the_entry_that_allows_a_claim_is_known() {
     ] {
         let asked = read_body(CREATE, &format!(r#"{{"HostConfig":{{{text}}}}}"#));
         let answers = facts(&[
-            (Fact::Container("w".to_owned()), r#"{"Name":"/web"}"#),
-            (Fact::Network("n1".to_owned()), r#"{"Name":"ci-1"}"#),
-            (Fact::Image("busybox".to_owned()), ""),
-            (Fact::Image("cafe".to_owned()), ""),
+            (container("w"), r#"{"Name":"/web"}"#),
+            (network("n1"), r#"{"Name":"ci-1"}"#),
+            (image("busybox"), ""),
+            (image("cafe"), ""),
         ]);
         let claim = asked.claims.first().expect(text);
         let found = Entry::of(claim, &answers);
@@ -556,7 +602,7 @@ fn what_gives_root_back_is_known() {
     let roots: Vec<String> = own
         .roots()
         .iter()
-        .map(|(variable, entry)| format!("{variable} {entry}"))
+        .map(|(variable, entry, _)| format!("{variable} {entry}"))
         .collect();
     assert_eq!(
         roots,
@@ -571,7 +617,11 @@ fn what_gives_root_back_is_known() {
     );
     assert_eq!(
         limits("CAP_ADD=ALL").roots(),
-        [("CAP_ADD", "ALL".to_owned())]
+        [(
+            "CAP_ADD",
+            "ALL".to_owned(),
+            "a container with it can get out"
+        )]
     );
     let none = "DENY_ROOT=1; BIND_FROM=/srv/ci; CAP_ADD=NET_ADMIN; DEVICES=/dev/dri, nvidia=all; NAMESPACES=network:host; SECURITY=label=disable";
     assert_eq!(limits(none).roots(), []);

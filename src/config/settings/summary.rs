@@ -117,6 +117,8 @@ impl Sources {
             }
         }
         lines.extend(self.presets_granted());
+        let middleware = self.middleware.shown();
+        lines.extend(middleware.map(|(kind, told)| format!("{kind} {told}")));
         lines
     }
 
@@ -153,6 +155,10 @@ impl Sources {
             lines.push(format!(
                 "{DENY_ROOT}: nothing that gives control of the host"
             ));
+        }
+        for one in &self.rules {
+            let (name, on) = (&one.rule.name, one.on.join(", "));
+            lines.push(format!("{name}: judges {on}"));
         }
         for action in ACTIONS {
             let (allow, deny) = (action.allow, action.deny);

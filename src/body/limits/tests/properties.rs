@@ -68,19 +68,19 @@ const PIECES: [&str; 24] = [
 fn refused(own: &Limits, asked: &Asked) -> Vec<String> {
     let mut facts = facts(&[
         (
-            Fact::Container("w".to_owned()),
+            container("w"),
             r#"{"Name":"/w","HostConfig":{},"Mounts":[{"Type":"bind","Source":"/etc","RW":true},{"Type":"volume","Name":"cache","Driver":"local","RW":true}]}"#,
         ),
         (
-            Fact::Volume("db".to_owned()),
+            volume("db"),
             r#"{"Driver":"local","Options":{"type":"nfs","o":"x","device":":/"}}"#,
         ),
-        (Fact::Volume("cache".to_owned()), r#"{"Driver":"local"}"#),
-        (Fact::Network("db".to_owned()), r#"{"Name":"db"}"#),
+        (volume("cache"), r#"{"Driver":"local"}"#),
+        (network("db"), r#"{"Name":"db"}"#),
     ]);
-    facts.learn(Fact::Image("busybox".to_owned()), None);
+    facts.learn(image("busybox"), answer(""));
     let mut tree = asked.tree.clone();
-    own.fill(body(CREATE), &mut tree, &facts);
+    own.fill(body(CREATE), &mut tree, None, &facts);
     let found = own.judge(body(CREATE), &tree, &asked.claims, &facts);
     let mut places: Vec<String> = found.into_iter().map(|excess| excess.place).collect();
     let left = own.unsettled(&asked.claims, &facts);

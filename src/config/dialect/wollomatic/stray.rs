@@ -71,7 +71,7 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
 /// Why an ignored flag would have been a restriction, if so.
 fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
     let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
-    if setting.is_some_and(|setting| !setting.supported) {
+    if setting.is_some_and(|setting| !setting.supported || setting.same_as == Some("BIND_FROM")) {
         return Some((flag, "dockgate does not ignore a restriction".to_owned()));
     }
     if flag == "proxysocketendpoint" {

@@ -1,0 +1,390 @@
+//! What the engine has to be asked about the objects that a request names, and its answers: one
+//! vocabulary for all that judge it.
+//!
+//! A [`Name`] stands for one thing in a path, percent-encoded or not, so that a question is never
+//! another one. What has no such name is never asked for, and counts as refused.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::image::{self, could_be_id};
+use super::json::{self, Limits, Object, Untyped, Value};
+use super::{Place, reach};
+use crate::api::fields::{BODIES, Body};
+
+/// What an object is called: one that stands for itself in a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// The name or ID of a container, an exec or a service, if it is one. A container's may have a
+    /// slash in front.
+    pub(super) fn of(text: &str) -> Option<Name> {
+        let name = text.strip_prefix('/').unwrap_or(text);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        let first = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+        let fits = first && name.len() <= LONGEST && name.bytes().all(plain);
+        fits.then(|| Name(name.to_owned()))
+    }
+
+    /// The name of a volume or a network, if it is one: drivers and engines differ in what they take.
+    pub(super) fn wide(text: &str) -> Option<Name> {
+        let is_part = |part: &str| !["", ".", ".."].contains(&part);
+        let fits = text.len() <= LONGEST && !text.contains(char::is_control);
+        (fits && text.split('/').all(is_part)).then(|| Name(text.to_owned()))
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it stands in a path.
+    fn encoded(&self) -> String {
+        encoded(&self.0, b"-._~/:@")
+    }
+}
+
+/// Percent-encoded, but for letters, digits and what is plain.
+fn encoded(text: &str, plain: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            true => encoded.push(char::from(byte)),
+            // To write to a string does not fail.
+            false => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// No name is longer.
+const LONGEST: usize = 255;
+
+/// A question to the engine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// What it fills in by itself.
+    Info,
+    /// A container.
+    Container(Name),
+    /// An exec.
+    Exec(Name),
+    /// A network.
+    Network(Name),
+    /// A service of the swarm.
+    Service(Name),
+    /// A volume.
+    Volume(Name),
+    /// The containers that have a volume mounted.
+    UsersOf(Name),
+    /// All containers.
+    Containers,
+    /// In whose namespaces a container is: nothing else of it, since all have to be asked.
+    Modes(Name),
+    /// All networks.
+    Networks,
+    /// All services of the swarm.
+    Services,
+    /// An image, by the very text that names it.
+    Image(Name),
+}
+
+impl Fact {
+    /// A container by its name or ID.
+    pub fn container(name: &str) -> Option<Fact> {
+        Name::of(name).map(Fact::Container)
+    }
+
+    /// A network by its name or ID.
+    pub fn network(name: &str) -> Option<Fact> {
+        Name::wide(name).map(Fact::Network)
+    }
+
+    /// A volume.
+    pub fn volume(name: &str) -> Option<Fact> {
+        Name::wide(name).map(Fact::Volume)
+    }
+
+    /// An image by its name, its ID or the beginning of that.
+    pub fn image(text: &str) -> Option<Fact> {
+        let fits = image::Name::parse(text).is_ok() || could_be_id(text);
+        fits.then(|| Fact::Image(Name(text.to_owned())))
+    }
+
+    /// What to get.
+    pub fn path(&self) -> String {
+        match self {
+            Fact::Info => "/info".to_owned(),
+            Fact::Container(name) | Fact::Modes(name) => {
+                format!("/containers/{}/json", name.encoded())
+            }
+            Fact::Containers => "/containers/json?all=1".to_owned(),
+            Fact::Networks => "/networks".to_owned(),
+            Fact::Services => "/services".to_owned(),
+            Fact::Exec(id) => format!("/exec/{}/json", id.encoded()),
+            Fact::Network(name) => format!("/networks/{}", name.encoded()),
+            Fact::Service(name) => format!("/services/{}", name.encoded()),
+            Fact::Volume(name) => format!("/volumes/{}", name.encoded()),
+            Fact::UsersOf(Name(name)) => {
+                let name = Value::from(name.as_str()).to_json();
+                let filters = encoded(&format!(r#"{{"volume":[{name}]}}"#), b"-._~");
+                format!("/containers/json?all=1&filters={filters}")
+            }
+            Fact::Image(name) => format!("/images/{}/json", name.encoded()),
+        }
+    }
+}
+
+/// What the engine says.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// What was asked for.
+    Found(Value),
+    /// It does not exist, in the engine's words.
+    Missing(String),
+    /// Nothing that can be judged.
+    Unclear,
+}
+
+impl Answer {
+    /// What was asked for, if it exists.
+    pub fn found(&self) -> Option<&Value> {
+        match self {
+            Answer::Found(found) => Some(found),
+            Answer::Missing(_) | Answer::Unclear => None,
+        }
+    }
+
+    /// The most bytes of an answer that are read.
+    pub const MOST: usize = 16 << 20;
+
+    /// Reads one.
+    pub fn read(fact: &Fact, status: u16, bytes: &[u8]) -> Answer {
+        let limits = Limits {
+            bytes: Answer::MOST,
+            values: 500_000,
+        };
+        let value = match (fact, status, network()) {
+            (Fact::Container(_), 200, _) => json::read(bytes, limits, Place::of_inspect()),
+            (Fact::Network(_), 200, Some(body)) => json::read(bytes, limits, Place::of(body)),
+            _ => json::read(bytes, limits, Untyped),
+        };
+        match (value, status) {
+            (Ok(value), 200) if matches!(fact, Fact::Modes(_)) => modes(&value),
+            (Ok(value), 200) => Answer::Found(value),
+            (_, 404) if *fact == Fact::Services => Answer::Missing(String::new()),
+            (Ok(value), 503) if *fact == Fact::Services => {
+                let words = value.at("message").as_str().unwrap_or_default();
+                match words.starts_with("This node is not a swarm manager.") {
+                    true => Answer::Missing(words.to_owned()),
+                    false => Answer::Unclear,
+                }
+            }
+            (Ok(value), 404) => match value.at("message").as_str() {
+                Some(words) => Answer::Missing(words.to_owned()),
+                None => Answer::Unclear,
+            },
+            _ => Answer::Unclear,
+        }
+    }
+}
+
+/// The namespaces that an inspect tells of.
+fn modes(inspect: &Value) -> Answer {
+    let config = inspect.at("HostConfig");
+    if config.as_object().is_none() {
+        return Answer::Unclear;
+    }
+    let mut modes = Object::default();
+    for kind in ["PidMode", "IpcMode", "NetworkMode"] {
+        modes.set(kind, config.at(kind).clone());
+    }
+    Answer::Found(modes.into())
+}
+
+/// What a network is made of: its inspect has the same fields.
+pub(super) fn network() -> Option<&'static Body> {
+    body("POST /networks/create")
+}
+
+/// What a container is made of.
+pub(super) fn create() -> Option<&'static Body> {
+    body("POST /containers/create")
+}
+
+/// What a command is made of.
+pub(super) fn exec() -> Option<&'static Body> {
+    body("POST /containers/{id}/exec")
+}
+
+/// What a service is made of.
+pub(super) fn service() -> Option<&'static Body> {
+    body("POST /services/create")
+}
+
+/// What a volume is made of.
+pub(super) fn volume() -> Option<&'static Body> {
+    body("POST /volumes/create")
+}
+
+fn body(route: &str) -> Option<&'static Body> {
+    BODIES.iter().find(|body| body.route.text == route)
+}
+
+/// Runtimes that give a container the devices that it was created with, whatever its environment.
+const PLAIN_RUNTIMES: [&str; 5] = ["crun", "io.containerd.runc.v2", "runc", "runsc", "youki"];
+
+/// All that the engine has said so far about one request. It is asked anew for each.
+#[derive(Clone, Debug, Default)]
+pub struct Facts(BTreeMap<Fact, Answer>);
+
+impl Facts {
+    /// Remembers an answer; that on a container by its full ID as well.
+    pub fn learn(&mut self, fact: Fact, answer: Answer) {
+        if let (Fact::Container(_), Answer::Found(inspect)) = (&fact, &answer)
+            && let Some(id) = full_id(inspect.at("Id"))
+        {
+            self.0.insert(Fact::Container(id), answer.clone());
+        }
+        self.0.insert(fact, answer);
+    }
+
+    /// Whether it was asked this.
+    pub(super) fn has(&self, fact: &Fact) -> bool {
+        self.0.contains_key(fact)
+    }
+
+    /// Whether it was asked nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many answers there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What it said.
+    pub fn answer(&self, fact: &Fact) -> Option<&Answer> {
+        self.0.get(fact)
+    }
+
+    /// The full ID of a container that was found.
+    pub(super) fn container(&self, name: &Name) -> Option<Name> {
+        self.id(&Fact::Container(name.clone()), "Id")
+    }
+
+    /// The full ID of a network that was found.
+    pub(super) fn network(&self, name: &Name) -> Option<Name> {
+        network_id(self.answer(&Fact::Network(name.clone()))?.found()?.at("Id"))
+    }
+
+    /// The full ID of an exec that was found.
+    pub(super) fn exec(&self, id: &Name) -> Option<Name> {
+        self.id(&Fact::Exec(id.clone()), "ID")
+    }
+
+    fn id(&self, fact: &Fact, key: &str) -> Option<Name> {
+        full_id(self.answer(fact)?.found()?.at(key))
+    }
+
+    /// What the engine fills in by itself, if it was asked.
+    pub(super) fn engine(&self) -> Option<reach::Engine<'_>> {
+        let info = self.answer(&Fact::Info)?.found().unwrap_or(Value::NULL);
+        let options = info.at("SecurityOptions");
+        let runtime = info.at("DefaultRuntime").as_str().unwrap_or_default();
+        // What it runs may have another name.
+        let program = info.at("Runtimes").as_object();
+        let program = program.and_then(|all| all.get(runtime)?.at("path").as_str());
+        let program = program.unwrap_or(runtime).rsplit('/').next();
+        let told = options.as_list().is_some();
+        let has = |names: &[&str]| {
+            let parts = options.items().iter().filter_map(Value::as_str);
+            let mut parts = parts.flat_map(|option| option.split(','));
+            parts.any(|part| names.contains(&part))
+        };
+        let profiles = ["profile=builtin", "profile=default", "profile=unconfined"];
+        Some(reach::Engine {
+            known: true,
+            runtime,
+            log_driver: info.at("LoggingDriver").as_str().unwrap_or_default(),
+            // It lists at least seccomp or AppArmor wherever it lists anything.
+            alone: info.at("Swarm.ControlAvailable").as_bool() == Some(true)
+                && info.at("Swarm.Nodes").as_i64() == Some(1),
+            host_cgroups: told && !has(&["name=cgroupns"]),
+            builtin_seccomp: told && (has(&profiles) || !has(&["name=seccomp"])),
+            plain_runtime: program.is_some_and(|name| PLAIN_RUNTIMES.contains(&name)),
+        })
+    }
+
+    /// How much memory they take, roughly.
+    pub(super) fn size(&self) -> usize {
+        let answers = self.0.values().map(|answer| match answer {
+            Answer::Found(found) => found.size(),
+            Answer::Missing(words) => words.len(),
+            Answer::Unclear => 0,
+        });
+        answers.sum()
+    }
+}
+
+/// The ID of a network, which may be a swarm's: it is looked for before any name.
+pub(super) fn network_id(value: &Value) -> Option<Name> {
+    let id = value.as_str()?;
+    let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    let of_swarm = id.len() == 25 && id.bytes().all(plain);
+    let swarms = || of_swarm.then(|| Name(id.to_owned()));
+    full_id(value).or_else(swarms)
+}
+
+/// An ID that no name and no prefix is taken for.
+pub(super) fn full_id(value: &Value) -> Option<Name> {
+    let id = value.as_str()?;
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (id.len() == 64 && id.bytes().all(hex)).then(|| Name(id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_never_another_one() {
+        let path = |fact: Option<Fact>| fact.map_or(String::new(), |fact| fact.path());
+        for (fact, expected) in [
+            (Fact::container("/web"), "/containers/web/json"),
+            (Fact::container("a/b"), ""),
+            (
+                Fact::network("my net?x=1#é"),
+                "/networks/my%20net%3Fx%3D1%23%C3%A9",
+            ),
+            (Fact::network("%2e%2e"), "/networks/%252e%252e"),
+            (Fact::network("a/b"), "/networks/a/b"),
+            (Fact::network("a/../b"), ""),
+            (Fact::network("/a"), ""),
+            (Fact::network(".."), ""),
+            (Fact::network(""), ""),
+            (Fact::network("a\n"), ""),
+            (Fact::volume("data"), "/volumes/data"),
+            (Fact::volume("a//b"), ""),
+            (
+                Fact::image("ghcr.io:443/me/app:1"),
+                "/images/ghcr.io:443/me/app:1/json",
+            ),
+            (
+                Fact::image("[::1]:5000/app"),
+                "/images/%5B::1%5D:5000/app/json",
+            ),
+            (Fact::image("sha256:cafe"), "/images/sha256:cafe/json"),
+            (Fact::image("a/../b"), ""),
+            (Fact::image("A b"), ""),
+            (
+                Some(Fact::UsersOf(Name("a\"&x".to_owned()))),
+                "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22a%5C%22%26x%22%5D%7D",
+            ),
+        ] {
+            assert_eq!(path(fact), expected);
+        }
+    }
+}
