@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::inspection::{Answer, Others, Step, begin};
-use dockgate::body::json::Value;
 use dockgate::config::ConfiguredPolicy;
 use dockgate::policy::{Judged, Passage, Verdict};
 
@@ -46,7 +45,7 @@ impl Engine {
             inspection,
             policy.demands.clone(),
             Arc::new(Others::default()),
-            Value::default,
+            dockgate::body::json::Value::default,
         );
         loop {
             step = match step {

@@ -75,7 +75,12 @@ impl<'a> Case<'a> {
         Case {
             settings,
             demands: Arc::clone(&policy.demands),
-            others: Arc::new(proxy::others(id, &settings.rules, &settings.endpoints)),
+            others: Arc::new(proxy::others(
+                id,
+                &settings.policies,
+                &settings.rules,
+                &settings.endpoints,
+            )),
             by: format!("allowed by {}", permit.origin()),
             label,
             terms: permit.terms().to_vec(),

@@ -444,29 +444,6 @@ fn the_summary_tells_what_is_granted() {
     );
 }
 
-/// Not even an empty one, which would allow nothing.
-#[test]
-fn a_setting_that_cannot_be_enforced_keeps_dockgate_from_starting() {
-    let settings = SETTINGS.iter();
-    let settings: Vec<&Setting> = settings
-        .filter(|one| one.dialect == Dialect::Mikesir87 && !one.supported)
-        .collect();
-    assert!(settings.iter().any(|one| one.name == "ADD_LABELS"));
-    for setting in settings {
-        assert!(!setting.doc.is_empty(), "{}", setting.name);
-        for value in ["none", ""] {
-            let shown = if value.is_empty() { "\"\"" } else { value };
-            let name = setting.name;
-            assert_eq!(
-                told(&[(name, value)]),
-                [format!(
-                    "{name}={shown} is not supported yet; dockgate does not start with a restriction that it cannot enforce"
-                )]
-            );
-        }
-    }
-}
-
 /// What keeps it from starting.
 fn told(env: &[(&str, &str)]) -> Vec<String> {
     let mistakes = load(env).unwrap_err();
