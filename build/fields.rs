@@ -24,7 +24,7 @@ const REACHES: [(&str, &str); 8] = [
 
 /// The judgements by hand: their names, `api::fields::Judged`, and the kinds that they read. A kind
 /// of `*` is any object's name.
-const JUDGED: [(&str, &str, &[&str]); 34] = [
+const JUDGED: [(&str, &str, &[&str]); 35] = [
     ("address", "Address", &["string", "list of string"]),
     ("binds", "Binds", &["list of string"]),
     ("capabilities", "Capabilities", &["words", "list of string"]),
@@ -34,6 +34,7 @@ const JUDGED: [(&str, &str, &[&str]); 34] = [
     ("device-requests", "DeviceRequests", &["list of *"]),
     ("devices", "Devices", &["list of *"]),
     ("endpoints", "Endpoints", &["map of *"]),
+    ("environment", "Environment", &["list of string"]),
     ("image", "Image", &["string"]),
     ("ipam-driver", "IpamDriver", &["string"]),
     ("ipc-mode", "Mode(Namespace::Ipc)", &["string"]),

@@ -284,6 +284,8 @@ fn try_one(body: &'static Body, object: &Object, field: &Field, wrap: &dyn Fn(Va
         // A mount that says nothing.
         Judged::Mounts => Reach::HOST_FILES,
         Judged::Value => field.reach,
+        // `zz` is a program's own variable.
+        Judged::Environment => Reach::NONE,
         // `zz` is one of several that the judgement knows: a user's network, a volume.
         _ if !field.reach.within(found).is_none() => found,
         _ => field.reach,

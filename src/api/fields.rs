@@ -185,9 +185,10 @@ pub enum Harmless {
 /// How a field's values are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// Reach, unless the value is empty or harmless. In a list each item counts, in a map each key.
+    /// Reach, unless the value is empty or harmless. In a list each item counts, in a map each key or
+    /// `KEY=VALUE`.
     Value,
-    /// An address in a network of containers, which may be another's or stand for a client.
+    /// An address in a network of containers, which may stand for a client.
     Address,
     /// `SOURCE:TARGET[:OPTIONS]`: a path of the host or a volume.
     Binds,
@@ -203,6 +204,8 @@ pub enum Judged {
     Devices,
     /// Networks to join, by their names or IDs.
     Endpoints,
+    /// Variables by which some runtimes add devices, unless the engine has none of those by default.
+    Environment,
     /// An image.
     Image,
     /// An IPAM driver.
@@ -230,11 +233,11 @@ pub enum Judged {
     NetworkTarget,
     /// Host ports.
     Publish,
-    /// A runtime. The engine's own default is harmless.
+    /// A runtime. Only the engine's own default is harmless.
     Runtime,
     /// A swarm's secrets.
     Secrets,
-    /// `KEY=VALUE` or `KEY:VALUE`.
+    /// `KEY=VALUE` or `KEY:VALUE`. The seccomp profile that the engine uses by itself is harmless.
     Security,
     /// A subnet or an address in one. Private ones are harmless.
     Subnet,

@@ -3,6 +3,7 @@
 //! A policy's terms say which requests are judged; this says by what. Both are made together from the
 //! same sources, and a term without its value here fails.
 
+use super::draft::Act;
 use super::edits::Mutator;
 use super::gates::Gate;
 use super::limits::Limits;
@@ -19,4 +20,12 @@ pub struct Demands {
     pub gates: Vec<Gate>,
     /// What rules in CEL say of it.
     pub rules: Rules,
+}
+
+impl Demands {
+    /// Whether a mutator or a gate looks at such a request.
+    pub fn concern(&self, act: &Act) -> bool {
+        let edited = self.mutators.iter().any(|one| one.concerns(act));
+        edited || self.gates.iter().any(|one| one.concerns(act))
+    }
 }

@@ -1,9 +1,5 @@
-//! A request that mutators edit and gates judge: what it asks the engine to do, its target, and what
-//! the engine reads in its body.
-//!
-//! It exists only for a request that is read in one way. A form, whose values the engine prefers to
-//! those of the query, a version that Docker does not know, and a write below `/libpod`, whose bodies
-//! are of another shape, are refused before a mutator or a gate could miss what they say.
+//! A request as it is to be forwarded: its target, and what the engine reads in its body. It is read
+//! once; mutators edit it, limits write in what is missing, all judges judge it.
 
 mod query;
 #[cfg(test)]
@@ -13,15 +9,22 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Place;
 use super::json::{self, Limits, Object, Value};
-use crate::api::fields::{BODIES, Body, Kind};
-use crate::api::{Message, Method, Target};
+use crate::api::fields::{Body, Kind, same};
+use crate::api::{Method, Target};
 
 /// A request between the client and the engine.
 #[derive(Clone, Debug)]
 pub struct Draft {
     act: Act,
     target: Target,
+    /// Whether it is not the target that was sent.
+    is_other_target: bool,
+    /// What its body is to the engine, if the engine reads JSON here.
+    body: Option<&'static Body>,
+    /// What the engine reads in it; null if it was not read.
     tree: Value,
+    /// Whether it was sent without any byte, which most routes take for `{}`.
+    is_empty: bool,
 }
 
 /// What a request asks for, of what mutators and gates look at.
@@ -56,7 +59,8 @@ pub enum Act {
 }
 
 impl Act {
-    fn of(method: Option<Method>, path: &[u8]) -> Act {
+    /// That of a method and a path, without its version.
+    pub fn of(method: Option<Method>, path: &[u8]) -> Act {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let name = |before: &str, behind: &str| {
             let rest = path.strip_prefix(before.as_bytes())?;
@@ -91,18 +95,17 @@ impl Act {
         }
     }
 
-    /// The JSON body that the engine reads for it.
-    pub fn body(&self) -> Option<&'static Body> {
-        let path = match self {
-            Act::CreateContainer => "POST /containers/create",
-            Act::StartContainer => "POST /containers/{id}/start",
-            Act::CreateNetwork => "POST /networks/create",
-            Act::CreateVolume => "POST /volumes/create",
-            Act::CreateService => "POST /services/create",
-            Act::UpdateService => "POST /services/{id}/update",
-            _ => return None,
-        };
-        BODIES.iter().find(|body| body.route.text == path)
+    /// Whether it has a JSON body.
+    pub fn has_body(&self) -> bool {
+        matches!(
+            self,
+            Act::CreateContainer
+                | Act::StartContainer
+                | Act::CreateNetwork
+                | Act::CreateVolume
+                | Act::CreateService
+                | Act::UpdateService
+        )
     }
 
     /// Whether nothing but reading is asked for.
@@ -112,46 +115,34 @@ impl Act {
 }
 
 impl Draft {
-    /// A request by its head, with an empty body.
-    ///
-    /// # Errors
-    /// It is not read in one way.
-    pub fn new(target: Target, message: &Message) -> Result<Draft, Objection> {
-        let unclear = |why| Err(Objection::new("the request", "", why));
-        let act = Act::of(target.method(), target.path());
-        let other = target.behind_other_version();
-        let other = other.map(|path| Act::of(target.method(), path));
-        if other.is_some_and(|other| !other.only_reads()) {
-            return unclear("has a version that Docker does not know");
-        }
-        if !act.only_reads() && target.path().starts_with(b"/libpod/") {
-            return unclear("is a write of Podman's own API, which cannot be judged");
-        }
-        if !act.only_reads() && message.is_form() && message.length() != Some(0) {
-            return unclear("has a form as its body, whose values the engine prefers to the query");
-        }
-        Ok(Draft {
-            act,
+    /// A request that was not read yet.
+    pub fn new(target: Target) -> Draft {
+        let method = target.method();
+        Draft {
+            act: Act::of(method, target.path()),
+            body: method.and_then(|method| Body::of(method, &target)),
             target,
+            is_other_target: false,
             tree: Value::Null,
-        })
+            is_empty: false,
+        }
     }
 
-    /// Reads the body as the engine would, if the engine reads JSON here. Without any bytes it is
-    /// `{}`.
+    /// Reads the body as the engine would, if the engine reads JSON here.
     ///
     /// # Errors
     /// It is not read in one way.
-    pub fn read(&mut self, bytes: &[u8]) -> Result<(), Objection> {
-        let Some(body) = self.act.body() else {
+    pub fn read(&mut self, bytes: &[u8]) -> Result<(), json::Refusal> {
+        let Some(body) = self.body else {
             return Ok(());
         };
         self.tree = match json::read(bytes, Limits::default(), Place::of(body)) {
             Ok(tree) => tree,
-            Err(json::Refusal::Empty) => Object::default().into(),
-            Err(refusal) => {
-                return Err(Objection::new("", "", refusal.to_string()));
+            Err(json::Refusal::Empty) => {
+                self.is_empty = true;
+                Object::default().into()
             }
+            Err(refusal) => return Err(refusal),
         };
         Ok(())
     }
@@ -166,6 +157,11 @@ impl Draft {
         &self.target
     }
 
+    /// What its body is to the engine, if the engine reads JSON here.
+    pub fn body(&self) -> Option<&'static Body> {
+        self.body
+    }
+
     /// What the engine reads in its body; null if it reads none, or if it was not read.
     pub fn tree(&self) -> &Value {
         &self.tree
@@ -176,14 +172,26 @@ impl Draft {
         &mut self.tree
     }
 
-    /// Its parts, to be forwarded.
-    pub fn into_parts(self) -> (Target, Value) {
-        (self.target, self.tree)
+    /// What its body is, with what the engine reads in it, if that was read and is not empty still.
+    pub(super) fn asked(&self) -> Option<(&'static Body, &Value)> {
+        let body = self.body.filter(|_| self.tree != Value::Null)?;
+        (!self.is_empty || !self.tree.is_empty()).then_some((body, &self.tree))
+    }
+
+    /// The same, to be written in; also if it is empty.
+    pub(super) fn asked_mut(&mut self) -> Option<(&'static Body, &mut Value)> {
+        let body = self.body.filter(|_| self.tree != Value::Null)?;
+        Some((body, &mut self.tree))
+    }
+
+    /// The target, if it is not the one that was sent.
+    pub(super) fn other_target(&self) -> Option<&Target> {
+        Some(&self.target).filter(|_| self.is_other_target)
     }
 
     /// Refuses a request whose body counts and was not read.
     pub(super) fn was_read(&self) -> Result<(), Objection> {
-        match self.act.body().is_some() && self.tree == Value::Null {
+        match self.act.has_body() && self.tree == Value::Null {
             false => Ok(()),
             true => Err(Objection::new("the body", "", "was not read")),
         }
@@ -192,21 +200,24 @@ impl Draft {
     /// Another path, of the same act.
     pub(super) fn set_path(&mut self, path: &str) -> Result<(), Objection> {
         let target = self.target.with_path(path);
-        self.target =
-            target.map_err(|error| Objection::new("the path", path, error.to_string()))?;
-        self.act = Act::of(self.target.method(), self.target.path());
+        let target = target.map_err(|error| Objection::new("the path", path, error.to_string()))?;
+        *self = Draft {
+            is_other_target: true,
+            ..Draft::new(target)
+        };
         Ok(())
     }
 
-    /// Whether all engines take the same HostConfig from it. Those up to 26 look for its fields at
-    /// the top of a body that has none.
-    pub(super) fn has_one_host_config(&self) -> Result<(), Objection> {
-        let (Some(body), Some(fields)) = (self.act.body(), self.tree.as_object()) else {
+    /// Whether all engines find these fields of HostConfig in the same place. Those up to 26 look for
+    /// them at the top of a body that has no HostConfig.
+    pub(super) fn has_one_host_config(&self, names: &[&str]) -> Result<(), Objection> {
+        let (Some(body), Some(fields)) = (self.body, self.tree.as_object()) else {
             return Ok(());
         };
         let Kind::Object(object) = &body.root.kind else {
             return Ok(());
         };
+        let looked_at = |own: &str| names.iter().any(|name| same(name, own));
         if fields
             .get("HostConfig")
             .is_some_and(|own| *own != Value::Null)
@@ -215,7 +226,7 @@ impl Draft {
         }
         let is_legacy = |name: &str| {
             let found = object.any_field(name);
-            found.is_some_and(|(_, legacy)| legacy)
+            looked_at(name) && found.is_some_and(|(_, legacy)| legacy)
         };
         let outside = |(name, value): &(&str, &Value)| !value.is_empty() && is_legacy(name);
         match fields.iter().find(outside) {

@@ -35,6 +35,8 @@ pub struct Claim {
     pub reach: Reach,
     /// What it is about.
     pub what: What,
+    /// Whether it would have no reach if the engine's own settings were such, and they are not known.
+    pub unsettled: bool,
 }
 
 /// What a claim is about, as a limit would name it.
@@ -164,13 +166,21 @@ impl fmt::Display for Claim {
 /// nothing. By default nothing is known of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Engine<'a> {
+    /// Whether it was asked.
+    pub known: bool,
     /// `DefaultRuntime`.
     pub runtime: &'a str,
     /// `LoggingDriver`.
     pub log_driver: &'a str,
+    /// Whether it is the only node of its swarm.
+    pub alone: bool,
     /// Whether every container sees the host's cgroups, because `SecurityOptions` lacks
     /// `name=cgroupns`.
     pub host_cgroups: bool,
+    /// Whether its seccomp profile is the built-in one, or none.
+    pub builtin_seccomp: bool,
+    /// Whether no variable of a container steers its default runtime.
+    pub plain_runtime: bool,
 }
 
 /// A body asks for more than this can judge.
@@ -235,7 +245,24 @@ impl<'a> Walk<'a> {
             value: value.shown(),
             reach,
             what,
+            unsettled: false,
         });
+    }
+
+    /// A claim without reach if the engine's settings are such.
+    fn claim_unless(
+        &mut self,
+        engines: bool,
+        path: &Path<'_>,
+        value: &Value,
+        reach: Reach,
+        what: What,
+    ) {
+        let reach = if engines { Reach::NONE } else { reach };
+        self.claim(path, value, reach, what);
+        if let Some(claim) = self.claims.last_mut() {
+            claim.unsettled = !engines && !self.engine.known;
+        }
     }
 
     /// Each field of an object, except those that the caller has judged.
@@ -288,6 +315,9 @@ impl<'a> Walk<'a> {
             }),
             (Judged::DeviceRequests, _) => self.each(value, path, |walk, item, path| {
                 walk.device_request(field, item, path);
+            }),
+            (Judged::Environment, _) => self.each(value, path, |walk, item, path| {
+                walk.variable(field, item, path);
             }),
             (Judged::Secrets, _) => self.each(value, path, |walk, item, path| {
                 let secret = either(item, "SecretID", "SecretName");
@@ -344,7 +374,9 @@ impl<'a> Walk<'a> {
             _ if value.is_empty() => {}
             (Kind::Map(_), Value::Object(entries)) => {
                 for (key, value) in entries.iter() {
-                    if !field.is_harmless(key) {
+                    let text = value.as_str();
+                    let exact = text.map(|text| format!("{key}={text}"));
+                    if !field.is_harmless(key) && !exact.is_some_and(|it| field.is_harmless(&it)) {
                         self.claim(&path.key(key), value, field.reach, What::Field);
                     }
                 }

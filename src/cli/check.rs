@@ -217,6 +217,13 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             text.push('\n');
         }
     }
+    let mut rows = vec![["KIND", "MIDDLEWARE"].map(str::to_owned)];
+    let middleware = sources.middleware.shown();
+    rows.extend(middleware.map(|(kind, told)| [kind.to_owned(), visible(&told)]));
+    if rows.len() > 1 {
+        text.push_str(&aligned(&rows));
+        text.push('\n');
+    }
     if sources.deny_root {
         let routes = Route::list(CONTROLS.iter().flat_map(|control| control.routes));
         let set = notation.set("DENY_ROOT", 1);

@@ -9,6 +9,7 @@ use super::with_settings;
 use super::{FAILED, WRONG_USAGE};
 use crate::api::{Method, Target};
 use crate::config::{ConfiguredPolicy, PolicyId, Settings, Snapshot};
+use crate::observe::log::one_line;
 use crate::policy::{Body, Denial, Permit, Term, Verdict, printable};
 
 pub(super) fn command() -> Command {
@@ -131,6 +132,11 @@ fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u
         text.push_str(&format!(" ({label})"));
     }
     if let Verdict::Allow(permit) = &verdict {
+        if permit.terms().contains(&Term::Middleware) {
+            for (kind, told) in policy.sources.middleware.shown_for(&target) {
+                text.push_str(&format!("\n{kind} {}", one_line(&told)));
+            }
+        }
         for rule in rules(policy, permit) {
             text.push_str(&format!("\n{rule}"));
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use once_cell::sync::Lazy;
 
 use super::diagnostics::Diagnostic;
+use super::dialect::presets::PRESET;
 use super::dialect::sections::{DENY, Grants, POST, is_off};
 use super::dialect::wollomatic::flags::{METHODS, method_of};
 use super::rules;
@@ -65,6 +66,21 @@ const FOREIGN_PREFIXES: &[&str] = &["ALLOW_", "DENY_", "SP_", "CETUSGUARD_", "SO
 /// the value, which may be another program's secret.
 pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     snapshot.names().filter_map(|name| warning(snapshot, name))
+}
+
+/// Whether a name was probably intended to grant something: set beside it, nothing else may grant
+/// all.
+pub(super) fn meant_to_grant(snapshot: &Snapshot) -> bool {
+    let grants = |name: &str| {
+        let mut variables = Grants::variables().filter(|(own, _)| !begins_as_a_deny(own));
+        [PRESET, "PROFILE"].contains(&name) || variables.any(|(own, _)| own == name)
+    };
+    let begins = |name: &str| {
+        ["ALLOW_", "SP_ALLOW_"]
+            .iter()
+            .any(|own| name.starts_with(own))
+    };
+    check(snapshot).any(|one| begins(&one.variable) || one.meant.is_some_and(grants))
 }
 
 /// All other names that dockgate does not use, except those that are common in containers.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
 use super::dialect::knrdl::{Profile, Profiles};
+use super::dialect::mikesir87::Middleware;
 use super::dialect::presets::{Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
 use super::limits;
+use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
@@ -31,6 +33,8 @@ pub struct Sources {
     pub regexes: Regexes,
     /// The profile.
     pub profile: Profile,
+    /// The mutators and gates.
+    pub middleware: Middleware,
     /// Whether it keeps clients from control of the host and of other containers.
     pub deny_root: bool,
     /// What may be asked for. Without any of these, nothing is limited or opened.
@@ -90,9 +94,10 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
-    /// Reads every dialect.
+    /// Reads every dialect; of the middleware, what is written as variables.
     pub(super) fn read(
         snapshot: &Snapshot,
+        middleware: Middleware,
         profiles: &Profiles,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Sources {
@@ -100,6 +105,11 @@ impl Sources {
         let regexes = Regexes::read(snapshot, diagnostics);
         let profile = Profile::read(snapshot, profiles, diagnostics);
         let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
+        let granted = Grants::grant(snapshot)
+            || names::meant_to_grant(snapshot)
+            || others.iter().any(|other| other.active());
+        let middleware = middleware.beside(snapshot, granted, diagnostics);
+        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
         let limits = limits::read(snapshot, deny_root, diagnostics);
@@ -110,6 +120,7 @@ impl Sources {
             presets,
             regexes,
             profile,
+            middleware,
             deny_root,
             limits,
             rules,
@@ -156,6 +167,8 @@ impl Sources {
                 None => policy,
             }),
             demands: Arc::new(Demands {
+                mutators: self.middleware.mutators.clone(),
+                gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
                 rules: self
                     .rules
@@ -170,8 +183,14 @@ impl Sources {
     }
 
     /// Each dialect.
-    fn each(&self) -> [&dyn Source; 4] {
-        [&self.grants, &self.presets, &self.regexes, &self.profile]
+    fn each(&self) -> [&dyn Source; 5] {
+        [
+            &self.grants,
+            &self.presets,
+            &self.regexes,
+            &self.profile,
+            &self.middleware,
+        ]
     }
 
     /// The dialects: whether each is active, and what it contributes.

@@ -95,8 +95,8 @@ const OF_MIKESIR87: Setting = Setting {
     ..OWN
 };
 const OF_MUTATORS: Setting = Setting {
-    supported: false,
     dialect: Dialect::Mikesir87,
+    in_policy: true,
     ..OWN
 };
 

@@ -115,7 +115,7 @@ impl Term {
         match self {
             Term::DenyRoot(_) => "DENY_ROOT",
             Term::Limits(_) => "the limits",
-            Term::Middleware => "the middleware",
+            Term::Middleware => "a gate or mutator",
             Term::Rule(_) => "a rule",
         }
     }

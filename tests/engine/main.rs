@@ -35,10 +35,12 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod middleware;
 mod podman;
 mod policies;
 mod registry;
 mod restarts;
+mod sharing;
 mod streams;
 mod swarm;
 mod terms;

@@ -26,6 +26,7 @@ mod learning;
 mod listeners;
 mod logs;
 mod malformed;
+mod middleware;
 mod openings;
 mod patience;
 mod policies;

@@ -108,6 +108,12 @@ impl Dockgate {
         Pid::from_child(&self.child)
     }
 
+    /// Whether it has ended by itself, with all that it wrote.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let all_read = self.output.state.lock().expect("the output").open == 0;
+        all_read && self.child.try_wait().expect("its status").is_some()
+    }
+
     /// Waits until it has ended by itself, whether its output is read or not.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {

@@ -55,6 +55,7 @@ impl Draft {
         written.extend(new.map(|((key, value), _)| format!("{key}={}", encoded(value))));
         let target = self.target.with_query(&written.join("&"));
         self.target = target.map_err(|error| Objection::new("the query", "", error.to_string()))?;
+        self.is_other_target = true;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ impl AddToNetwork {
     }
 
     pub(super) fn edit(&self, draft: &mut Draft) -> Result<(), Objection> {
-        draft.has_one_host_config()?;
+        draft.has_one_host_config(&["NetworkMode"])?;
         let mode = draft.tree().at("HostConfig.NetworkMode").as_str();
         let is_default = mode == Some(DEFAULT);
         if matches!(mode, Some("host" | "none")) {

@@ -64,7 +64,7 @@ impl MapPath {
     }
 
     pub(super) fn edit(&self, draft: &mut Draft) -> Result<(), Objection> {
-        draft.has_one_host_config()?;
+        draft.has_one_host_config(&["Binds", "Mounts"])?;
         let tree = draft.tree_mut();
         let (mut moved, mut objection) = (Vec::new(), None);
         tree.each_mut("HostConfig.Binds", &mut |path, binds| {

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::api::{Framing, Message, Target};
+use crate::api::Target;
 use crate::body::json::{Object, Value};
 
 fn draft(method: &str, line: &str, body: &str) -> Draft {
     let target = Target::from_line(method, line).expect(line);
-    let mut draft = Draft::new(target, &Message::new(Framing::Empty)).expect(line);
+    let mut draft = Draft::new(target);
     draft.read(body.as_bytes()).expect(body);
     draft
 }

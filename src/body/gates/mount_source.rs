@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use super::Ruling;
 use super::sources::{self, Source};
 use crate::body::draft::{Act, Draft, Objection};
-use crate::body::facts::{Answer as Said, Fact, Facts};
+use crate::body::facts::{Answer as Said, Fact, Facts, full_id};
 use crate::body::json::Value;
 use crate::body::reach::clean;
 
@@ -61,7 +61,7 @@ impl MountSource {
 
     pub(super) fn judge(&self, draft: &Draft, facts: &Facts) -> Ruling {
         if *draft.act() == Act::CreateContainer
-            && let Err(objection) = draft.has_one_host_config()
+            && let Err(objection) = draft.has_one_host_config(&["Binds", "Mounts", "VolumesFrom"])
         {
             return Ruling::Refused(objection);
         }
@@ -133,7 +133,10 @@ impl MountSource {
         };
         let sources = match facts.answer(&need).map(Said::found) {
             None => return Answer::Ask(need),
-            Some(inspect) => inspect.and_then(sources::of_container),
+            // Without its ID, another container could get the name before the engine acts.
+            Some(inspect) => inspect
+                .filter(|inspect| full_id(inspect.at("Id")).is_some())
+                .and_then(sources::of_container),
         };
         let Some(sources) = sources else {
             return Answer::Refused;

@@ -3,9 +3,10 @@
 
 use super::archive::Archive;
 use super::others::Others;
-use super::{Subject, build, limited, query, rules, unreadable};
+use super::{Subject, build, limited, middleware, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
+use crate::body::draft::Draft;
 use crate::body::facts::Name;
 use crate::body::limits::Limits;
 use crate::body::reach::Claim;
@@ -27,6 +28,7 @@ pub(super) struct Head {
 /// Judges a head, term by term.
 pub(super) fn judge(
     inspection: &Inspection,
+    draft: &Draft,
     demands: &Demands,
     others: &Others,
 ) -> Result<Head, Unmet> {
@@ -43,12 +45,12 @@ pub(super) fn judge(
                 Some(limits) => head.limits(inspection, check, limits)?,
                 None => return Err(unreadable("it cannot be judged")),
             },
+            Term::Middleware => middleware::head(&mut head, inspection, draft, demands)?,
             Term::Rule(number) => {
                 let needs = rules::head(inspection, demands, number)?;
                 head.reads |= needs.reads;
                 head.subjects.extend(needs.subjects);
             }
-            Term::Middleware => return Err(unreadable("it cannot be judged")),
         }
     }
     Ok(head)
@@ -69,7 +71,15 @@ impl Head {
         match check {
             Check::Body => self.reads = true,
             Check::Name => query::name(target, others)?,
-            Check::Build => query::build(target)?,
+            Check::Build => {
+                let in_network = query::build(target)?;
+                self.subjects.push(Subject::Build { in_network });
+            }
+            Check::Import => query::import(target)?,
+            Check::Joins => {
+                let (name, route) = named(inspection, check)?;
+                self.subjects.push(Subject::Start(name, route));
+            }
             Check::Start => query::start(target, Body::from(message))?,
             Check::Update => self.rollback(inspection)?,
             Check::Commit => self.subjects.push(Subject::Commit(query::commit(target)?)),
@@ -112,7 +122,13 @@ impl Head {
             Check::Exec => self.exec(inspection)?,
             Check::Network => self.network(inspection)?,
             Check::Tag => self.claims.push(limited::tagged(target)?),
-            Check::Commit | Check::JoinTokens | Check::Load | Check::Pull | Check::Name => {}
+            Check::Commit
+            | Check::Import
+            | Check::JoinTokens
+            | Check::Joins
+            | Check::Load
+            | Check::Pull
+            | Check::Name => {}
         }
         Ok(())
     }
@@ -136,10 +152,10 @@ impl Head {
     }
 
     fn network(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
-        let (name, _) = named(inspection, Check::Network)?;
-        let is_one = |subject: &Subject| matches!(subject, Subject::Network(_));
+        let (name, route) = named(inspection, Check::Network)?;
+        let is_one = |subject: &Subject| matches!(subject, Subject::Network(..));
         if !self.subjects.iter().any(is_one) {
-            self.subjects.push(Subject::Network(name));
+            self.subjects.push(Subject::Network(name, route));
         }
         Ok(())
     }

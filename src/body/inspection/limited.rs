@@ -22,7 +22,7 @@ pub(super) fn judge(request: &Request) -> Finding {
             Term::Limits(check) => Some(*check),
             _ => None,
         });
-    let mut judged = checks.map(|check| of(check, request.target(), limits));
+    let mut judged = checks.map(|check| of(check, request.draft.target(), limits));
     match judged.find_map(Result::err) {
         Some(unmet) => Finding::Refused(unmet),
         None => Finding::Nothing,
@@ -58,7 +58,9 @@ fn of(check: Check, target: &Target, limits: &Limits) -> Result<(), Unmet> {
         Check::Body
         | Check::Container
         | Check::Exec
+        | Check::Import
         | Check::JoinTokens
+        | Check::Joins
         | Check::Name
         | Check::Network
         | Check::Start
@@ -83,5 +85,6 @@ pub(super) fn tagged(target: &Target) -> Result<Claim, Unmet> {
         value: name.to_owned(),
         reach: Reach::SUPPLY,
         what: What::Image(name.to_owned()),
+        unsettled: false,
     })
 }

@@ -1,21 +1,64 @@
 //! `Term::Middleware`: mutators change a request once it was read, gates judge it in each round.
 
 use super::finding::Finding;
+use super::head::Head;
 use super::{Request, unreadable};
-use crate::policy::{Term, Unmet};
+use crate::body::demands::Demands;
+use crate::body::draft::{Draft, Objection};
+use crate::body::edits;
+use crate::body::gates::{self, Ruling};
+use crate::policy::{Excess, Inspection, Term, Unmet};
+
+/// Whether a head can be judged: not below `/libpod`, whose bodies are of another shape; and only if
+/// a mutator or a gate is there for it.
+pub(super) fn head(
+    head: &mut Head,
+    inspection: &Inspection,
+    draft: &Draft,
+    demands: &Demands,
+) -> Result<(), Unmet> {
+    if draft.target().path().starts_with(b"/libpod/") {
+        return Err(unreadable("it is a write of Podman's own API"));
+    }
+    if !demands.concern(draft.act()) {
+        return Err(unreadable("nothing is there to judge it by"));
+    }
+    if !draft.act().only_reads() {
+        super::head::no_form(inspection)?;
+    }
+    head.reads |= draft.act().has_body();
+    Ok(())
+}
 
 /// Lets the mutators change its target and its body.
 pub(super) fn edit(request: &mut Request) -> Result<(), Unmet> {
     match request.has(|term| term == Term::Middleware) {
-        true => Err(unreadable("it cannot be judged")),
+        true => edits::edit(&request.demands.mutators, &mut request.draft)
+            .map_err(|objection| unmet("mutators", objection)),
         false => Ok(()),
     }
 }
 
 /// What the gates make of the changed request.
 pub(super) fn judge(request: &Request) -> Finding {
-    match request.has(|term| term == Term::Middleware) {
-        true => Finding::Refused(unreadable("it cannot be judged")),
-        false => Finding::Nothing,
+    if !request.has(|term| term == Term::Middleware) {
+        return Finding::Nothing;
     }
+    match gates::judge(&request.demands.gates, &request.draft, &request.facts) {
+        Ruling::Passes => Finding::Nothing,
+        Ruling::Refused(objection) => Finding::Refused(unmet("gates", objection)),
+        Ruling::Needs(needs) => Finding::asks(needs),
+    }
+}
+
+fn unmet(by: &'static str, objection: Objection) -> Unmet {
+    let Objection { place, value, why } = objection;
+    let excess = Excess {
+        of: None,
+        place: place.into(),
+        value: value.into(),
+        why: why.into(),
+        by: Some(by),
+    };
+    Unmet::Excess(by, vec![excess])
 }

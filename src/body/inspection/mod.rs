@@ -28,14 +28,12 @@ mod tests;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::Place;
 use super::demands::Demands;
+use super::draft::Draft;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
-use super::json::{self, Limits, Value};
+use super::json::Value;
 use super::reach::Claim;
-use crate::api::Target;
-use crate::api::fields::Body;
 use crate::api::sections::Route;
 use crate::policy::{
     Cleared, Content, Excess, Inspection, Judged, Met, Term, Terms, Unmet, Written,
@@ -91,8 +89,8 @@ pub struct Asking {
 #[derive(Debug)]
 struct Request {
     inspection: Inspection,
-    /// Its target, if that was changed.
-    changed: Option<Target>,
+    /// What is judged of it, and forwarded.
+    draft: Draft,
     /// What its policy demands.
     demands: Arc<Demands>,
     /// The clients for which other policies hold.
@@ -105,8 +103,6 @@ struct Request {
     claims: Vec<Claim>,
     /// The archive that is its body, if images are looked for in it.
     archive: Option<Archive>,
-    /// What its body is to the engine, and holds.
-    asked: Option<(&'static Body, Value)>,
     /// Its body as it was sent, if that was read.
     sent: Content,
     facts: Facts,
@@ -121,8 +117,15 @@ enum Subject {
     Exec(Name, &'static Route),
     /// A container in the query.
     Commit(Name),
-    /// A network in the path. Its name stays.
-    Network(Name),
+    /// A network in the path.
+    Network(Name, &'static Route),
+    /// A container in the path that is to be started.
+    Start(Name, &'static Route),
+    /// A build, whose containers may be in a network.
+    Build {
+        /// Whether they are.
+        in_network: bool,
+    },
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
@@ -138,20 +141,26 @@ pub fn begin(
     others: Arc<Others>,
     client: impl FnOnce() -> Value,
 ) -> Step {
-    match head::judge(&inspection, &demands, &others) {
+    // Terms match with a slash at the end as well. Engines have no such routes but one, and where a
+    // name may end so it is none.
+    let path = inspection.target().path();
+    if path.ends_with(b"/") && path != b"/networks/" && !inspection.is_waived() {
+        return Step::Missing("page not found".to_owned());
+    }
+    let draft = Draft::new(inspection.target().clone());
+    match head::judge(&inspection, &draft, &demands, &others) {
         Ok(head) => {
             let judged = inspection.terms().iter();
             let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
             let request = Request {
                 inspection,
-                changed: None,
+                draft,
                 demands,
                 others,
                 client: if ruled { client() } else { Value::Null },
                 subjects: head.subjects,
                 claims: head.claims,
                 archive: head.archive,
-                asked: None,
                 sent: Content::AsSent,
                 facts: Facts::default(),
             };
@@ -192,28 +201,16 @@ impl Reading {
     /// Reads the body as the engine would.
     pub fn read(self, bytes: Vec<u8>) -> Step {
         let mut request = self.0;
-        let target = request.inspection.target();
-        let body = target.method().and_then(|method| Body::of(method, target));
-        let Some(body) = body else {
+        if request.draft.body().is_none() {
             return request.fails(unreadable("the body of this route is not known"));
-        };
-        match json::read(&bytes, Limits::default(), Place::of(body)) {
-            Ok(tree) => {
-                request.asked = Some((body, tree));
-                if request.inspection.is_waived() {
-                    request.sent = Content::Whole(bytes);
-                }
-                request.complete()
-            }
-            // To most routes it is `{}`, and the others refuse it.
-            Err(json::Refusal::Empty) => {
-                request.sent = Content::Whole(Vec::new());
-                request.complete()
-            }
-            Err(refusal) => {
-                request.sent = Content::Whole(bytes);
-                request.fails(unreadable(refusal))
-            }
+        }
+        let read = request.draft.read(&bytes);
+        if read.is_err() || bytes.is_empty() || request.inspection.is_waived() {
+            request.sent = Content::Whole(bytes);
+        }
+        match read {
+            Ok(()) => request.complete(),
+            Err(refusal) => request.fails(unreadable(refusal)),
         }
     }
 }
@@ -255,30 +252,16 @@ impl Request {
 
     /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
     fn meets(mut self) -> Step {
-        let strict = self.is_deny_root();
-        if let Some((body, tree)) = &mut self.asked
-            && let Err(unmet) = pin::known(body, tree, strict)
-        {
+        if let Err(unmet) = self.prune().and_then(|()| rules::judge(&self)) {
             return self.fails(unmet);
         }
-        if let Err(unmet) = rules::judge(&self) {
-            return self.fails(unmet);
-        }
-        let target = match pin::target(self.target(), &self.subjects, &self.facts) {
-            Ok(target) => target.or_else(|| self.changed.take()),
+        let target = match pin::target(self.draft.target(), &self.subjects, &self.facts) {
+            Ok(target) => target.or_else(|| self.draft.other_target().cloned()),
             Err(unmet) => return self.fails(unmet),
         };
-        let body = match (&mut self.asked, &self.sent) {
-            (Some((body, tree)), _) => {
-                pin::body(tree, &self.facts);
-                let pinned = root::is_pinned(body, tree, &self.facts, strict);
-                if let Err(unmet) = pinned {
-                    return self.fails(unmet);
-                }
-                Some(tree.to_json().into_bytes())
-            }
-            (None, Content::Whole(_)) => Some(Vec::new()),
-            (None, Content::AsSent) => None,
+        let body = match self.written() {
+            Ok(body) => body,
+            Err(unmet) => return self.fails(unmet),
         };
         let proof = Proof(Written { target, body });
         match self.archive {
@@ -291,19 +274,49 @@ impl Request {
         }
     }
 
+    /// Leaves out of its body what engines do not know. Gates and mutators leave that.
+    fn prune(&mut self) -> Result<(), Unmet> {
+        let strict = self.is_deny_root();
+        if !self.is_limited() || self.draft.asked().is_none() {
+            return Ok(());
+        }
+        match self.draft.asked_mut() {
+            Some((body, tree)) => pin::known(body, tree, strict),
+            None => Ok(()),
+        }
+    }
+
+    /// Its body as it is forwarded, if that was read.
+    fn written(&mut self) -> Result<Option<Vec<u8>>, Unmet> {
+        // Without any byte, it stays so.
+        let nothing = self.draft.asked().is_none();
+        let (strict, is_limited) = (self.is_deny_root(), self.is_limited());
+        let Some((body, tree)) = self.draft.asked_mut() else {
+            return Ok(None);
+        };
+        if nothing {
+            return Ok(Some(Vec::new()));
+        }
+        pin::ids(tree, &self.facts);
+        if is_limited {
+            root::is_pinned(body, tree, &self.facts, strict)?;
+        }
+        Ok(Some(tree.to_json().into_bytes()))
+    }
+
     fn fails(self, unmet: Unmet) -> Step {
         let unmet = by_terms(unmet, &self.inspection);
         Step::Judged(self.inspection.fails(unmet, self.sent))
     }
 
-    /// Its target, with what was changed.
-    fn target(&self) -> &Target {
-        self.changed.as_ref().unwrap_or(self.inspection.target())
-    }
-
     /// Whether it has such a term.
     fn has(&self, is: impl Fn(Term) -> bool) -> bool {
         self.inspection.terms().iter().any(|term| is(*term))
+    }
+
+    /// Whether it is judged by what it asks for.
+    fn is_limited(&self) -> bool {
+        self.has(|term| term != Term::Middleware)
     }
 
     /// Whether it is judged by what it reaches.
@@ -328,8 +341,7 @@ impl Asking {
 
     /// How much memory is held meanwhile, roughly.
     pub fn size(&self) -> usize {
-        let tree = self.request.asked.as_ref();
-        tree.map_or(0, |(_, tree)| tree.size()) + self.request.facts.size()
+        self.request.draft.tree().size() + self.request.facts.size()
     }
 
     /// Goes on with its answers, to all of these.
@@ -347,7 +359,7 @@ impl Asking {
 }
 
 /// The engine is not asked for more than this about one request.
-const MOST_FACTS: usize = 600;
+const MOST_FACTS: usize = 2_500;
 
 /// Why a name is not given, and a network is not made or joined.
 const ANOTHERS: &str = "belongs to a client that has another policy";

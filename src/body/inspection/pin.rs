@@ -1,5 +1,5 @@
-//! What is forwarded of a request that was judged: only what the table knows, and containers by the
-//! full IDs that were judged, so that no name can change hands meanwhile.
+//! What is forwarded of a request that was judged: only what the table knows, and containers and the
+//! network in the path by the full IDs that were judged, so that no name can change hands meanwhile.
 
 use super::query;
 use super::{Subject, unreadable};
@@ -10,7 +10,7 @@ use crate::body::facts::{Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 
-/// The target with full IDs, if it names a container or an exec.
+/// The target with full IDs, if it names a container, an exec or a network.
 pub(super) fn target(
     target: &Target,
     subjects: &[Subject],
@@ -20,10 +20,15 @@ pub(super) fn target(
     for subject in subjects {
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
-            Subject::Network(_) | Subject::Rollback(..) => continue,
-            Subject::Container(name, route) | Subject::Object(Fact::Container(name), route) => {
-                (facts.container(name), Some(route))
-            }
+            Subject::Build { .. } | Subject::Rollback(..) => continue,
+            Subject::Network(name, route) => match facts.network(name) {
+                Some(id) => (Some(id), Some(route)),
+                // Without `DENY_ROOT` it need not be known.
+                None => continue,
+            },
+            Subject::Container(name, route)
+            | Subject::Start(name, route)
+            | Subject::Object(Fact::Container(name), route) => (facts.container(name), Some(route)),
             Subject::Exec(id, route) | Subject::Object(Fact::Exec(id), route) => {
                 (facts.exec(id), Some(route))
             }
@@ -44,6 +49,8 @@ pub(super) fn target(
 /// Where a body names containers, and how.
 const NAMED: &[(&str, Form)] = &[
     ("HostConfig.VolumesFrom[]", Form::Options),
+    // Of a start, before API 1.24.
+    ("VolumesFrom[]", Form::Options),
     ("HostConfig.Links[]", Form::Link),
     ("HostConfig.NetworkMode", Form::Namespace),
     ("HostConfig.PidMode", Form::Namespace),
@@ -89,8 +96,8 @@ impl Form {
     }
 }
 
-/// The body without what engines do not know. Where reach is not judged, what is there for an engine to
-/// come stays.
+/// The body without what engines do not know, and with a HostConfig if it is a container's. Where
+/// reach is not judged, what is there for an engine to come stays.
 pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Result<(), Unmet> {
     tree.retain(Place::of(body), &mut |_, place, value| match place {
         Some(place) => !place.legacy,
@@ -104,8 +111,8 @@ pub(super) fn known(body: &'static Body, tree: &mut Value, strict: bool) -> Resu
     Ok(())
 }
 
-/// The body with full IDs.
-pub(super) fn body(tree: &mut Value, facts: &Facts) {
+/// The body with the full IDs of the containers that were looked up.
+pub(super) fn ids(tree: &mut Value, facts: &Facts) {
     if facts.is_empty() {
         return;
     }

@@ -119,7 +119,7 @@ pub(super) fn judge(request: &Request) -> Result<(), Unmet> {
     if ruling(request).next().is_none() {
         return Ok(());
     }
-    let target = request.target();
+    let target = request.draft.target();
     let query = match ruling(request).any(|rule| rule.needs.query) {
         true => {
             values(target).ok_or_else(|| broken("RULE", "the query cannot be read in one way"))?
@@ -132,7 +132,7 @@ pub(super) fn judge(request: &Request) -> Result<(), Unmet> {
         method: target.method_str(),
         route: &String::from_utf8_lossy(target.path()),
         query: &query,
-        body: request.asked.as_ref().map_or(&empty, |(_, tree)| tree),
+        body: request.draft.asked().map_or(&empty, |(_, tree)| tree),
         client: &request.client,
         object: object.unwrap_or(Value::NULL),
     };

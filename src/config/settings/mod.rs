@@ -21,7 +21,6 @@ use std::time::Duration;
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::mikesir87::{self, Middleware};
-use super::dialect::sections::Grants;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
 use super::file::{Chosen, Document, Origin, Place};
 use super::listen::Listen;
@@ -135,11 +134,8 @@ impl Settings {
             None => {}
         }
         diagnostics.extend(mistakes);
-        let of_policies = document.policies.iter().map(Middleware::of_policy);
-        let all = [Middleware::of(&document)].into_iter().chain(of_policies);
-        diagnostics.extend(all.filter_map(Result::err).flatten());
-        diagnostics.extend(mikesir87::unsupported(&document));
-        let sources = Sources::read(snapshot, &seen.profiles, &mut diagnostics);
+        let middleware = Middleware::of_environment(&document, &mut diagnostics);
+        let sources = Sources::read(snapshot, middleware, &seen.profiles, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         listening::take(&document.endpoints, &mut values, &mut diagnostics);
         let in_container = snapshot.is_of_process_1();
@@ -155,9 +151,9 @@ impl Settings {
         let specs = document.endpoints.as_slice();
         let mut endpoints = None;
         if specs.is_empty() {
-            let grants = Grants::variables().any(|(name, _)| snapshot.get(name).is_some());
-            let alone = mikesir87::is_alone(&document) && !grants && !sources.has_others();
-            let (listen, mode) = match mikesir87::listen(&values, alone) {
+            let alone = sources.middleware.active();
+            let of_own = values.listen.by.is_none();
+            let (listen, mode) = match mikesir87::listen(&values, alone && of_own) {
                 Some(listen) => (Some(listen), Some(mikesir87::MODE)),
                 None => (asked.listen, asked.mode),
             };
@@ -256,8 +252,7 @@ fn written(
             continue;
         };
         let by_flag = by != setting.name;
-        let own = [Dialect::Sections, Dialect::Mikesir87].contains(&setting.dialect);
-        let is_limit = own && !setting.supported;
+        let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
         match value.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
             // As if it were written out. An empty limit would allow nothing, not everything.

@@ -4,12 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::Endpoint;
-use crate::body::limits::Limits;
 use crate::clients::{Rule, Rules, Who};
-use crate::config::deny_root::DENY_ROOT;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::dialect::knrdl::Profiles;
-use crate::config::dialect::presets::PRESET;
+use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
 use crate::config::file::{DEFAULT, Document, PolicySpec};
@@ -18,6 +16,7 @@ use crate::config::policies::{Policies, PolicyId};
 use crate::config::scope::Scope;
 use crate::config::snapshot::Snapshot;
 use crate::config::sources::{ConfiguredPolicy, Sources};
+use crate::config::table::SETTINGS;
 use crate::policy::{Unprotected, printable};
 
 /// All policies, and what of them holds only after a restart. `None`: one of them cannot be made, which
@@ -40,7 +39,9 @@ pub(super) fn read(
     for spec in &document.policies {
         let scope = Scope(spec);
         let mut own = Vec::new();
-        let mut sources = Sources::read(&scope.snapshot(&mut own), profiles, &mut own);
+        let middleware = Middleware::of_policy(spec, document, diagnostics);
+        let snapshot = scope.snapshot(&mut own);
+        let mut sources = Sources::read(&snapshot, middleware, profiles, &mut own);
         if current.is_some() && protects(&spec.name) && sources.unprotected.take().is_some() {
             let name = &spec.name;
             needs_restart.push(format!(
@@ -70,10 +71,10 @@ pub(super) fn read(
 fn written_outside(snapshot: &Snapshot) -> Option<String> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
-    let others = [PRESET, "PROFILE", "LOG_REQUESTS", DENY_ROOT];
-    let mut others = (others.into_iter())
-        .chain(Limits::VARIABLES.iter().copied())
-        .chain(Unprotected::ALL.map(Unprotected::variable));
+    let of_policies = SETTINGS.iter().filter(|one| one.in_policy);
+    let mut others = of_policies
+        .map(|one| one.name)
+        .chain(["LOG_REQUESTS", Unprotected::Learn.variable()]);
     let flags = METHODS.map(|method| format!("allow{method}"));
     (own.find(is_set).or_else(|| others.find(is_set)))
         .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
@@ -177,6 +178,17 @@ pub(super) fn compare(
         );
         let help = "set it in a policy of the file, or remove it";
         diagnostics.push(Diagnostic::warning(&name, problem, help));
+    }
+    if let Some(list) = document.middleware.first()
+        && !used.contains(&PolicyId::DEFAULT)
+    {
+        let what = &list.what;
+        let problem = format!(
+            "{what} has no effect: it belongs to the policy {DEFAULT}, which no endpoint and no \
+             client rule names"
+        );
+        let help = "move it to a policy that is used";
+        diagnostics.push(list.place.mistake(what, problem, help));
     }
     for spec in document.policies.iter().filter(|spec| spec.by_label) {
         let what = format!("policies.{}.by_label", spec.name);

@@ -117,6 +117,8 @@ impl Sources {
             }
         }
         lines.extend(self.presets_granted());
+        let middleware = self.middleware.shown();
+        lines.extend(middleware.map(|(kind, told)| format!("{kind} {told}")));
         lines
     }
 

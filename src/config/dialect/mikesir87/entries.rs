@@ -78,6 +78,13 @@ const TYPE: &str = "type";
 /// A longer name is near to none.
 const LONGEST: usize = 64;
 
+/// A gate as it is read.
+pub(super) enum Refusal {
+    /// Of all but reads.
+    OfWrites,
+    By(Gate),
+}
+
 /// What is read of one file.
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Arc<str>,
@@ -105,10 +112,10 @@ impl Reading<'_> {
         self.mistakes.push(place.mistake(what, problem, help));
     }
 
-    pub(super) fn gate(&mut self, node: &Node, what: &str) -> Option<Gate> {
+    pub(super) fn gate(&mut self, node: &Node, what: &str) -> Option<Refusal> {
         let known = self.known(node, what, "gates")?;
         match known.name {
-            "readonlyAccess" => Some(Gate::ReadOnly),
+            "readonlyAccess" => return Some(Refusal::OfWrites),
             "imageLoading" => Some(Gate::ImageLoading),
             "registry" => {
                 let registries = self.texts(&known, "registries")?;
@@ -127,6 +134,7 @@ impl Reading<'_> {
             }
             _ => self.mount_source(&known).map(Gate::MountSource),
         }
+        .map(Refusal::By)
     }
 
     pub(super) fn mutator(&mut self, node: &Node, what: &str) -> Option<Mutator> {

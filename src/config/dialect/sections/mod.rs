@@ -68,6 +68,12 @@ impl Grants {
         }
     }
 
+    /// Whether one that grants is set, to any value.
+    pub(crate) fn grant(snapshot: &Snapshot) -> bool {
+        let mut names = Self::variables().filter(|(name, _)| !name.starts_with(DENY));
+        names.any(|(name, _)| snapshot.get(name).is_some())
+    }
+
     /// Reads all of them. If none is set, they are active unless another dialect is.
     pub(crate) fn read(
         snapshot: &Snapshot,
