@@ -35,7 +35,7 @@ const MAY_SEE: [(&str, &[&str]); 9] = [
 /// What the pure layers may name of other crates.
 const PURE: [(&str, &[&str]); 6] = [
     ("api", &["http", "memchr"]),
-    ("body", &["memchr", "serde", "serde_json"]),
+    ("body", &["cel", "memchr", "regex", "serde", "serde_json"]),
     ("learn", &[]),
     (
         "policy",

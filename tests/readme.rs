@@ -118,6 +118,12 @@ fn control() -> String {
         Check::Commit => "the container in the query has no reach",
         Check::Container => "the container has no reach",
         Check::Exec => "the exec and its container have no reach",
+        Check::Import => "the query names no URL to fetch",
+        Check::Joins => {
+            "the networks that the container has yet to join could be created under `DENY_ROOT`"
+        }
+        Check::JoinTokens => "always, without `JoinTokens` in the response",
+        Check::Load | Check::Pull | Check::Tag => panic!("only limits have such a check"),
         Check::Name => "the name isn't that of a client with another policy",
         Check::Network => "the network could be created under `DENY_ROOT`",
         Check::Start => "there is no checkpoint, and no body over 7 bytes or in chunks",

@@ -130,6 +130,12 @@ pub enum Check {
     Container,
     /// The exec that its path names, and its container.
     Exec,
+    /// Where its query takes an image from.
+    Import,
+    /// The networks that the container in its path has yet to join.
+    Joins,
+    /// Nothing of it: what joins a swarm is removed from its answer.
+    JoinTokens,
     /// That it brings images from an archive.
     Load,
     /// The name in its query.

@@ -7,6 +7,7 @@ use super::draft::Act;
 use super::edits::Mutator;
 use super::gates::Gate;
 use super::limits::Limits;
+use super::rules::Rules;
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Demands {
     pub mutators: Vec<Mutator>,
     /// What is refused of the changed request.
     pub gates: Vec<Gate>,
+    /// What rules in CEL say of it.
+    pub rules: Rules,
 }
 
 impl Demands {

@@ -169,6 +169,7 @@ impl Reading<'_> {
             value: image.to_owned(),
             reach: Reach::SUPPLY,
             what: What::Image(image.to_owned()),
+            unsettled: false,
         });
     }
 

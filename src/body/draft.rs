@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Place;
 use super::json::{self, Limits, Object, Value};
-use crate::api::fields::{Body, Kind, fold};
+use crate::api::fields::{Body, Kind};
 use crate::api::{Method, Target};
 
 /// A request between the client and the engine.
@@ -217,14 +217,6 @@ impl Draft {
         let Kind::Object(object) = &body.root.kind else {
             return Ok(());
         };
-        let looked_at = |folded: &str| {
-            let mut own = String::new();
-            names.iter().any(|name| {
-                own.clear();
-                fold(name, &mut own);
-                own == folded
-            })
-        };
         if fields
             .get("HostConfig")
             .is_some_and(|own| *own != Value::Null)
@@ -232,11 +224,8 @@ impl Draft {
             return Ok(());
         }
         let is_legacy = |name: &str| {
-            let mut folded = String::new();
-            fold(name, &mut folded);
-            looked_at(&folded)
-                && object.field(&folded).is_none()
-                && object.legacy_field(&folded).is_some()
+            let found = object.any_field(name);
+            found.is_some_and(|(field, legacy)| legacy && names.contains(&field.name))
         };
         let outside = |(name, value): &(&str, &Value)| !value.is_empty() && is_legacy(name);
         match fields.iter().find(outside) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::image::{self, could_be_id};
-use super::json::{self, Limits, Untyped, Value};
+use super::json::{self, Limits, Object, Untyped, Value};
 use super::{Place, reach};
 use crate::api::fields::{BODIES, Body};
 
@@ -78,6 +78,14 @@ pub enum Fact {
     Volume(Name),
     /// The containers that have a volume mounted.
     UsersOf(Name),
+    /// All containers.
+    Containers,
+    /// In whose namespaces a container is: nothing else of it, since all have to be asked.
+    Modes(Name),
+    /// All networks.
+    Networks,
+    /// All services of the swarm.
+    Services,
     /// An image, by the very text that names it.
     Image(Name),
 }
@@ -108,7 +116,12 @@ impl Fact {
     pub fn path(&self) -> String {
         match self {
             Fact::Info => "/info".to_owned(),
-            Fact::Container(name) => format!("/containers/{}/json", name.encoded()),
+            Fact::Container(name) | Fact::Modes(name) => {
+                format!("/containers/{}/json", name.encoded())
+            }
+            Fact::Containers => "/containers/json?all=1".to_owned(),
+            Fact::Networks => "/networks".to_owned(),
+            Fact::Services => "/services".to_owned(),
             Fact::Exec(id) => format!("/exec/{}/json", id.encoded()),
             Fact::Network(name) => format!("/networks/{}", name.encoded()),
             Fact::Service(name) => format!("/services/{}", name.encoded()),
@@ -158,7 +171,16 @@ impl Answer {
             _ => json::read(bytes, limits, Untyped),
         };
         match (value, status) {
+            (Ok(value), 200) if matches!(fact, Fact::Modes(_)) => modes(&value),
             (Ok(value), 200) => Answer::Found(value),
+            (_, 404) if *fact == Fact::Services => Answer::Missing(String::new()),
+            (Ok(value), 503) if *fact == Fact::Services => {
+                let words = value.at("message").as_str().unwrap_or_default();
+                match words.starts_with("This node is not a swarm manager.") {
+                    true => Answer::Missing(words.to_owned()),
+                    false => Answer::Unclear,
+                }
+            }
             (Ok(value), 404) => match value.at("message").as_str() {
                 Some(words) => Answer::Missing(words.to_owned()),
                 None => Answer::Unclear,
@@ -166,6 +188,19 @@ impl Answer {
             _ => Answer::Unclear,
         }
     }
+}
+
+/// The namespaces that an inspect tells of.
+fn modes(inspect: &Value) -> Answer {
+    let config = inspect.at("HostConfig");
+    if config.as_object().is_none() {
+        return Answer::Unclear;
+    }
+    let mut modes = Object::default();
+    for kind in ["PidMode", "IpcMode", "NetworkMode"] {
+        modes.set(kind, config.at(kind).clone());
+    }
+    Answer::Found(modes.into())
 }
 
 /// What a network is made of: its inspect has the same fields.
@@ -196,6 +231,9 @@ pub(super) fn volume() -> Option<&'static Body> {
 fn body(route: &str) -> Option<&'static Body> {
     BODIES.iter().find(|body| body.route.text == route)
 }
+
+/// Runtimes that give a container the devices that it was created with, whatever its environment.
+const PLAIN_RUNTIMES: [&str; 5] = ["crun", "io.containerd.runc.v2", "runc", "runsc", "youki"];
 
 /// All that the engine has said so far about one request. It is asked anew for each.
 #[derive(Clone, Debug, Default)]
@@ -237,6 +275,11 @@ impl Facts {
         self.id(&Fact::Container(name.clone()), "Id")
     }
 
+    /// The full ID of a network that was found.
+    pub(super) fn network(&self, name: &Name) -> Option<Name> {
+        network_id(self.answer(&Fact::Network(name.clone()))?.found()?.at("Id"))
+    }
+
     /// The full ID of an exec that was found.
     pub(super) fn exec(&self, id: &Name) -> Option<Name> {
         self.id(&Fact::Exec(id.clone()), "ID")
@@ -250,15 +293,28 @@ impl Facts {
     pub(super) fn engine(&self) -> Option<reach::Engine<'_>> {
         let info = self.answer(&Fact::Info)?.found().unwrap_or(Value::NULL);
         let options = info.at("SecurityOptions");
-        let has = |option: &Value| {
-            let option = option.as_str().unwrap_or_default();
-            option.split(',').any(|part| part == "name=cgroupns")
+        let runtime = info.at("DefaultRuntime").as_str().unwrap_or_default();
+        // What it runs may have another name.
+        let program = info.at("Runtimes").as_object();
+        let program = program.and_then(|all| all.get(runtime)?.at("path").as_str());
+        let program = program.unwrap_or(runtime).rsplit('/').next();
+        let told = options.as_list().is_some();
+        let has = |names: &[&str]| {
+            let parts = options.items().iter().filter_map(Value::as_str);
+            let mut parts = parts.flat_map(|option| option.split(','));
+            parts.any(|part| names.contains(&part))
         };
+        let profiles = ["profile=builtin", "profile=default", "profile=unconfined"];
         Some(reach::Engine {
-            runtime: info.at("DefaultRuntime").as_str().unwrap_or_default(),
+            known: true,
+            runtime,
             log_driver: info.at("LoggingDriver").as_str().unwrap_or_default(),
             // It lists at least seccomp or AppArmor wherever it lists anything.
-            host_cgroups: options.as_list().is_some() && !options.items().iter().any(has),
+            alone: info.at("Swarm.ControlAvailable").as_bool() == Some(true)
+                && info.at("Swarm.Nodes").as_i64() == Some(1),
+            host_cgroups: told && !has(&["name=cgroupns"]),
+            builtin_seccomp: told && (has(&profiles) || !has(&["name=seccomp"])),
+            plain_runtime: program.is_some_and(|name| PLAIN_RUNTIMES.contains(&name)),
         })
     }
 
@@ -271,6 +327,15 @@ impl Facts {
         });
         answers.sum()
     }
+}
+
+/// The ID of a network, which may be a swarm's: it is looked for before any name.
+pub(super) fn network_id(value: &Value) -> Option<Name> {
+    let id = value.as_str()?;
+    let plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    let of_swarm = id.len() == 25 && id.bytes().all(plain);
+    let swarms = || of_swarm.then(|| Name(id.to_owned()));
+    full_id(value).or_else(swarms)
 }
 
 /// An ID that no name and no prefix is taken for.

@@ -18,9 +18,7 @@ mod tests;
 use std::fmt;
 
 use super::json::{Path, Value};
-use crate::api::fields::{
-    Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach, fold,
-};
+use crate::api::fields::{Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach};
 pub(super) use mounts::{clean, is_volume, mounted};
 
 /// More claims than these are not made: a list of a body's size could take all memory.
@@ -37,6 +35,8 @@ pub struct Claim {
     pub reach: Reach,
     /// What it is about.
     pub what: What,
+    /// Whether it would have no reach if the engine's own settings were such, and they are not known.
+    pub unsettled: bool,
 }
 
 /// What a claim is about, as a limit would name it.
@@ -166,13 +166,21 @@ impl fmt::Display for Claim {
 /// nothing. By default nothing is known of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Engine<'a> {
+    /// Whether it was asked.
+    pub known: bool,
     /// `DefaultRuntime`.
     pub runtime: &'a str,
     /// `LoggingDriver`.
     pub log_driver: &'a str,
+    /// Whether it is the only node of its swarm.
+    pub alone: bool,
     /// Whether every container sees the host's cgroups, because `SecurityOptions` lacks
     /// `name=cgroupns`.
     pub host_cgroups: bool,
+    /// Whether its seccomp profile is the built-in one, or none.
+    pub builtin_seccomp: bool,
+    /// Whether no variable of a container steers its default runtime.
+    pub plain_runtime: bool,
 }
 
 /// A body asks for more than this can judge.
@@ -209,8 +217,6 @@ struct Walk<'a> {
     engine: &'a Engine<'a>,
     /// Whether an existing container is judged, not a request.
     held: bool,
-    /// A buffer for the name that is looked up.
-    folded: String,
     claims: Vec<Claim>,
 }
 
@@ -219,7 +225,6 @@ impl<'a> Walk<'a> {
         Walk {
             engine,
             held,
-            folded: String::new(),
             claims: Vec::new(),
         }
     }
@@ -236,11 +241,28 @@ impl<'a> Walk<'a> {
             return;
         }
         self.claims.push(Claim {
-            path: path.to_string(),
+            path: path.text(),
             value: value.shown(),
             reach,
             what,
+            unsettled: false,
         });
+    }
+
+    /// A claim without reach if the engine's settings are such.
+    fn claim_unless(
+        &mut self,
+        engines: bool,
+        path: &Path<'_>,
+        value: &Value,
+        reach: Reach,
+        what: What,
+    ) {
+        let reach = if engines { Reach::NONE } else { reach };
+        self.claim(path, value, reach, what);
+        if let Some(claim) = self.claims.last_mut() {
+            claim.unsettled = !engines && !self.engine.known;
+        }
     }
 
     /// Each field of an object, except those that the caller has judged.
@@ -254,10 +276,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let path = path.key(key);
-            self.folded.clear();
-            fold(key, &mut self.folded);
-            let own = object.field(&self.folded);
-            match own.or_else(|| object.legacy_field(&self.folded)) {
+            match object.any_field(key).map(|(field, _)| field) {
                 Some(field) if field.name != key => self.misread(value, &path),
                 Some(field) if except.contains(&field.name) || self.held && !field.held => {}
                 Some(field) => self.field(field, value, &path),
@@ -296,6 +315,9 @@ impl<'a> Walk<'a> {
             }),
             (Judged::DeviceRequests, _) => self.each(value, path, |walk, item, path| {
                 walk.device_request(field, item, path);
+            }),
+            (Judged::Environment, _) => self.each(value, path, |walk, item, path| {
+                walk.variable(field, item, path);
             }),
             (Judged::Secrets, _) => self.each(value, path, |walk, item, path| {
                 let secret = either(item, "SecretID", "SecretName");
@@ -352,7 +374,9 @@ impl<'a> Walk<'a> {
             _ if value.is_empty() => {}
             (Kind::Map(_), Value::Object(entries)) => {
                 for (key, value) in entries.iter() {
-                    if !field.is_harmless(key) {
+                    let text = value.as_str();
+                    let exact = text.map(|text| format!("{key}={text}"));
+                    if !field.is_harmless(key) && !exact.is_some_and(|it| field.is_harmless(&it)) {
                         self.claim(&path.key(key), value, field.reach, What::Field);
                     }
                 }

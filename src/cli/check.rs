@@ -3,12 +3,12 @@
 use clap::{ArgMatches, Command};
 
 use super::FAILED;
-use super::output::{aligned, complain, line, print};
+use super::output::{aligned, complain, line, print, visible};
 use super::whose::{self, Client, Whose};
 use super::with_settings;
 use crate::api::sections::{ACTIONS, CONTROLS, REQUIREMENTS, Route, SECTIONS};
 use crate::config::{
-    ConfiguredPolicy, Endpoint, Listen, PatternLine, Settings, Snapshot, shown_path,
+    ConfiguredPolicy, Endpoint, Listen, PatternLine, RuleOn, Settings, Snapshot, shown_path,
 };
 use crate::policy::printable;
 
@@ -236,6 +236,10 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
         text.push_str(&aligned(&rows));
         text.push('\n');
     }
+    if !sources.rules.is_empty() {
+        text.push_str(&rules_in_cel(&sources.rules));
+        text.push('\n');
+    }
     for preset in sources.presets_granted() {
         line(text, format_args!("{preset}\n"));
     }
@@ -263,6 +267,20 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
     }
 }
 
+/// The rules in CEL, and which requests they judge.
+fn rules_in_cel(rules: &[RuleOn]) -> String {
+    let mut rows = vec![["RULE", "JUDGES", "EXPRESSION", "TEXT"].map(str::to_owned)];
+    rows.extend(rules.iter().map(|RuleOn { rule, on, .. }| {
+        let told = match &*rule.told {
+            "" => "-",
+            told => told,
+        };
+        let (on, expression) = (on.join(", "), visible(&rule.source));
+        [rule.name.to_string(), on, expression, visible(told)]
+    }));
+    aligned(&rows)
+}
+
 /// Patterns as they are written, to be copied from there.
 fn patterns(lines: &[PatternLine]) -> String {
     let mut rows = vec![["FROM", "METHODS", "PATTERN"].map(str::to_owned)];
@@ -276,19 +294,4 @@ fn patterns(lines: &[PatternLine]) -> String {
         [origin, methods, pattern].map(|text| visible(text))
     }));
     aligned(&rows)
-}
-
-/// A pattern on one line: what would not be seen there is escaped as every regex takes it.
-fn visible(pattern: &str) -> String {
-    let start = pattern.len() - pattern.trim_start_matches(' ').len();
-    let end = start + pattern.trim_matches(' ').len();
-    let mut text = String::with_capacity(pattern.len());
-    for (at, c) in pattern.char_indices() {
-        if c.is_control() || at < start || at >= end {
-            text.push_str(&format!("\\x{{{:02x}}}", u32::from(c)));
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }

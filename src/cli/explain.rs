@@ -2,15 +2,15 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::output::{complain, print};
+use super::output::{complain, print, visible};
 use super::usage::Suggesting;
 use super::whose::{self, Client, Whose};
 use super::with_settings;
 use super::{FAILED, WRONG_USAGE};
 use crate::api::{Method, Target};
-use crate::config::{PolicyId, Settings, Snapshot};
+use crate::config::{ConfiguredPolicy, PolicyId, Settings, Snapshot};
 use crate::observe::log::one_line;
-use crate::policy::{Body, Denial, Term, Verdict, printable};
+use crate::policy::{Body, Denial, Permit, Term, Verdict, printable};
 
 pub(super) fn command() -> Command {
     let method = Arg::new("method")
@@ -131,11 +131,14 @@ fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u
     if let (Verdict::Allow(_), Some(label)) = (&verdict, policy.label()) {
         text.push_str(&format!(" ({label})"));
     }
-    if let Verdict::Allow(permit) = &verdict
-        && permit.terms().contains(&Term::Middleware)
-    {
-        for (kind, told) in policy.sources.middleware.shown_for(&target) {
-            text.push_str(&format!("\n{kind} {}", one_line(&told)));
+    if let Verdict::Allow(permit) = &verdict {
+        if permit.terms().contains(&Term::Middleware) {
+            for (kind, told) in policy.sources.middleware.shown_for(&target) {
+                text.push_str(&format!("\n{kind} {}", one_line(&told)));
+            }
+        }
+        for rule in rules(policy, permit) {
+            text.push_str(&format!("\n{rule}"));
         }
     }
     let printed = print(&format!("{text}\n"));
@@ -150,6 +153,24 @@ fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u
     } else {
         FAILED
     }
+}
+
+/// The rules that a request must not break.
+fn rules(policy: &ConfiguredPolicy, permit: &Permit) -> impl Iterator<Item = String> {
+    let numbers = permit.terms().iter().filter_map(|term| match term {
+        Term::Rule(number) => Some(*number),
+        _ => None,
+    });
+    let rules = numbers.filter_map(|number| policy.demands.rules.get(number));
+    rules.map(|rule| match &*rule.told {
+        "" => format!("{}: {}", rule.name, visible(&rule.source)),
+        told => format!(
+            "{}: {} ({})",
+            rule.name,
+            visible(&rule.source),
+            visible(told)
+        ),
+    })
 }
 
 /// What a client sends for a whole address: `tcp://dockgate:2375/info`.

@@ -77,3 +77,19 @@ pub(super) fn complain(problem: &dyn Display) {
     let problem = problem.to_string();
     let _ = writeln!(io::stderr(), "dockgate: {}", log_writer::one_line(&problem));
 }
+
+/// A pattern or an expression on one line: what would not be seen there is escaped as every regex takes
+/// it.
+pub(super) fn visible(pattern: &str) -> String {
+    let start = pattern.len() - pattern.trim_start_matches(' ').len();
+    let end = start + pattern.trim_matches(' ').len();
+    let mut text = String::with_capacity(pattern.len());
+    for (at, c) in pattern.char_indices() {
+        if c.is_control() || at < start || at >= end {
+            text.push_str(&format!("\\x{{{:02x}}}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}

@@ -15,7 +15,7 @@ request names the variables that would allow it. Wrong usage exits with 2.
 type Rows = Vec<[String; 2]>;
 
 pub(super) fn text() -> String {
-    let groups: [(&str, Rows); 8] = [
+    let groups: [(&str, Rows); 9] = [
         (
             "Sections (GET and HEAD; with POST=1 every method)",
             sections(),
@@ -45,6 +45,19 @@ pub(super) fn text() -> String {
                 row(
                     "-allowGET=, -allowPOST=",
                     "The same as flags, which can be repeated",
+                ),
+            ],
+        ),
+        (
+            "Rules in CEL (judge what is allowed otherwise)",
+            vec![
+                row(
+                    "RULE_x=",
+                    "EXPRESSION or EXPRESSION : \"TEXT FOR CLIENTS\"; must be true",
+                ),
+                row(
+                    "RULE_x_ON=",
+                    "Comma-separated list of METHOD /path; the default is every request",
                 ),
             ],
         ),

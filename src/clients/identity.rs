@@ -72,6 +72,22 @@ impl Identity {
             Known::Process { .. } => None,
         }
     }
+
+    /// The user of a client on a Unix socket, if it is known and stands for one.
+    pub fn user(&self) -> Option<u32> {
+        match &self.0 {
+            Known::Process { user, .. } => user.as_ref()?.first().copied(),
+            Known::Address(_) => None,
+        }
+    }
+
+    /// The groups of a client on a Unix socket, if they are known.
+    pub fn groups(&self) -> Option<&[u32]> {
+        match &self.0 {
+            Known::Process { groups, .. } => groups.as_deref(),
+            Known::Address(_) => None,
+        }
+    }
 }
 
 /// Reads an address: `172.20.0.5`, `fd00::5`, `[fd00::5]`, `::ffff:172.20.0.5` or `fe80::5%eth0`.

@@ -182,7 +182,7 @@ mod tests {
             ("POST", "/containers/x/kill"),
             ("POST", "/containers/x/wait"),
             ("DELETE", "/containers/x"),
-            ("POST", "/images/create"),
+            ("POST", "/images/load"),
             ("GET", "/exec/x/json"),
             ("POST", "/volumes/prune"),
             ("DELETE", "/volumes/x"),

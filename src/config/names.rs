@@ -9,6 +9,7 @@ use super::diagnostics::Diagnostic;
 use super::dialect::presets::PRESET;
 use super::dialect::sections::{DENY, Grants, POST, is_off};
 use super::dialect::wollomatic::flags::{METHODS, method_of};
+use super::rules;
 use super::snapshot::Snapshot;
 use super::table::SETTINGS;
 use crate::api::sections::SECTIONS;
@@ -93,7 +94,7 @@ pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
 /// A mistake, if a name means nothing in a policy of a file.
 pub(super) fn unknown_in_file(name: &str) -> Option<Diagnostic> {
     let grants = || Grants::variables().any(|(known, _)| known == name);
-    if grants() || method_of(name).is_some() {
+    if grants() || is_of_family(name) {
         return None;
     }
     let setting = SETTINGS.iter().find(|setting| setting.name == name);
@@ -122,7 +123,12 @@ fn is_known(name: &str) -> bool {
 }
 
 fn means_something(name: &str) -> bool {
-    is_known(name) || method_of(name).is_some()
+    is_known(name) || is_of_family(name)
+}
+
+/// Whether a name is one of a family: a pattern's, or a rule's.
+fn is_of_family(name: &str) -> bool {
+    method_of(name).is_some() || rules::is_name(name)
 }
 
 /// Whether the name is common in containers, whatever runs in them.
@@ -148,7 +154,7 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     // A name may contain any byte except NUL and `=`, so it must not be able to forge a log line.
     let problem = format!("unknown variable {}", printable(name));
     // A user who relies on a deny must not go without it.
-    let denies = begins_as_a_deny;
+    let denies = |name: &str| begins_as_a_deny(name) || rules::begins_as_a_rule(name);
     let diagnostic = if (denies(name) || meant.is_some_and(denies)) && !is_off(&value) {
         Diagnostic::error(name, problem + " denies nothing", help)
     } else {
@@ -189,7 +195,7 @@ fn what_to_do(name: &str, notation: Notation) -> Option<(String, Option<&'static
         return Some(is_meant(meant));
     }
     let foreign = (FOREIGN_PREFIXES.iter()).any(|prefix| name.starts_with(prefix));
-    (foreign || begins_as_a_deny(name)).then(see_all)
+    (foreign || begins_as_a_deny(name) || rules::begins_as_a_rule(name)).then(see_all)
 }
 
 /// Whether it begins like a deny, in any letter case.
@@ -199,7 +205,7 @@ fn begins_as_a_deny(name: &str) -> bool {
 
 /// Whether it is one of the variables that Kubernetes creates for a service: by its name and its
 /// value, so that a deny that a user set is never mistaken for one.
-fn is_of_a_service(name: &str, value: &str) -> bool {
+pub(super) fn is_of_a_service(name: &str, value: &str) -> bool {
     let is_protocol = |text: &str| ["tcp", "udp", "sctp"].contains(&text);
     let is_url = || (value.split_once("://")).is_some_and(|(scheme, _)| is_protocol(scheme));
     let is_number = || value.parse::<u16>().is_ok();

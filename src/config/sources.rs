@@ -1,19 +1,21 @@
 //! What a policy is made of, and the policy.
 
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
-use super::dialect::knrdl::{Profile, Profiles};
+use super::dialect::knrdl::{PROFILE, Profile, Profiles};
 use super::dialect::mikesir87::Middleware;
-use super::dialect::presets::{Preset, Presets};
+use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
 use super::file::Place;
 use super::limits;
 use super::names;
+use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
@@ -38,6 +40,8 @@ pub struct Sources {
     pub deny_root: bool,
     /// What may be asked for. Without any of these, nothing is limited or opened.
     pub limits: Option<Limits>,
+    /// Its rules in CEL.
+    pub rules: Vec<RuleOn>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -108,8 +112,9 @@ impl Sources {
         let middleware = middleware.beside(snapshot, granted, diagnostics);
         let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
-        let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
+        let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -119,6 +124,7 @@ impl Sources {
             middleware,
             deny_root,
             limits,
+            rules,
             unprotected,
         }
     }
@@ -135,6 +141,7 @@ impl Sources {
             rules.extend(deny_root::rules());
         }
         rules.extend(self.limits.iter().flat_map(limits::rules));
+        rules.extend(demanded(&self.rules));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -164,6 +171,12 @@ impl Sources {
                 mutators: self.middleware.mutators.clone(),
                 gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
+                rules: self
+                    .rules
+                    .iter()
+                    .map(|one| one.rule.clone())
+                    .collect::<Vec<_>>()
+                    .into(),
             }),
             sources: self,
         })
@@ -208,6 +221,41 @@ impl Sources {
         let [_, others @ ..] = self.each();
         others.iter().any(|one| one.active())
     }
+}
+
+/// Whether clients are kept from control: as the variable says, otherwise as the presets do.
+fn deny_root(
+    snapshot: &Snapshot,
+    presets: &Presets,
+    profile: &Profile,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
+    let chosen = presets.chosen.iter().map(|preset| (PRESET, *preset));
+    let mut chosen = chosen.chain(profile.preset.map(|preset| (PROFILE, preset)));
+    let setter = chosen.find(|(_, preset)| preset.sets_deny_root());
+    let unset = snapshot.get(DENY_ROOT).is_none_or(OsStr::is_empty);
+    if setter.is_some() && unset {
+        return true;
+    }
+    let on = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+    let Some((variable, preset)) = setter.filter(|_| !on) else {
+        return on;
+    };
+    let notation = snapshot.notation();
+    let [off, set] = [0, 1].map(|value| notation.set(DENY_ROOT, value));
+    let problem = format!(
+        "{off} overrides {}, which sets {set}",
+        notation.set(variable, preset.name)
+    );
+    let help = "remove it, unless clients may control the host";
+    diagnostics.push(Diagnostic::warning(DENY_ROOT, problem, help));
+    false
+}
+
+/// The rules of a policy that demand its rules in CEL, by their numbers.
+fn demanded(rules: &[RuleOn]) -> impl Iterator<Item = Rule> {
+    let rules = rules.iter().enumerate();
+    rules.filter_map(|(number, rule)| rule.demand(number))
 }
 
 /// Whether the policy is to deny nothing, and why.

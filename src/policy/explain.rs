@@ -54,6 +54,8 @@ const MOST_EXCESSES: usize = 3;
 /// So many characters are shown of a place, and of a reason.
 const MOST_PLACE: usize = 80;
 const MOST_WHY: usize = 160;
+/// The same for what a rule says.
+const MOST_BROKEN: usize = 240;
 
 /// `HostConfig.Binds[0] "/etc:/x" reaches the host's files`, or
 /// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
@@ -151,6 +153,15 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
                 true => format!("{told}{more}"),
                 false => format!("{variable}: {told}{more}"),
             }
+        }
+        Obstacle::Unmet(Unmet::Broken(broken)) => {
+            let told = broken.iter().take(MOST_EXCESSES);
+            let told = told.map(|one| format!("{}: {}", one.rule, plain(&one.why, MOST_BROKEN)));
+            let more = match broken.len().saturating_sub(MOST_EXCESSES) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            format!("{}{more}", told.collect::<Vec<_>>().join("; "))
         }
         Obstacle::NoPolicy => {
             "this client has the policy none, which refuses all requests".to_owned()

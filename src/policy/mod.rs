@@ -25,13 +25,14 @@ use clearance::Demand;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use clearance::{
-    Cleared, Content, Inspection, Judged, Met, Passage, Permit, Term, Terms, Watched, Written,
+    Cleared, Content, Filter, Inspection, Judged, Met, Passage, Permit, Term, Terms, Watched,
+    Written,
 };
 pub use explain::{printable, value_reading};
 pub use notation::Notation;
-pub use portable::BadPattern;
+pub use portable::{BadPattern, check as check_pattern};
 pub use reach::Reached;
-pub use remedy::{Alternative, BadVersion, Excess, Lists, Miss, Obstacle, Remedy, Unmet};
+pub use remedy::{Alternative, BadVersion, Broken, Excess, Lists, Miss, Obstacle, Remedy, Unmet};
 pub use rule::{
     Body, Class, Condition, Effect, Grant, LIBPOD, Matcher, Pattern, Requirement, Rule, Segment,
     Slash,

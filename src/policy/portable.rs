@@ -42,7 +42,10 @@ impl fmt::Display for BadPattern {
 impl std::error::Error for BadPattern {}
 
 /// Refuses a pattern that Go's regexp package reads differently or not at all.
-pub(super) fn check(pattern: &str) -> Result<(), BadPattern> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(pattern: &str) -> Result<(), BadPattern> {
     let ast = parse::Parser::new().parse(pattern);
     let ast = ast.map_err(|error| BadPattern::Syntax(error.kind().to_string()))?;
     let portable = Portable {

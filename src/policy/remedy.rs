@@ -62,6 +62,17 @@ pub enum Unmet {
     Excess(&'static str, Vec<Excess>),
     /// It cannot be judged by the term of this variable, because it cannot be read in one way only.
     Unreadable(&'static str, Box<str>),
+    /// It breaks rules in CEL.
+    Broken(Vec<Broken>),
+}
+
+/// A rule in CEL that a request breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broken {
+    /// Its variable: `RULE_MEMORY`.
+    pub rule: Arc<str>,
+    /// What it tells clients, and what was wrong if it could not be evaluated.
+    pub why: Box<str>,
 }
 
 /// One thing that a request asks for too much.

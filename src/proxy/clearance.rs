@@ -22,7 +22,8 @@ use super::watched::Doubts;
 use crate::api::Framing;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Fact, Others, Step};
-use crate::body::json::Limits;
+use crate::body::json::{Limits, Object, Value};
+use crate::clients::Identity;
 use crate::observe::access::{Explanation, Part, Reason};
 use crate::policy::{Cleared, Inspection, Judged};
 
@@ -102,7 +103,9 @@ pub(super) async fn settle(
     let mut questions = Questions::new(&client.shared);
     let message = inspection.message();
     let (framing, reader) = (message.framing(), reader(&inspection));
-    let mut step = inspection::begin(inspection, demands, others);
+    let mut step = inspection::begin(inspection, demands, others, || {
+        seen_by_rules(&client.identity)
+    });
     loop {
         step = match step {
             Step::Read(reading) => {
@@ -135,6 +138,22 @@ pub(super) async fn settle(
             }
         };
     }
+}
+
+/// A client as rules see it.
+fn seen_by_rules(identity: &Identity) -> Value {
+    let mut client = Object::default();
+    if let Some(address) = identity.address() {
+        client.set("address", address.to_string());
+    }
+    if let Some(user) = identity.user() {
+        client.set("user", i64::from(user));
+    }
+    if let Some(groups) = identity.groups() {
+        let groups: Vec<Value> = groups.iter().map(|id| i64::from(*id).into()).collect();
+        client.set("groups", groups);
+    }
+    client.into()
 }
 
 /// Reads a whole body.
@@ -186,7 +205,7 @@ async fn whole(
 }
 
 /// The next part of a body.
-async fn next<B: Body<Data = Bytes> + Unpin>(
+pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
 ) -> Option<Result<Frame<Bytes>, B::Error>> {
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await

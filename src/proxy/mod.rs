@@ -8,7 +8,7 @@
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
 //! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
-//! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
+//! `filter` removes from an answer what its client must not get, `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
 //! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
 //! engine, `notice` says where dockgate listens, and `own_container` finds the one that it runs in.
@@ -24,6 +24,7 @@ mod budget;
 mod clearance;
 mod client;
 mod connection;
+mod filter;
 mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::budget::Charge;
+use super::filter::Reply;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
 use super::shared::Shared;
@@ -208,7 +209,7 @@ impl Upstream {
 }
 
 /// Sends what was cleared over `kept`, or over a new connection, and waits for the head of the
-/// answer. On success the connection in use is in `kept`; in any case `state` knows whether the
+/// answer, which passes as the clearance says. On success the connection in use is in `kept`; in any case `state` knows whether the
 /// engine got the request.
 ///
 /// A request of which the engine took no byte is sent once more over a new connection: the engine
@@ -223,13 +224,13 @@ pub(super) async fn send(
     headers: Headers,
     upload: Upload,
     state: &UploadState,
-) -> Result<Response<Incoming>, EngineError> {
+) -> Result<Reply, EngineError> {
     // A body that was not decided on stays behind.
     let upload = match cleared.message().length() {
         Some(0) => Upload::empty(),
         _ => upload,
     };
-    let mut request = Outgoing::new(cleared, headers).with(upload);
+    let (mut request, filter) = Outgoing::new(cleared, headers).with(upload);
     if let Some(mut upstream) = kept.take()
         && upstream.is_reusable(request.body().is_empty()).await
     {
@@ -239,7 +240,7 @@ pub(super) async fn send(
         match upstream.sender.try_send_request(request).await {
             Ok(response) => {
                 *kept = Some(upstream);
-                return Ok(response);
+                return Ok(Reply::new(response, filter));
             }
             Err(mut e) => {
                 let untouched = upstream.link.accepted() == before;
@@ -255,7 +256,7 @@ pub(super) async fn send(
     let mut upstream = Upstream::connect(path, Arc::clone(&state.head)).await?;
     let response = upstream.sender.send_request(request).await.map_err(fault)?;
     *kept = Some(upstream);
-    Ok(response)
+    Ok(Reply::new(response, filter))
 }
 
 fn fault(e: hyper::Error) -> EngineError {

@@ -319,6 +319,13 @@ fn answer(status: &str, body: &str) -> String {
     )
 }
 
+/// Answers what is asked behind an inspect: that there is no other container.
+#[track_caller]
+fn alone(facts: &mut Wire) {
+    assert_eq!(facts.head().line, "GET /containers/json?all=1 HTTP/1.1");
+    facts.send(answer("200 OK", &format!(r#"[{{"Id":"{WEB}"}}]"#)));
+}
+
 fn inspect(config: &str) -> String {
     answer(
         "200 OK",
@@ -343,6 +350,7 @@ fn what_a_path_names_is_inspected_and_pinned() {
         assert_eq!(question.head.line, "GET /containers/web/json HTTP/1.1");
         assert_eq!(question.head.sorted(), [("host", "docker")]);
         facts.send(inspect(""));
+        alone(&mut facts);
         let (mut engine, request) = gate.engine.request();
         let pinned = line.replace("/web/", &format!("/{WEB}/"));
         assert_eq!(request.head.line, format!("{pinned} HTTP/1.1"));
@@ -394,6 +402,7 @@ fn an_attach_is_judged_and_then_a_tunnel() {
     let mut client = gate.sent(format!("{attach}{upgrade}"));
     let (mut facts, _) = gate.engine.request();
     facts.send(inspect(""));
+    alone(&mut facts);
     let mut engine = gate.engine.accept();
     let head = engine.head();
     let line = format!("POST /v1.41/containers/{WEB}/attach?stream=1&stdin=1 HTTP/1.1");
@@ -489,6 +498,7 @@ fn a_reload_ends_what_was_never_judged() {
     client.send(&attach);
     let (mut facts, _) = many.engine.request();
     facts.send(inspect(""));
+    alone(&mut facts);
     let (mut judged, mut judged_engine) = switched(client, many.engine.accept());
     judged_engine.head();
     reload(&many, &format!("{JUDGED}# again\n"));

@@ -159,6 +159,7 @@ impl Watch {
         self.watched.denies(match unmet {
             Unmet::Excess(_, excesses) => Unmet::Excess(IMAGE_FROM, excesses),
             Unmet::Unreadable(_, why) => Unmet::Unreadable(IMAGE_FROM, why),
+            other @ Unmet::Broken(_) => other,
         })
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn read(target: &Target) -> Result<Build, Unmet> {
             value: image.to_owned(),
             reach: Reach::SUPPLY,
             what: What::Image(image.to_owned()),
+            unsettled: false,
         });
     }
     let mut args = BuildArgs::new();

@@ -3,7 +3,7 @@
 
 use super::archive::Archive;
 use super::others::Others;
-use super::{Subject, build, limited, middleware, query, unreadable};
+use super::{Subject, build, limited, middleware, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -46,7 +46,11 @@ pub(super) fn judge(
                 None => return Err(unreadable("it cannot be judged")),
             },
             Term::Middleware => middleware::head(&mut head, inspection, draft, demands)?,
-            Term::Rules => return Err(unreadable("it cannot be judged")),
+            Term::Rule(number) => {
+                let needs = rules::head(inspection, demands, number)?;
+                head.reads |= needs.reads;
+                head.subjects.extend(needs.subjects);
+            }
         }
     }
     Ok(head)
@@ -67,13 +71,23 @@ impl Head {
         match check {
             Check::Body => self.reads = true,
             Check::Name => query::name(target, others)?,
-            Check::Build => query::build(target)?,
+            Check::Build => {
+                let in_network = query::build(target)?;
+                self.subjects.push(Subject::Build { in_network });
+            }
+            Check::Import => query::import(target)?,
+            Check::Joins => {
+                let (name, route) = named(inspection, check)?;
+                self.subjects.push(Subject::Start(name, route));
+            }
             Check::Start => query::start(target, Body::from(message))?,
             Check::Update => self.rollback(inspection)?,
             Check::Commit => self.subjects.push(Subject::Commit(query::commit(target)?)),
             Check::Container => self.container(inspection)?,
             Check::Exec => self.exec(inspection)?,
             Check::Network => self.network(inspection)?,
+            // What it may show is in its answer.
+            Check::JoinTokens => {}
             Check::Load | Check::Pull | Check::Tag => {
                 return Err(unreadable("it gives no control that could be judged"));
             }
@@ -108,7 +122,13 @@ impl Head {
             Check::Exec => self.exec(inspection)?,
             Check::Network => self.network(inspection)?,
             Check::Tag => self.claims.push(limited::tagged(target)?),
-            Check::Commit | Check::Load | Check::Pull | Check::Name => {}
+            Check::Commit
+            | Check::Import
+            | Check::JoinTokens
+            | Check::Joins
+            | Check::Load
+            | Check::Pull
+            | Check::Name => {}
         }
         Ok(())
     }
@@ -132,10 +152,10 @@ impl Head {
     }
 
     fn network(&mut self, inspection: &Inspection) -> Result<(), Unmet> {
-        let (name, _) = named(inspection, Check::Network)?;
-        let is_one = |subject: &Subject| matches!(subject, Subject::Network(_));
+        let (name, route) = named(inspection, Check::Network)?;
+        let is_one = |subject: &Subject| matches!(subject, Subject::Network(..));
         if !self.subjects.iter().any(is_one) {
-            self.subjects.push(Subject::Network(name));
+            self.subjects.push(Subject::Network(name, route));
         }
         Ok(())
     }

@@ -58,6 +58,9 @@ fn of(check: Check, target: &Target, limits: &Limits) -> Result<(), Unmet> {
         Check::Body
         | Check::Container
         | Check::Exec
+        | Check::Import
+        | Check::JoinTokens
+        | Check::Joins
         | Check::Name
         | Check::Network
         | Check::Start
@@ -82,5 +85,6 @@ pub(super) fn tagged(target: &Target) -> Result<Claim, Unmet> {
         value: name.to_owned(),
         reach: Reach::SUPPLY,
         what: What::Image(name.to_owned()),
+        unsettled: false,
     })
 }

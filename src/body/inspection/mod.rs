@@ -7,8 +7,9 @@
 //! fields does not have, and what the engine does not answer are refused.
 //!
 //! The order is that of this page: the head, the body, what mutators change in it, what limits write
-//! in; then all judges in rounds, until none has a question left; then the pins. So whatever is judged
-//! is the changed request, and that is forwarded.
+//! in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
+//! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
+//! forwarded.
 
 mod archive;
 mod build;
@@ -31,6 +32,7 @@ use super::demands::Demands;
 use super::draft::Draft;
 use super::facts::Facts;
 pub use super::facts::{Answer, Fact, Name};
+use super::json::Value;
 use super::reach::Claim;
 use crate::api::sections::Route;
 use crate::policy::{
@@ -40,6 +42,7 @@ use archive::Archive;
 pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
+pub use rules::names_object;
 
 /// What comes next.
 #[derive(Debug)]
@@ -92,6 +95,8 @@ struct Request {
     demands: Arc<Demands>,
     /// The clients for which other policies hold.
     others: Arc<Others>,
+    /// Who asks, if a rule may want to know.
+    client: Value,
     /// What it names in its path and its query.
     subjects: Vec<Subject>,
     /// What limits are about in its path and its query.
@@ -112,23 +117,47 @@ enum Subject {
     Exec(Name, &'static Route),
     /// A container in the query.
     Commit(Name),
-    /// A network in the path. Its name stays.
-    Network(Name),
+    /// A network in the path.
+    Network(Name, &'static Route),
+    /// A container in the path that is to be started.
+    Start(Name, &'static Route),
+    /// A build, whose containers may be in a network.
+    Build {
+        /// Whether they are.
+        in_network: bool,
+    },
     /// A service in the path, to be rolled back from this version. Its name stays: the engine holds it
     /// to the version.
     Rollback(Name, String),
+    /// What a rule looks at, by the route that names it. Only a container and an exec are forwarded under
+    /// full IDs.
+    Object(Fact, &'static Route),
 }
 
-/// Judges what is in a request's head.
-pub fn begin(inspection: Inspection, demands: Arc<Demands>, others: Arc<Others>) -> Step {
+/// Judges what is in a request's head. `client` is who asks, as rules see it.
+pub fn begin(
+    inspection: Inspection,
+    demands: Arc<Demands>,
+    others: Arc<Others>,
+    client: impl FnOnce() -> Value,
+) -> Step {
+    // Terms match with a slash at the end as well. Engines have no such routes but one, and where a
+    // name may end so it is none.
+    let path = inspection.target().path();
+    if path.ends_with(b"/") && path != b"/networks/" && !inspection.is_waived() {
+        return Step::Missing("page not found".to_owned());
+    }
     let draft = Draft::new(inspection.target().clone());
     match head::judge(&inspection, &draft, &demands, &others) {
         Ok(head) => {
+            let judged = inspection.terms().iter();
+            let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
             let request = Request {
                 inspection,
                 draft,
                 demands,
                 others,
+                client: if ruled { client() } else { Value::Null },
                 subjects: head.subjects,
                 claims: head.claims,
                 archive: head.archive,
@@ -202,7 +231,7 @@ impl Request {
         let found = root::judge(&self)
             .and(|| limited::judge(&self))
             .and(|| middleware::judge(&self))
-            .and(|| rules::judge(&self));
+            .and(|| rules::ask(&self));
         match found {
             Finding::Refused(unmet) => self.fails(unmet),
             Finding::Missing(_) if self.inspection.is_waived() => {
@@ -223,6 +252,9 @@ impl Request {
 
     /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
     fn meets(mut self) -> Step {
+        if let Err(unmet) = self.prune().and_then(|()| rules::judge(&self)) {
+            return self.fails(unmet);
+        }
         let target = match pin::target(self.draft.target(), &self.subjects, &self.facts) {
             Ok(target) => target.or_else(|| self.draft.other_target().cloned()),
             Err(unmet) => return self.fails(unmet),
@@ -242,23 +274,31 @@ impl Request {
         }
     }
 
-    /// Its body as it is forwarded, if that was read. Gates and mutators leave what they do not know.
+    /// Leaves out of its body what engines do not know. Gates and mutators leave that.
+    fn prune(&mut self) -> Result<(), Unmet> {
+        let strict = self.is_deny_root();
+        if !self.is_limited() || self.draft.asked().is_none() {
+            return Ok(());
+        }
+        match self.draft.asked_mut() {
+            Some((body, tree)) => pin::known(body, tree, strict),
+            None => Ok(()),
+        }
+    }
+
+    /// Its body as it is forwarded, if that was read.
     fn written(&mut self) -> Result<Option<Vec<u8>>, Unmet> {
         // Without any byte, it stays so.
         let nothing = self.draft.asked().is_none();
-        let strict = self.is_deny_root();
-        let only_known = self.is_limited();
+        let (strict, is_limited) = (self.is_deny_root(), self.is_limited());
         let Some((body, tree)) = self.draft.asked_mut() else {
             return Ok(None);
         };
         if nothing {
             return Ok(Some(Vec::new()));
         }
-        if only_known {
-            pin::known(body, tree, strict)?;
-        }
         pin::ids(tree, &self.facts);
-        if only_known {
+        if is_limited {
             root::is_pinned(body, tree, &self.facts, strict)?;
         }
         Ok(Some(tree.to_json().into_bytes()))
@@ -276,7 +316,7 @@ impl Request {
 
     /// Whether it is judged by what it asks for.
     fn is_limited(&self) -> bool {
-        self.has(|term| matches!(term, Term::DenyRoot(_) | Term::Limits(_)))
+        self.has(|term| term != Term::Middleware)
     }
 
     /// Whether it is judged by what it reaches.
@@ -319,7 +359,7 @@ impl Asking {
 }
 
 /// The engine is not asked for more than this about one request.
-const MOST_FACTS: usize = 600;
+const MOST_FACTS: usize = 2_500;
 
 /// Why a name is not given, and a network is not made or joined.
 const ANOTHERS: &str = "belongs to a client that has another policy";

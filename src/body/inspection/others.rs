@@ -4,8 +4,7 @@
 use std::net::IpAddr;
 
 use crate::api::fields::Body;
-use crate::body::facts::Name;
-use crate::body::json::Value;
+use crate::body::json::{Object, Value};
 
 /// Those for which other policies hold.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,6 +46,11 @@ impl Others {
             let rest = host.strip_prefix(&*name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
+    }
+
+    /// Whether an address is one of theirs. What cannot be read is.
+    pub(super) fn have_address(&self, address: &str) -> bool {
+        !self.networks.is_empty() && self.overlap(address)
     }
 
     /// The first name in a body that would be taken for one: its place and its value.
@@ -107,18 +111,90 @@ impl Others {
         own.is_some_and(|own| containers.is_some_and(|all| all.get(own).is_some()))
     }
 
-    /// The network that a container joins if its body names none, if that counts.
-    pub(super) fn default_network(&self, tree: &Value) -> Option<Name> {
-        let mode = tree
-            .at("HostConfig.NetworkMode")
-            .as_str()
-            .unwrap_or_default();
-        let endpoints = tree.at("NetworkingConfig.EndpointsConfig").as_object();
-        let has = |key: &&str| endpoints.is_some_and(|all| all.get(key).is_some());
-        let joins =
-            ["", "default", "bridge"].contains(&mode) || ["default", "bridge"].iter().any(has);
-        let counts = !self.networks.is_empty() || self.container.is_some();
-        Name::of("bridge").filter(|_| joins && counts)
+    /// Whether it counts in which networks a container is.
+    pub(super) fn are_met_in_networks(&self) -> bool {
+        !self.networks.is_empty() || self.container.is_some()
+    }
+
+    /// By what of its inspect a container is one of them: the places and the values.
+    pub(super) fn known_as<'v>(&self, inspect: &'v Value) -> Vec<(&'static str, &'v str)> {
+        let endpoints = inspect.at("NetworkSettings.Networks").as_object();
+        let endpoints = || endpoints.into_iter().flat_map(Object::iter);
+        let each =
+            |key: &'static str| endpoints().map(move |(_, endpoint)| (key, endpoint.at(key)));
+        let all = |key: &'static str| {
+            let lists = endpoints().flat_map(move |(_, endpoint)| endpoint.at(key).items());
+            lists.map(move |name| (key, name))
+        };
+        let own = ["Name", "Config.Hostname"].map(|key| (key, inspect.at(key)));
+        let names = own.into_iter().chain(all("Aliases")).chain(all("DNSNames"));
+        let names = names.filter(|(_, name)| name.as_str().is_some_and(|it| self.have_name(it)));
+        let addresses = each("IPAddress").chain(each("GlobalIPv6Address"));
+        let addresses = addresses.filter(|(_, address)| {
+            let address = address.as_str().filter(|address| !address.is_empty());
+            address.is_some_and(|address| self.have_address(address))
+        });
+        let found = names.chain(addresses);
+        found
+            .filter_map(|(place, value)| Some((place, value.as_str()?)))
+            .collect()
+    }
+
+    /// Whether the host itself may be one: by an address that no container can have, or by its name.
+    pub(super) fn may_be_host(&self, info: &Value, networks: &Value) -> bool {
+        let subnets = || {
+            let configs = networks
+                .items()
+                .iter()
+                .map(|network| network.at("IPAM.Config"));
+            configs.flat_map(Value::items)
+        };
+        let of_containers = |(address, prefix): &(IpAddr, u32)| {
+            let own = Others {
+                networks: vec![(*address, *prefix)],
+                ..Others::default()
+            };
+            let inside = |subnet: &str| {
+                let length = subnet
+                    .split_once('/')
+                    .and_then(|(_, length)| length.parse().ok());
+                length.is_some_and(|length: u32| length <= *prefix) && own.overlap(subnet)
+            };
+            subnets().any(|config| {
+                let gateway = config
+                    .at("Gateway")
+                    .as_str()
+                    .filter(|text| !text.is_empty());
+                config.at("Subnet").as_str().is_some_and(inside)
+                    && gateway.is_some_and(|gateway| !own.overlap(gateway))
+            })
+        };
+        let name = info.at("Name").as_str().unwrap_or_default();
+        !self.networks.iter().all(of_containers) || self.have_name(name)
+    }
+}
+
+/// The networks that a body has a container join without naming them.
+pub(super) fn joined(body: &Body, tree: &Value) -> &'static [&'static str] {
+    let text = |key: &str| tree.at(key).as_str().unwrap_or_default();
+    match body.route.text {
+        "POST /containers/create" => {
+            let endpoints = tree.at("NetworkingConfig.EndpointsConfig").as_object();
+            let has = |key: &&str| endpoints.is_some_and(|all| all.get(key).is_some());
+            let own = ["", "default", "bridge"].contains(&text("HostConfig.NetworkMode"));
+            match own || ["default", "bridge"].iter().any(has) {
+                true => &["bridge"],
+                false => &[],
+            }
+        }
+        "POST /services/create" | "POST /services/{id!}/update" => {
+            let named = ["TaskTemplate.Networks", "Networks"].map(|key| tree.at(key).items());
+            match named.iter().all(|list| list.is_empty()) {
+                true => &["bridge", "docker_gwbridge", "ingress"],
+                false => &["docker_gwbridge", "ingress"],
+            }
+        }
+        _ => &[],
     }
 }
 

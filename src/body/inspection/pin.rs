@@ -1,16 +1,16 @@
-//! What is forwarded of a request that was judged: only what the table knows, and containers by the
-//! full IDs that were judged, so that no name can change hands meanwhile.
+//! What is forwarded of a request that was judged: only what the table knows, and containers and the
+//! network in the path by the full IDs that were judged, so that no name can change hands meanwhile.
 
 use super::query;
 use super::{Subject, unreadable};
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::body::Place;
-use crate::body::facts::{Facts, Name};
+use crate::body::facts::{Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::policy::Unmet;
 
-/// The target with full IDs, if it names a container or an exec.
+/// The target with full IDs, if it names a container, an exec or a network.
 pub(super) fn target(
     target: &Target,
     subjects: &[Subject],
@@ -20,9 +20,19 @@ pub(super) fn target(
     for subject in subjects {
         let now = pinned.as_ref().unwrap_or(target);
         let (id, route) = match subject {
-            Subject::Network(_) | Subject::Rollback(..) => continue,
-            Subject::Container(name, route) => (facts.container(name), Some(route)),
-            Subject::Exec(id, route) => (facts.exec(id), Some(route)),
+            Subject::Build { .. } | Subject::Rollback(..) => continue,
+            Subject::Network(name, route) => match facts.network(name) {
+                Some(id) => (Some(id), Some(route)),
+                // Without `DENY_ROOT` it need not be known.
+                None => continue,
+            },
+            Subject::Container(name, route)
+            | Subject::Start(name, route)
+            | Subject::Object(Fact::Container(name), route) => (facts.container(name), Some(route)),
+            Subject::Exec(id, route) | Subject::Object(Fact::Exec(id), route) => {
+                (facts.exec(id), Some(route))
+            }
+            Subject::Object(..) => continue,
             Subject::Commit(name) => (facts.container(name), None),
         };
         let next = id.and_then(|id| match route {

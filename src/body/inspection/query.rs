@@ -56,14 +56,19 @@ const BUILD: &[(&str, Harmless)] = &[
     ("version", Only(&["1"], Reach::ALL)),
 ];
 
-/// A build by the classic builder that reaches nothing but what its Dockerfile says.
-pub(super) fn build(target: &Target) -> Result<(), Unmet> {
+/// A build by the classic builder that reaches nothing but what its Dockerfile says. Whether its
+/// containers are in a network.
+pub(super) fn build(target: &Target) -> Result<bool, Unmet> {
+    let mut in_network = true;
     for (key, value) in read(target)? {
         if value.is_empty() {
             continue;
         }
         let folded = key.to_lowercase();
         let place = format!("the parameter {key}");
+        if folded == "networkmode" {
+            in_network = value != "none";
+        }
         match BUILD.iter().find(|(known, _)| *known == folded) {
             Some((_, Any)) => {}
             Some((_, Only(harmless, _))) if harmless.contains(&&*value) => {}
@@ -77,7 +82,29 @@ pub(super) fn build(target: &Target) -> Result<(), Unmet> {
             None => return Err(too_much(&place, &value, "is unknown")),
         }
     }
-    Ok(())
+    Ok(in_network)
+}
+
+/// An image that is pulled, or comes with the request.
+pub(super) fn import(target: &Target) -> Result<(), Unmet> {
+    const SOURCE: &str = "fromSrc";
+    if !has_value(target.query().unwrap_or_default(), SOURCE) {
+        return Ok(());
+    }
+    let all = read(target)?;
+    let sources = all
+        .iter()
+        .filter(|(key, _)| key.to_lowercase() == SOURCE.to_lowercase());
+    match sources
+        .map(|(_, value)| value)
+        .find(|value| !["", "-"].contains(&value.as_str()))
+    {
+        Some(url) => {
+            let why = "is fetched by the engine from the host's network; send the archive itself";
+            Err(too_much("the parameter fromSrc", url, why))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A build by the classic builder, of whose query each part is known.

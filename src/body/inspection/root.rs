@@ -4,22 +4,27 @@
 //! Each claim is the limits' first. What they list passes, whatever it reaches; of what the request
 //! itself asks for, what they do not list is refused. What they say nothing of is `DENY_ROOT`'s.
 //!
-//! A container is judged by what it holds. If it holds a volume or a namespace of others, these count
-//! too, and so on: all that is found is judged once, so circles end. What is not known yet is asked
-//! for, one level at a time.
+//! A container is judged by what it holds. If it holds a volume or a namespace of others, or others
+//! hold its, these count too, and so on: all that is found is judged once, so circles end. What is
+//! not known yet is asked for, one level at a time.
+
+mod containers;
+mod networks;
+mod volumes;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use super::finding::Finding;
-use super::others::Others;
+use super::others::{self, Others};
 use super::{ANOTHERS, DENY_ROOT, Request, Subject, too_much, unreadable};
-use crate::api::fields::{Body, Namespace, Reach};
+use crate::api::fields::{Body, Reach};
 use crate::body::facts::{self, Answer, Fact, Facts, Name, full_id};
 use crate::body::json::{Object, Value};
 use crate::body::limits::{self, Bound, Limits, Ruling, distinct};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
 use crate::policy::{Excess, Unmet, printable};
+use networks::Lookup;
 
 /// So far references are followed.
 const DEEPEST: usize = 8;
@@ -155,27 +160,19 @@ impl<'a> Search<'a> {
         self.asked(body, tree, holder);
         let user = |limits: &Limits| limits.user_of((body, tree), container, self.facts);
         self.needs.extend(self.limits.and_then(user));
-        if self.others.is_empty() || !self.deny_root {
+        if !self.deny_root {
+            return;
+        }
+        if body.route.text == "POST /networks/create" {
+            self.new_network(tree, holder);
+        }
+        if self.others.is_empty() {
             return;
         }
         if let Some((place, name)) = self.others.named(body, tree) {
             self.excess(holder, &place, &name, ANOTHERS);
         }
-        if body.route.text == "POST /networks/create" {
-            self.apart(tree, holder);
-        }
-        let joined = self.others.default_network(tree);
-        if let Some(name) = joined.filter(|_| body.route.text == "POST /containers/create") {
-            let fact = Fact::Network(name);
-            match self.facts.answer(&fact) {
-                Some(Answer::Found(network)) => self.apart(network, holder),
-                Some(Answer::Missing(_)) => {}
-                Some(Answer::Unclear) => self.excess(holder, "its network", "", UNCLEAR),
-                None => {
-                    self.needs.insert(fact);
-                }
-            }
-        }
+        self.joins(others::joined(body, tree), holder);
     }
 
     /// What a request asks for by such a body.
@@ -190,22 +187,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Nobody in a network may be taken for another client, or call dockgate as one.
-    fn apart(&mut self, network: &Value, holder: Holder<'_>) {
-        if let Some(subnet) = self.others.reached_by(network) {
-            self.excess(holder, "the subnet", &subnet, ANOTHERS);
-        }
-        if self.others.meet_in(network) {
-            let why = "has dockgate in it, which has several policies";
-            self.excess(holder, "the network", "", why);
-        }
-    }
-
     /// What a request names in its path or query.
     fn subject(&mut self, subject: &Subject) {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
-            Subject::Network(name) => self.named_network(name),
+            Subject::Network(name, _) => self.named_network(name),
+            Subject::Start(name, _) => self.start(name),
+            Subject::Build { in_network } => self.build(*in_network),
+            Subject::Object(..) => {}
             Subject::Rollback(name, version) => self.rollback(name, version),
             Subject::Exec(id, _) => self.exec(id),
         }
@@ -216,23 +205,6 @@ impl<'a> Search<'a> {
             true => self.container(name, Holder::REQUEST, None),
             // It is there, and forwarded by its full ID.
             false => drop(self.known(Fact::Container(name.clone()), Holder::REQUEST, None)),
-        }
-    }
-
-    /// A network that a container joins.
-    fn named_network(&mut self, name: &Name) {
-        let joined = Claim {
-            path: "the network".to_owned(),
-            value: name.as_str().to_owned(),
-            reach: Reach::NETWORK,
-            what: What::Network(name.as_str().to_owned()),
-        };
-        match self.limits.map(|limits| limits.ruling(&joined, self.facts)) {
-            Some(Ruling::Allowed) => {}
-            Some(Ruling::Refused(excess)) => self.beyond(Holder::REQUEST, &excess),
-            Some(Ruling::Depends(fact, _)) => drop(self.needs.insert(fact)),
-            _ if self.deny_root => self.network(name, Holder::REQUEST, None),
-            _ => {}
         }
     }
 
@@ -283,36 +255,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a service is rolled back to.
-    fn rollback(&mut self, name: &Name, version: &str) {
-        let Some(service) = self.known(Fact::Service(name.clone()), Holder::REQUEST, None) else {
-            return;
-        };
-        let of = format!("service {}", name.as_str());
-        let body = facts::service();
-        let holder = Holder {
-            name: Some(&of),
-            body,
-            exists: false,
-            depth: 1,
-            anywhere: true,
-        };
-        let now = service.at("Version.Index").as_number();
-        if now.is_none_or(|now| now.as_str() != version) {
-            return self.excess(holder, "its version", version, "is another one by now");
-        }
-        let previous = service.at("PreviousSpec");
-        match body.filter(|_| *previous != Value::Null) {
-            Some(body) => self.asked(body, previous, holder),
-            None => self.excess(holder, "PreviousSpec", "", UNCLEAR),
-        }
-    }
-
     fn claims(&mut self, claims: &[Claim], holder: Holder<'_>) {
         for claim in distinct(claims) {
             match self.ruling(claim, holder) {
                 Ruling::Allowed => continue,
-                Ruling::Refused(_) if self.engine_decides(claim) => {
+                Ruling::Refused(_) if claim.unsettled => {
                     self.needs.insert(Fact::Info);
                     continue;
                 }
@@ -324,7 +271,8 @@ impl<'a> Search<'a> {
                 Ruling::Depends(fact, _) => drop(self.needs.insert(fact)),
                 Ruling::Refused(_) | Ruling::Silent => {}
             }
-            if !self.deny_root || claim.reach.within(Reach::CONTROL).is_none() {
+            let harmless = claim.reach.within(Reach::CONTROL).is_none() || self.is_free(claim);
+            if !self.deny_root || harmless {
                 continue;
             }
             if holder.depth >= DEEPEST && claim.refers().is_some() {
@@ -338,7 +286,12 @@ impl<'a> Search<'a> {
                     self.excess(holder, &claim.path, &claim.value, "is not a plain name");
                 }
                 Some((Reference::Volume(_) | Reference::Container(_), Some(_)))
-                    if holder.anywhere =>
+                    if holder.anywhere && !self.engine.known =>
+                {
+                    self.needs.insert(Fact::Info);
+                }
+                Some((Reference::Volume(_) | Reference::Container(_), Some(_)))
+                    if holder.anywhere && !self.engine.alone =>
                 {
                     let why = "may be another one on each node";
                     self.excess(holder, &claim.path, &claim.value, why);
@@ -348,9 +301,9 @@ impl<'a> Search<'a> {
                     self.container(&name, holder, Some(claim));
                 }
                 Some((Reference::Network(_), Some(name))) => {
-                    self.network(&name, holder, Some(claim));
+                    self.network(&name, holder, Some(claim), Lookup::Again);
                 }
-                None if self.engine_decides(claim) => {
+                None if claim.unsettled => {
                     self.needs.insert(Fact::Info);
                 }
                 None => {
@@ -373,132 +326,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether a value could be the engine's own, and it was not asked yet.
-    fn engine_decides(&self, claim: &Claim) -> bool {
-        let is_setting = match &claim.what {
-            What::Runtime(_) | What::LogDriver(_) => true,
-            What::Namespace { kind, of } => *kind == Namespace::Cgroup && of == "host",
-            _ => false,
-        };
-        is_setting && self.facts.engine().is_none()
-    }
-
-    /// A container, and all that it holds. `by` names it, if the path does not.
-    fn container(&mut self, name: &Name, by: Holder<'_>, claim: Option<&Claim>) {
-        let Some(inspect) = self.known(Fact::Container(name.clone()), by, claim) else {
-            return;
-        };
-        let of = format!("container {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
-            anywhere: false,
-        };
-        let Some(id) = full_id(inspect.at("Id")) else {
-            return self.excess(holder, "its ID", "", UNCLEAR);
-        };
-        if !self.is_new(Fact::Container(id), by) {
-            return;
-        }
-        match reach::held(inspect, &self.engine) {
-            Some(claims) => self.claims(&claims, holder),
-            None => self.excess(holder, "its inspect", "", UNCLEAR),
-        }
-    }
-
-    /// A volume: a plain one, of which each container that has it mounted is harmless.
-    fn volume(&mut self, name: &Name, by: Holder<'_>, claim: &Claim) {
-        let fact = Fact::Volume(name.clone());
-        // A request may name one that is to be made, as its body says.
-        if by.name.is_none() && matches!(self.facts.answer(&fact), Some(Answer::Missing(_))) {
-            return;
-        }
-        let users = Fact::UsersOf(name.clone());
-        if self.facts.answer(&fact).is_none() {
-            // Both at once, since most volumes are plain ones.
-            self.needs.extend([fact, users]);
-            return;
-        }
-        let Some(volume) = self.known(fact.clone(), by, Some(claim)) else {
-            return;
-        };
-        let Some(users) = self.known(users, by, Some(claim)) else {
-            return;
-        };
-        if !self.is_new(fact, by) {
-            return;
-        }
-        let of = format!("volume {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
-            anywhere: false,
-        };
-        let mut made = Object::default();
-        made.set("Driver", volume.at("Driver").clone());
-        made.set("DriverOpts", volume.at("Options").clone());
-        made.set("ClusterVolumeSpec", volume.at("ClusterVolume").clone());
-        let named = volume
-            .at("Driver")
-            .as_str()
-            .is_some_and(|driver| !driver.is_empty());
-        let body = facts::volume().filter(|_| named);
-        match body.map(|body| reach::asked(body, &made.into(), &self.engine)) {
-            Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, "its inspect", "", UNCLEAR),
-        }
-        let Some(users) = users.as_list() else {
-            return self.excess(holder, "its containers", "", UNCLEAR);
-        };
-        for user in users {
-            match full_id(user.at("Id")) {
-                Some(id) => self.container(&id, holder, Some(claim)),
-                None => self.excess(holder, "its containers", "", UNCLEAR),
-            }
-        }
-    }
-
-    /// A network that a client could have made.
-    fn network(&mut self, name: &Name, by: Holder<'_>, claim: Option<&Claim>) {
-        let fact = Fact::Network(name.clone());
-        let Some(network) = self.known(fact.clone(), by, claim) else {
-            return;
-        };
-        if !self.is_new(fact, by) {
-            return;
-        }
-        let of = format!("network {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
-            anywhere: false,
-        };
-        let named = network
-            .at("Driver")
-            .as_str()
-            .is_some_and(|driver| !driver.is_empty());
-        let body = facts::network().filter(|_| named);
-        self.apart(network, holder);
-        let mut network = network.clone();
-        let of_engine = network.at("Name").as_str() == Some("bridge");
-        if let Some(options) = network.at_mut("Options").and_then(Value::object_mut) {
-            for own in FILLED_IN {
-                options.remove(own);
-            }
-            if of_engine {
-                *options = Object::default();
-            }
-        }
-        match body.map(|body| reach::asked(body, &network, &self.engine)) {
-            Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, "its inspect", "", UNCLEAR),
-        }
+    /// Whether it is an address that makes nobody another client.
+    fn is_free(&self, claim: &Claim) -> bool {
+        matches!(&claim.what, What::Address(address) if !self.others.have_address(address))
     }
 
     /// What the engine says of an object, if it was asked and it has it.
@@ -570,9 +400,6 @@ impl From<&limits::Excess> for Excess {
         }
     }
 }
-
-/// Options of a network that the engine fills in.
-const FILLED_IN: &[&str] = &["com.docker.network.driver.overlay.vxlanid_list"];
 
 /// Why what the engine says does not count.
 const UNCLEAR: &str = "cannot be judged by what the engine says of it";

@@ -2,6 +2,7 @@
 
 mod middleware;
 mod objects;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::{Answer, Others, Step, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
 use crate::body::demands::Demands;
+use crate::body::json::Value;
 use crate::policy::{
     Content, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
@@ -29,11 +31,37 @@ impl Engine {
         self
     }
 
+    /// What it answers: the lists are of all that it has.
+    fn answer(&self, path: &str) -> Option<String> {
+        let all = |start: &str, end: &str| {
+            let own = self.0.iter().filter(|(path, _)| {
+                let name = path.strip_prefix(start).and_then(|it| it.strip_suffix(end));
+                name.is_some_and(|name| start == "/networks/" || name.len() == 64)
+            });
+            let own: Vec<&str> = own.map(|(_, answer)| answer.as_str()).collect();
+            Some(format!("[{}]", own.join(",")))
+        };
+        match (self.0.get(path), path) {
+            (Some(answer), _) => Some(answer.clone()),
+            (None, "/containers/json?all=1") => all("/containers/", "/json"),
+            (None, "/networks") => all("/networks/", ""),
+            _ => None,
+        }
+    }
+
+    /// With a network of this name, of an ID with these digits, and such fields.
+    fn network(self, name: &str, digits: &str, rest: &str) -> Engine {
+        let id = digits.repeat(64 / digits.len());
+        let network = format!(r#"{{"Name":"{name}","Id":"{id}","Driver":"bridge"{rest}}}"#);
+        self.with(&format!("/networks/{id}"), network.clone())
+            .with(&format!("/networks/{name}"), network)
+    }
+
     /// With a container of this name and ID, of such a HostConfig and such Mounts.
     fn container(self, name: &str, digit: char, config: &str, mounts: &str) -> Engine {
         let id = id(digit);
         let inspect = format!(
-            r#"{{"Id":"{id}","Name":"/{name}","HostConfig":{{{config}}},"Mounts":[{mounts}]}}"#
+            r#"{{"Id":"{id}","Name":"/{name}","HostConfig":{{{config}}},"Mounts":[{mounts}],"NetworkSettings":{{"Networks":{{}}}}}}"#
         );
         self.with(&format!("/containers/{name}/json"), inspect.clone())
             .with(&format!("/containers/{id}/json"), inspect)
@@ -106,7 +134,12 @@ fn told_by(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, Arc::new(demands), engine.1.clone());
+    let mut step = begin(
+        inspection,
+        Arc::new(demands),
+        engine.1.clone(),
+        Value::default,
+    );
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
@@ -117,9 +150,9 @@ fn told_by(
                     .map(|fact| {
                         let path = fact.path();
                         let missing = r#"{"message":"no such thing"}"#;
-                        let (status, bytes) = match engine.0.get(&path) {
-                            Some(answer) => (200, answer.as_str()),
-                            None => (404, missing),
+                        let (status, bytes) = match engine.answer(&path) {
+                            Some(answer) => (200, answer),
+                            None => (404, missing.to_owned()),
                         };
                         asked.push(path);
                         (fact.clone(), Answer::read(fact, status, bytes.as_bytes()))
@@ -134,7 +167,7 @@ fn told_by(
                 return (why.to_owned(), asked);
             }
             Step::Judged(Judged::Clear(cleared)) => {
-                let (target, _, content) = cleared.into_parts();
+                let (target, _, content, _) = cleared.into_parts();
                 let content = match content {
                     Content::AsSent => "as sent".to_owned(),
                     Content::Whole(bytes) => String::from_utf8(bytes).expect("JSON"),
@@ -242,7 +275,25 @@ fn what_the_engine_fills_in_is_asked_only_where_it_counts() {
         assert!(text.starts_with("DENY_ROOT: HostConfig."), "{text}");
         assert_eq!(asked, ["/info"]);
     }
-    assert_eq!(told(r#"{"HostConfig":{"Runtime":"runc"}}"#).1, [""; 0]);
+    // It may be less confined than the engine's own.
+    let (text, asked) = told(r#"{"HostConfig":{"Runtime":"runc"}}"#);
+    assert!(text.starts_with("DENY_ROOT: HostConfig.Runtime"), "{text}");
+    assert_eq!(asked, ["/info"]);
+    for (body, passes) in [
+        (
+            r#"{"Env":["NVIDIA_VISIBLE_DEVICES=all"],"HostConfig":{}}"#,
+            true,
+        ),
+        (
+            r#"{"HostConfig":{"SecurityOpt":["seccomp=builtin"]}}"#,
+            false,
+        ),
+    ] {
+        let (text, asked) = told(body);
+        assert_eq!(text.starts_with("/containers/create"), passes, "{text}");
+        assert_eq!(asked, ["/info"]);
+    }
+    assert_eq!(told(r#"{"Env":["A=b"],"HostConfig":{}}"#).1, [""; 0]);
 }
 
 #[test]
@@ -299,6 +350,31 @@ fn queries_are_judged() {
             Check::Build,
             "POST /build?volume=%2F:%2Fx",
             "DENY_ROOT: the parameter volume /:/x is unknown",
+        ),
+        (
+            Check::Import,
+            "POST /images/create?fromImage=busybox&tag=1;x",
+            "/images/create?fromImage=busybox&tag=1;x as sent",
+        ),
+        (
+            Check::Import,
+            "POST /images/create?fromSrc=-&repo=a",
+            "/images/create?fromSrc=-&repo=a as sent",
+        ),
+        (
+            Check::Import,
+            "POST /images/create?fromSrc=-&fromSRC=http%3A%2F%2Fx",
+            "DENY_ROOT: the parameter fromSrc http://x is fetched by the engine",
+        ),
+        (
+            Check::Import,
+            "POST /images/create?fromSrc=x;y",
+            "DENY_ROOT cannot judge it: its query",
+        ),
+        (
+            Check::Body,
+            "POST /containers/create/",
+            "404 page not found",
         ),
         (
             Check::Build,

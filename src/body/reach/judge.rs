@@ -40,16 +40,23 @@ impl Walk<'_> {
             }
             Judged::Security => {
                 let option = security_option(text);
-                let harmless = field.is_harmless(&option);
-                (What::Security(option), unless_harmless(harmless))
+                let reach = unless_harmless(field.is_harmless(&option));
+                let builtin = option == "seccomp=builtin";
+                let what = What::Security(option);
+                if builtin {
+                    let engines = self.engine.builtin_seccomp;
+                    return self.claim_unless(engines, path, value, reach, what);
+                }
+                (what, reach)
             }
             Judged::Runtime => {
-                let harmless = listed || text == self.engine.runtime;
-                (What::Runtime(text.to_owned()), unless_harmless(harmless))
+                let (engines, what) = (text == self.engine.runtime, What::Runtime(text.to_owned()));
+                return self.claim_unless(engines, path, value, field.reach, what);
             }
             Judged::LogDriver => {
-                let harmless = listed || text == self.engine.log_driver;
-                (What::LogDriver(text.to_owned()), unless_harmless(harmless))
+                let engines = listed || text == self.engine.log_driver;
+                let what = What::LogDriver(text.to_owned());
+                return self.claim_unless(engines, path, value, field.reach, what);
             }
             Judged::VolumeDriver => (What::VolumeDriver(text.to_owned()), unless_harmless(listed)),
             Judged::NetworkDriver => (
@@ -80,7 +87,10 @@ impl Walk<'_> {
     /// A namespace: `host`, `container:NAME`, or one of its own. A network is one too.
     fn mode(&mut self, field: &Field, kind: Namespace, value: &Value, text: &str, path: &Path<'_>) {
         let of = text.to_owned();
-        let engines_own = kind == Namespace::Cgroup && text == "host" && self.engine.host_cgroups;
+        if kind == Namespace::Cgroup && text == "host" {
+            let what = What::Namespace { kind, of };
+            return self.claim_unless(self.engine.host_cgroups, path, value, field.reach, what);
+        }
         // Podman takes `ns:/proc/1/ns/net` and more with a colon.
         let is_network = kind == Namespace::Network && text != "host" && !text.contains([':', '/']);
         let (what, reach) = if is_network {
@@ -92,7 +102,7 @@ impl Walk<'_> {
                 Reach::NETWORK
             };
             (What::Network(of), reach)
-        } else if field.is_harmless(text) || engines_own {
+        } else if field.is_harmless(text) {
             (What::Namespace { kind, of }, Reach::NONE)
         } else {
             let others = text.starts_with("container:");
@@ -200,6 +210,29 @@ impl Walk<'_> {
         self.claim(path, binding, field.reach, What::Publish { ip, port });
     }
 
+    /// A variable by which a runtime such as NVIDIA's adds devices.
+    pub(super) fn variable(&mut self, field: &Field, item: &Value, path: &Path<'_>) {
+        let Some(text) = item.as_str() else {
+            return self.misread(item, path);
+        };
+        let (name, wanted) = text.split_once('=').unwrap_or((text, ""));
+        let driver = name.strip_suffix("_VISIBLE_DEVICES");
+        // These steer programs in the container, which see no more than it has.
+        let driver = driver.filter(|driver| !["CUDA", "GPU", "HIP", "ROCR"].contains(driver));
+        let steers = driver.is_some() || RUNTIMES.iter().any(|start| name.starts_with(start));
+        if !steers || ["", "none", "void"].contains(&wanted) {
+            return;
+        }
+        let what = match driver {
+            Some(driver) => What::DeviceRequest {
+                driver: driver.to_ascii_lowercase(),
+                devices: wanted.split(',').map(str::to_owned).collect(),
+            },
+            None => What::Field,
+        };
+        self.claim_unless(self.engine.plain_runtime, path, item, field.reach, what);
+    }
+
     /// Devices that a driver chooses: `--gpus`, CDI.
     pub(super) fn device_request(&mut self, field: &Field, item: &Value, path: &Path<'_>) {
         let sets = item.at("Capabilities").items();
@@ -250,6 +283,9 @@ impl Walk<'_> {
     }
 }
 
+/// How the other variables begin by which runtimes are steered.
+const RUNTIMES: [&str; 2] = ["DOCKER_RESOURCE_", "NVIDIA_"];
+
 fn host_network() -> What {
     What::Namespace {
         kind: Namespace::Network,
@@ -275,7 +311,8 @@ fn security_option(text: &str) -> String {
     }
 }
 
-/// Whether an address or a subnet is wholly in what RFC 1918 and RFC 4193 keep for private use.
+/// Whether an address or a subnet is wholly in what RFC 1918, RFC 4193 and RFC 6598 keep for private
+/// use, or in 172.32.0.0/11, which people take for private, and where no host looks for a service.
 fn is_private(text: &str) -> bool {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, length.parse().unwrap_or(0)),
@@ -284,7 +321,9 @@ fn is_private(text: &str) -> bool {
     match address.parse() {
         Ok(IpAddr::V4(address)) => match address.octets() {
             [10, ..] => length >= 8,
+            [100, 64..=127, ..] => length >= 10,
             [172, 16..=31, ..] => length >= 12,
+            [172, 32..=63, ..] => length >= 11,
             [192, 168, ..] => length >= 16,
             _ => false,
         },

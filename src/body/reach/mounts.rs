@@ -86,7 +86,9 @@ impl Walk<'_> {
                 .and_then(|(_, value)| value.as_str())
                 .unwrap_or_default()
         };
-        if let Some(paths) = mounted(of("type"), of("o"), of("device")) {
+        if of("type") == "tmpfs" && is_tmpfs(of("o")) {
+            rest.retain(|(key, _)| !["type", "o", "device"].contains(key));
+        } else if let Some(paths) = mounted(of("type"), of("o"), of("device")) {
             for (host_path, read_only) in paths {
                 let what = read_only_bind(&host_path, read_only);
                 self.claim(path, value, field.reach, what);
@@ -103,6 +105,20 @@ impl Walk<'_> {
             self.claim(&path.key(key), value, reach, what);
         }
     }
+}
+
+/// Whether these are options of memory alone; its device is a name without a meaning.
+fn is_tmpfs(options: &str) -> bool {
+    let sizes = ["gid", "mode", "nr_blocks", "nr_inodes", "size", "uid"];
+    let plain = |value: &str| {
+        value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'%')
+    };
+    options.split(',').all(|token| match token.split_once('=') {
+        Some((key, value)) => sizes.contains(&key) && plain(value),
+        None => token.is_empty() || PLAIN_OPTIONS[2..].contains(&token),
+    })
 }
 
 /// The paths of the host that a local volume mounts, and whether each is only read, if it mounts

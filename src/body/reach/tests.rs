@@ -142,8 +142,10 @@ reaches! {
         r#"{"NetworkingConfig":{"EndpointsConfig":{"backend":null}}}"# => "NetworkingConfig.EndpointsConfig.backend networks of others";
         r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"NetworkID":"abc"}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.NetworkID networks of others";
         r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"x"}}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.DriverOpts[\"com.docker.network.endpoint.sysctls\"] the kernel, networks of others";
-        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"172.17.0.2"},"MacAddress":"02:42:ac:11:00:02","Links":["db"]}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.IPAMConfig.IPv4Address networks of others; NetworkingConfig.EndpointsConfig.bridge.Links[0] other containers; NetworkingConfig.EndpointsConfig.bridge.MacAddress networks of others";
-        r#"{"MacAddress":"02:42:ac:11:00:02"}"# => "MacAddress networks of others";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"172.17.0.2"},"MacAddress":"02:42:ac:11:00:02","Links":["db"]}}}}"# => "NetworkingConfig.EndpointsConfig.bridge.IPAMConfig.IPv4Address networks of others; NetworkingConfig.EndpointsConfig.bridge.Links[0] other containers";
+        r#"{"MacAddress":"02:42:ac:11:00:02"}"# => "";
+        r#"{"Env":["A=b","NVIDIA_VISIBLE_DEVICES=0,1","NVIDIA_DRIVER_CAPABILITIES=all","AMD_VISIBLE_DEVICES=all"]}"# => "Env[1] the host's devices; Env[2] the host's devices; Env[3] the host's devices";
+        r#"{"Env":["NVIDIA_VISIBLE_DEVICES","NVIDIA_VISIBLE_DEVICES=","NVIDIA_VISIBLE_DEVICES=void","CUDA_VISIBLE_DEVICES=0","MY_NVIDIA_X=1"]}"# => "";
         r#"{"Config":{"Privileged":true},"Unknown":1}"# => "";
 
     // What the docker CLI 28.2.2 sends for a plain run with two volumes, which are looked up.
@@ -192,6 +194,9 @@ reaches! {
         r#"{"ConfigFrom":{"Network":"x"}}"# => "ConfigFrom.Network the host's devices, networks of others";
         r#"{"IPAM":{"Driver":"dhcp","Options":{"a":"b"}}}"# => "IPAM.Driver networks of others, what runs later; IPAM.Options.a networks of others";
         r#"{"IPAM":{"Config":[{"Subnet":"8.8.8.0/24"},{"Subnet":"10.0.0.0/4"},{"Subnet":"x"},{"Gateway":"169.254.169.254"}]}}"# => "IPAM.Config[0].Subnet networks of others; IPAM.Config[1].Subnet networks of others; IPAM.Config[2].Subnet networks of others; IPAM.Config[3].Gateway networks of others";
+        r#"{"Options":{"com.docker.network.bridge.name":"","com.docker.network.bridge.gateway_mode_ipv4":"nat","com.docker.network.bridge.gateway_mode_ipv6":"isolated","com.docker.network.bridge.inhibit_ipv4":"true"}}"# => "";
+        r#"{"Options":{"com.docker.network.bridge.gateway_mode_ipv4":"nat-unprotected","com.docker.network.bridge.trusted_host_interfaces":"eth0"}}"# => "Options[\"com.docker.network.bridge.gateway_mode_ipv4\"] the host's devices, networks of others; Options[\"com.docker.network.bridge.trusted_host_interfaces\"] the host's devices, networks of others";
+        r#"{"IPAM":{"Config":[{"Subnet":"100.64.0.0/16"},{"Subnet":"172.40.0.0/16"},{"Subnet":"172.64.0.0/16"},{"Subnet":"172.16.0.0/11"}]}}"# => "IPAM.Config[2].Subnet networks of others; IPAM.Config[3].Subnet networks of others";
         r#"{"Ingress":true}"# => "Ingress networks of others";
         r#"{"ConfigOnly":true,"Options":{"parent":"eth0"}}"# => "Options.parent the host's devices, networks of others";
 
@@ -209,7 +214,8 @@ reaches! {
         r#"{"TaskTemplate":{"ContainerSpec":{"Privileges":{"SELinuxContext":{"Disable":true},"Seccomp":{"Mode":"unconfined"},"AppArmor":{"Mode":"disabled"},"CredentialSpec":{"File":"x"}}}}}"# => "TaskTemplate.ContainerSpec.Privileges.AppArmor.Mode the kernel; TaskTemplate.ContainerSpec.Privileges.CredentialSpec the host's files; TaskTemplate.ContainerSpec.Privileges.SELinuxContext the kernel; TaskTemplate.ContainerSpec.Privileges.Seccomp.Mode the kernel";
         r#"{"TaskTemplate":{"ContainerSpec":{"Privileges":{"Seccomp":{"Mode":"custom","Profile":"e30="}}}}}"# => "TaskTemplate.ContainerSpec.Privileges.Seccomp.Mode the kernel; TaskTemplate.ContainerSpec.Privileges.Seccomp.Profile the kernel";
         r#"{"TaskTemplate":{"ContainerSpec":{"CapabilityAdd":["CAP_SYS_ADMIN"],"Sysctls":{"kernel.x":"1"}}}}"# => "TaskTemplate.ContainerSpec.CapabilityAdd[0] the kernel; TaskTemplate.ContainerSpec.Sysctls[\"kernel.x\"] the kernel";
-        r#"{"TaskTemplate":{"ContainerSpec":{"Secrets":[{"SecretID":"a","SecretName":"b"}],"Configs":[{"ConfigName":"c"}]}}}"# => "TaskTemplate.ContainerSpec.Configs[0] other containers; TaskTemplate.ContainerSpec.Secrets[0] other containers";
+        r#"{"TaskTemplate":{"ContainerSpec":{"Secrets":[{"SecretID":"a","SecretName":"b"}],"Configs":[{"ConfigName":"c"}]}}}"# => "";
+        r#"{"TaskTemplate":{"ContainerSpec":{"Env":["NVIDIA_VISIBLE_DEVICES=all"]}}}"# => "TaskTemplate.ContainerSpec.Env[0] the host's devices";
         r#"{"TaskTemplate":{"Networks":[{"Target":"host"}]}}"# => "TaskTemplate.Networks[0].Target namespaces of others, networks of others";
         r#"{"Networks":[{"Target":"host"}]}"# => "Networks[0].Target namespaces of others, networks of others";
         r#"{"TaskTemplate":{"Runtime":"plugin","PluginSpec":{"remote":"x","privileges":[{"name":"mount"}]}}}"# => "TaskTemplate.PluginSpec the host's files, the host's devices, the kernel, what runs later; TaskTemplate.Runtime the host's files, the host's devices, the kernel, what runs later";
@@ -245,14 +251,13 @@ reaches! {
         r#""IpcMode":"shareable""# => "";
         r#""CgroupnsMode":"private""# => "";
         r#""Isolation":"default""# => "";
-        r#""Runtime":"runc""# => "";
         r#""VolumeDriver":"local""# => "";
         r#""LogConfig":{"Type":"json-file","Config":{"max-size":"1m","max-file":"3","labels":"a"}}"# => "";
         r#""LogConfig":{"Type":"local"}"# => "";
         r#""LogConfig":{"Type":"none","Config":null}"# => "";
         r#""LogConfig":{"Type":"","Config":{}}"# => "";
         r#""SecurityOpt":["no-new-privileges","no-new-privileges:true","no-new-privileges=1"]"# => "";
-        r#""SecurityOpt":["seccomp=builtin","seccomp:builtin","apparmor=docker-default"]"# => "";
+        r#""SecurityOpt":["apparmor=docker-default","apparmor:docker-default"]"# => "";
         r#""CapAdd":["AUDIT_WRITE","CHOWN","DAC_OVERRIDE","FOWNER","FSETID","KILL","MKNOD","NET_BIND_SERVICE","NET_RAW","SETFCAP","SETGID","SETPCAP","SETUID","SYS_CHROOT"]"# => "";
         r#""CapAdd":["CAP_CHOWN","cap_kill","setuid"],"CapDrop":["ALL","SYS_ADMIN"]"# => "";
         r#""MemorySwappiness":-1,"MemorySwap":-1,"PidsLimit":-1,"OomKillDisable":false"# => "";
@@ -406,8 +411,21 @@ fn a_local_volume_is_the_paths_that_it_mounts() {
             path("/d", false)
         ]
     );
+    // Memory is none of the host's files.
+    for memory in [
+        r#"{"type":"tmpfs","device":"tmpfs","o":"size=100m,uid=1000,mode=0700,noexec"}"#,
+        r#"{"type":"tmpfs","device":"/etc","o":"size=50%"}"#,
+        r#"{"type":"tmpfs"}"#,
+    ] {
+        assert_eq!(paths(memory), [], "{memory}");
+    }
     // What is not surely a path is no path: nothing but its own limit opens it.
     for odd in [
+        r#"{"type":"tmpfs","device":"/etc","o":"rbind"}"#,
+        r#"{"type":"tmpfs","device":"/etc","o":"size=1m,bind"}"#,
+        r#"{"type":"tmpfs","device":"x","o":"remount,size=1"}"#,
+        r#"{"type":"tmpfs","device":"x","o":"huge=always"}"#,
+        r#"{"type":"tmpfs2","device":"x","o":"size=1"}"#,
         r#"{"o":"bind","device":"/srv/../etc"}"#,
         r#"{"o":"bind","device":"srv"}"#,
         r#"{"o":"bind,upperdir=/x","device":"/srv"}"#,
@@ -474,17 +492,33 @@ fn what_refers_to_others_says_to_which() {
 #[test]
 fn the_engines_own_values_give_nothing() {
     let engine = Engine {
-        runtime: "nvidia",
+        known: true,
+        runtime: "runsc",
         log_driver: "journald",
+        alone: true,
         host_cgroups: true,
+        builtin_seccomp: true,
+        plain_runtime: true,
     };
-    let text =
-        host_config(r#""Runtime":"nvidia","LogConfig":{"Type":"journald"},"CgroupnsMode":"host""#);
+    let text = r#"{"Env":["NVIDIA_VISIBLE_DEVICES=all"],"HostConfig":{"Runtime":"runsc","LogConfig":{"Type":"journald"},"CgroupnsMode":"host","SecurityOpt":["seccomp:builtin"]}}"#;
     let create = body("POST /containers/create");
     let tree = read(text.as_bytes(), Limits::default(), Place::of(create)).expect("a tree");
     let reached = |engine| reaching(&asked(create, &tree, engine).expect("few claims"));
     assert_eq!(reached(&engine), [""; 0]);
-    assert_eq!(reached(&Engine::default()).len(), 3);
+    let known = Engine {
+        known: true,
+        ..Engine::default()
+    };
+    for other in [Engine::default(), known] {
+        let claims = asked(create, &tree, &other).expect("few claims");
+        assert_eq!(reaching(&claims).len(), 5);
+        assert!(claims.iter().all(|claim| claim.unsettled != other.known));
+    }
+    // What is weaker than the engine's own runtime is no default of its.
+    let runc = host_config(r#""Runtime":"runc""#);
+    let tree = read(runc.as_bytes(), Limits::default(), Place::of(create)).expect("a tree");
+    let claims = asked(create, &tree, &engine).expect("few claims");
+    assert_eq!(reaching(&claims), ["HostConfig.Runtime the kernel"]);
 }
 
 #[test]
@@ -563,10 +597,15 @@ fn containers_are_judged_as_their_creates_were() {
 }
 
 fn held_of(name: &str) -> Vec<Claim> {
+    let engine = Engine {
+        known: true,
+        runtime: "runc",
+        ..Engine::default()
+    };
     let path = format!("{}/tests/inspects/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect(&path);
     let inspect = read(text.as_bytes(), Limits::default(), Place::of_inspect());
-    held(&inspect.expect(&path), &Engine::default()).expect("an inspect")
+    held(&inspect.expect(&path), &engine).expect("an inspect")
 }
 
 #[test]

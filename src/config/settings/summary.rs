@@ -124,7 +124,13 @@ impl Sources {
 
     /// What each preset grants: `preset traefik: PING VERSION EVENTS LIST INSPECT`.
     pub fn presets_granted(&self) -> impl Iterator<Item = String> {
-        let line = |preset: &Preset| format!("preset {}: {}", preset.name, preset.grants.join(" "));
+        let line = |preset: &Preset| {
+            let set = match self.deny_root && preset.sets_deny_root() {
+                true => format!(", with {DENY_ROOT}"),
+                false => String::new(),
+            };
+            format!("preset {}: {}{set}", preset.name, preset.grants.join(" "))
+        };
         self.presets().map(line)
     }
 
@@ -155,6 +161,10 @@ impl Sources {
             lines.push(format!(
                 "{DENY_ROOT}: nothing that gives control of the host"
             ));
+        }
+        for one in &self.rules {
+            let (name, on) = (&one.rule.name, one.on.join(", "));
+            lines.push(format!("{name}: judges {on}"));
         }
         for action in ACTIONS {
             let (allow, deny) = (action.allow, action.deny);

@@ -117,7 +117,9 @@ fn an_exec_is_judged_by_its_container() {
     };
     let (passed, asked) = told(exec("false", '1'));
     assert_eq!(passed, format!("/exec/{}/start as sent", id('e')));
-    assert_eq!(asked, [at.clone(), format!("/containers/{}/json", id('1'))]);
+    let inspect = |digit: char| format!("/containers/{}/json", id(digit));
+    let all = "/containers/json?all=1".to_owned();
+    assert_eq!(asked, [at.clone(), inspect('1'), all, inspect('2')]);
     for (exec, why) in [
         (
             exec("true", '1'),
@@ -220,8 +222,10 @@ fn a_volume_is_judged_by_all_that_mount_it() {
         let written = format!(r#"/containers/create {{"HostConfig":{{"Binds":["{name}:/x"]}}}}"#);
         assert_eq!(told(name).0, written);
     }
-    // One question each: the volume, its users, and each of them.
-    assert_eq!(told("data").1.len(), 3);
+    // One question each: the volume, the containers and services that mount it, each of these, all
+    // containers, and in whose namespaces the others are.
+    assert_eq!(told("data").1.len(), 6);
+    assert_eq!(told("new").1.len(), 3);
     for (name, why) in [
         ("shared", "container 2222"),
         ("bound", "volume bound: DriverOpts "),
@@ -235,29 +239,46 @@ fn a_volume_is_judged_by_all_that_mount_it() {
     let body = r#"{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"volume","Source":"data","Target":"/x"}]}}}"#;
     let (told, asked) = judged(&[Check::Body], "POST /services/create", body, &engine);
     assert!(told.ends_with("may be another one on each node"), "{told}");
-    assert_eq!(asked, [""; 0]);
+    assert_eq!(asked, ["/info"]);
+    let alone = r#"{"Swarm":{"ControlAvailable":true,"Nodes":1}}"#;
+    let engine = engine.with("/info", alone);
+    let (told, _) = judged(&[Check::Body], "POST /services/create", body, &engine);
+    assert_eq!(told, format!("/services/create {body}"));
 }
 
 #[test]
 fn a_network_is_judged_as_if_it_were_made() {
-    let network = |rest: &str| {
+    let network = |name: &str, rest: &str| {
         format!(
-            r#"{{"Name":"n","Scope":"local","Driver":"bridge","IPAM":{{"Driver":"default","Config":[{{"Subnet":"172.18.0.0/16"}}]}},"Ingress":false,"ConfigFrom":{{"Network":""}},"Containers":{{}}{rest}}}"#
+            r#"{{"Name":"{name}","Id":"{}","Scope":"local","Driver":"bridge","IPAM":{{"Driver":"default","Config":[{{"Subnet":"172.18.0.0/16"}}]}},"Ingress":false,"ConfigFrom":{{"Network":""}},"Containers":{{}}{rest}}}"#,
+            id('f')
         )
     };
     let engine = Engine::default()
         .container("web", '1', "", "")
         .container("root", '2', r#""Privileged":true"#, "")
-        .with("/networks/plain", network(""))
-        .with("/networks/nic", network("").replace("bridge", "macvlan"))
-        .with("/networks/host", network("").replace("bridge", "host"))
+        .with("/networks/plain", network("plain", ""))
+        .with(
+            "/networks/nic",
+            network("nic", "").replace("bridge", "macvlan"),
+        )
+        .with(
+            "/networks/host",
+            network("host", "").replace("bridge", "host"),
+        )
         .with(
             "/networks/named",
-            network(r#","Options":{"com.docker.network.bridge.name":"eth1"}"#),
+            network(
+                "named",
+                r#","Options":{"com.docker.network.bridge.name":"eth1"}"#,
+            ),
         )
         .with(
             "/networks/swarm",
-            network(r#","Options":{"com.docker.network.driver.overlay.vxlanid_list":"4097"}"#),
+            network(
+                "swarm",
+                r#","Options":{"com.docker.network.driver.overlay.vxlanid_list":"4097"}"#,
+            ),
         );
     let told = |name: &str| {
         let body = format!(r#"{{"HostConfig":{{"NetworkMode":"{name}"}}}}"#);
@@ -295,7 +316,11 @@ fn a_network_is_judged_as_if_it_were_made() {
     };
     assert_eq!(
         connect("plain", r#"{"container":"web"}"#),
-        format!(r#"/networks/plain/connect {{"Container":"{}"}}"#, id('1'))
+        format!(
+            r#"/networks/{}/connect {{"Container":"{}"}}"#,
+            id('f'),
+            id('1')
+        )
     );
     for (network, body, why) in [
         (
@@ -374,7 +399,7 @@ fn a_rollback_is_judged_by_what_it_brings_back() {
 fn nobody_is_made_a_client_of_another_policy() {
     let network = |name: &str, subnet: &str, containers: &str| {
         format!(
-            r#"{{"Name":"{name}","Driver":"bridge","Options":{{"com.docker.network.bridge.name":"docker0"}},"IPAM":{{"Driver":"default","Config":[{{"Subnet":"{subnet}"}}]}},"Containers":{{{containers}}}}}"#
+            r#"{{"Name":"{name}","Id":"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff","Driver":"bridge","Options":{{"com.docker.network.bridge.name":"docker0"}},"IPAM":{{"Driver":"default","Config":[{{"Subnet":"{subnet}"}}]}},"Containers":{{{containers}}}}}"#
         )
     };
     let own = format!(r#""{}":{{}}"#, id('d'));
