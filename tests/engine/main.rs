@@ -35,6 +35,7 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod limits;
 mod podman;
 mod policies;
 mod registry;

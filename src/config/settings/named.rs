@@ -13,6 +13,7 @@ use crate::config::dialect::presets::PRESET;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
 use crate::config::file::{DEFAULT, Document, PolicySpec};
+use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::scope::Scope;
@@ -70,7 +71,7 @@ pub(super) fn read(
 fn written_outside(snapshot: &Snapshot) -> Option<String> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
-    let others = [PRESET, "PROFILE", "LOG_REQUESTS", DENY_ROOT];
+    let others = [PRESET, "PROFILE", "LOG_REQUESTS", DENY_ROOT, FOLDERS];
     let mut others = (others.into_iter())
         .chain(Limits::VARIABLES.iter().copied())
         .chain(Unprotected::ALL.map(Unprotected::variable));
@@ -79,9 +80,11 @@ fn written_outside(snapshot: &Snapshot) -> Option<String> {
         .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
         .map(|name| printable(name).into_owned())
         .or_else(|| {
-            let flag = flags
+            let mut flags = flags
                 .iter()
-                .find(|flag| snapshot.flag(flag).next().is_some())?;
+                .map(String::as_str)
+                .chain(["allowbindmountfrom"]);
+            let flag = flags.find(|flag| snapshot.flag(flag).next().is_some())?;
             Some(format!("-{flag}"))
         })
 }
