@@ -132,10 +132,10 @@ pub enum Check {
     Exec,
     /// Where its query takes an image from.
     Import,
-    /// Nothing of it: what joins a swarm is removed from its answer.
-    JoinTokens,
     /// The networks that the container in its path has yet to join.
     Joins,
+    /// Nothing of it: what joins a swarm is removed from its answer.
+    JoinTokens,
     /// That it brings images from an archive.
     Load,
     /// The name in its query.

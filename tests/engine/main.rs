@@ -24,6 +24,8 @@ mod dockgate;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod attacks;
+mod bodies;
 mod clients;
 mod commands;
 mod container;
@@ -38,6 +40,7 @@ mod learning;
 mod middleware;
 mod podman;
 mod policies;
+mod presets;
 mod registry;
 mod restarts;
 mod sharing;
