@@ -8,7 +8,7 @@ use super::diagnostics::{Diagnostic, Severity};
 use super::dialect::PatternLine;
 use super::dialect::sections::{POST, is_off};
 use super::sources::ConfiguredPolicy;
-use crate::api::sections::{ACTIONS, Action, ROOTS, Route};
+use crate::api::sections::{ACTIONS, Action, CONTROLS, ROOTS, Route};
 use crate::policy::{Body, Notation, Reached, Verdict, printable};
 
 impl ConfiguredPolicy {
@@ -68,6 +68,12 @@ impl ConfiguredPolicy {
     fn denies_root(&self, route: &Route) -> bool {
         let sample = route.sample();
         sample.is_some_and(|sample| self.compiled.denies_root(&sample))
+    }
+
+    /// Whether some request passes by which a client can take control of the host or of a container.
+    pub fn gives_control(&self) -> bool {
+        let mut routes = CONTROLS.iter().flat_map(|control| control.routes);
+        routes.any(|route| !self.denies_root(route) && !self.granted_by(route).is_empty())
     }
 
     /// A note, if the contents of files can be read and no grant says so explicitly. If a client

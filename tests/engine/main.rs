@@ -24,6 +24,8 @@ mod dockgate;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod attacks;
+mod bodies;
 mod clients;
 mod commands;
 mod container;

@@ -17,6 +17,7 @@ mod browsers;
 mod connections;
 mod denials;
 mod fairness;
+mod filters;
 mod harness;
 mod headers;
 mod health;

@@ -184,7 +184,7 @@ pub(super) fn compare(
     {
         let what = &list.what;
         let problem = format!(
-            "{what} has no effect: it belongs to the policy {DEFAULT}, which no endpoint and no \
+            "{what} is unused: it belongs to the policy {DEFAULT}, which no endpoint and no \
              client rule names"
         );
         let help = "move it to a policy that is used";
