@@ -49,6 +49,8 @@ pub struct Setting {
 pub enum Dialect {
     /// dockgate's own, and Tecnativa's.
     Sections,
+    /// What may be asked for.
+    Limits,
     /// Presets.
     Presets,
     /// wollomatic/socket-proxy.
@@ -73,6 +75,7 @@ const OWN: Setting = Setting {
     has_value: false,
 };
 const OF_LIMITS: Setting = Setting {
+    dialect: Dialect::Limits,
     in_policy: true,
     ..OWN
 };

@@ -113,6 +113,7 @@ fn told(
     told_by(&terms, Demands::default(), line, message, body, engine)
 }
 
+/// The same by these terms.
 fn told_by(
     terms: &[Term],
     demands: impl Into<Arc<Demands>>,

@@ -25,7 +25,7 @@ use cel::IdedExpr;
 use regex::bytes::Regex;
 
 use super::json::Value;
-use crate::api::fields::{Body, fold};
+use crate::api::fields::{Body, same};
 use crate::policy::Broken;
 
 /// The variables of a rule.
@@ -99,14 +99,8 @@ impl Rule {
     /// Whether an engine that reads a query's names in any case finds a value by this name that the
     /// rule, which reads them exactly, would look for by another one.
     pub fn overlooks(&self, name: &str) -> bool {
-        let folded = |name: &str| {
-            let mut folded = String::new();
-            fold(name, &mut folded);
-            folded
-        };
-        let written = folded(name);
         let mut others = self.names.iter().filter(|own| *own != name);
-        others.any(|own| folded(own) == written)
+        others.any(|own| same(own, name))
     }
 }
 
