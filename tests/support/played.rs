@@ -19,6 +19,18 @@ impl Engine {
         self.0.insert(path.into(), answer.into());
     }
 
+    /// A local volume of such options, which these containers have mounted.
+    pub(crate) fn volume(&mut self, name: &str, options: &str, users: &str) {
+        self.has(
+            format!("/volumes/{name}"),
+            format!(r#"{{"Name":"{name}","Driver":"local","Options":{options},"Scope":"local"}}"#),
+        );
+        self.has(
+            format!("/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22{name}%22%5D%7D"),
+            users,
+        );
+    }
+
     /// Whether a request passes, or why not.
     pub(crate) fn judge(
         &self,
