@@ -272,7 +272,7 @@ impl<'a> Case<'a> {
         let is_limit = |term: &Term| matches!(term, Term::DenyRoot(_) | Term::Limits(_));
         let limits = self.demands.limits.iter();
         let limits = limits.filter(|_| self.terms.iter().any(is_limit));
-        let limits = limits.flat_map(|limits| limits.in_force());
+        let limits = limits.flat_map(crate::body::limits::Limits::in_force);
         let limits = limits.map(|(name, entries)| [format!("  {name}"), entries]);
         let rules = self.rules().map(|rule| {
             let source = visible(&rule.source);
