@@ -488,8 +488,18 @@ const LINES: &[Lines] = &[
                 ],
             ),
             (
-                "services with published ports, networks and limits",
-                &[("POST /v1.41/services/create", SERVICE)],
+                "services with published ports, networks, limits, configs and secrets",
+                &[
+                    ("POST /v1.41/services/create", SERVICE),
+                    (
+                        "POST /v1.41/services/create",
+                        r#"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"a","Configs":[{"ConfigID":"c1","ConfigName":"c","File":{"Name":"/c","UID":"0","GID":"0","Mode":292}}]}}}"#,
+                    ),
+                    (
+                        "POST /v1.41/services/create",
+                        r#"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"a","Secrets":[{"SecretID":"s1","SecretName":"s","File":{"Name":"s","UID":"0","GID":"0","Mode":292}}]}}}"#,
+                    ),
+                ],
             ),
             (
                 "builds from its editor or of uploaded files",
@@ -566,21 +576,11 @@ const LINES: &[Lines] = &[
                 ],
             ),
             (
-                "services with volumes, configs or secrets",
-                &[
-                    (
-                        "POST /v1.41/services/create",
-                        r#"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"a","Mounts":[{"Type":"volume","Source":"data","Target":"/data"}]}}}"#,
-                    ),
-                    (
-                        "POST /v1.41/services/create",
-                        r#"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"a","Configs":[{"ConfigID":"c1","ConfigName":"c","File":{"Name":"/c","UID":"0","GID":"0","Mode":292}}]}}}"#,
-                    ),
-                    (
-                        "POST /v1.41/services/create",
-                        r#"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"a","Secrets":[{"SecretID":"s1","SecretName":"s","File":{"Name":"s","UID":"0","GID":"0","Mode":292}}]}}}"#,
-                    ),
-                ],
+                "services with named volumes, in a swarm of several nodes",
+                &[(
+                    "POST /v1.41/services/create",
+                    r#"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"a","Mounts":[{"Type":"volume","Source":"data","Target":"/data"}]}}}"#,
+                )],
             ),
             (
                 "builds from a URL, and changes to nodes",
@@ -714,6 +714,7 @@ fn engine() -> Engine {
         id
     };
     let web = container("web", "engine29-1");
+    container("4f1a", "engine29-1");
     container("root", "engine29-4");
     container("bound", "engine29-5");
     engine.has(
@@ -724,7 +725,7 @@ fn engine() -> Engine {
     for name in ["web", &network_id()] {
         engine.has(
             format!("/networks/{name}"),
-            r#"{"Name":"web","Id":"b1","Driver":"bridge","Scope":"local","EnableIPv6":false,"Internal":false,"Attachable":false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Options":{},"Labels":{},"IPAM":{"Driver":"default","Options":null,"Config":[{"Subnet":"10.8.0.0/24"}]}}"#,
+            r#"{"Name":"web","Id":"ID","Driver":"bridge","Scope":"local","EnableIPv6":false,"Internal":false,"Attachable":false,"Ingress":false,"ConfigFrom":{"Network":""},"ConfigOnly":false,"Options":{},"Labels":{},"IPAM":{"Driver":"default","Options":null,"Config":[{"Subnet":"10.8.0.0/24"}]}}"#.replace("ID", &network_id()),
         );
     }
     for volume in ["data", "cache"] {
