@@ -217,7 +217,7 @@ impl Entry {
 }
 
 /// By what clients are known for which not this policy holds.
-fn others(
+pub(crate) fn others(
     id: PolicyId,
     policies: &Policies,
     rules: &Rules<PolicyId>,

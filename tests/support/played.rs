@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::inspection::{Answer, Others, Step, begin};
+use dockgate::body::json::Value;
 use dockgate::config::ConfiguredPolicy;
 use dockgate::policy::{Judged, Passage, Verdict};
 
@@ -18,22 +19,16 @@ impl Engine {
         self.0.insert(path.into(), answer.into());
     }
 
-    /// What it answers: the lists of containers and of networks are of all that it has by an ID.
-    fn answer(&self, path: &str) -> Option<String> {
-        let all = |start: &str, end: &str| {
-            let own = self.0.iter().filter(|(path, _)| {
-                let name = path.strip_prefix(start).and_then(|it| it.strip_suffix(end));
-                name.is_some_and(|name| name.len() == 64)
-            });
-            let own: Vec<&str> = own.map(|(_, answer)| answer.as_str()).collect();
-            Some(format!("[{}]", own.join(",")))
-        };
-        match (self.0.get(path), path) {
-            (Some(answer), _) => Some(answer.clone()),
-            (None, "/containers/json?all=1") => all("/containers/", "/json"),
-            (None, "/networks") => all("/networks/", ""),
-            _ => None,
-        }
+    /// A local volume of such options, which these containers have mounted.
+    pub(crate) fn volume(&mut self, name: &str, options: &str, users: &str) {
+        self.has(
+            format!("/volumes/{name}"),
+            format!(r#"{{"Name":"{name}","Driver":"local","Options":{options},"Scope":"local"}}"#),
+        );
+        self.has(
+            format!("/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22{name}%22%5D%7D"),
+            users,
+        );
     }
 
     /// Whether a request passes, or why not.
@@ -63,7 +58,7 @@ impl Engine {
             inspection,
             policy.demands.clone(),
             Arc::new(Others::default()),
-            dockgate::body::json::Value::default,
+            Value::default,
         );
         loop {
             step = match step {
@@ -71,11 +66,11 @@ impl Engine {
                 Step::Ask(asking) => {
                     let answers: Vec<_> = (asking.needs().iter())
                         .map(|fact| {
-                            let found = self.answer(&fact.path());
+                            let found = self.0.get(&fact.path());
                             let missing = r#"{"message":"no such thing"}"#;
                             let (status, bytes) = match found {
-                                Some(answer) => (200, answer),
-                                None => (404, missing.to_owned()),
+                                Some(answer) => (200, answer.as_str()),
+                                None => (404, missing),
                             };
                             (fact.clone(), Answer::read(fact, status, bytes.as_bytes()))
                         })

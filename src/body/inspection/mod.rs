@@ -22,6 +22,7 @@ mod pin;
 mod query;
 mod root;
 mod rules;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,7 @@ pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
 pub use rules::names_object;
+pub use survey::{Survey, Want};
 
 /// What comes next.
 #[derive(Debug)]

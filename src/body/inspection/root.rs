@@ -25,6 +25,7 @@ use crate::body::limits::{self, Bound, Limits, Ruling, distinct};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
 use crate::policy::{Excess, Unmet, printable};
 use networks::Lookup;
+pub(super) use networks::joined;
 
 /// So far references are followed.
 const DEEPEST: usize = 8;
@@ -45,17 +46,7 @@ pub(super) fn judge(request: &Request) -> Finding {
     if !request.is_limited() {
         return Finding::Nothing;
     }
-    let mut search = Search {
-        deny_root: request.is_deny_root(),
-        limits: request.demands.limits.as_ref(),
-        facts: &request.facts,
-        others: &request.others,
-        engine: request.facts.engine().unwrap_or_default(),
-        needs: BTreeSet::new(),
-        seen: BTreeSet::new(),
-        excesses: Vec::new(),
-        missing: None,
-    };
+    let mut search = Search::of(request);
     if let Some((body, tree)) = request.draft.asked() {
         search.body(body, tree, request.container());
     }
@@ -71,6 +62,21 @@ pub(super) fn judge(request: &Request) -> Finding {
         Some(words) => Finding::Missing(words),
         None => Finding::asks(search.needs),
     }
+}
+
+/// What is too much of a part of a request under these limits, whatever the rest is, and what must be
+/// asked for that.
+pub(super) fn weigh<'a>(
+    request: &'a Request,
+    limits: Option<&'a Limits>,
+    part: impl FnOnce(&mut Search<'a>),
+) -> (Vec<Excess>, BTreeSet<Fact>) {
+    let mut search = Search {
+        limits,
+        ..Search::of(request)
+    };
+    part(&mut search);
+    (search.excesses, search.needs)
 }
 
 /// Whether what is forwarded names containers by full IDs alone, so that what was judged is what the
@@ -110,7 +116,7 @@ pub(super) fn is_pinned(
     }
 }
 
-struct Search<'a> {
+pub(super) struct Search<'a> {
     /// Whether what has reach is refused.
     deny_root: bool,
     limits: Option<&'a Limits>,
@@ -150,6 +156,29 @@ impl Holder<'static> {
 }
 
 impl<'a> Search<'a> {
+    fn of(request: &'a Request) -> Search<'a> {
+        Search {
+            deny_root: request.is_deny_root(),
+            limits: request.demands.limits.as_ref(),
+            facts: &request.facts,
+            others: &request.others,
+            engine: request.facts.engine().unwrap_or_default(),
+            needs: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            excesses: Vec::new(),
+            missing: None,
+        }
+    }
+
+    /// Some of what a request asks for, or what it gets into holds.
+    pub(super) fn alone(&mut self, claims: &[Claim], anywhere: bool) {
+        let holder = Holder {
+            anywhere,
+            ..Holder::REQUEST
+        };
+        self.claims(claims, holder);
+    }
+
     /// What the body of a request asks for.
     fn body(&mut self, body: &Body, tree: &Value, container: Option<&Name>) {
         let holder = Holder {
@@ -189,7 +218,7 @@ impl<'a> Search<'a> {
     }
 
     /// What a request names in its path or query.
-    fn subject(&mut self, subject: &Subject) {
+    pub(super) fn subject(&mut self, subject: &Subject) {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
             Subject::Network(name, _) => self.named_network(name),
