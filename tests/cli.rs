@@ -29,6 +29,49 @@ fn dockgate(args: &[&str], env: &[(&str, &str)]) -> Ran {
     }
 }
 
+/// Rules in CEL: what each judges, and which ones judge a request. Their mistakes come with their place.
+#[test]
+fn rules_are_listed_and_explained() {
+    let file = "endpoints: [{ listen: \"tcp://[::]:1\", policy: ci }]\n\
+                policies:\n  ci:\n    CONTAINERS: 1\n    POST: 1\n    \
+                RULE_MEMORY: 'body.HostConfig.Memory < 5 : \"little\"'\n    \
+                RULE_MEMORY_ON: 'POST /containers/create'\n    RULE_READ: 'method != \"DELETE\"'\n";
+    let env = [("CONFIG_DATA", file)];
+    let check = dockgate(&["check"], &env);
+    assert_eq!(check.code, 0, "{}", check.err);
+    let rows: Vec<String> = check
+        .out
+        .lines()
+        .filter(|line| line.starts_with("RULE"))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "RULE JUDGES EXPRESSION TEXT",
+            "RULE_MEMORY POST /containers/create body.HostConfig.Memory < 5 little",
+            "RULE_READ every request method != \"DELETE\" -",
+        ]
+    );
+    let explain = |path| dockgate(&["explain", "--policy", "ci", "POST", path], &env).out;
+    assert_eq!(
+        explain("/containers/create"),
+        "allowed by CONTAINERS, unless a rule refuses what it asks for (policies.ci in CONFIG_DATA:3)\n\
+         RULE_MEMORY: body.HostConfig.Memory < 5 (little)\nRULE_READ: method != \"DELETE\"\n"
+    );
+    assert!(!explain("/containers/x/start").contains("RULE_MEMORY"));
+    let wrong = file.replace("Memory < 5", "Memroy < siz(x)");
+    let wrong = dockgate(&["check"], &[("CONFIG_DATA", &wrong)]);
+    assert_eq!(wrong.code, 78);
+    for told in [
+        "CONFIG_DATA:6: policies.ci.RULE_MEMORY: the body has no field Memroy there; did you mean Memory?",
+        "CONFIG_DATA:6: policies.ci.RULE_MEMORY: siz is not a function; did you mean size?",
+        "CONFIG_DATA:6: policies.ci.RULE_MEMORY: x is not a variable",
+    ] {
+        assert!(wrong.err.contains(told), "{told} is not in\n{}", wrong.err);
+    }
+}
+
 /// A zero beside what is allowed is not shown as if it took that away, nor an allow that is denied.
 #[test]
 fn check_shows_what_an_action_comes_to() {

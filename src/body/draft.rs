@@ -172,13 +172,19 @@ impl Draft {
         &mut self.tree
     }
 
-    /// What its body is, with what the engine reads in it, if that was read and is not empty still.
+    /// What its body is, with what the engine reads in it, if that was read. Without any bytes it is
+    /// `{}`.
     pub(super) fn asked(&self) -> Option<(&'static Body, &Value)> {
         let body = self.body.filter(|_| self.tree != Value::Null)?;
-        (!self.is_empty || !self.tree.is_empty()).then_some((body, &self.tree))
+        Some((body, &self.tree))
     }
 
-    /// The same, to be written in; also if it is empty.
+    /// Whether its body came without any bytes, and nothing has been written in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty && self.tree.is_empty()
+    }
+
+    /// The same as `asked`, to be written in.
     pub(super) fn asked_mut(&mut self) -> Option<(&'static Body, &mut Value)> {
         let body = self.body.filter(|_| self.tree != Value::Null)?;
         Some((body, &mut self.tree))

@@ -27,6 +27,7 @@ mod values;
 mod waiver;
 
 pub use crate::clients::AllowFrom;
+pub(crate) use deny_root::rules as root_rules;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::knrdl::Profile;
 pub use dialect::mikesir87::Middleware;

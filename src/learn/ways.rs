@@ -215,6 +215,6 @@ fn whole(path: &str) -> Matcher {
     }
 }
 
-fn compile(rules: &[Rule]) -> Policy {
+pub(super) fn compile(rules: &[Rule]) -> Policy {
     Policy::new(rules).expect("no more rules than an empty environment makes")
 }

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
+use tokio::runtime;
 use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::budget::{Charge, NoRoom};
+use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
 use super::shared::Shared;
 use super::upstream::{EngineError, Upload, Upstream};
@@ -29,6 +30,8 @@ use crate::policy::{Cleared, Inspection, Judged};
 
 /// A whole body has to arrive in this time.
 const BODY_TIME: Duration = Duration::from_secs(60);
+/// The memory that a long body takes at a time.
+const PART: usize = 16 << 10;
 /// All that the engine is asked for one request has to be answered in this time.
 const FACTS_TIME: Duration = Duration::from_secs(30);
 /// When a request that found no room may come again, in seconds.
@@ -57,12 +60,6 @@ impl Settled {
             doubts: None,
         }
     }
-}
-
-/// The term by which a body is read as a whole.
-fn reader(inspection: &Inspection) -> &'static str {
-    let terms = inspection.terms().iter();
-    terms.map(|term| term.variable()).min().unwrap_or_default()
 }
 
 /// Why nothing is sent.
@@ -101,17 +98,13 @@ pub(super) async fn settle(
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut questions = Questions::new(&client.shared);
-    let message = inspection.message();
-    let (framing, reader) = (message.framing(), reader(&inspection));
+    let framing = inspection.message().framing();
     let mut step = inspection::begin(inspection, demands, others, || {
         seen_by_rules(&client.identity)
     });
     loop {
         step = match step {
-            Step::Read(reading) => {
-                let bytes = whole(&mut body, framing, reader, &mut charge).await?;
-                reading.read(bytes)
-            }
+            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
             Step::Ask(asking) => {
                 charge.add(asking.size()).map_err(no_room)?;
                 let answers = questions.ask(asking.needs(), &mut charge).await?;
@@ -140,8 +133,43 @@ pub(super) async fn settle(
     }
 }
 
+/// Asks the engine at `path` for what such a request depends on, and waits for it: outside a server.
+///
+/// # Errors
+/// Why it does not answer, and what to do.
+pub(crate) fn ask_now(path: &Path, facts: &[Fact]) -> Result<Vec<(Fact, Answer)>, String> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
+    let answers = async {
+        let mut charge = Budget::default().charge(Arc::default());
+        let mut engine = None;
+        let mut answers = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let answer = ask(&mut engine, path, fact, &mut charge).await?;
+            answers.push((fact.clone(), answer));
+        }
+        Ok(answers)
+    };
+    let answered = runtime.block_on(async { timeout(FACTS_TIME, answers).await });
+    let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent(path.to_owned()).into()));
+    answered.map_err(|unsettled| match unsettled {
+        Unsettled::Failed(e) => e.to_string(),
+        Unsettled::Refused(why) => why.text().to_owned(),
+        Unsettled::Slow => String::new(),
+    })
+}
+
+/// Why a body is refused that is too large to be read.
+pub(crate) fn too_large() -> Explanation {
+    let text = format!(
+        "the request body is larger than {} MiB, and it is judged as a whole",
+        Limits::default().bytes >> 20
+    );
+    Explanation::new(Reason::TooLarge(Part::Body), text)
+}
+
 /// A client as rules see it.
-fn seen_by_rules(identity: &Identity) -> Value {
+pub(crate) fn seen_by_rules(identity: &Identity) -> Value {
     let mut client = Object::default();
     if let Some(address) = identity.address() {
         client.set("address", address.to_string());
@@ -160,46 +188,75 @@ fn seen_by_rules(identity: &Identity) -> Value {
 async fn whole(
     body: &mut Upload,
     framing: Framing,
-    reader: &str,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, Unsettled> {
     let most = Limits::default().bytes;
-    let too_large = || {
-        let text = format!(
-            "the request body is larger than {} MiB, and {reader} must read it as a whole",
-            most >> 20
-        );
-        Explanation::new(Reason::TooLarge(Part::Body), text)
-    };
     if matches!(framing, Framing::Sized(length) if length > most as u64) {
         return Err(too_large().into());
     }
     let until = Instant::now() + BODY_TIME;
-    let mut bytes = Vec::new();
+    let mut parts = Parts::default();
     loop {
         let frame = timeout_at(until, next(body)).await;
         let frame = frame.map_err(|_| Unsettled::Slow)?;
         match frame.map(|frame| frame.map(Frame::into_data)) {
             None => {
-                // It is written anew.
-                charge.add(bytes.len()).map_err(no_room)?;
-                return Ok(bytes);
+                // Its parts become one, and later it is written anew.
+                charge.add(parts.length).map_err(no_room)?;
+                return Ok(parts.whole());
             }
             // What was wrong is known of the upload.
             Some(Err(_)) => return Err(EngineError::Gone.into()),
             Some(Ok(Err(_))) => {}
             Some(Ok(Ok(data))) => {
-                if bytes.len() + data.len() > most {
+                if parts.length + data.len() > most {
                     return Err(too_large().into());
                 }
-                let needed = bytes.len() + data.len();
-                if needed > bytes.capacity() {
-                    let larger = needed.max(2 * bytes.capacity()).min(most);
-                    charge.add(larger - bytes.capacity()).map_err(no_room)?;
-                    bytes.reserve_exact(larger - bytes.len());
-                }
-                bytes.extend_from_slice(&data);
+                parts.add(&data, charge).map_err(no_room)?;
             }
+        }
+    }
+}
+
+/// A body as it arrives, in parts of one size, so that the memory that one client gives back serves
+/// another. Of buffers that grow, a thousand small ones would leave as much to nobody as they took.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Vec<u8>>,
+    length: usize,
+}
+
+impl Parts {
+    /// Takes more, once there is room for it.
+    fn add(&mut self, mut data: &[u8], charge: &mut Charge) -> Result<(), NoRoom> {
+        self.length += data.len();
+        while !data.is_empty() {
+            let last = self.parts.last_mut();
+            match last.filter(|part| part.len() < part.capacity()) {
+                Some(part) => {
+                    let room = part.capacity() - part.len();
+                    let (now, rest) = data.split_at(data.len().min(room));
+                    part.extend_from_slice(now);
+                    data = rest;
+                }
+                None => {
+                    // A small body takes no more than its length.
+                    let size = match self.parts.is_empty() {
+                        true => data.len().min(PART),
+                        false => PART,
+                    };
+                    charge.add(size)?;
+                    self.parts.push(Vec::with_capacity(size));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn whole(mut self) -> Vec<u8> {
+        match self.parts.as_slice() {
+            [] | [_] => self.parts.pop().unwrap_or_default(),
+            parts => parts.concat(),
         }
     }
 }
@@ -298,4 +355,41 @@ pub(super) fn no_room(no_room: NoRoom) -> Unsettled {
     let text = format!("the memory for {whose} is in use; retry later");
     let retry_after = RETRY_AFTER;
     Explanation::new(Reason::NoRoom { retry_after }, text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{PART, Parts};
+    use crate::proxy::budget::{Budget, NoRoom};
+
+    #[test]
+    fn a_body_in_parts_is_whole_again_and_charged() {
+        let budget = Budget::default();
+        for sizes in [
+            &[0][..],
+            &[7],
+            &[PART],
+            &[1, PART - 1, PART + 1, 3 * PART, 5],
+            &[5; 9],
+        ] {
+            let mut charge = budget.charge(Arc::default());
+            let (mut parts, mut sent) = (Parts::default(), Vec::new());
+            for (at, size) in sizes.iter().enumerate() {
+                let data = vec![u8::try_from(at).expect("few"); *size];
+                parts.add(&data, &mut charge).expect("room");
+                sent.extend(data);
+            }
+            let taken: usize = parts.parts.iter().map(Vec::capacity).sum();
+            assert!(
+                charge.bytes() >= taken && taken <= sent.len() + PART,
+                "{sizes:?}"
+            );
+            assert_eq!(parts.whole(), sent);
+        }
+        let mut charge = budget.charge(Arc::default());
+        let refused = Parts::default().add(&vec![0; 17 << 20], &mut charge);
+        assert_eq!(refused, Err(NoRoom::Own));
+    }
 }

@@ -24,6 +24,7 @@ use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::holders;
 use super::rulebook::{self, Entry};
+use super::survey::survey;
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
 use crate::api::{Framing, Target};
@@ -126,8 +127,11 @@ pub(super) async fn answer(
     let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
     let learner = shared.learner.as_ref();
-    if let Some(learner) = learner.filter(|_| policy.learns && !own_check) {
+    let learner = learner.filter(|_| policy.learns && !own_check).cloned();
+    let mut wanted = None;
+    if let Some(learner) = &learner {
         learner.saw(permit.target(), permit.message().into());
+        wanted = learner.surveys(permit.target(), permit.message());
     }
     flight.allowed(&permit);
 
@@ -139,7 +143,17 @@ pub(super) async fn answer(
     let headers = seen.rest(head.headers);
 
     let state = &flight.client().upload;
-    let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
+    let mut upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
+    if let (Some(learner), Some(wanted)) = (&learner, wanted) {
+        let client = flight.client();
+        // Boxed, since few come to it.
+        let surveying = Box::pin(survey(client, wanted, learner, upload));
+        upload = match unless_denied(client, surveying).await {
+            Ok(Ok(upload)) => upload,
+            Ok(Err(why)) => return Ok(flight.unsettled(why, unread).map(Answer::own)),
+            Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
+        };
+    }
     let (cleared, upload, doubts) = match permit.passage() {
         Passage::Stream(cleared) => (cleared, upload, None),
         Passage::Inspect(inspection) => {

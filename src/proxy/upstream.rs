@@ -296,6 +296,8 @@ enum Source {
 
 #[derive(Debug)]
 struct Part {
+    /// What was read of it before.
+    read: Option<Bytes>,
     body: Incoming,
     state: Arc<UploadState>,
     /// Of which of the connection's requests.
@@ -422,6 +424,14 @@ impl Upload {
         }
     }
 
+    /// The rest of the client's body behind its beginning, which was read.
+    pub(super) fn behind(mut self, beginning: Vec<u8>) -> Self {
+        if let Source::Client(part) = &mut self.source {
+            part.read = (!beginning.is_empty()).then(|| beginning.into());
+        }
+        self
+    }
+
     /// These bytes instead of the client's.
     pub(super) fn replaced_by(self, bytes: Vec<u8>) -> Self {
         let source = match bytes.is_empty() {
@@ -455,6 +465,7 @@ impl Upload {
             state.ended.store(false, Relaxed);
             let request = state.requests.load(Relaxed);
             Self::of(Source::Client(Part {
+                read: None,
                 body,
                 state,
                 request,
@@ -510,11 +521,15 @@ impl Part {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if let Some(bytes) = self.read.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         let Part {
             body,
             state,
             request,
             stall,
+            ..
         } = self;
         let frame = match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => {
@@ -546,6 +561,21 @@ impl Part {
             None => state.ended.store(true, Relaxed),
         }
         Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let read = self.read.as_ref().map_or(0, Bytes::len) as u64;
+        let (lower, upper) = (hint.lower() + read, hint.upper());
+        if let Some(upper) = upper {
+            hint.set_upper(upper + read);
+        }
+        hint.set_lower(lower);
+        hint
     }
 }
 
@@ -597,7 +627,7 @@ impl Body for Upload {
         match &self.source {
             Source::Nowhere => true,
             Source::Memory(bytes) => bytes.is_none(),
-            Source::Client(part) => part.body.is_end_stream(),
+            Source::Client(part) => part.is_end_stream(),
             Source::Watched(..) => false,
         }
     }
@@ -608,10 +638,8 @@ impl Body for Upload {
             Source::Memory(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Source::Client(part) => part.body.size_hint(),
-            Source::Watched(part, _) => part
-                .as_ref()
-                .map_or(SizeHint::default(), |part| part.body.size_hint()),
+            Source::Client(part) => part.size_hint(),
+            Source::Watched(part, _) => part.as_ref().map_or(SizeHint::default(), Part::size_hint),
         }
     }
 }
