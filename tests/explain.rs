@@ -358,7 +358,7 @@ fn what_mutators_change_is_shown() {
     assert!(ran.code == 0 && ran.out.starts_with(out), "{}", ran.out);
     for line in [
         "- Image: \"nginx\"",
-        "+ Image: \"mirror.lan/nginx\"",
+        "+ Image: \"mirror.lan/nginx:latest\"",
         "+ Labels.team: \"ci\"",
     ] {
         assert!(
