@@ -26,6 +26,7 @@ GRANTS = dict.fromkeys([*SECTIONS, "POST"], "1")
 DIRECT, HAPROXY, REUSE, DOCKGATE = "direct", "HAProxy", "HAProxy with reuse", "dockgate"
 BASELINE = "baseline"
 ONE_POLICY, TEN_POLICIES = "dockgate with one policy", "dockgate with ten policies"
+JUDGED = "dockgate with DENY_ROOT"
 BINARIES = {DOCKGATE: TARGET_DIR / TRIPLE / "release/dockgate"}  # and that of the baseline
 PROXIES, ALL = [HAPROXY, REUSE, DOCKGATE], [DIRECT, HAPROXY, REUSE, DOCKGATE]
 MODES = {HAPROXY: "option http-server-close",
@@ -33,6 +34,7 @@ MODES = {HAPROXY: "option http-server-close",
 
 MIB, GIB = 1 << 20, 1 << 30
 PATH, DENIED, BULK = "/v1.51/containers/json", "/v1.51/nowhere", "/v1.51/images/get"
+CREATE = "/v1.51/containers/create"
 JSON = '{"Id": "%s"}' % ("0123456789" * 19)  # 200 bytes
 PATIENCE = 60  # seconds that any single wait may take
 
@@ -125,8 +127,10 @@ def wrk(port, seconds, clients, path=PATH, close=False):
     threads = min(clients, os.cpu_count(), 4)
     command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--latency"]
     command += ["-H", "Connection: close"] if close else []
+    command += ["-s", str(ROOT / "benches/create.lua")] if path == CREATE else []
     command.append(f"http://127.0.0.1:{port}{path}")
-    text = subprocess.run(command, check=True, capture_output=True, text=True,
+    environment = os.environ | {"CREATE": str(ROOT / "benches/create.json")}
+    text = subprocess.run(command, check=True, capture_output=True, text=True, env=environment,
                           timeout=seconds + PATIENCE).stdout
     requests = int(re.search(r"(\d+) requests in", text)[1])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
@@ -261,6 +265,9 @@ class Bench:
         if name in BINARIES:
             command = [BINARIES[name]]
             environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS}
+        elif name == JUDGED:
+            command = [BINARIES[DOCKGATE]]
+            environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS, "DENY_ROOT": "1"}
         elif name == TEN_POLICIES:
             command = [BINARIES[DOCKGATE]]
             environment |= {"CONFIG_DATA": ten_policies(listen), "SOCKET_PATH": str(path)}

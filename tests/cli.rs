@@ -187,6 +187,58 @@ fn help_lists_every_command_and_variable() {
 
 /// Which policy holds is said by the rule or the endpoint, and a verdict names the policy's place.
 #[test]
+fn gates_and_mutators_are_shown() {
+    let text = "gates: [{type: imageLoading}, {type: mountSource, allowedSources: [/srv]}]";
+    let env = [
+        ("CONFIG_DATA", text),
+        ("ADD_LABELS", "a=b"),
+        ("ALLOW_CREATE", "1"),
+        ("ALLOW_STOP", "1"),
+    ];
+    let shown = dockgate(&["check"], &env);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    let table = "\
+KIND     MIDDLEWARE
+mutator  addLabels: a=b
+gate     imageLoading
+gate     mountSource: /srv
+";
+    assert!(shown.out.contains(table), "{}", shown.out);
+    assert!(
+        shown.out.contains("middleware  no      nothing"),
+        "{}",
+        shown.out
+    );
+    for (path, code, told) in [
+        (
+            "/containers/create",
+            0,
+            "allowed by ALLOW_CREATE, unless a gate or mutator refuses what it asks for\n\
+             mutator addLabels: a=b\ngate mountSource: /srv\n",
+        ),
+        ("/containers/x/stop", 0, "allowed by ALLOW_STOP\n"),
+        (
+            "/images/load",
+            1,
+            "denied: POST /images/load is not allowed: set ALLOW_LOAD=1, or IMAGES=1 and POST=1\n",
+        ),
+    ] {
+        let explained = dockgate(&["explain", "POST", path], &env);
+        assert_eq!((explained.code, &*explained.out), (code, told));
+    }
+    // Nothing else is granted.
+    let alone = dockgate(&["check"], &env[..2]);
+    assert_eq!(alone.code, 0, "{}", alone.err);
+    let granted = "middleware  yes     everything that no gate refuses";
+    assert!(alone.out.contains(granted), "{}", alone.out);
+    assert!(
+        alone
+            .out
+            .contains("warning: CONFIG_DATA:1: nothing but gates is set")
+    );
+}
+
+#[test]
 fn several_policies_are_shown_and_chosen() {
     let text = "policies:\n  web: {PRESET: traefik}\n  ci: {ALLOW_START: 1, DRY_RUN: 0}\n\
                 endpoints:\n- {listen: \"tcp://[::]:1\", policy: web}\n\

@@ -10,7 +10,6 @@ use dockgate::api::{Methods, Target};
 use dockgate::body::demands::Demands;
 use dockgate::body::facts::{Answer, Fact};
 use dockgate::body::inspection::{self, Step};
-use dockgate::body::json;
 use dockgate::config::{Settings, Severity, Snapshot};
 use dockgate::policy::{
     Allowlist, Body, Entry, Inspection, Judged, Passage, Policy, Regex, Subject, Verdict,
@@ -82,7 +81,12 @@ fn allows(settings: &Settings, request: &Value) -> bool {
 
 /// Whether a request meets its terms, with an engine that has nothing.
 fn passes(inspection: Inspection, demands: Arc<Demands>, body: &str) -> bool {
-    let mut step = inspection::begin(inspection, demands, Arc::default(), json::Value::default);
+    let mut step = inspection::begin(
+        inspection,
+        demands,
+        Arc::default(),
+        dockgate::body::json::Value::default,
+    );
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),

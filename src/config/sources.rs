@@ -177,7 +177,6 @@ impl Sources {
                     .map(|one| one.rule.clone())
                     .collect::<Vec<_>>()
                     .into(),
-                ..Demands::default()
             }),
             sources: self,
         })

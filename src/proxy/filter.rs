@@ -2,13 +2,16 @@
 //! and memory, and what is left of it is sent with a length of its own. What cannot be read is
 //! withheld: nothing here gives out an answer with a filter unfiltered.
 
+use std::fmt::Display;
+use std::future::poll_fn;
+use std::pin::Pin;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 
 use super::budget::{Charge, NoRoom};
-use super::clearance::next;
 use crate::body::answer::{filtered, most};
 use crate::observe::access::{EngineFault, Explanation, Reason};
 use crate::policy::Filter;
@@ -79,7 +82,7 @@ impl Unfiltered {
         mut charge: Charge,
     ) -> Result<Response<Bytes>, Withheld> {
         let filter = self.filter;
-        let withheld = |why: &dyn std::fmt::Display| {
+        let withheld = |why: &dyn Display| {
             let text = format!(
                 "the engine's response was withheld, because DENY_ROOT removes {filter} from it, \
                  and {why}"
@@ -94,7 +97,7 @@ impl Unfiltered {
             return Err(withheld(&format_args!("the body is encoded ({encoding})")));
         }
         let mut bytes = Vec::new();
-        while let Some(frame) = next(&mut body).await {
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let frame = frame.map_err(|_| {
                 let why = "the engine closed the connection in the middle of its response";
                 Withheld::Engine(EngineFault::Gone, why.to_owned())

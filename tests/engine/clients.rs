@@ -36,6 +36,26 @@ fn dockerode_works() {
     );
 }
 
+/// Its reaper has to be switched off where nobody may have the engine's socket.
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn testcontainers_works() {
+    let python = variable("DOCKGATE_TEST_PYTHON");
+    let everyday = format!("{python} $HERE/throwaway.py");
+    let (open, shut) = (Gate::new(GRANTS), Gate::new(&format!("{GRANTS} DENY_ROOT")));
+    assert_eq!(open.sh(&everyday), "all done");
+    assert_eq!(shut.sh(&format!("{everyday} shut")), "all done");
+    // Any image is good enough for what is refused.
+    let ryuk = "testcontainers/ryuk:0.8.1";
+    open.sh(&format!("docker tag busybox {ryuk}"));
+    let said = shut.sh(&format!("{everyday} ryuk"));
+    open.sh(&format!("docker rmi {ryuk}"));
+    assert!(
+        said.contains("DENY_ROOT: HostConfig.Binds[0]") && said.contains("docker.sock"),
+        "{said}"
+    );
+}
+
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn compose_works() {

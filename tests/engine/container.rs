@@ -340,6 +340,7 @@ services:
     image: {IMAGE}
     volumes: ['$SOCKET:/var/run/docker.sock']
     privileged: false # what this machine cannot give
+    healthcheck: {{interval: 1s}} # the test of the file, or of the image
   {client}:
     image: busybox
     command: sleep 600

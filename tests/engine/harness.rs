@@ -55,6 +55,22 @@ impl Engine {
         engine
     }
 
+    /// One of the test's own whose files are in memory: many containers are made there, and removed
+    /// with it, in no time. None of them is started.
+    pub(crate) fn in_memory() -> Engine {
+        let memory = Path::new("/dev/shm");
+        let directory = match memory.is_dir() {
+            true => temporary_in(memory),
+            false => temporary(),
+        };
+        let engine = Engine {
+            directory: directory.path().into(),
+            own: Some(directory),
+        };
+        engine.start();
+        engine
+    }
+
     /// Its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.directory.join("docker.sock")
@@ -453,8 +469,12 @@ fn clis() -> Vec<PathBuf> {
 
 /// A directory whose path is short enough for sockets.
 fn temporary() -> TempDir {
+    temporary_in(Path::new("/tmp"))
+}
+
+fn temporary_in(directory: &Path) -> TempDir {
     tempfile::Builder::new()
         .prefix("dockgate-")
-        .tempdir_in("/tmp")
+        .tempdir_in(directory)
         .expect("a directory")
 }

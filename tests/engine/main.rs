@@ -24,6 +24,8 @@ mod dockgate;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod attacks;
+mod bodies;
 mod clients;
 mod commands;
 mod container;
@@ -35,6 +37,7 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod limits;
 mod middleware;
 mod podman;
 mod policies;

@@ -11,7 +11,7 @@ pub(crate) const ALL: &str = "AUTH BUILD COMMIT CONFIGS CONTAINERS DISTRIBUTION 
 
 /// What the attacks find there: made by somebody who may do everything. Few of them run, since not
 /// every machine lets a container have all powers.
-const PREPARED: &str = "
+pub(crate) const PREPARED: &str = "
     docker run -d --name $N-plain busybox sleep 600
     docker create --name $N-root --privileged busybox sleep 600
     docker run -d --name $N-bound -v /etc:/host:ro busybox sleep 600

@@ -23,6 +23,7 @@ mod headers;
 mod health;
 mod hijacks;
 mod learning;
+mod limits;
 mod listeners;
 mod logs;
 mod malformed;

@@ -77,13 +77,18 @@ fn a_body_that_breaks_a_rule_does_not_reach_the_engine() {
             CREATE,
             String::new(),
             "RULE_IMAGE: body.Image.startsWith('ghcr.io/me/') is not true (no field Image); \
-             RULE_MEMORY: at most 2 GiB (no field HostConfig)",
+             RULE_MEMORY: at most 2 GiB (no field Memory)",
         ),
         (&CREATE.replace("=web", "=WEB"), good.to_owned(), name),
         (
             &CREATE.replace("?name=web", ""),
             good.to_owned(),
             "RULE_NAME: give it a plain name (no field name)",
+        ),
+        (
+            &CREATE.replace("?name", "?NAME"),
+            good.to_owned(),
+            "RULE_NAME: the query has NAME in another case",
         ),
         (
             &CREATE.replace("=web", "=web&Name=x"),

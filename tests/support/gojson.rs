@@ -6,7 +6,7 @@
 #[path = "goscan.rs"]
 mod goscan;
 
-use dockgate::api::fields::same;
+use dockgate::api::fields::{self, same};
 use dockgate::body::json::{self, Kind, Shape};
 use goscan::{Json, Parsed, mended, parse};
 use serde_json::{Value, json};
@@ -94,6 +94,56 @@ static MOUNT: Type = Struct(&[
 ]);
 
 static ENDPOINT: Type = Struct(&[("Aliases", &List(&Text)), ("DriverOpts", &Map(&Text))]);
+
+/// What the table of fields says, as a type. Where Go has a pointer to it makes no difference.
+pub(crate) fn of_table(kind: &fields::Kind) -> &'static Type {
+    let own = match kind {
+        fields::Kind::String => Text,
+        fields::Kind::Bool => Bool,
+        fields::Kind::Int => INT64,
+        fields::Kind::Float => Float32,
+        fields::Kind::Words => Words,
+        fields::Kind::Raw => Any,
+        fields::Kind::List(of) => List(of_table(of)),
+        fields::Kind::Map(of) => Map(of_table(of)),
+        fields::Kind::Object(object) => {
+            let mut known: Vec<(&'static str, &'static Type)> = Vec::new();
+            let embedded = object.legacy.iter().flat_map(|object| object.fields);
+            for field in object.fields.iter().chain(embedded) {
+                // What is embedded deeper counts where there is no other field of the name.
+                if !known.iter().any(|(name, _)| *name == field.name) {
+                    known.push((field.name, of_table(&field.kind)));
+                }
+            }
+            Struct(known.leak())
+        }
+    };
+    Box::leak(Box::new(own))
+}
+
+/// Whether an object of this body has two keys that are the same in some case, or it is no JSON.
+pub(crate) fn has_twins(body: &[u8]) -> bool {
+    fn within(json: &Json<'_>) -> bool {
+        match json {
+            Json::List(items) => items.iter().any(|item| within(&item.json)),
+            Json::Object(fields) => {
+                let mut keys: Vec<String> = fields.iter().map(|(key, _)| lower(key)).collect();
+                keys.sort_unstable();
+                keys.windows(2).any(|pair| pair[0] == pair[1])
+                    || fields.iter().any(|(_, parsed)| within(&parsed.json))
+            }
+            _ => false,
+        }
+    }
+    parse(body).is_none_or(|parsed| within(&parsed.json))
+}
+
+/// As Go folds the names of its fields, which are all ASCII.
+fn lower(key: &str) -> String {
+    key.replace('ſ', "s")
+        .replace('\u{212a}', "k")
+        .to_ascii_lowercase()
+}
 
 /// The same types as the reader's shape.
 impl Shape for &'static Type {

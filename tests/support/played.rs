@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::inspection::{Answer, Others, Step, begin};
+use dockgate::body::json::Value;
 use dockgate::config::ConfiguredPolicy;
 use dockgate::policy::{Judged, Passage, Verdict};
 
@@ -16,6 +17,18 @@ pub(crate) struct Engine(pub(crate) BTreeMap<String, String>);
 impl Engine {
     pub(crate) fn has(&mut self, path: impl Into<String>, answer: impl Into<String>) {
         self.0.insert(path.into(), answer.into());
+    }
+
+    /// A local volume of such options, which these containers have mounted.
+    pub(crate) fn volume(&mut self, name: &str, options: &str, users: &str) {
+        self.has(
+            format!("/volumes/{name}"),
+            format!(r#"{{"Name":"{name}","Driver":"local","Options":{options},"Scope":"local"}}"#),
+        );
+        self.has(
+            format!("/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22{name}%22%5D%7D"),
+            users,
+        );
     }
 
     /// Whether a request passes, or why not.
@@ -45,7 +58,7 @@ impl Engine {
             inspection,
             policy.demands.clone(),
             Arc::new(Others::default()),
-            dockgate::body::json::Value::default,
+            Value::default,
         );
         loop {
             step = match step {

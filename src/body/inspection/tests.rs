@@ -32,9 +32,19 @@ impl Engine {
         self
     }
 
-    /// What it answers: the lists are of all that it has.
     fn answer(&self, fact: &Fact, asked: &mut Vec<String>) -> Answer {
         let path = fact.path();
+        let missing = r#"{"message":"no such thing"}"#;
+        let (status, bytes) = match self.found(&path) {
+            Some(answer) => (200, answer),
+            None => (404, missing.to_owned()),
+        };
+        asked.push(path);
+        Answer::read(fact, status, bytes.as_bytes())
+    }
+
+    /// What it answers: the lists are of all that it has.
+    fn found(&self, path: &str) -> Option<String> {
         let all = |start: &str, end: &str| {
             let own = self.0.iter().filter(|(path, _)| {
                 let name = path.strip_prefix(start).and_then(|it| it.strip_suffix(end));
@@ -43,19 +53,12 @@ impl Engine {
             let own: Vec<&str> = own.map(|(_, answer)| answer.as_str()).collect();
             Some(format!("[{}]", own.join(",")))
         };
-        let found = match (self.0.get(&path), &*path) {
+        match (self.0.get(path), path) {
             (Some(answer), _) => Some(answer.clone()),
             (None, "/containers/json?all=1") => all("/containers/", "/json"),
             (None, "/networks") => all("/networks/", ""),
             _ => None,
-        };
-        let missing = r#"{"message":"no such thing"}"#;
-        let (status, bytes) = match found {
-            Some(answer) => (200, answer),
-            None => (404, missing.to_owned()),
-        };
-        asked.push(path);
-        Answer::read(fact, status, bytes.as_bytes())
+        }
     }
 
     /// With a network of this name, of an ID with these digits, and such fields.
@@ -107,13 +110,13 @@ fn told(
     engine: &Engine,
 ) -> (String, Vec<String>) {
     let terms: Vec<Term> = checks.iter().copied().map(Term::DenyRoot).collect();
-    told_by(&terms, Arc::default(), line, message, body, engine)
+    told_by(&terms, Demands::default(), line, message, body, engine)
 }
 
 /// The same by these terms.
 fn told_by(
     terms: &[Term],
-    demands: Arc<Demands>,
+    demands: impl Into<Arc<Demands>>,
     line: &str,
     message: Message,
     body: &str,
@@ -143,7 +146,7 @@ fn told_by(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(inspection, demands, engine.1.clone(), Value::default);
+    let mut step = begin(inspection, demands.into(), engine.1.clone(), Value::default);
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),

@@ -118,7 +118,7 @@ impl Sources {
         }
         lines.extend(self.presets_granted());
         let middleware = self.middleware.shown();
-        lines.extend(middleware.map(|(kind, told)| format!("{kind} {told}")));
+        lines.extend(middleware.map(|(kind, one)| format!("{kind} {one}")));
         lines
     }
 

@@ -52,10 +52,8 @@ fn defaults_are_as_documented() {
     assert_eq!(settings.warnings, []);
     // Written out, they are the same, but that nothing falls back.
     let own = Setting::of(Dialect::Sections).filter(|one| {
-        // Those of files have none, and to limits an empty value is a mistake.
-        one.name != "LISTEN_MODE"
-            && !one.name.starts_with("CONFIG_")
-            && !Limits::VARIABLES.contains(&one.name)
+        // Those of files have none.
+        one.name != "LISTEN_MODE" && !one.name.starts_with("CONFIG_")
     });
     let all: Vec<(&str, &str)> = own.map(|one| (one.name, one.default)).collect();
     let written = good(&all);
