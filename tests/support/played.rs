@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dockgate::api::{Framing, Message, Target};
 use dockgate::body::inspection::{Answer, Others, Step, begin};
+use dockgate::body::json::Value;
 use dockgate::config::ConfiguredPolicy;
 use dockgate::policy::{Judged, Passage, Verdict};
 
