@@ -10,7 +10,6 @@ use dockgate::api::{Methods, Target};
 use dockgate::body::demands::Demands;
 use dockgate::body::facts::{Answer, Fact};
 use dockgate::body::inspection::{self, Step};
-use dockgate::body::json;
 use dockgate::config::{Settings, Severity, Snapshot};
 use dockgate::policy::{
     Allowlist, Body, Entry, Inspection, Judged, Passage, Policy, Regex, Subject, Verdict,

@@ -134,7 +134,7 @@ impl Proxy {
                     head.length()
                 };
                 let why = String::from_utf8_lossy(&client.take(length)).into_owned();
-                assert!([400, 403].contains(&head.status()), "{request}: {why}");
+                assert!([400, 403, 404].contains(&head.status()), "{request}: {why}");
                 Outcome::Denied(why)
             }
         }

@@ -9,6 +9,7 @@ use super::dialect::PatternLine;
 use super::dialect::sections::{POST, is_off};
 use super::sources::ConfiguredPolicy;
 use crate::api::sections::{ACTIONS, Action, CONTROLS, ROOTS, Route};
+use crate::body::limits::Limits;
 use crate::policy::{Body, Notation, Reached, Verdict, printable};
 
 impl ConfiguredPolicy {
@@ -42,7 +43,7 @@ impl ConfiguredPolicy {
     /// What limits open again of that which `DENY_ROOT` closes.
     fn opened(&self) -> Vec<String> {
         let limits = self.sources.limits.iter().filter(|_| self.is_kept());
-        let roots = limits.flat_map(|limits| limits.roots());
+        let roots = limits.flat_map(Limits::roots);
         let shown = roots.map(|(variable, entry, how)| {
             format!("{} ({how})", self.notation().set(variable, entry))
         });

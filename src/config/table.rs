@@ -307,7 +307,8 @@ settings! {
             => sp_stoponwatchdog: bool = go_bool;
         "SP_ALLOWBINDMOUNTFROM", "",
             "Host directories that may be mounted, with all that lies below them",
-            flag: Some("allowbindmountfrom"), same_as: Some("BIND_FROM"), restart: false;
+            flag: Some("allowbindmountfrom"), same_as: Some("BIND_FROM"), restart: false,
+            in_policy: true;
         "SP_PROXYCONTAINERNAME", "", "", flag: Some("proxycontainername"), supported: false;
         "SP_DOCKERLABELPREFIX", "", "", flag: Some("dockerlabelprefix"), supported: false;
     }

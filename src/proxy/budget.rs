@@ -68,6 +68,14 @@ impl Charge {
     }
 }
 
+#[cfg(test)]
+impl Charge {
+    /// How much it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.own.fetch_sub(self.bytes, Relaxed);

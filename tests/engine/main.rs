@@ -37,6 +37,7 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod limits;
 mod middleware;
 mod podman;
 mod policies;

@@ -368,6 +368,15 @@ impl Wire {
         matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
+    /// Whether nothing has come until now.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.socket.set_nonblocking(true).expect("non-blocking");
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        let peeked = self.socket.peek(&mut byte);
+        self.socket.set_nonblocking(false).expect("blocking");
+        matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
     #[track_caller]
     fn try_head(&mut self) -> Option<Head> {
         let start = self.used;

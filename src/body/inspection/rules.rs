@@ -89,6 +89,18 @@ fn object_of(target: &Target) -> Option<(Fact, &'static Route)> {
     Some((fact?, route))
 }
 
+/// Looks at what a changed target names, in place of what it named as it was sent.
+pub(super) fn follow(subjects: &mut [Subject], target: &Target) -> Result<(), Unmet> {
+    for subject in subjects {
+        if let Subject::Object(fact, route) = subject {
+            let named = object_of(target);
+            (*fact, *route) = named
+                .ok_or_else(|| broken("RULE", "the path names nothing that can be inspected"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether rules can look at an inspect of what the path names.
 pub fn names_object(target: &Target) -> bool {
     object_of(target).is_some()

@@ -203,11 +203,11 @@ impl Socket {
     pub(in crate::proxy) async fn linger(&self) {
         self.shutdown_write();
         let drain = async {
-            let mut scratch = Vec::with_capacity(16 * 1024);
             let mut left = LINGER_BYTES;
             while left > 0 && self.ready(Interest::READABLE).await.is_ok() {
-                scratch.clear();
-                match self.try_read(&mut scratch) {
+                // Its room is not kept while it waits: a crowd that is refused would take a lot.
+                let read = self.try_read(&mut Vec::with_capacity(16 * 1024));
+                match read {
                     Ok(0) => break,
                     Ok(n) => left = left.saturating_sub(n),
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}

@@ -487,6 +487,68 @@ fn the_images_of_a_build_are_judged_while_it_streams() {
     }
 }
 
+/// One more term never lets more pass, as long as it lists nothing.
+#[test]
+fn a_term_more_never_lets_more_pass() {
+    const PIECES: [&str; 16] = [
+        r#""Binds":["/etc:/x"]"#,
+        r#""Binds":["data:/x"]"#,
+        r#""VolumesFrom":["web"]"#,
+        r#""VolumeDriver":"sshfs""#,
+        r#""CapAdd":["SYS_ADMIN"]"#,
+        r#""Privileged":true"#,
+        r#""Devices":[{"PathOnHost":"/dev/sda"}]"#,
+        r#""PidMode":"host""#,
+        r#""IpcMode":"container:root""#,
+        r#""NetworkMode":"db""#,
+        r#""SecurityOpt":["seccomp=unconfined"]"#,
+        r#""Runtime":"runsc""#,
+        r#""LogConfig":{"Type":"syslog"}"#,
+        r#""Sysctls":{"net.ipv4.a":"1"}"#,
+        r#""PortBindings":{"80/tcp":[{"HostPort":"80"}]}"#,
+        r#""Memory":1073741824,"NextYear":1"#,
+    ];
+    let engine = Engine::default()
+        .container("web", '1', "", "")
+        .container("root", '2', r#""Privileged":true"#, "")
+        .with("/networks/db", r#"{"Name":"db","Driver":"bridge"}"#)
+        .volume("data", r#""Driver":"local","Options":null"#, &['1']);
+    let least = |variable: &str| match variable {
+        "MEMORY_MAX" => "6m",
+        "CPUS_MAX" | "PIDS_MAX" => "1",
+        "REQUIRE" => "digest",
+        "LOG_DRIVERS" => "x",
+        _ => "none",
+    };
+    let passes = |limits: &str, piece: &str| {
+        let body = format!(r#"{{"Image":"busybox","HostConfig":{{{piece}}}}}"#);
+        let (told, _) = limited(limits, "POST /containers/create", &body, &engine);
+        told.starts_with("/containers/create ")
+    };
+    let held = LIMITED.iter().find(|one| {
+        one.routes
+            .iter()
+            .any(|route| route.text == "POST /containers/create")
+    });
+    let mut closed = 0;
+    for variable in held.expect("limits of a create").limits {
+        let own = format!("{variable}={}", least(variable));
+        let under_root = format!("DENY_ROOT=1; {own}");
+        for piece in PIECES {
+            let (alone, both) = (passes(&own, piece), passes(&under_root, piece));
+            assert!(!both || alone, "{under_root}: {piece}");
+            assert!(
+                !both || passes("DENY_ROOT=1", piece),
+                "{under_root}: {piece}"
+            );
+            let more = format!("{own}; PIDS_MAX=7; CAP_ADD=none");
+            assert!(!passes(&more, piece) || alone, "{more}: {piece}");
+            closed += usize::from(!alone);
+        }
+    }
+    assert!(closed > 40, "{closed}");
+}
+
 /// Each term without its value, and each check on a route that is not its own, is refused.
 #[test]
 fn a_term_without_its_value_fails() {
