@@ -81,7 +81,12 @@ fn allows(settings: &Settings, request: &Value) -> bool {
 
 /// Whether a request meets its terms, with an engine that has nothing.
 fn passes(inspection: Inspection, demands: Arc<Demands>, body: &str) -> bool {
-    let mut step = inspection::begin(inspection, demands, Arc::default(), json::Value::default);
+    let mut step = inspection::begin(
+        inspection,
+        demands,
+        Arc::default(),
+        dockgate::body::json::Value::default,
+    );
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
