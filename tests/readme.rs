@@ -141,6 +141,7 @@ fn control() -> String {
         Check::Joins => {
             "the networks that the container has yet to join could be created under `DENY_ROOT`"
         }
+        Check::JoinTokens => "always, without `JoinTokens` in the response",
         Check::Load | Check::Pull | Check::Tag => panic!("only limits have such a check"),
         Check::Name => "the name isn't that of a client with another policy",
         Check::Network => "the network could be created under `DENY_ROOT`",
