@@ -138,10 +138,10 @@ fn control() -> String {
         Check::Container => "the container has no reach",
         Check::Exec => "the exec and its container have no reach",
         Check::Import => "the query names no URL to fetch",
-        Check::JoinTokens => "always, without `JoinTokens` in the response",
         Check::Joins => {
             "the networks that the container has yet to join could be created under `DENY_ROOT`"
         }
+        Check::JoinTokens => "always, without `JoinTokens` in the response",
         Check::Load | Check::Pull | Check::Tag => panic!("only limits have such a check"),
         Check::Name => "the name isn't that of a client with another policy",
         Check::Network => "the network could be created under `DENY_ROOT`",
