@@ -77,7 +77,7 @@ fn a_body_that_breaks_a_rule_does_not_reach_the_engine() {
             CREATE,
             String::new(),
             "RULE_IMAGE: body.Image.startsWith('ghcr.io/me/') is not true (no field Image); \
-             RULE_MEMORY: at most 2 GiB (no field Memory)",
+             RULE_MEMORY: at most 2 GiB (no field HostConfig)",
         ),
         (&CREATE.replace("=web", "=WEB"), good.to_owned(), name),
         (
