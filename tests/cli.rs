@@ -212,9 +212,9 @@ gate     mountSource: /srv
     for (path, code, told) in [
         (
             "/containers/create",
-            0,
-            "allowed by ALLOW_CREATE, unless a gate or mutator refuses what it asks for\n\
-             mutator addLabels: a=b\ngate mountSource: /srv\n",
+            3,
+            "undecided: allowed by ALLOW_CREATE, unless a gate or mutator refuses its body; use --body \
+             FILE\nterms in force:\n  mutator  addLabels: a=b\n  gate     mountSource: /srv\n",
         ),
         ("/containers/x/stop", 0, "allowed by ALLOW_STOP\n"),
         (
