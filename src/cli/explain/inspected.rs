@@ -190,10 +190,16 @@ impl<'a> Case<'a> {
     /// It meets its terms.
     pub(super) fn allowed(&self, cleared: Cleared) -> Outcome {
         let mut text = self.by.clone();
-        if !self.terms.is_empty() {
+        if !self.variables().is_empty() {
             let variables = self.variables().join(" and ");
             let verb = if self.are_several() { "do" } else { "does" };
             text += &format!("; {variables} {verb} not refuse it");
+        }
+        for term in &self.terms {
+            if let Some(filter) = term.filter() {
+                let variable = term.variable();
+                text += &format!("; {variable} removes {filter} from the response");
+            }
         }
         text += &self.label;
         if self.terms.is_empty() && self.body.is_none() {
@@ -213,7 +219,7 @@ impl<'a> Case<'a> {
 
     /// What is forwarded otherwise than it was sent.
     fn changes(&self, cleared: Cleared) -> Vec<String> {
-        let (target, _, content, filter) = cleared.into_parts();
+        let (target, _, content, _) = cleared.into_parts();
         let line = format!("{} {}", target.method_str(), target.path_and_query());
         let mut changes = Vec::new();
         if line != self.line {
@@ -223,16 +229,13 @@ impl<'a> Case<'a> {
         if let (Some(sent), Content::Whole(written)) = (&self.body, content) {
             changes.extend(changes::of(sent, &written));
         }
-        changes.extend(filter.map(|hidden| format!("- {hidden}, in the engine's answer")));
         changes
     }
 
     /// What sets its terms.
     fn variables(&self) -> Vec<&str> {
-        let others = self
-            .terms
-            .iter()
-            .filter(|term| !matches!(term, Term::Rule(_)));
+        let judging = self.terms.iter().filter(|term| term.filter().is_none());
+        let others = judging.filter(|term| !matches!(term, Term::Rule(_)));
         let mut variables: Vec<&str> = others.map(|term| term.variable()).collect();
         variables.extend(self.rules().map(|rule| &*rule.name));
         variables.sort_unstable();
