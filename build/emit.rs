@@ -13,13 +13,14 @@ use super::table::File;
 const SHORTEST_KEY: usize = 6;
 
 /// The words of `judged`, and what they are in `api::sections`.
-const CHECKS: [(&str, &str); 14] = [
+const CHECKS: [(&str, &str); 15] = [
     ("body", "Check::Body"),
     ("build", "Check::Build"),
     ("commit", "Check::Commit"),
     ("container", "Check::Container"),
     ("exec", "Check::Exec"),
     ("import", "Check::Import"),
+    ("join-tokens", "Check::JoinTokens"),
     ("joins", "Check::Joins"),
     ("load", "Check::Load"),
     ("name", "Check::Name"),

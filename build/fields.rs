@@ -170,9 +170,9 @@ impl Check<'_> {
                 }
                 fields.push((text, self.field(text, what, file)));
             }
-            // In the order in which they are looked up.
             fields.sort_unstable_by_key(|(name, _)| name.to_ascii_lowercase());
-            let fields: String = fields.into_iter().map(|(_, source)| source).collect();
+            let slots = (2 * fields.len()).next_power_of_two();
+            let (names, fields): (Vec<_>, String) = fields.into_iter().unzip();
             let legacy = file.legacy.get(name).map(Spanned::get_ref);
             let legacy = legacy.into_iter().flatten();
             for other in legacy.clone() {
@@ -193,7 +193,7 @@ impl Check<'_> {
             let (text, open) = (name.get_ref(), file.open.contains(name));
             rust += &format!(
                 "/// `{text}`.\npub static {}: Object = Object {{ name: {text:?}, open: {open}, \
-                 legacy: &[{legacy}], fields: &[{fields}] }};\n",
+                 legacy: &[{legacy}], fields: &[{fields}], slots: &slots::<{slots}>(&{names:?}) }};\n",
                 constant(text)
             );
         }
@@ -263,11 +263,10 @@ impl Check<'_> {
                 self.mistake(version, "retired, or never documented: say one of them");
             }
         }
-        let folded = name.to_ascii_lowercase();
         let (held, undocumented) = (field.held, field.undocumented);
         let retired = field.retired.as_ref().map(Spanned::get_ref);
         format!(
-            "Field {{ name: {name:?}, folded: {folded:?}, kind: {kind}, reach: {reach}, judged: Judged::{judged}, \
+            "Field {{ name: {name:?}, kind: {kind}, reach: {reach}, judged: Judged::{judged}, \
              harmless: &[{harmless}], held: {held}, retired: {retired:?}, \
              undocumented: {undocumented} }},"
         )

@@ -20,6 +20,7 @@ struct Preset {
     unconditional: Vec<Spanned<String>>,
     #[serde(default)]
     option: Vec<PresetOption>,
+    deny_root: Option<DenyRoot>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +28,16 @@ struct Preset {
 struct PresetOption {
     doc: Spanned<String>,
     grants: Spanned<Vec<Spanned<String>>>,
+}
+
+/// What `DENY_ROOT` makes of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DenyRoot {
+    #[serde(default)]
+    set: bool,
+    allowed: Spanned<Vec<Spanned<String>>>,
+    refused: Spanned<Vec<Spanned<String>>>,
 }
 
 /// The presets as Rust source, or every mistake as `presets/NAME.toml:LINE: what is wrong`. They
@@ -107,10 +118,31 @@ impl Check<'_> {
             );
             options += &format!("PresetOption {{ doc: {doc:?}, grants: &{grants:?} }},");
         }
+        let deny_root = match &preset.deny_root {
+            None => "None".to_owned(),
+            Some(DenyRoot {
+                set,
+                allowed,
+                refused,
+            }) => {
+                let [allowed, refused] = [allowed, refused].map(|texts| self.texts(texts));
+                format!(
+                    "Some(UnderDenyRoot {{ set: {set}, allowed: &{allowed:?}, \
+                     refused: &{refused:?} }})"
+                )
+            }
+        };
         format!(
             "Preset {{ name: {name:?}, doc: {doc:?}, about: {about:?}, grants: &{grants:?}, \
-             unconditional: &{unconditional:?}, options: &[{options}] }},\n"
+             unconditional: &{unconditional:?}, options: &[{options}], deny_root: {deny_root} }},\n"
         )
+    }
+
+    /// Lines of text, at least one.
+    fn texts(&mut self, texts: &Spanned<Vec<Spanned<String>>>) -> Vec<String> {
+        self.not_empty(texts);
+        let texts = texts.get_ref().iter();
+        texts.map(|text| self.text_of(text)).collect()
     }
 
     /// Names of actions, and of sections that have none.

@@ -16,7 +16,7 @@
 //! | [`cli`] | the commands, one file each |
 //!
 //! Layer rule: `api ← policy ← body ← proxy`; `config` sees `api`, `policy` and `clients`, `learn`
-//! `api`, `policy` and `config`; only `cli` sees `proxy`.
+//! `api`, `policy`, `body` and `config`; only `cli` sees `proxy`.
 
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 

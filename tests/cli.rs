@@ -29,6 +29,50 @@ fn dockgate(args: &[&str], env: &[(&str, &str)]) -> Ran {
     }
 }
 
+/// Rules in CEL: what each judges, and which ones judge a request. Their mistakes come with their place.
+#[test]
+fn rules_are_listed_and_explained() {
+    let file = "endpoints: [{ listen: \"tcp://[::]:1\", policy: ci }]\n\
+                policies:\n  ci:\n    CONTAINERS: 1\n    POST: 1\n    \
+                RULE_MEMORY: 'body.HostConfig.Memory < 5 : \"little\"'\n    \
+                RULE_MEMORY_ON: 'POST /containers/create'\n    RULE_READ: 'method != \"DELETE\"'\n";
+    let env = [("CONFIG_DATA", file)];
+    let check = dockgate(&["check"], &env);
+    assert_eq!(check.code, 0, "{}", check.err);
+    let rows: Vec<String> = check
+        .out
+        .lines()
+        .filter(|line| line.starts_with("RULE"))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "RULE JUDGES EXPRESSION TEXT",
+            "RULE_MEMORY POST /containers/create body.HostConfig.Memory < 5 little",
+            "RULE_READ every request method != \"DELETE\" -",
+        ]
+    );
+    let explain = |path| dockgate(&["explain", "--policy", "ci", "POST", path], &env).out;
+    assert_eq!(
+        explain("/containers/create"),
+        "undecided: allowed by CONTAINERS, unless RULE_MEMORY or RULE_READ refuse its body (policies.ci in \
+         CONFIG_DATA:3); use --body FILE\nterms in force:\n  \
+         RULE_MEMORY  body.HostConfig.Memory < 5 (little)\n  RULE_READ    method != \"DELETE\"\n"
+    );
+    assert!(!explain("/containers/x/start").contains("RULE_MEMORY"));
+    let wrong = file.replace("Memory < 5", "Memroy < siz(x)");
+    let wrong = dockgate(&["check"], &[("CONFIG_DATA", &wrong)]);
+    assert_eq!(wrong.code, 78);
+    for told in [
+        "CONFIG_DATA:6: policies.ci.RULE_MEMORY: the body has no field Memroy there; did you mean Memory?",
+        "CONFIG_DATA:6: policies.ci.RULE_MEMORY: siz is not a function; did you mean size?",
+        "CONFIG_DATA:6: policies.ci.RULE_MEMORY: x is not a variable",
+    ] {
+        assert!(wrong.err.contains(told), "{told} is not in\n{}", wrong.err);
+    }
+}
+
 /// A zero beside what is allowed is not shown as if it took that away, nor an allow that is denied.
 #[test]
 fn check_shows_what_an_action_comes_to() {
@@ -142,6 +186,58 @@ fn help_lists_every_command_and_variable() {
 }
 
 /// Which policy holds is said by the rule or the endpoint, and a verdict names the policy's place.
+#[test]
+fn gates_and_mutators_are_shown() {
+    let text = "gates: [{type: imageLoading}, {type: mountSource, allowedSources: [/srv]}]";
+    let env = [
+        ("CONFIG_DATA", text),
+        ("ADD_LABELS", "a=b"),
+        ("ALLOW_CREATE", "1"),
+        ("ALLOW_STOP", "1"),
+    ];
+    let shown = dockgate(&["check"], &env);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    let table = "\
+KIND     MIDDLEWARE
+mutator  addLabels: a=b
+gate     imageLoading
+gate     mountSource: /srv
+";
+    assert!(shown.out.contains(table), "{}", shown.out);
+    assert!(
+        shown.out.contains("middleware  no      nothing"),
+        "{}",
+        shown.out
+    );
+    for (path, code, told) in [
+        (
+            "/containers/create",
+            0,
+            "allowed by ALLOW_CREATE, unless a gate or mutator refuses what it asks for\n\
+             mutator addLabels: a=b\ngate mountSource: /srv\n",
+        ),
+        ("/containers/x/stop", 0, "allowed by ALLOW_STOP\n"),
+        (
+            "/images/load",
+            1,
+            "denied: POST /images/load is not allowed: set ALLOW_LOAD=1, or IMAGES=1 and POST=1\n",
+        ),
+    ] {
+        let explained = dockgate(&["explain", "POST", path], &env);
+        assert_eq!((explained.code, &*explained.out), (code, told));
+    }
+    // Nothing else is granted.
+    let alone = dockgate(&["check"], &env[..2]);
+    assert_eq!(alone.code, 0, "{}", alone.err);
+    let granted = "middleware  yes     everything that no gate refuses";
+    assert!(alone.out.contains(granted), "{}", alone.out);
+    assert!(
+        alone
+            .out
+            .contains("warning: CONFIG_DATA:1: nothing but gates is set")
+    );
+}
+
 #[test]
 fn several_policies_are_shown_and_chosen() {
     let text = "policies:\n  web: {PRESET: traefik}\n  ci: {ALLOW_START: 1, DRY_RUN: 0}\n\

@@ -391,14 +391,15 @@ HostConfig = { kind = "HostConfig", reach = "inside", held = true }
 fn the_good_table_is_taken() {
     let rust = build::fields(GOOD).expect("no mistakes");
     for part in [
-        r#"pub static HOST_CONFIG: Object = Object { name: "HostConfig", open: false, legacy: &[], fields: &[Field { name: "CapAdd", folded: "capadd", kind: Kind::Words,"#,
-        r#"Field { name: "Memory", folded: "memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], held: false, retired: None, undocumented: false },"#,
+        r#"pub static HOST_CONFIG: Object = Object { name: "HostConfig", open: false, legacy: &[], fields: &[Field { name: "CapAdd", kind: Kind::Words,"#,
+        r#"Field { name: "Memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], held: false, retired: None, undocumented: false },"#,
         r#"reach: Reach::NONE.with(Reach::KERNEL).with(Reach::DEVICES), judged: Judged::Value, harmless: &[], held: true,"#,
         r#"judged: Judged::Sysctls, harmless: &[Harmless::Start("net."),]"#,
         r#"harmless: &[Harmless::Int(-1),], held: false, retired: Some("1.42")"#,
         r#"name: "Create", open: true, legacy: &[&HOST_CONFIG,]"#,
         r#"Kind::List(&Kind::Object(&MOUNT))"#,
-        r#"pub static INSPECT: Field = Field { name: "", folded: "", kind: Kind::Object(&SHOWN),"#,
+        r#"slots: &slots::<16>(&["CapAdd", "#,
+        r#"pub static INSPECT: Field = Field { name: "", kind: Kind::Object(&SHOWN),"#,
         r#"Body { route: Route { text: "POST /plugins/{name...}/set","#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");

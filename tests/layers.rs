@@ -17,7 +17,7 @@ const MAY_SEE: [(&str, &[&str]); 9] = [
     ("clients", &[]),
     ("config", &["api", "policy", "body", "clients"]),
     ("observe", &["policy"]),
-    ("learn", &["api", "policy", "config"]),
+    ("learn", &["api", "policy", "body", "config"]),
     (
         "proxy",
         &[

@@ -3,11 +3,15 @@
 #[path = "support/learned.rs"]
 mod learned;
 
-use dockgate::api::Target;
+use std::sync::Arc;
+
 use dockgate::api::sections::{ACTIONS, SECTIONS};
+use dockgate::api::{Framing, Message, Target};
+use dockgate::body::inspection::{self, Answer, Fact, Step};
+use dockgate::body::json::Value;
 use dockgate::config::{Settings, Snapshot};
 use dockgate::learn::{Home, Learner};
-use dockgate::policy::{Body, Policy, Verdict, is_literal};
+use dockgate::policy::{Body, Judged, Passage, Policy, Verdict, is_literal};
 use learned::{Learned, pairs};
 use proptest::collection::vec;
 use proptest::option;
@@ -547,4 +551,338 @@ fn unknown_paths_are_kept_up_to_a_bound_and_routes_always() {
     assert!(learned.environment().contains(&("INFO", "1")));
     // The API's routes are few, and their names are not kept.
     assert!(!report.contains("c999"));
+}
+
+/// What an engine has, by its paths.
+type Engine<'a> = &'a [(&'a str, &'a str)];
+
+/// Learns from requests with bodies, in front of such an engine.
+fn survey(requests: &[(&str, &str)], engine: Engine<'_>) -> Learned {
+    let learner = Learner::new();
+    for (line, body) in requests {
+        let (method, path) = line.split_once(' ').expect("a method and a path");
+        let target = Target::from_line(method, path).expect("a target");
+        let message = Message::new(Framing::Sized(body.len() as u64));
+        learner.saw(&target, Body::from(&message));
+        let Some(mut survey) = learner.surveys(&target, &message) else {
+            continue;
+        };
+        if survey.reads() {
+            survey.read(body.as_bytes());
+        }
+        loop {
+            let needs = survey.needs();
+            if needs.is_empty() {
+                break;
+            }
+            survey.learn(needs.into_iter().map(|fact| answered(fact, engine)));
+        }
+        learner.wants(&target, survey.wants());
+    }
+    Learned::read(&learner.report(Home::Environment, ""))
+}
+
+/// What such an engine says.
+fn answered(fact: Fact, engine: Engine<'_>) -> (Fact, Answer) {
+    let path = fact.path();
+    let found = engine.iter().find(|(own, _)| *own == path);
+    let (status, text) = match found {
+        Some((_, text)) => (200, *text),
+        None => (404, r#"{"message":"none"}"#),
+    };
+    let answer = Answer::read(&fact, status, text.as_bytes());
+    (fact, answer)
+}
+
+/// Whether a request passes under what was learned, or why it does not.
+fn held(learned: &Learned, (line, body): (&str, &str), engine: Engine<'_>) -> Result<(), String> {
+    let variables = [learned.environment(), pairs(&learned.limits)].concat();
+    let settings = Settings::load(&variables.into_iter().collect()).expect("good settings");
+    let policy = settings.policies.into_default();
+    let (method, path) = line.split_once(' ').expect("a method and a path");
+    let target = Target::from_line(method, path).expect("a target");
+    let message = Message::new(Framing::Sized(body.len() as u64));
+    let permit = match policy.decide(target, message) {
+        Verdict::Allow(permit) => permit,
+        verdict => return Err(verdict.to_string()),
+    };
+    let Passage::Inspect(inspection) = permit.passage() else {
+        return Ok(());
+    };
+    let mut step = inspection::begin(
+        inspection,
+        policy.demands.clone(),
+        Arc::default(),
+        Value::default,
+    );
+    loop {
+        step = match step {
+            Step::Read(reading) => reading.read(body.into()),
+            Step::Ask(asking) => {
+                let needs = asking.needs().to_vec();
+                asking.answered(needs.into_iter().map(|fact| answered(fact, engine)))
+            }
+            Step::Missing(words) => return Err(words),
+            // Its archive is not learned from.
+            Step::Watch(..) | Step::Judged(Judged::Clear(_)) => return Ok(()),
+            Step::Judged(Judged::Deny(denial) | Judged::WouldDeny(_, denial)) => {
+                return Err(denial.message());
+            }
+        };
+    }
+}
+
+/// The limits as `NAME=VALUE`, and what is said about them.
+fn limits(learned: &Learned) -> (String, String) {
+    let limits = learned
+        .limits
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let told = learned
+        .comments
+        .iter()
+        .skip_while(|line| !line.starts_with("# 5. "));
+    let told: Vec<&str> = told
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| !line.starts_with("5. ") && !line.starts_with("End of"))
+        .collect();
+    (limits.collect::<Vec<_>>().join("; "), told.join("; "))
+}
+
+const ID: &str = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a";
+
+#[test]
+fn limits_are_learned_from_what_is_asked_for() {
+    let web = format!(
+        r#"{{"Id":"{ID}","Name":"/web","HostConfig":{{"CapAdd":["CAP_NET_ADMIN"]}},"Mounts":[{{"Type":"bind","Source":"/srv/web","Destination":"/x","RW":false}}]}}"#
+    );
+    let root = format!(
+        r#"{{"Id":"{}","Name":"/root","HostConfig":{{"Privileged":true}},"Mounts":[]}}"#,
+        ID.replace('1', "2")
+    );
+    let users = "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22shared%22%5D%7D";
+    let owners = "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22own%22%5D%7D";
+    let owner = format!(r#"[{{"Id":"{ID}"}}]"#);
+    let root_id = format!("/containers/{}/json", ID.replace('1', "2"));
+    let web_id = format!("/containers/{ID}/json");
+    let user = format!(r#"[{{"Id":"{}"}}]"#, ID.replace('1', "2"));
+    let engine = [
+        ("/containers/web/json", &*web),
+        (&*web_id, &*web),
+        ("/containers/root/json", &*root),
+        (&*root_id, &*root),
+        ("/volumes/shared", r#"{"Name":"shared","Driver":"local"}"#),
+        (users, &*user),
+        ("/containers/json?all=1", "[]"),
+        ("/volumes/own", r#"{"Name":"own","Driver":"local"}"#),
+        (owners, &*owner),
+        (
+            "/images/cafe0123/json",
+            r#"{"Id":"sha256:cafe0123","RepoTags":["ghcr.io/me/app:1"]}"#,
+        ),
+    ];
+    const CREATE: &str = "POST /v1.41/containers/create";
+    let create = |body: &'static str| vec![(CREATE, body)];
+    for (requests, expected, told) in [
+        (vec![("GET /containers/json", "")], "", ""),
+        (create("{}"), "DENY_ROOT=1", ""),
+        (
+            create(
+                r#"{"Image":"nginx","HostConfig":{"Binds":["/srv/ci:/x","/etc/x:/y:ro","/etc/x:/z:ro"],"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}}"#,
+            ),
+            "DENY_ROOT=1; BIND_FROM=/etc/x:ro, /srv/ci; IMAGE_FROM=docker.io/library/nginx:latest; PUBLISH=8080",
+            "",
+        ),
+        (
+            create(r#"{"Image":"cafe0123"}"#),
+            "DENY_ROOT=1; IMAGE_FROM=ghcr.io/me/app:1",
+            "",
+        ),
+        (
+            create(r#"{"Image":"cafe0124@sha256:1"}"#),
+            "DENY_ROOT=1",
+            "IMAGE_FROM cannot list what POST /containers/create uses: it has no name, or is not known",
+        ),
+        (
+            create(r#"{"HostConfig":{"Privileged":true,"CapAdd":["ALL"],"PidMode":"host"}}"#),
+            "DENY_ROOT=1; CAP_ADD=ALL; NAMESPACES=pid:host",
+            "CAP_ADD with ALL gives control of the host: a container with it can get out; NAMESPACES with \
+             pid:host gives control of the host: a container can control the processes of the host; DENY_ROOT would still refuse POST /containers/create: \
+             HostConfig.Privileged reaches the host's devices, the kernel",
+        ),
+        // Harmless ones are listed beside one that needs its limit.
+        (
+            create(r#"{"HostConfig":{"LogConfig":{"Type":"json-file"}}}"#),
+            "DENY_ROOT=1",
+            "",
+        ),
+        (
+            vec![
+                (
+                    CREATE,
+                    r#"{"HostConfig":{"LogConfig":{"Type":"json-file"}}}"#,
+                ),
+                (CREATE, r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#),
+            ],
+            "DENY_ROOT=1; LOG_DRIVERS=json-file, syslog",
+            "",
+        ),
+        // A writable one needs no second entry, and what lies below one cannot be listed.
+        (
+            create(r#"{"HostConfig":{"Binds":["/srv:/a:ro","/srv:/b"]}}"#),
+            "DENY_ROOT=1; BIND_FROM=/srv",
+            "",
+        ),
+        (
+            create(r#"{"HostConfig":{"Binds":["/srv/ci:/a","/srv:/b"]}}"#),
+            "DENY_ROOT=1",
+            "BIND_FROM: /srv/ci is below /srv, where clients can replace it by a symlink; make /srv \
+             read-only with :ro, or remove one of them",
+        ),
+        // What a container holds counts for who gets into it, or takes its mounts.
+        (
+            vec![("POST /containers/web/exec", r#"{"Cmd":["id"]}"#)],
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            vec![("POST /containers/web/attach", "")],
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            create(r#"{"HostConfig":{"VolumesFrom":["web"]}}"#),
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            create(r#"{"HostConfig":{"NetworkMode":"container:root"}}"#),
+            "DENY_ROOT=1; NAMESPACES=network:container:root",
+            "",
+        ),
+        // A volume that a powerful container has must be listed, a new one need not.
+        (
+            create(r#"{"HostConfig":{"Binds":["cache:/x"]}}"#),
+            "DENY_ROOT=1",
+            "",
+        ),
+        (
+            create(r#"{"HostConfig":{"Binds":["shared:/x"]}}"#),
+            "DENY_ROOT=1; VOLUMES_NAMED=shared",
+            "",
+        ),
+        // Unless what that container has is listed in any case.
+        (
+            create(
+                r#"{"HostConfig":{"CapAdd":["NET_ADMIN"],"Binds":["own:/x","/srv/web:/y:ro"]}}"#,
+            ),
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            vec![
+                ("POST /containers/web/exec", r#"{"Cmd":["id"]}"#),
+                (CREATE, r#"{"HostConfig":{"Binds":["own:/x"]}}"#),
+            ],
+            "DENY_ROOT=1; BIND_FROM=/srv/web:ro; CAP_ADD=NET_ADMIN",
+            "",
+        ),
+        (
+            create(r#"{"HostConfig":{"Binds":["own:/x"]}}"#),
+            "DENY_ROOT=1; VOLUMES_NAMED=own",
+            "",
+        ),
+        (
+            vec![("POST /images/create?fromImage=nginx&tag=1.27", "")],
+            "DENY_ROOT=1; IMAGE_FROM=docker.io/library/nginx:1.27",
+            "",
+        ),
+        (
+            vec![("POST /images/load", "")],
+            "DENY_ROOT=1; IMAGE_FROM=load",
+            "",
+        ),
+        (
+            vec![("POST /build?version=2", "")],
+            "DENY_ROOT=1",
+            "IMAGE_FROM cannot list what POST /build uses: it has no name, or is not known; DENY_ROOT would still refuse POST /build: the parameter version chooses BuildKit, which \
+             cannot be judged; set DOCKER_BUILDKIT=0",
+        ),
+        (
+            vec![("POST /swarm/init", "{}")],
+            "DENY_ROOT=1",
+            "DENY_ROOT would still refuse POST /swarm/init: a manager of the swarm can run \
+             anything on this host",
+        ),
+    ] {
+        let learned = survey(&requests, &engine);
+        let (limits, comments) = limits(&learned);
+        assert_eq!((&*limits, &*comments), (expected, told), "{requests:?}");
+        let is_whole = ["would still refuse", "cannot list", "is below"];
+        if is_whole.iter().any(|words| comments.contains(words)) {
+            continue;
+        }
+        for request in &requests {
+            assert_eq!(
+                held(&learned, *request, &engine),
+                Ok(()),
+                "{request:?} {limits}"
+            );
+        }
+        // No entry is more than is needed.
+        for (name, value) in learned
+            .limits
+            .iter()
+            .filter(|(name, _)| name != "DENY_ROOT")
+        {
+            for entry in value.split(", ") {
+                let mut fewer = learned.clone();
+                let own = fewer.limits.iter_mut().find(|(own, _)| own == name);
+                let list = &mut own.expect("the limit").1;
+                let rest: Vec<&str> = value.split(", ").filter(|one| *one != entry).collect();
+                *list = match rest.as_slice() {
+                    [] => "none".to_owned(),
+                    rest => rest.join(", "),
+                };
+                let passes = |request: &(&str, &str)| held(&fewer, *request, &engine).is_ok();
+                assert!(
+                    !requests.iter().all(passes),
+                    "{entry} of {name}: {requests:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_limits_would_list_is_kept_up_to_a_bound() {
+    let bodies: Vec<String> = (0..1000)
+        .map(|number| {
+            let more = format!(r#""Sysctls":{{"kernel.x{number}":"1"}},"Frob{number}":1"#);
+            format!(r#"{{"HostConfig":{{"Binds":["/srv/{number}:/x"],{more}}}}}"#)
+        })
+        .collect();
+    let long = format!(
+        r#"{{"HostConfig":{{"Binds":["/{}:/x"]}}}}"#,
+        "x".repeat(1000)
+    );
+    let bodies = bodies.iter().chain([&long]);
+    let requests: Vec<(&str, &str)> = bodies
+        .map(|body| ("POST /containers/create", body.as_str()))
+        .collect();
+    let learned = survey(&requests, &[]);
+    let entries = |name: &str| {
+        let mut own = learned.limits.iter().filter(|(own, _)| own == name);
+        own.next().map_or(0, |(_, value)| value.split(", ").count())
+    };
+    assert_eq!((entries("BIND_FROM"), entries("SYSCTLS")), (256, 256));
+    let told = |start: &str| {
+        learned
+            .comments
+            .iter()
+            .filter(|line| line.starts_with(start))
+            .count()
+    };
+    assert_eq!(told("# DENY_ROOT would still refuse"), 64);
+    assert_eq!(told("# Some of what was requested is NOT covered"), 1);
 }

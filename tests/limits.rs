@@ -1,24 +1,32 @@
 //! The limits as settings, as other proxies have them, and with any text.
 
+use std::collections::BTreeSet;
+
 use dockgate::api::fields::{BODIES, Body};
-use dockgate::api::{Method, Target};
+use dockgate::api::sections::LIMITED;
 use dockgate::body::facts::{Answer, Fact, Facts};
 use dockgate::body::json::Limits as Size;
-use dockgate::body::limits::{BindFrom, Excess, Limits, Mistake};
+use dockgate::body::limits::{Excess, Limits, Mistake};
 use dockgate::body::reach::Engine;
 use dockgate::body::{Asked, asked};
-use dockgate::config::{Dialect, SETTINGS};
+use dockgate::config::SETTINGS;
 use proptest::prelude::*;
-use serde_json::Value;
 
-/// Until a limit is enforced, its setting keeps dockgate from starting.
+/// Each has a setting with a word on what it is for, and a route on which it holds.
 #[test]
 fn each_limit_is_a_setting_that_is_not_ignored() {
-    let unsupported = SETTINGS
-        .iter()
-        .filter(|one| one.dialect == Dialect::Sections && !one.supported);
-    let names: Vec<&str> = unsupported.map(|one| one.name).collect();
+    let own = |name: &&str| Limits::VARIABLES.contains(name);
+    let names: Vec<&str> = SETTINGS.iter().map(|one| one.name).filter(own).collect();
     assert_eq!(names, Limits::VARIABLES);
+    let held: BTreeSet<&str> = LIMITED.iter().flat_map(|one| one.limits).copied().collect();
+    assert_eq!(held, Limits::VARIABLES.iter().copied().collect());
+    for setting in SETTINGS.iter().filter(|one| own(&one.name)) {
+        assert!(
+            setting.supported && !setting.doc.is_empty(),
+            "{}",
+            setting.name
+        );
+    }
 }
 
 /// What the limits say of a body, if all volumes are plain ones and no container is known.
@@ -30,78 +38,6 @@ fn judged(limits: &Limits, body: &'static Body, asked: &Asked) -> Vec<Excess> {
         }
     }
     limits.judge(body, &asked.tree, &asked.claims, &facts)
-}
-
-/// What `wollomatic/socket-proxy` refuses and BIND_FROM does not, by their IDs.
-const HARMLESS: [(&str, &str); 4] = [
-    ("14", "one path alone is an anonymous volume"),
-    ("15", "one path alone is an anonymous volume"),
-    ("16", "the engine refuses an empty one"),
-    ("93", "an update has no HostConfig to the engine"),
-];
-
-/// What it lets pass and BIND_FROM does not.
-const REFUSED: [(&[&str], &str); 6] = [
-    (
-        &["17", "18", "19", "20", "21", "22", "23"],
-        "a source that is neither a path nor a name: the engine refuses it itself",
-    ),
-    (
-        &["32", "33", "34", "36", "37", "38", "39", "41", "42", "56"],
-        "a mount of an unknown type, or a source that is none: the engine refuses it itself",
-    ),
-    (
-        &["48", "49", "50", "53", "54", "55", "113", "114"],
-        "a local volume that mounts something else than a folder that is listed",
-    ),
-    (&["52", "111"], "a volume driver that could mount anything"),
-    (&["62"], "a field twice, of which engines could take either"),
-    (
-        &["88", "96", "120"],
-        "a HostConfig where the engine has none: it could be one to another engine",
-    ),
-];
-
-#[test]
-fn binds_are_limited_as_another_proxy_limits_them() {
-    let rows = include_str!("conformance/wollomatic.jsonl").lines();
-    let (mut compared, mut wrong) = (0, Vec::new());
-    for row in rows.map(|row| serde_json::from_str::<Value>(row).expect("a row")) {
-        let id = row["id"].as_str().expect("an id");
-        let request = &row["request"];
-        let args = row["config"]["args"].as_array().into_iter().flatten();
-        let mut args = args.filter_map(Value::as_str);
-        let text = args.find_map(|arg| arg.strip_prefix("-allowbindmountfrom="));
-        let (Some(text), Some(bytes)) = (text, request["body"].as_str()) else {
-            continue;
-        };
-        let line = request["target"].as_str().unwrap_or_default();
-        let target = Target::from_line("POST", line);
-        let body = target
-            .ok()
-            .and_then(|target| Body::of(Method::Post, &target));
-        let (Some(body), Ok(folders)) = (body, BindFrom::folders(text)) else {
-            continue;
-        };
-        let mut limits = Limits::read(false, |_| None).expect("no limit");
-        limits.bind_from.entries = Some(folders);
-        let passes = match asked(body, bytes.as_bytes(), Size::default(), &Engine::default()) {
-            Ok(asked) => judged(&limits, body, &asked).is_empty(),
-            Err(_) => false,
-        };
-        let passed = row["expect"]["decision"] == "allow";
-        let id = id.strip_prefix("bindmount/").unwrap_or(id);
-        let expected = match passed {
-            true => !REFUSED.iter().any(|(known, _)| known.contains(&id)),
-            false => HARMLESS.iter().any(|(known, _)| *known == id),
-        };
-        compared += 1;
-        if passes != expected {
-            wrong.push(format!("{id}: {passes}, not {passed}: {line} {bytes}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(compared > 100, "{compared}");
 }
 
 /// Limits of which one is set.

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use dockgate::api::sections::{ACTIONS, CONTROLS, Check, REQUIREMENTS, ROOTS, Route, SECTIONS};
+use dockgate::api::sections::{
+    ACTIONS, CONTROLS, Check, LIMITED, REQUIREMENTS, ROOTS, Route, SECTIONS,
+};
 use dockgate::config::{Dialect, PRESETS, Setting};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -22,6 +24,7 @@ fn the_readme_is_what_the_program_does() {
     fresh = with_part(&fresh, "requirements", &requirements());
     fresh = with_part(&fresh, "actions", &actions());
     fresh = with_part(&fresh, "settings", &settings(Dialect::Sections));
+    fresh = with_part(&fresh, "limits", &limits());
     fresh = with_part(&fresh, "flags", &settings(Dialect::Wollomatic));
     fresh = with_part(&fresh, "profile", &settings(Dialect::Knrdl));
     fresh = with_part(&fresh, "mikesir87", &settings(Dialect::Mikesir87));
@@ -104,6 +107,22 @@ fn settings(dialect: Dialect) -> String {
     table(["variable", "default", "description"], rows)
 }
 
+fn limits() -> String {
+    let rows = Setting::of(Dialect::Limits).map(|setting| {
+        let held = LIMITED
+            .iter()
+            .filter(|one| one.limits.contains(&setting.name));
+        let held: Vec<&str> = held
+            .filter(|one| !one.judged.is_empty())
+            .flat_map(|one| one.routes)
+            .map(|route| route.text)
+            .filter(|route| !route.ends_with("/start"))
+            .collect();
+        [code(setting.name), setting.doc.to_owned(), codes(&held)]
+    });
+    table(["variable", "what it lists", "routes"], rows)
+}
+
 fn root() -> String {
     let rows = ROOTS
         .iter()
@@ -122,6 +141,7 @@ fn control() -> String {
         Check::Joins => {
             "the networks that the container has yet to join could be created under `DENY_ROOT`"
         }
+        Check::JoinTokens => "always, without `JoinTokens` in the response",
         Check::Load | Check::Pull | Check::Tag => panic!("only limits have such a check"),
         Check::Name => "the name isn't that of a client with another policy",
         Check::Network => "the network could be created under `DENY_ROOT`",

@@ -75,6 +75,8 @@ const FILES: &[&str] = &[
     "Dockerfile",
     "examples/compose",
     "examples/dockgate.yml",
+    "docs",
+    "examples/no-root",
     "examples/several-policies",
     "presets",
     "profiles",

@@ -4,10 +4,14 @@
 //! They are facts. That a field has reach does not say that it is refused: a policy says that.
 //! What cannot be said by a list of harmless values is judged by hand, in `body::reach`.
 
+mod name;
+
 use std::fmt;
 
 use super::sections::{Route, Step};
 use super::{Method, Target};
+use name::hash_of_ascii;
+pub use name::{fold, hash, same};
 
 include!(concat!(env!("OUT_DIR"), "/fields.rs"));
 
@@ -36,7 +40,7 @@ impl Body {
     }
 }
 
-/// The fields of a JSON object. They are looked up by their names after [`fold`].
+/// The fields of a JSON object.
 pub struct Object {
     /// As in `fields.toml`: `HostConfig`.
     pub name: &'static str,
@@ -46,21 +50,59 @@ pub struct Object {
     pub legacy: &'static [&'static Object],
     /// Its fields, in the order of their names in lower case.
     pub fields: &'static [Field],
+    /// Where among them the one with a name is, by its [`hash`].
+    pub slots: &'static [u8],
 }
 
 impl Object {
-    /// The field that every engine takes a name for.
-    pub fn field(&self, folded: &str) -> Option<&'static Field> {
-        let at = self
-            .fields
-            .binary_search_by(|field| field.folded.cmp(folded));
-        at.ok().and_then(|at| self.fields.get(at))
+    /// The field that every engine takes a name for, which counts in any case.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.hashed(name, hash(name))
     }
 
-    /// The field that only engines up to 26 take a name for.
-    pub fn legacy_field(&self, folded: &str) -> Option<&'static Field> {
-        self.legacy.iter().find_map(|object| object.field(folded))
+    /// The field that an engine takes a name for, and whether only those up to 26 do.
+    pub fn any_field(&self, name: &str) -> Option<(&'static Field, bool)> {
+        let hash = hash(name);
+        let mut legacy = self.legacy.iter();
+        match self.hashed(name, hash) {
+            Some(field) => Some((field, false)),
+            None => legacy.find_map(|object| Some((object.hashed(name, hash)?, true))),
+        }
     }
+
+    fn hashed(&self, name: &str, hash: u64) -> Option<&'static Field> {
+        let mut slot = first_slot(hash, self.slots.len());
+        loop {
+            let at = usize::from(*self.slots.get(slot)?).checked_sub(1)?;
+            let field = self.fields.get(at)?;
+            if same(field.name, name) {
+                return Some(field);
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+    }
+}
+
+/// The slots of fields with these names: each has its place plus one in the first slot that was free
+/// from that of its hash on. As half of them stay 0, what has no slot is found out soon.
+const fn slots<const N: usize>(names: &[&str]) -> [u8; N] {
+    assert!(N.is_power_of_two() && N <= 256 && N >= 2 * names.len());
+    let mut slots = [0; N];
+    let mut place: u8 = 0;
+    while (place as usize) < names.len() {
+        let mut slot = first_slot(hash_of_ascii(names[place as usize]), N);
+        while slots[slot] != 0 {
+            slot = (slot + 1) % N;
+        }
+        place += 1;
+        slots[slot] = place;
+    }
+    slots
+}
+
+/// Where to look first, of a power of two up to 256.
+const fn first_slot(hash: u64, slots: usize) -> usize {
+    hash.to_be_bytes()[0] as usize % slots
 }
 
 /// Objects can hold each other, so it shows its name alone.
@@ -75,8 +117,6 @@ impl fmt::Debug for Object {
 pub struct Field {
     /// As the engine spells it.
     pub name: &'static str,
-    /// The same after [`fold`].
-    pub folded: &'static str,
     /// What stands in it.
     pub kind: Kind,
     /// What it gets at with a value that is not harmless. None of an object that it holds: that
@@ -319,39 +359,17 @@ impl fmt::Display for Reach {
     }
 }
 
-/// Appends what Go's encoding/json takes names to be the same by: their simple case folding. The
-/// names of all fields are ASCII, so besides its letters only U+017F (an s) and U+212A (a k) matter.
-pub fn fold(name: &str, folded: &mut String) {
-    if name.is_ascii() {
-        let start = folded.len();
-        folded.push_str(name);
-        folded[start..].make_ascii_lowercase();
-        return;
-    }
-    folded.extend(name.chars().map(|letter| match letter {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        other => other.to_ascii_lowercase(),
-    }));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn folded(name: &str) -> String {
-        let mut folded = String::new();
-        fold(name, &mut folded);
-        folded
-    }
-
     #[test]
     fn names_are_read_as_the_engine_reads_them() {
         for name in ["HostConfig", "hostconfig", "HOSTCONFIG", "Ho\u{17f}tConfig"] {
-            let field = CONTAINER_CREATE.field(&folded(name)).expect(name);
+            let field = CONTAINER_CREATE.field(name).expect(name);
             assert_eq!(field.name, "HostConfig");
         }
-        let mode = HOST_CONFIG.field(&folded("Networ\u{212a}Mode"));
+        let mode = HOST_CONFIG.field("Networ\u{212a}Mode");
         let mode = mode.expect("a field");
         assert_eq!(mode.name, "NetworkMode");
         for name in [
@@ -361,7 +379,7 @@ mod tests {
             "HostConf\u{131}g",
             "Config",
         ] {
-            assert!(CONTAINER_CREATE.field(&folded(name)).is_none(), "{name}");
+            assert!(CONTAINER_CREATE.field(name).is_none(), "{name}");
         }
     }
 
@@ -369,9 +387,11 @@ mod tests {
     fn old_engines_read_a_host_config_at_the_top() {
         assert!(CONTAINER_CREATE.field("privileged").is_none());
         for name in ["privileged", "binds", "devices", "cpuset", "kernelmemory"] {
-            assert!(CONTAINER_CREATE.legacy_field(name).is_some(), "{name}");
+            let found = CONTAINER_CREATE.any_field(name);
+            assert!(found.is_some_and(|(_, legacy)| legacy), "{name}");
         }
-        assert!(CONTAINER_CREATE.legacy_field("image").is_none());
+        let image = CONTAINER_CREATE.any_field("image");
+        assert!(image.is_some_and(|(_, legacy)| !legacy));
     }
 
     #[test]
@@ -382,9 +402,13 @@ mod tests {
                 Kind::Object(object) if !seen.contains(&object.name) => {
                     seen.push(object.name);
                     for field in object.fields {
-                        assert_eq!(folded(field.name), field.folded);
-                        let found = object.field(field.folded).expect(field.name);
-                        assert!(std::ptr::eq(found, field), "{} {}", object.name, field.name);
+                        for name in [field.name, &fold(field.name), &field.name.to_uppercase()] {
+                            let found = object.field(name).expect(name);
+                            assert!(std::ptr::eq(found, field), "{} {name}", object.name);
+                        }
+                        let other = field.name.to_owned() + "x";
+                        let found = object.field(&other).map(|field| field.name);
+                        assert!(found.is_none_or(|found| found == other), "{other}");
                         all(&field.kind, seen);
                     }
                 }

@@ -134,6 +134,8 @@ pub enum Check {
     Import,
     /// The networks that the container in its path has yet to join.
     Joins,
+    /// Nothing of it: what joins a swarm is removed from its answer.
+    JoinTokens,
     /// That it brings images from an archive.
     Load,
     /// The name in its query.

@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Place;
 use super::json::{self, Limits, Object, Value};
-use crate::api::fields::{Body, Kind, fold};
+use crate::api::fields::{Body, Kind};
 use crate::api::{Method, Target};
 
 /// A request between the client and the engine.
@@ -172,13 +172,19 @@ impl Draft {
         &mut self.tree
     }
 
-    /// What its body is, with what the engine reads in it, if that was read and is not empty still.
+    /// What its body is, with what the engine reads in it, if that was read. Without any bytes it is
+    /// `{}`.
     pub(super) fn asked(&self) -> Option<(&'static Body, &Value)> {
         let body = self.body.filter(|_| self.tree != Value::Null)?;
-        (!self.is_empty || !self.tree.is_empty()).then_some((body, &self.tree))
+        Some((body, &self.tree))
     }
 
-    /// The same, to be written in; also if it is empty.
+    /// Whether its body came without any bytes, and nothing has been written in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty && self.tree.is_empty()
+    }
+
+    /// The same as `asked`, to be written in.
     pub(super) fn asked_mut(&mut self) -> Option<(&'static Body, &mut Value)> {
         let body = self.body.filter(|_| self.tree != Value::Null)?;
         Some((body, &mut self.tree))
@@ -217,14 +223,6 @@ impl Draft {
         let Kind::Object(object) = &body.root.kind else {
             return Ok(());
         };
-        let looked_at = |folded: &str| {
-            let mut own = String::new();
-            names.iter().any(|name| {
-                own.clear();
-                fold(name, &mut own);
-                own == folded
-            })
-        };
         if fields
             .get("HostConfig")
             .is_some_and(|own| *own != Value::Null)
@@ -232,11 +230,8 @@ impl Draft {
             return Ok(());
         }
         let is_legacy = |name: &str| {
-            let mut folded = String::new();
-            fold(name, &mut folded);
-            looked_at(&folded)
-                && object.field(&folded).is_none()
-                && object.legacy_field(&folded).is_some()
+            let found = object.any_field(name);
+            found.is_some_and(|(field, legacy)| legacy && names.contains(&field.name))
         };
         let outside = |(name, value): &(&str, &Value)| !value.is_empty() && is_legacy(name);
         match fields.iter().find(outside) {

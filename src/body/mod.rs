@@ -1,6 +1,7 @@
 //! What the engine would read in a body, and what that reaches outside its container. Pure over
 //! bytes: no tokio, no hyper, no clock.
 
+pub mod answer;
 pub mod context;
 pub mod demands;
 pub mod dockerfile;

@@ -50,13 +50,12 @@ impl Shape for Place {
         }
     }
 
-    fn field(self, folded: &str) -> Option<(&'static str, Place)> {
+    fn field(self, name: &str) -> Option<(&'static str, Place)> {
         let Kind::Object(object) = self.kind else {
             return None;
         };
-        let own = object.field(folded).map(|field| (field, false));
-        let known = own.or_else(|| object.legacy_field(folded).map(|field| (field, true)));
-        known.map(|(field, legacy)| (field.name, Place::at(field, legacy)))
+        let (field, legacy) = object.any_field(name)?;
+        Some((field.name, Place::at(field, legacy)))
     }
 
     fn element(self) -> Place {

@@ -18,9 +18,7 @@ mod tests;
 use std::fmt;
 
 use super::json::{Path, Value};
-use crate::api::fields::{
-    Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach, fold,
-};
+use crate::api::fields::{Body, Field, Harmless, INSPECT, Judged, Kind, Namespace, Object, Reach};
 pub(super) use mounts::{clean, is_volume, mounted};
 
 /// More claims than these are not made: a list of a body's size could take all memory.
@@ -219,8 +217,6 @@ struct Walk<'a> {
     engine: &'a Engine<'a>,
     /// Whether an existing container is judged, not a request.
     held: bool,
-    /// A buffer for the name that is looked up.
-    folded: String,
     claims: Vec<Claim>,
 }
 
@@ -229,7 +225,6 @@ impl<'a> Walk<'a> {
         Walk {
             engine,
             held,
-            folded: String::new(),
             claims: Vec::new(),
         }
     }
@@ -246,7 +241,7 @@ impl<'a> Walk<'a> {
             return;
         }
         self.claims.push(Claim {
-            path: path.to_string(),
+            path: path.text(),
             value: value.shown(),
             reach,
             what,
@@ -281,10 +276,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let path = path.key(key);
-            self.folded.clear();
-            fold(key, &mut self.folded);
-            let own = object.field(&self.folded);
-            match own.or_else(|| object.legacy_field(&self.folded)) {
+            match object.any_field(key).map(|(field, _)| field) {
                 Some(field) if field.name != key => self.misread(value, &path),
                 Some(field) if except.contains(&field.name) || self.held && !field.held => {}
                 Some(field) => self.field(field, value, &path),

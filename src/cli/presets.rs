@@ -8,9 +8,12 @@ use super::WRONG_USAGE;
 use super::output::{aligned, complain, line, print};
 use super::usage::Suggesting;
 use crate::api::sections::{ACTIONS, Route, SECTIONS};
-use crate::config::{PRESETS, Piece, Preset, REACH, Snapshot, patterns};
+use crate::config::{PRESETS, Piece, Preset, REACH, Snapshot, UnderDenyRoot, patterns};
 use crate::learn::Ways;
 use crate::policy::{Alternative, Body, printable};
+
+/// The term that a preset may set.
+const DENY_ROOT: &str = "DENY_ROOT";
 
 pub(super) fn command() -> Command {
     let names = std::array::from_fn::<_, { PRESETS.len() }, _>(|at| PRESETS[at].name);
@@ -70,6 +73,9 @@ fn show(preset: &Preset) -> String {
         [format!("  {}", piece.name()), rule]
     });
     text.push_str(&aligned(&rows.collect::<Vec<_>>()));
+    if let Some(under) = &preset.deny_root {
+        under_deny_root(&mut text, under);
+    }
     for option in preset.options {
         let variables = Piece::named(option.grants).map(|piece| format!("{}=1", piece.variable()));
         let variables = variables.collect::<Vec<_>>().join(" ");
@@ -81,13 +87,14 @@ fn show(preset: &Preset) -> String {
             ),
         );
     }
+    let term = preset.sets_deny_root().then_some((DENY_ROOT, true));
     text.push_str("\nThe same as actions:\n");
-    variables(&mut text, &exact(preset));
+    variables(&mut text, exact(preset).into_iter().chain(term));
     let ways = Ways::of_table();
     let nearest = nearest(preset, &ways);
     let (nearest, wider) = (with_defaults(&nearest), wider(preset, &nearest, &ways));
     text.push_str("\nThe closest section variables:\n");
-    variables(&mut text, &nearest);
+    variables(&mut text, nearest.into_iter().chain(term));
     if !wider.is_empty() {
         line(
             &mut text,
@@ -103,6 +110,9 @@ fn show(preset: &Preset) -> String {
             &mut text,
             format_args!("      SP_ALLOW_{method}: '{pattern}'"),
         );
+    }
+    if term.is_some() {
+        line(&mut text, format_args!("      {DENY_ROOT}: '1'"));
     }
     line(
         &mut text,
@@ -126,9 +136,35 @@ fn show(preset: &Preset) -> String {
     text
 }
 
-fn variables(text: &mut String, variables: &[(&str, bool)]) {
+/// What `DENY_ROOT` makes of it.
+fn under_deny_root(text: &mut String, under: &UnderDenyRoot) {
+    let which = match under.set {
+        true => ", which this preset sets",
+        false => "",
+    };
+    let mut list = |what, items: &[&str]| {
+        line(
+            text,
+            format_args!(
+                "\n{what} with {DENY_ROOT}=1{which}:\n  {}",
+                items.join("\n  ")
+            ),
+        );
+    };
+    list("Works", under.allowed);
+    list("Refused", under.refused);
+    let lines = under.allowed.iter().chain(under.refused);
+    if lines.clone().any(|line| line.contains(" reach")) {
+        line(
+            text,
+            "\nA container has reach if it gets at something outside itself, such as a directory of the host.",
+        );
+    }
+}
+
+fn variables<'a>(text: &mut String, variables: impl Iterator<Item = (&'a str, bool)>) {
     for (name, on) in variables {
-        line(text, format_args!("      {name}: {}", u8::from(*on)));
+        line(text, format_args!("      {name}: {}", u8::from(on)));
     }
 }
 

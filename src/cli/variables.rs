@@ -15,7 +15,7 @@ request names the variables that would allow it. Wrong usage exits with 2.
 type Rows = Vec<[String; 2]>;
 
 pub(super) fn text() -> String {
-    let groups: [(&str, Rows); 9] = [
+    let groups: [(&str, Rows); 10] = [
         (
             "Sections (GET and HEAD; with POST=1 every method)",
             sections(),
@@ -35,6 +35,10 @@ pub(super) fn text() -> String {
             )],
         ),
         ("Settings", settings(Dialect::Sections)),
+        (
+            "Limits (lists of what may be asked for; each holds once it is set)",
+            settings(Dialect::Limits),
+        ),
         (
             "Regex allowlists (match the whole path with its version, but not the query)",
             vec![

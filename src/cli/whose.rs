@@ -72,6 +72,11 @@ pub(super) enum Whose<'a> {
 }
 
 impl Client {
+    /// Who it is.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Looks up what holds for it now, where it can connect or at one endpoint.
     pub(super) fn whose<'a>(&self, settings: &'a Settings, at: Option<&'a Endpoint>) -> Whose<'a> {
         let admission = settings.clients.iter();

@@ -8,7 +8,8 @@ use super::diagnostics::{Diagnostic, Severity};
 use super::dialect::PatternLine;
 use super::dialect::sections::{POST, is_off};
 use super::sources::ConfiguredPolicy;
-use crate::api::sections::{ACTIONS, Action, ROOTS, Route};
+use crate::api::sections::{ACTIONS, Action, CONTROLS, ROOTS, Route};
+use crate::body::limits::Limits;
 use crate::policy::{Body, Notation, Reached, Verdict, printable};
 
 impl ConfiguredPolicy {
@@ -42,7 +43,7 @@ impl ConfiguredPolicy {
     /// What limits open again of that which `DENY_ROOT` closes.
     fn opened(&self) -> Vec<String> {
         let limits = self.sources.limits.iter().filter(|_| self.is_kept());
-        let roots = limits.flat_map(|limits| limits.roots());
+        let roots = limits.flat_map(Limits::roots);
         let shown = roots.map(|(variable, entry, how)| {
             format!("{} ({how})", self.notation().set(variable, entry))
         });
@@ -68,6 +69,12 @@ impl ConfiguredPolicy {
     fn denies_root(&self, route: &Route) -> bool {
         let sample = route.sample();
         sample.is_some_and(|sample| self.compiled.denies_root(&sample))
+    }
+
+    /// Whether some request passes by which a client can take control of the host or of a container.
+    pub fn gives_control(&self) -> bool {
+        let mut routes = CONTROLS.iter().flat_map(|control| control.routes);
+        routes.any(|route| !self.denies_root(route) && !self.granted_by(route).is_empty())
     }
 
     /// A note, if the contents of files can be read and no grant says so explicitly. If a client

@@ -14,7 +14,7 @@ pub(super) const DENY_ROOT: &str = "DENY_ROOT";
 pub(super) const PODMAN: &str = "Podman's own calls cannot be judged";
 
 /// The rules that it makes.
-pub(super) fn rules() -> impl Iterator<Item = Rule> {
+pub(crate) fn rules() -> impl Iterator<Item = Rule> {
     let own = CONTROLS.iter().flat_map(|control| {
         let matchers: Vec<Matcher> = control.routes.iter().flat_map(Matcher::denied).collect();
         let checks = control.judged.iter();

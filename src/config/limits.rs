@@ -14,7 +14,7 @@ use crate::body::limits::{BindFrom, Limits, Mistake};
 use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
 
 /// The same as `BIND_FROM`, as `wollomatic/socket-proxy` writes it: folders with all that lies below.
-const FOLDERS: &str = "SP_ALLOWBINDMOUNTFROM";
+pub(super) const FOLDERS: &str = "SP_ALLOWBINDMOUNTFROM";
 
 /// Reads all limits: nothing, if none is set and nothing is to be opened.
 pub(super) fn read(

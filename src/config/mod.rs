@@ -27,10 +27,11 @@ mod values;
 mod waiver;
 
 pub use crate::clients::AllowFrom;
+pub(crate) use deny_root::rules as root_rules;
 pub use diagnostics::{Diagnostic, Severity};
 pub use dialect::knrdl::Profile;
 pub use dialect::mikesir87::Middleware;
-pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets};
+pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets, UnderDenyRoot};
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
 pub use dialect::wollomatic::flags::{BadFlag, COMMANDS};

@@ -50,7 +50,8 @@ pub struct RuleOn {
 pub(super) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Vec<RuleOn> {
     let names = snapshot.names().filter(|name| {
         let value = snapshot.get(name).unwrap_or_default().to_string_lossy();
-        is_name(name) && !is_of_a_service(name, &value)
+        let foreign = snapshot.has_defaults() && is_of_a_service(name, &value);
+        is_name(name) && !foreign
     });
     let mut rules = Vec::new();
     for name in names {

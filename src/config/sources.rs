@@ -1,13 +1,14 @@
 //! What a policy is made of, and the policy.
 
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
-use super::dialect::knrdl::{Profile, Profiles};
+use super::dialect::knrdl::{PROFILE, Profile, Profiles};
 use super::dialect::mikesir87::Middleware;
-use super::dialect::presets::{Preset, Presets};
+use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
@@ -111,7 +112,7 @@ impl Sources {
         let middleware = middleware.beside(snapshot, granted, diagnostics);
         let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
-        let deny_root = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+        let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
         let rules = rules::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
@@ -176,7 +177,6 @@ impl Sources {
                     .map(|one| one.rule.clone())
                     .collect::<Vec<_>>()
                     .into(),
-                ..Demands::default()
             }),
             sources: self,
         })
@@ -221,6 +221,35 @@ impl Sources {
         let [_, others @ ..] = self.each();
         others.iter().any(|one| one.active())
     }
+}
+
+/// Whether clients are kept from control: as the variable says, otherwise as the presets do.
+fn deny_root(
+    snapshot: &Snapshot,
+    presets: &Presets,
+    profile: &Profile,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
+    let chosen = presets.chosen.iter().map(|preset| (PRESET, *preset));
+    let mut chosen = chosen.chain(profile.preset.map(|preset| (PROFILE, preset)));
+    let setter = chosen.find(|(_, preset)| preset.sets_deny_root());
+    let unset = snapshot.get(DENY_ROOT).is_none_or(OsStr::is_empty);
+    if setter.is_some() && unset {
+        return true;
+    }
+    let on = Switch::read(snapshot, DENY_ROOT, false, diagnostics).on;
+    let Some((variable, preset)) = setter.filter(|_| !on) else {
+        return on;
+    };
+    let notation = snapshot.notation();
+    let [off, set] = [0, 1].map(|value| notation.set(DENY_ROOT, value));
+    let problem = format!(
+        "{off} overrides {}, which sets {set}",
+        notation.set(variable, preset.name)
+    );
+    let help = "remove it, unless clients may control the host";
+    diagnostics.push(Diagnostic::warning(DENY_ROOT, problem, help));
+    false
 }
 
 /// The rules of a policy that demand its rules in CEL, by their numbers.

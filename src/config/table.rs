@@ -49,6 +49,8 @@ pub struct Setting {
 pub enum Dialect {
     /// dockgate's own, and Tecnativa's.
     Sections,
+    /// What may be asked for.
+    Limits,
     /// Presets.
     Presets,
     /// wollomatic/socket-proxy.
@@ -73,6 +75,7 @@ const OWN: Setting = Setting {
     has_value: false,
 };
 const OF_LIMITS: Setting = Setting {
+    dialect: Dialect::Limits,
     in_policy: true,
     ..OWN
 };
@@ -304,7 +307,8 @@ settings! {
             => sp_stoponwatchdog: bool = go_bool;
         "SP_ALLOWBINDMOUNTFROM", "",
             "Host directories that may be mounted, with all that lies below them",
-            flag: Some("allowbindmountfrom"), same_as: Some("BIND_FROM"), restart: false;
+            flag: Some("allowbindmountfrom"), same_as: Some("BIND_FROM"), restart: false,
+            in_policy: true;
         "SP_PROXYCONTAINERNAME", "", "", flag: Some("proxycontainername"), supported: false;
         "SP_DOCKERLABELPREFIX", "", "", flag: Some("dockerlabelprefix"), supported: false;
     }

@@ -2,17 +2,20 @@
 //!
 //! Nothing here knows what a grant means: a policy that grants nothing is asked which sets of
 //! variables would allow a request. Only the kind of a request is kept: method, route, and those
-//! sets. Names of containers, images and so on are not kept. Paths that match no route of
-//! `sections.toml` are, up to a limit.
+//! sets. Names of containers, images and so on are not kept, except what a limit would have to list.
+//! Paths that match no route of `sections.toml` are kept, up to a limit.
 
+mod limits;
 mod print;
 mod ways;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api::{Method, Target};
+use crate::api::{Message, Method, Target};
+use crate::body::inspection::{Survey, Want};
 use crate::policy::{Alternative, Body, is_literal};
+use limits::{Depends, Root, Wanted};
 pub use print::Home;
 pub use ways::Ways;
 use ways::{Places, Presets};
@@ -36,6 +39,7 @@ struct Table {
     places: Places,
     ways: Ways,
     presets: Presets,
+    root: Root,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +48,8 @@ struct Seen {
     requests: u64,
     /// Requests of kinds that were not kept.
     left_out: u64,
+    /// What limits would have to list.
+    wanted: Wanted,
 }
 
 /// What grants and patterns can distinguish.
@@ -91,6 +97,7 @@ impl Learner {
             places: Places::of_table(),
             ways: Ways::of_table(),
             presets: Presets::of_table(),
+            root: Root::of_table(),
         };
         Learner {
             table: Arc::new(table),
@@ -112,10 +119,7 @@ impl Learner {
         let Some(method) = target.method() else {
             return;
         };
-        let place = match self.table.places.find(target) {
-            Some(path) => Place::Known(path),
-            None => Place::Other(target.path().to_owned()),
-        };
+        let place = self.table.place(target);
         let ways = self.table.ways.that_allow(target, body).to_vec();
         let presets = self.table.presets.that_allow(target, body);
         let traits = Traits::of(target, body);
@@ -137,6 +141,34 @@ impl Learner {
         });
     }
 
+    /// How to learn which limits a request wants under `DENY_ROOT`, if it depends on any.
+    pub fn surveys(&self, target: &Target, message: &Message) -> Option<Survey> {
+        let images = limits::images(target);
+        if !images.is_empty() {
+            self.wants(target, images);
+        }
+        match self.table.root.depends(target, message) {
+            Depends::Nothing => None,
+            Depends::Terms(inspection) => {
+                let known = self.with(|seen| seen.wanted.needed());
+                Some(Survey::begin(inspection, known))
+            }
+            Depends::Refused(why) => {
+                self.wants(target, vec![Want::Refused(why)]);
+                None
+            }
+        }
+    }
+
+    /// Learns what a request wants of limits.
+    pub fn wants(&self, target: &Target, wants: Vec<Want>) {
+        let Some(method) = target.method() else {
+            return;
+        };
+        let request = print::readable(method, &self.table.place(target));
+        self.with(|seen| seen.wanted.add(&request, wants));
+    }
+
     /// Whether a body would change which grants allow such a request.
     pub fn minds_body(&self, target: &Target) -> bool {
         let ways = |body| self.table.ways.that_allow(target, body);
@@ -151,6 +183,15 @@ impl Learner {
 
     fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Table {
+    fn place(&self, target: &Target) -> Place {
+        match self.places.find(target) {
+            Some(path) => Place::Known(path),
+            None => Place::Other(target.path().to_owned()),
+        }
     }
 }
 

@@ -52,6 +52,15 @@ impl Home<'_> {
         Ok(())
     }
 
+    /// A value in single quotes. In a compose file `$` begins a variable.
+    fn quoted(self, value: &str) -> String {
+        let value = value.replace('\'', "''");
+        match self {
+            Home::Environment => format!("'{}'", value.replace('$', "$$")),
+            Home::File(_) => format!("'{value}'"),
+        }
+    }
+
     /// Whether such a value says something here. In a file every default is 0.
     fn needs(self, value: u8) -> bool {
         value != 0 || matches!(self, Home::Environment)
@@ -63,6 +72,7 @@ fn write_report(text: &mut String, seen: &Seen, home: Home<'_>, more: &str) -> s
         kinds,
         requests,
         left_out,
+        wanted,
     } = seen;
     if *requests == 0 {
         return writeln!(text, "# Nothing was learned: no requests{more}.");
@@ -163,6 +173,14 @@ fn write_report(text: &mut String, seen: &Seen, home: Home<'_>, more: &str) -> s
         }));
         home.write(text, &lines)?;
     }
+    let limits = wanted.lines(|value| home.quoted(value));
+    if !limits.is_empty() {
+        writeln!(
+            text,
+            "#\n# 5. Besides one of these, what bodies and images may be:"
+        )?;
+        home.write(text, &limits)?;
+    }
     writeln!(text, "# End of what was learned.")
 }
 
@@ -196,7 +214,7 @@ fn set((variable, value): (&str, u8)) -> String {
 }
 
 /// A request's kind on one line of a comment.
-fn readable(method: Method, place: &Place) -> String {
+pub(super) fn readable(method: Method, place: &Place) -> String {
     let path = match place {
         Place::Known(path) => (*path).to_owned(),
         Place::Other(path) => path.escape_ascii().to_string(),

@@ -118,10 +118,12 @@ impl Presets {
 }
 
 /// The preset with the fewest missing or unused grants; none if no preset saves a variable, or if
-/// most of it was unused.
+/// most of it was unused. One that sets `DENY_ROOT` could refuse what was seen.
 pub(super) fn nearest<'a>(kinds: impl Iterator<Item = &'a Kind> + Clone) -> Option<Near<'a>> {
     let all = smallest(kinds.clone()).len();
-    let near = PRESETS.iter().enumerate().map(|(index, preset)| Near {
+    let presets = PRESETS.iter().enumerate();
+    let presets = presets.filter(|(_, preset)| !preset.sets_deny_root());
+    let near = presets.map(|(index, preset)| Near {
         preset,
         lacks: smallest(kinds.clone().filter(|kind| !kind.presets.contains(&index))),
         unused: (preset.pieces())
@@ -213,6 +215,6 @@ fn whole(path: &str) -> Matcher {
     }
 }
 
-fn compile(rules: &[Rule]) -> Policy {
+pub(super) fn compile(rules: &[Rule]) -> Policy {
     Policy::new(rules).expect("no more rules than an empty environment makes")
 }

@@ -7,6 +7,7 @@
 //! Terms are data here. What judges them is a layer above, which alone can make the [proof](Met)
 //! that they are met.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::remedy::{Obstacle, Remedy, Unmet};
@@ -79,10 +80,14 @@ impl Permit {
             ..
         } = self;
         let content = Content::AsSent;
+        // Whoever judges the request has no say in what is hidden of its answer.
+        let protects = demand.as_ref().filter(|demand| !demand.waived);
+        let filter = protects.and_then(|demand| demand.terms.iter().find_map(|term| term.filter()));
         let cleared = Cleared {
             target,
             message,
             content,
+            filter,
         };
         match demand {
             None => Passage::Stream(cleared),
@@ -113,6 +118,30 @@ impl Term {
             Term::Middleware => "a gate or mutator",
             Term::Rule(_) => "a rule",
         }
+    }
+
+    /// What it removes from the answer, if it says nothing of the request.
+    pub fn filter(self) -> Option<Filter> {
+        match self {
+            Term::DenyRoot(Check::JoinTokens) => Some(Filter::JoinTokens),
+            _ => None,
+        }
+    }
+}
+
+/// What clients do not get of the engine's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// The tokens by which any host joins the swarm.
+    JoinTokens,
+}
+
+/// What it removes, in words.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Filter::JoinTokens => "the join tokens",
+        })
     }
 }
 
@@ -148,12 +177,13 @@ pub enum Passage {
 }
 
 /// What is forwarded: a target, the message that was decided on with it, and its body, if that was
-/// judged.
+/// judged; and how its answer passes.
 #[derive(Debug)]
 pub struct Cleared {
     target: Target,
     message: Message,
     content: Content,
+    filter: Option<Filter>,
 }
 
 impl Cleared {
@@ -167,9 +197,9 @@ impl Cleared {
         &self.message
     }
 
-    /// All of it, to be sent.
-    pub fn into_parts(self) -> (Target, Message, Content) {
-        (self.target, self.message, self.content)
+    /// All of it, to be sent, and what the answer must pass.
+    pub fn into_parts(self) -> (Target, Message, Content, Option<Filter>) {
+        (self.target, self.message, self.content, self.filter)
     }
 
     /// What was judged, in place of what was sent.
@@ -181,6 +211,7 @@ impl Cleared {
                 target,
                 message: self.message.into_json(body.len()),
                 content: Content::Whole(body),
+                filter: self.filter,
             },
         }
     }

@@ -25,7 +25,8 @@ use clearance::Demand;
 
 pub use allowlist::{Allowlist, Entry, Regex, Subject, is_literal};
 pub use clearance::{
-    Cleared, Content, Inspection, Judged, Met, Passage, Permit, Term, Terms, Watched, Written,
+    Cleared, Content, Filter, Inspection, Judged, Met, Passage, Permit, Term, Terms, Watched,
+    Written,
 };
 pub use explain::{printable, value_reading};
 pub use notation::Notation;

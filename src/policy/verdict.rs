@@ -35,17 +35,23 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Allow(permit) => {
                 write!(f, "allowed by {}", permit.origin())?;
-                let mut terms: Vec<&str> =
-                    permit.terms().iter().map(|one| one.variable()).collect();
+                let judging = permit.terms().iter().filter(|one| one.filter().is_none());
+                let mut terms: Vec<&str> = judging.map(|one| one.variable()).collect();
                 terms.dedup();
-                match terms.as_slice() {
-                    [] => Ok(()),
-                    terms => write!(
-                        f,
-                        ", unless {} refuses what it asks for",
-                        terms.join(" or ")
-                    ),
+                if !terms.is_empty() {
+                    let terms = terms.join(" or ");
+                    write!(f, ", unless {terms} refuses what it asks for")?;
                 }
+                for term in permit.terms() {
+                    if let Some(filter) = term.filter() {
+                        write!(
+                            f,
+                            "; {} removes {filter} from the response",
+                            term.variable()
+                        )?;
+                    }
+                }
+                Ok(())
             }
             Verdict::WouldDeny(_, denial) => write!(f, "would deny: {}", denial.message()),
             Verdict::Deny(denial) => write!(f, "denied: {}", denial.message()),

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
+use tokio::runtime;
 use tokio::sync::SemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::budget::{Charge, NoRoom};
+use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
 use super::shared::Shared;
 use super::upstream::{EngineError, Upload, Upstream};
@@ -61,12 +62,6 @@ impl Settled {
     }
 }
 
-/// The term by which a body is read as a whole.
-fn reader(inspection: &Inspection) -> &'static str {
-    let terms = inspection.terms().iter();
-    terms.map(|term| term.variable()).min().unwrap_or_default()
-}
-
 /// Why nothing is sent.
 #[derive(Debug)]
 pub(super) enum Unsettled {
@@ -103,17 +98,13 @@ pub(super) async fn settle(
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut questions = Questions::new(&client.shared);
-    let message = inspection.message();
-    let (framing, reader) = (message.framing(), reader(&inspection));
+    let framing = inspection.message().framing();
     let mut step = inspection::begin(inspection, demands, others, || {
         seen_by_rules(&client.identity)
     });
     loop {
         step = match step {
-            Step::Read(reading) => {
-                let bytes = whole(&mut body, framing, reader, &mut charge).await?;
-                reading.read(bytes)
-            }
+            Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
             Step::Ask(asking) => {
                 charge.add(asking.size()).map_err(no_room)?;
                 let answers = questions.ask(asking.needs(), &mut charge).await?;
@@ -142,8 +133,43 @@ pub(super) async fn settle(
     }
 }
 
+/// Asks the engine at `path` for what such a request depends on, and waits for it: outside a server.
+///
+/// # Errors
+/// Why it does not answer, and what to do.
+pub(crate) fn ask_now(path: &Path, facts: &[Fact]) -> Result<Vec<(Fact, Answer)>, String> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
+    let answers = async {
+        let mut charge = Budget::default().charge(Arc::default());
+        let mut engine = None;
+        let mut answers = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let answer = ask(&mut engine, path, fact, &mut charge).await?;
+            answers.push((fact.clone(), answer));
+        }
+        Ok(answers)
+    };
+    let answered = runtime.block_on(async { timeout(FACTS_TIME, answers).await });
+    let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent(path.to_owned()).into()));
+    answered.map_err(|unsettled| match unsettled {
+        Unsettled::Failed(e) => e.to_string(),
+        Unsettled::Refused(why) => why.text().to_owned(),
+        Unsettled::Slow => String::new(),
+    })
+}
+
+/// Why a body is refused that is too large to be read.
+pub(crate) fn too_large() -> Explanation {
+    let text = format!(
+        "the request body is larger than {} MiB, and it is judged as a whole",
+        Limits::default().bytes >> 20
+    );
+    Explanation::new(Reason::TooLarge(Part::Body), text)
+}
+
 /// A client as rules see it.
-fn seen_by_rules(identity: &Identity) -> Value {
+pub(crate) fn seen_by_rules(identity: &Identity) -> Value {
     let mut client = Object::default();
     if let Some(address) = identity.address() {
         client.set("address", address.to_string());
@@ -162,17 +188,9 @@ fn seen_by_rules(identity: &Identity) -> Value {
 async fn whole(
     body: &mut Upload,
     framing: Framing,
-    reader: &str,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, Unsettled> {
     let most = Limits::default().bytes;
-    let too_large = || {
-        let text = format!(
-            "the request body is larger than {} MiB, and {reader} must read it as a whole",
-            most >> 20
-        );
-        Explanation::new(Reason::TooLarge(Part::Body), text)
-    };
     if matches!(framing, Framing::Sized(length) if length > most as u64) {
         return Err(too_large().into());
     }
@@ -244,7 +262,7 @@ impl Parts {
 }
 
 /// The next part of a body.
-async fn next<B: Body<Data = Bytes> + Unpin>(
+pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
     body: &mut B,
 ) -> Option<Result<Frame<Bytes>, B::Error>> {
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await

@@ -144,6 +144,12 @@ impl InFlight {
         }
     }
 
+    /// Its answer is this much of the engine's, which has ended.
+    pub(super) fn answered_in_part(mut self, status: StatusCode, length: usize) {
+        self.record.answered(status, length);
+        self.completed = true;
+    }
+
     fn upload_failed(mut self, fault: UploadFault) -> Response<String> {
         self.record.end = End::Upload(fault);
         self.answer(&fault.into(), true)

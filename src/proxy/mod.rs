@@ -8,13 +8,14 @@
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
 //! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
+//! and `survey` does so to learn, `filter` removes from an answer what its client must not get,
 //! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
 //! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
 //! engine, `notice` says where dockgate listens, and `own_container` finds the one that it runs in.
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
-//! `hijack`, `tunnel`, `flight`, `clearance`, `client`, `shared`, `admission`, `strangers`, then the
+//! `hijack`, `tunnel`, `flight`, `survey`, `clearance`, `client`, `shared`, `admission`, `strangers`, then the
 //! rest; except that `strangers` and `health` use `serving` too.
 
 mod admission;
@@ -24,6 +25,7 @@ mod budget;
 mod clearance;
 mod client;
 mod connection;
+mod filter;
 mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -45,13 +47,16 @@ mod serving;
 mod shared;
 mod slots;
 mod strangers;
+mod survey;
 mod tunnel;
 mod upstream;
 mod watched;
 mod wire;
 
+pub(crate) use clearance::{ask_now as ask, seen_by_rules, too_large};
 pub use headers::Headers;
 pub(crate) use lookup::look_up_all;
 pub use notice::listening;
 pub use outgoing::Outgoing;
+pub(crate) use rulebook::others;
 pub use server::{End, NotStarted, serve, serve_and_tell};

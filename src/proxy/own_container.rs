@@ -10,6 +10,24 @@ pub(super) fn id() -> Option<String> {
     ID.clone()
 }
 
+/// Whether it has a network of its own, so that only those in that network can call it.
+pub(super) fn is_apart() -> bool {
+    static APART: LazyLock<bool> = LazyLock::new(|| {
+        let interfaces = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+        id().is_some() && !has_bridges(&interfaces)
+    });
+    *APART
+}
+
+/// The engine's bridges are the host's interfaces.
+fn has_bridges(interfaces: &str) -> bool {
+    let mut names = interfaces.lines().filter_map(|line| line.split_once(':'));
+    names.any(|(name, _)| {
+        let name = name.trim();
+        name == "docker0" || name.starts_with("br-")
+    })
+}
+
 /// Docker mounts `…/containers/ID/hostname` to `/etc/hostname`, and Podman its like.
 fn in_mounts(mounts: &str) -> Option<String> {
     const MOUNTED: [&str; 3] = ["/etc/hostname", "/etc/resolv.conf", "/etc/hosts"];
@@ -43,5 +61,9 @@ mod tests {
             format!("1 2 8:1 /var/lib/docker/volumes/{id}/_data /data rw - ext4 /dev/sda1 rw");
         assert_eq!(in_mounts(&volume), None);
         assert_eq!(in_mounts("nonsense\n\n1 2"), None);
+        assert!(has_bridges("Inter-|\n    lo: 1 2\n  br-0f3a: 0\n"));
+        assert!(!has_bridges(
+            "Inter-|   Receive\n face |bytes\n    lo: 1 2\n  eth0: 0\n"
+        ));
     }
 }

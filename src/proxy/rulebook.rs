@@ -17,7 +17,7 @@ use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
 use crate::clients::{self, Identity, Lookup, Rules, Unknown, Who};
-use crate::config::{Endpoint, Policies, PolicyId, Settings};
+use crate::config::{ConfiguredPolicy, Endpoint, Listen, Policies, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict};
 
@@ -114,7 +114,7 @@ impl Rulebook {
                 demands: policy
                     .map(|one| Arc::clone(&one.demands))
                     .unwrap_or_default(),
-                others: Arc::new(others(id, rules, endpoints)),
+                others: Arc::new(others(id, policies, rules, endpoints)),
             })
         };
         Self {
@@ -217,20 +217,41 @@ impl Entry {
 }
 
 /// By what clients are known for which not this policy holds.
-fn others(id: PolicyId, rules: &Rules<PolicyId>, endpoints: &[Endpoint]) -> Others {
+pub(crate) fn others(
+    id: PolicyId,
+    policies: &Policies,
+    rules: &Rules<PolicyId>,
+    endpoints: &[Endpoint],
+) -> Others {
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
         Who::From(list) => Some(list),
         Who::User(_) | Who::Group(_) => None,
     });
     let lists: Vec<_> = lists.collect();
-    let mut policies = (rules.iter().map(|rule| rule.policy))
+    let own = rules.iter().filter(|rule| rule.policy == id);
+    let own = own.filter_map(|rule| match &rule.who {
+        Who::From(list) => Some(list.networks()),
+        Who::User(_) | Who::Group(_) => None,
+    });
+    // Who is in no rule has the policy of the endpoint, which any container may call.
+    let strangers = endpoints.iter().any(|endpoint| {
+        let called = match &endpoint.listen {
+            Listen::Tcp { addr, .. } => !addr.ip().is_loopback() && !own_container::is_apart(),
+            Listen::Unix(_) => false,
+        };
+        let policy = policies.get(endpoint.policy);
+        called && endpoint.policy != id && policy.is_some_and(ConfiguredPolicy::gives_control)
+    });
+    let mut all = (rules.iter().map(|rule| rule.policy))
         .chain(endpoints.iter().map(|endpoint| endpoint.policy));
-    let container = policies.any(|other| other != id).then(own_container::id);
+    let container = all.any(|other| other != id).then(own_container::id);
     Others {
         networks: lists.iter().flat_map(|list| list.networks()).collect(),
         hosts: lists.iter().flat_map(|list| list.hosts.clone()).collect(),
         container: container.flatten(),
+        own: own.flatten().collect(),
+        strangers,
     }
 }
 

@@ -10,19 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
 use super::answer::Answer;
 use super::browser;
 use super::clearance::{self, Unsettled};
 use super::client::Client;
+use super::filter::{Reply, Unfiltered, Withheld};
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::holders;
 use super::rulebook::{self, Entry};
+use super::survey::survey;
 use super::tunnel::Tunnel;
 use super::upstream::{self, Upload, Upstream};
 use crate::api::{Framing, Target};
@@ -125,8 +127,11 @@ pub(super) async fn answer(
     let shared = &flight.client().shared;
     // dockgate's own check needs no grant.
     let learner = shared.learner.as_ref();
-    if let Some(learner) = learner.filter(|_| policy.learns && !own_check) {
+    let learner = learner.filter(|_| policy.learns && !own_check).cloned();
+    let mut wanted = None;
+    if let Some(learner) = &learner {
         learner.saw(permit.target(), permit.message().into());
+        wanted = learner.surveys(permit.target(), permit.message());
     }
     flight.allowed(&permit);
 
@@ -138,7 +143,17 @@ pub(super) async fn answer(
     let headers = seen.rest(head.headers);
 
     let state = &flight.client().upload;
-    let upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
+    let mut upload = Upload::new(body, Arc::clone(state), shared.upload_timeout);
+    if let (Some(learner), Some(wanted)) = (&learner, wanted) {
+        let client = flight.client();
+        // Boxed, since few come to it.
+        let surveying = Box::pin(survey(client, wanted, learner, upload));
+        upload = match unless_denied(client, surveying).await {
+            Ok(Ok(upload)) => upload,
+            Ok(Err(why)) => return Ok(flight.unsettled(why, unread).map(Answer::own)),
+            Err(why) => return Ok(flight.denied_now(&why, unread).map(Answer::own)),
+        };
+    }
     let (cleared, upload, doubts) = match permit.passage() {
         Passage::Stream(cleared) => (cleared, upload, None),
         Passage::Inspect(inspection) => {
@@ -175,7 +190,12 @@ pub(super) async fn answer(
     )
     .await;
     let mut response = match sent {
-        Ok(Ok(response)) => response,
+        Ok(Ok(Reply::Passes(response))) => response,
+        Ok(Ok(Reply::Filters(unfiltered))) => {
+            // Boxed, since few come to it.
+            let answering = filtered(flight, kept, unfiltered, &head.method, unread);
+            return Ok(Box::pin(answering).await);
+        }
         Ok(Err(e)) => {
             let why = doubts.and_then(|doubts| doubts.take());
             let why = why.unwrap_or(Unsettled::Failed(e));
@@ -269,6 +289,33 @@ fn parse(request: &Request<Incoming>, seen: Seen) -> Result<Target, BadHead> {
 /// Whether the engine did not say how long a body is.
 fn is_open_ended(body: &Incoming) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_none()
+}
+
+/// Answers a request with what its filter leaves of the engine's answer.
+async fn filtered(
+    flight: InFlight,
+    kept: Option<Upstream>,
+    unfiltered: Unfiltered,
+    method: &Method,
+    unread: bool,
+) -> Response<Answer> {
+    log_head("answer", unfiltered.headers());
+    let client = Arc::clone(flight.client());
+    let charge = client.shared.bodies.charge(client.held.bodies());
+    let reading = Box::pin(unfiltered.read(method, charge));
+    let mut response = match unless_denied(&client, reading).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(Withheld::Engine(fault, why))) => {
+            return flight.engine_failed(fault, why, unread).map(Answer::own);
+        }
+        Ok(Err(Withheld::Refused(why))) => return flight.refused(why, unread).map(Answer::own),
+        Err(why) => return flight.denied_now(&why, unread).map(Answer::own),
+    };
+    *client.upstream() = kept;
+    // Its length is known to any client.
+    rewrite_answer(&mut response, false, true);
+    flight.answered_in_part(response.status(), response.body().len());
+    response.map(|bytes| Answer::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
 }
 
 /// Answers a request with the 200 by which the engine took its connection over.

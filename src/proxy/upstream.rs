@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::budget::Charge;
+use super::filter::Reply;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
 use super::shared::Shared;
@@ -208,7 +209,7 @@ impl Upstream {
 }
 
 /// Sends what was cleared over `kept`, or over a new connection, and waits for the head of the
-/// answer. On success the connection in use is in `kept`; in any case `state` knows whether the
+/// answer, which passes as the clearance says. On success the connection in use is in `kept`; in any case `state` knows whether the
 /// engine got the request.
 ///
 /// A request of which the engine took no byte is sent once more over a new connection: the engine
@@ -223,13 +224,13 @@ pub(super) async fn send(
     headers: Headers,
     upload: Upload,
     state: &UploadState,
-) -> Result<Response<Incoming>, EngineError> {
+) -> Result<Reply, EngineError> {
     // A body that was not decided on stays behind.
     let upload = match cleared.message().length() {
         Some(0) => Upload::empty(),
         _ => upload,
     };
-    let mut request = Outgoing::new(cleared, headers).with(upload);
+    let (mut request, filter) = Outgoing::new(cleared, headers).with(upload);
     if let Some(mut upstream) = kept.take()
         && upstream.is_reusable(request.body().is_empty()).await
     {
@@ -239,7 +240,7 @@ pub(super) async fn send(
         match upstream.sender.try_send_request(request).await {
             Ok(response) => {
                 *kept = Some(upstream);
-                return Ok(response);
+                return Ok(Reply::new(response, filter));
             }
             Err(mut e) => {
                 let untouched = upstream.link.accepted() == before;
@@ -255,7 +256,7 @@ pub(super) async fn send(
     let mut upstream = Upstream::connect(path, Arc::clone(&state.head)).await?;
     let response = upstream.sender.send_request(request).await.map_err(fault)?;
     *kept = Some(upstream);
-    Ok(response)
+    Ok(Reply::new(response, filter))
 }
 
 fn fault(e: hyper::Error) -> EngineError {
@@ -295,6 +296,8 @@ enum Source {
 
 #[derive(Debug)]
 struct Part {
+    /// What was read of it before.
+    read: Option<Bytes>,
     body: Incoming,
     state: Arc<UploadState>,
     /// Of which of the connection's requests.
@@ -421,6 +424,14 @@ impl Upload {
         }
     }
 
+    /// The rest of the client's body behind its beginning, which was read.
+    pub(super) fn behind(mut self, beginning: Vec<u8>) -> Self {
+        if let Source::Client(part) = &mut self.source {
+            part.read = (!beginning.is_empty()).then(|| beginning.into());
+        }
+        self
+    }
+
     /// These bytes instead of the client's.
     pub(super) fn replaced_by(self, bytes: Vec<u8>) -> Self {
         let source = match bytes.is_empty() {
@@ -454,6 +465,7 @@ impl Upload {
             state.ended.store(false, Relaxed);
             let request = state.requests.load(Relaxed);
             Self::of(Source::Client(Part {
+                read: None,
                 body,
                 state,
                 request,
@@ -509,11 +521,15 @@ impl Part {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if let Some(bytes) = self.read.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         let Part {
             body,
             state,
             request,
             stall,
+            ..
         } = self;
         let frame = match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Ready(frame) => {
@@ -545,6 +561,21 @@ impl Part {
             None => state.ended.store(true, Relaxed),
         }
         Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let read = self.read.as_ref().map_or(0, Bytes::len) as u64;
+        let (lower, upper) = (hint.lower() + read, hint.upper());
+        if let Some(upper) = upper {
+            hint.set_upper(upper + read);
+        }
+        hint.set_lower(lower);
+        hint
     }
 }
 
@@ -596,7 +627,7 @@ impl Body for Upload {
         match &self.source {
             Source::Nowhere => true,
             Source::Memory(bytes) => bytes.is_none(),
-            Source::Client(part) => part.body.is_end_stream(),
+            Source::Client(part) => part.is_end_stream(),
             Source::Watched(..) => false,
         }
     }
@@ -607,10 +638,8 @@ impl Body for Upload {
             Source::Memory(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Source::Client(part) => part.body.size_hint(),
-            Source::Watched(part, _) => part
-                .as_ref()
-                .map_or(SizeHint::default(), |part| part.body.size_hint()),
+            Source::Client(part) => part.size_hint(),
+            Source::Watched(part, _) => part.as_ref().map_or(SizeHint::default(), Part::size_hint),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use dockgate::api::fields::{BODIES, Body, fold};
+use dockgate::api::fields::{BODIES, Body};
 use dockgate::body::Place;
 use dockgate::body::json::{self, Limits, Refusal, Shape, Untyped, read};
 use serde_json::{Map, Value, json};
@@ -75,9 +75,7 @@ const MISTAKEN: [Reader; 2] = [
 /// How a field of the body is named in the table, and whether only engines up to 26 read it at the
 /// top. Nothing if it is written in another way, or unknown.
 fn known(name: &str) -> Option<Place> {
-    let mut folded = String::new();
-    fold(name, &mut folded);
-    let (spelt, place) = Place::of(create()).field(&folded)?;
+    let (spelt, place) = Place::of(create()).field(name)?;
     (spelt == name).then_some(place)
 }
 

@@ -37,9 +37,11 @@ mod images;
 #[path = "../support/learned.rs"]
 mod learned;
 mod learning;
+mod limits;
 mod middleware;
 mod podman;
 mod policies;
+mod presets;
 mod registry;
 mod restarts;
 mod sharing;

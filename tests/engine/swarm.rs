@@ -18,6 +18,7 @@ fn a_swarm_works() {
         gate.sh("docker node ls --format {{.ManagerStatus}}"),
         "Leader"
     );
+    without_tokens(&engine);
     gate.sh("docker node update --label-add a=b $(docker node ls -q)");
 
     gate.sh("echo hush | docker secret create s - && echo plain | docker config create c -");
@@ -61,6 +62,32 @@ fn a_swarm_works() {
     gate.sh("docker network create -d overlay over && docker network rm over");
     gate.sh("docker swarm leave --force");
     assert_ne!(gate.run("docker node ls").code, 0);
+}
+
+/// Under `DENY_ROOT`, the swarm is there, but not what joins it.
+fn without_tokens(engine: &Engine) {
+    let shut = Gate::before(&engine.socket(), "DENY_ROOT INFO NODES POST SWARM SYSTEM");
+    assert_eq!(
+        shut.sh("docker node ls --format {{.ManagerStatus}}"),
+        "Leader"
+    );
+    assert_eq!(
+        shut.sh("docker info --format {{.Swarm.ControlAvailable}}"),
+        "true"
+    );
+    for token in ["worker", "manager"] {
+        assert_eq!(shut.sh(&format!("docker swarm join-token -q {token}")), "");
+        let whole = shut.sh(&format!("docker swarm join-token {token}"));
+        assert!(!whole.contains("SWMTKN"), "{whole}");
+    }
+    for command in [
+        "docker swarm join-token --rotate manager",
+        "docker swarm unlock-key",
+        "docker swarm update --task-history-limit 3",
+    ] {
+        let run = shut.run(command);
+        assert!(run.code != 0 && run.stderr.contains("DENY_ROOT"), "{run:?}");
+    }
 }
 
 /// Waits until so many of a service's tasks run.

@@ -270,7 +270,6 @@ fn no_object_made_first_is_a_way() {
         "POST /swarm/init",
         "POST /swarm/join",
         "POST /nodes/x/update?version=1",
-        "GET /swarm",
         "GET /swarm/unlockkey",
         "POST /services/x/update?version=1&rollback=x",
         "POST /containers/x/start?checkpoint=a",

@@ -8,7 +8,8 @@ use rustix::process::Signal;
 
 use crate::learned::{Learned, pairs};
 use crate::support::gate::EMPTY;
-use crate::support::{BOUND, Dockgate, Engine, Gate};
+use crate::support::wire::chunk;
+use crate::support::{BOUND, Dockgate, End, Engine, Gate};
 
 const STOP: &str = "POST /v1.41/containers/web-1/stop HTTP/1.1\r\nHost: docker\r\n\
                     Content-Length: 0\r\n\r\n";
@@ -88,12 +89,27 @@ fn tunnels_stay_where_they_belong() {
                  Content-Length: 0\r\n\r\n"
             )
         };
-        let (request, _) = gate.exchange(upgrade("/containers/c/start"), EMPTY);
+        // What it gets into, which goes on if it is not known.
+        let looked_up = || {
+            if mode == LEARN {
+                let (mut inspect, request) = gate.engine.request();
+                assert_eq!(request.head.line, "GET /containers/c/json HTTP/1.1");
+                inspect.send("HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}");
+                assert_eq!(inspect.ends(), End::Closed);
+            }
+        };
+        let mut client = gate.sent(upgrade("/containers/c/start"));
+        looked_up();
+        let (mut engine, request) = gate.engine.request();
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
         assert_eq!(
             request.head.sorted(),
             [("content-length", "0"), ("host", "docker")]
         );
-        let (mut client, mut engine, _) = gate.asked(upgrade("/containers/c/attach"));
+        let mut client = gate.sent(upgrade("/containers/c/attach"));
+        looked_up();
+        let (mut engine, _) = gate.engine.request();
         engine.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
         assert_eq!(client.head().status(), 101);
         client.send("in");
@@ -289,7 +305,12 @@ fn what_was_learned_is_what_is_needed() {
             .output()
             .expect("it runs");
         let from_log = String::from_utf8(command.stdout).expect("text");
-        let body = |report: &str| report.split_once('\n').map(|(_, body)| body.to_owned());
+        // A log has no bodies.
+        let body = |report: &str| {
+            let (_, body) = report.split_once('\n').expect("a heading");
+            let end = body.find("#\n# 5. ").or(body.find("# End of"));
+            body[..end.expect("an end")].to_owned()
+        };
         assert_eq!(body(&from_log), body(&report));
     }
 }
@@ -321,4 +342,68 @@ fn only_what_a_grant_could_have_changed_is_learned() {
         "{report}"
     );
     assert_eq!(variables(&report), "ALLOW_STOP=1 EVENTS=0 PING=0 VERSION=0");
+}
+
+/// A body is read to learn from it, and goes on byte by byte, whatever it is.
+#[test]
+fn bodies_are_forwarded_as_they_come() {
+    let gate = Gate::with(LEARN);
+    let head = "POST /v1.41/containers/create HTTP/1.1\r\nHost: docker\r\n";
+    let privileged = r#" {"Image":"","HOSTCONFIG":{"privileged":true,"Binds":["/srv/ci:/x"]}} "#;
+    let large = format!("{{\"Frob\":\"{}\"}}", "x".repeat(5 << 20));
+    for body in [privileged, "{", r#"{"a":1,"A":2}"#, "nul", &large] {
+        let length = body.len();
+        let (mut client, mut engine, request) =
+            gate.asked(format!("{head}Content-Length: {length}\r\n\r\n{body}"));
+        let headers = [("content-length", &*length.to_string()), ("host", "docker")];
+        assert_eq!(request.head.sorted(), headers);
+        assert!(
+            request.text() == body,
+            "{}",
+            &request.text()[..body.len().min(100)]
+        );
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
+    }
+    let (start, end) = privileged.split_at(9);
+    let chunks = [chunk(start), chunk(end), chunk("")].concat();
+    let mut chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    chunked.extend(chunks);
+    assert_eq!(gate.exchange(chunked, EMPTY).0.text(), privileged);
+    // What ends early is not forwarded as if it were whole.
+    let mut client = gate.sent(format!("{head}Content-Length: 9\r\n\r\n{{}}"));
+    client.half_close();
+    assert_eq!(client.response().status(), 400);
+    // A short one that comes slowly.
+    let mut client = gate.sent(format!("{head}Content-Length: 2\r\n\r\n{{"));
+    client.send("}");
+    let (mut engine, request) = gate.engine.request();
+    assert_eq!(request.text(), "{}");
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+    gate.still_works();
+    gate.dockgate.signal(Signal::USR1);
+    let report = reports(&gate).remove(0);
+    let limits = report.split_once("# 5. ").expect("limits").1;
+    let told: Vec<&str> = limits.lines().skip(1).collect();
+    assert_eq!(
+        told,
+        [
+            "environment:",
+            "  DENY_ROOT: 1",
+            "  BIND_FROM: '/srv/ci'",
+            "# DENY_ROOT would still refuse POST /containers/create: A: duplicate key (case \
+             is ignored in field names)",
+            "# DENY_ROOT would still refuse POST /containers/create: HostConfig.Privileged \
+             reaches the host's devices, the kernel",
+            "# DENY_ROOT would still refuse POST /containers/create: the body is not valid \
+             JSON: EOF while parsing a value at line 1 column 3",
+            "# DENY_ROOT would still refuse POST /containers/create: the body is not valid \
+             JSON: EOF while parsing an object at line 1 column 1",
+            "# Some of what was requested is NOT covered: it was too much, or not read",
+            "# End of what was learned.",
+        ],
+        "{report}"
+    );
+    assert!(!gate.dockgate.log().contains("Privileged true"));
 }

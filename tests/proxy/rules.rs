@@ -3,8 +3,8 @@
 
 use crate::policies::Many;
 use crate::support::Gate;
-use crate::support::Message;
 use crate::support::gate::EMPTY;
+use crate::support::{Message, Wire};
 
 const CREATE: &str = "POST /v1.41/containers/create?name=web HTTP/1.1\r\nHost: docker\r\n";
 const ON_CREATE: (&str, &str) = ("RULE_MEMORY_ON", "POST /containers/create");
@@ -77,13 +77,18 @@ fn a_body_that_breaks_a_rule_does_not_reach_the_engine() {
             CREATE,
             String::new(),
             "RULE_IMAGE: body.Image.startsWith('ghcr.io/me/') is not true (no field Image); \
-             RULE_MEMORY: at most 2 GiB (no field HostConfig)",
+             RULE_MEMORY: at most 2 GiB (no field Memory)",
         ),
         (&CREATE.replace("=web", "=WEB"), good.to_owned(), name),
         (
             &CREATE.replace("?name=web", ""),
             good.to_owned(),
             "RULE_NAME: give it a plain name (no field name)",
+        ),
+        (
+            &CREATE.replace("?name", "?NAME"),
+            good.to_owned(),
+            "RULE_NAME: the query has NAME in another case",
         ),
         (
             &CREATE.replace("=web", "=web&Name=x"),
@@ -214,7 +219,7 @@ fn a_policy_of_a_file_has_rules_of_its_own() {
          RULE_IMAGE: 'body.Image in [\"alpine\", \"busybox\"] : \"alpine or busybox\"'\n    \
          RULE_IMAGE_ON: 'POST /containers/create'\n",
     );
-    let mut client = crate::support::Wire::tcp(many.tcp);
+    let mut client = Wire::tcp(many.tcp);
     client.send(json(CREATE, r#"{"Image":"nginx"}"#));
     assert_eq!(
         said(&client.response()),
@@ -223,6 +228,27 @@ fn a_policy_of_a_file_has_rules_of_its_own() {
     client.send(json(CREATE, r#"{"Image":"alpine"}"#));
     let (mut engine, request) = many.engine.request();
     assert_eq!(request.text(), r#"{"Image":"alpine","HostConfig":{}}"#);
+    engine.send(EMPTY);
+    assert_eq!(client.response().status(), 200);
+}
+
+#[test]
+fn a_rule_knows_the_user_and_the_groups_of_a_client() {
+    let many = Many::start(
+        "endpoints:\n  - { listen: \"{unix}\", policy: ci }\n\
+         policies:\n  ci:\n    INFO: 1\n    VERSION: 1\n    \
+         RULE_INFO: '!has(client.address) && client.user == 0 && 0 in client.groups'\n    \
+         RULE_INFO_ON: 'GET /info'\n    \
+         RULE_VERSION: 'client.user != 0 : \"not for root\"'\n    RULE_VERSION_ON: 'GET /version'\n",
+    );
+    let socket = many.engine.directory().join("dockgate.sock");
+    let mut client = Wire::unix(&socket);
+    client.send("GET /version HTTP/1.1\r\nHost: a\r\n\r\n");
+    let refused = said(&client.response());
+    assert_eq!(refused, (403, "RULE_VERSION: not for root".to_owned()));
+    client.send("GET /info HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (mut engine, request) = many.engine.request();
+    assert_eq!(request.head.line, "GET /info HTTP/1.1");
     engine.send(EMPTY);
     assert_eq!(client.response().status(), 200);
 }

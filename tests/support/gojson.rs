@@ -6,7 +6,7 @@
 #[path = "goscan.rs"]
 mod goscan;
 
-use dockgate::api::fields::{self, fold};
+use dockgate::api::fields::{self, same};
 use dockgate::body::json::{self, Kind, Shape};
 use goscan::{Json, Parsed, mended, parse};
 use serde_json::{Value, json};
@@ -162,14 +162,10 @@ impl Shape for &'static Type {
         }
     }
 
-    fn field(self, folded: &str) -> Option<(&'static str, &'static Type)> {
+    fn field(self, key: &str) -> Option<(&'static str, &'static Type)> {
         match self {
-            Pointer(to) => to.field(folded),
-            Struct(fields) => fields.iter().copied().find(|(name, _)| {
-                let mut name_folded = String::new();
-                fold(name, &mut name_folded);
-                name_folded == folded
-            }),
+            Pointer(to) => to.field(key),
+            Struct(fields) => fields.iter().copied().find(|(name, _)| same(name, key)),
             _ => None,
         }
     }

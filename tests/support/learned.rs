@@ -1,7 +1,7 @@
 //! What dockgate printed after learning, read as somebody would who pastes it.
 
 /// The ways to grant what was seen.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Learned {
     /// The variables, with their values.
     pub(crate) variables: Vec<(String, String)>,
@@ -13,6 +13,8 @@ pub(crate) struct Learned {
     pub(crate) profile: Vec<(String, String)>,
     /// The nearest preset, and what it lacks; empty if there is none.
     pub(crate) preset: Vec<(String, String)>,
+    /// What bodies and images are limited to; empty if nothing depended on them.
+    pub(crate) limits: Vec<(String, String)>,
     /// What is said besides.
     pub(crate) comments: Vec<String>,
 }
@@ -21,18 +23,31 @@ impl Learned {
     /// Reads a report.
     pub(crate) fn read(report: &str) -> Learned {
         let mut learned = Learned::default();
-        let mut blocks = 0;
+        let mut part = 0;
         for line in report.lines() {
             let owned = |pair: (&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
             if line.starts_with('#') {
+                let number = line
+                    .strip_prefix("# ")
+                    .and_then(|line| line.split_once(". "));
+                part = number
+                    .and_then(|(number, _)| number.parse().ok())
+                    .unwrap_or(part);
                 learned.comments.push(line.to_owned());
             } else if line == "environment:" {
-                blocks += 1;
+                // The part says which.
             } else if let Some(entry) = line.strip_prefix("  ") {
                 let (name, value) = owned(entry.split_once(": ").expect("a name and a value"));
-                match blocks {
+                match part {
                     1 => learned.variables.push((name, value)),
-                    3 => learned.preset.push((name, value)),
+                    4 => learned.preset.push((name, value)),
+                    5 => {
+                        let value = value
+                            .trim_matches('\'')
+                            .replace("''", "'")
+                            .replace("$$", "$");
+                        learned.limits.push((name, value));
+                    }
                     _ => {
                         let value = value
                             .strip_prefix('\'')

@@ -1,7 +1,7 @@
 //! The query of a draft: its parameters, each of which every engine reads alike, and setting them.
 
 use super::{Act, Draft, Objection};
-use crate::api::fields::fold;
+use crate::api::fields::same;
 use crate::api::query::pairs;
 use crate::body::image::{BadName, Name};
 
@@ -17,13 +17,7 @@ impl Draft {
         let all = pairs(self.target.query().unwrap_or_default());
         let unclear = |why| Objection::new("the query", "", why);
         let all = all.ok_or_else(|| unclear("is not read by all engines in the same way"))?;
-        let folded = |name: &str| {
-            let mut folded = String::new();
-            fold(name, &mut folded);
-            folded
-        };
-        let own = folded(key);
-        let mut found = all.into_iter().filter(|(name, _)| folded(name) == own);
+        let mut found = all.into_iter().filter(|(name, _)| same(name, key));
         let ambiguous = |why| Objection::new(format!("the parameter {key}"), "", why);
         match (found.next(), found.next()) {
             (None, _) => Ok(None),

@@ -86,6 +86,8 @@ impl Head {
             Check::Container => self.container(inspection)?,
             Check::Exec => self.exec(inspection)?,
             Check::Network => self.network(inspection)?,
+            // What it may show is in its answer.
+            Check::JoinTokens => {}
             Check::Load | Check::Pull | Check::Tag => {
                 return Err(unreadable("it gives no control that could be judged"));
             }
@@ -122,6 +124,7 @@ impl Head {
             Check::Tag => self.claims.push(limited::tagged(target)?),
             Check::Commit
             | Check::Import
+            | Check::JoinTokens
             | Check::Joins
             | Check::Load
             | Check::Pull

@@ -59,6 +59,7 @@ fn of(check: Check, target: &Target, limits: &Limits) -> Result<(), Unmet> {
         | Check::Container
         | Check::Exec
         | Check::Import
+        | Check::JoinTokens
         | Check::Joins
         | Check::Name
         | Check::Network

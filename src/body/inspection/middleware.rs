@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::head::Head;
-use super::{Request, unreadable};
+use super::{Request, rules, unreadable};
 use crate::body::demands::Demands;
 use crate::body::draft::{Draft, Objection};
 use crate::body::edits;
@@ -32,10 +32,19 @@ pub(super) fn head(
 
 /// Lets the mutators change its target and its body.
 pub(super) fn edit(request: &mut Request) -> Result<(), Unmet> {
-    match request.has(|term| term == Term::Middleware) {
-        true => edits::edit(&request.demands.mutators, &mut request.draft)
-            .map_err(|objection| unmet("mutators", objection)),
-        false => Ok(()),
+    if !request.has(|term| term == Term::Middleware) {
+        return Ok(());
+    }
+    let Request {
+        draft,
+        demands,
+        subjects,
+        ..
+    } = request;
+    edits::edit(&demands.mutators, draft).map_err(|objection| unmet("mutators", objection))?;
+    match draft.other_target() {
+        Some(target) => rules::follow(subjects, target),
+        None => Ok(()),
     }
 }
 

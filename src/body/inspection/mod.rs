@@ -22,6 +22,7 @@ mod pin;
 mod query;
 mod root;
 mod rules;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,7 @@ pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
 pub use rules::names_object;
+pub use survey::{Survey, Want};
 
 /// What comes next.
 #[derive(Debug)]
@@ -277,7 +279,7 @@ impl Request {
     /// Leaves out of its body what engines do not know. Gates and mutators leave that.
     fn prune(&mut self) -> Result<(), Unmet> {
         let strict = self.is_deny_root();
-        if !self.is_limited() || self.draft.asked().is_none() {
+        if !self.is_limited() || self.draft.is_empty() {
             return Ok(());
         }
         match self.draft.asked_mut() {
@@ -289,12 +291,12 @@ impl Request {
     /// Its body as it is forwarded, if that was read.
     fn written(&mut self) -> Result<Option<Vec<u8>>, Unmet> {
         // Without any byte, it stays so.
-        let nothing = self.draft.asked().is_none();
+        let is_empty = self.draft.is_empty();
         let (strict, is_limited) = (self.is_deny_root(), self.is_limited());
         let Some((body, tree)) = self.draft.asked_mut() else {
             return Ok(None);
         };
-        if nothing {
+        if is_empty {
             return Ok(Some(Vec::new()));
         }
         pin::ids(tree, &self.facts);

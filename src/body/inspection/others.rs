@@ -15,6 +15,10 @@ pub struct Others {
     pub hosts: Vec<String>,
     /// The container that dockgate runs in, if that is known. Who joins its networks can call it.
     pub container: Option<String>,
+    /// Whether everybody who is in no rule is one.
+    pub strangers: bool,
+    /// The addresses of those who are none even so.
+    pub own: Vec<(IpAddr, u32)>,
 }
 
 /// Where a body gives names by which its container or service is found in a network.
@@ -32,7 +36,10 @@ const NAMES: &[&str] = &[
 impl Others {
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        *self == Others::default()
+        !self.strangers
+            && self.networks.is_empty()
+            && self.hosts.is_empty()
+            && self.container.is_none()
     }
 
     /// Whether containers of that name would be taken for one.
@@ -50,7 +57,7 @@ impl Others {
 
     /// Whether an address is one of theirs. What cannot be read is.
     pub(super) fn have_address(&self, address: &str) -> bool {
-        !self.networks.is_empty() && self.overlap(address)
+        self.may_be_in(address)
     }
 
     /// The first name in a body that would be taken for one: its place and its value.
@@ -70,38 +77,24 @@ impl Others {
 
     /// The first subnet of a network, of a body or an inspect, that has addresses of one.
     pub(super) fn reached_by(&self, network: &Value) -> Option<String> {
-        if self.networks.is_empty() {
-            return None;
-        }
         let configs = network.at("IPAM.Config").items().iter();
         let subnets = configs.flat_map(|one| [one.at("Subnet"), one.at("IPRange")]);
         let mut subnets = subnets
             .filter_map(Value::as_str)
             .filter(|text| !text.is_empty());
-        subnets.find(|text| self.overlap(text)).map(str::to_owned)
+        subnets.find(|text| self.may_be_in(text)).map(str::to_owned)
     }
 
-    /// Whether a subnet has addresses of one. What cannot be read has.
-    fn overlap(&self, subnet: &str) -> bool {
-        let (address, length) = subnet.split_once('/').unwrap_or((subnet, "128"));
-        let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u32>()) else {
-            return true;
+    /// Whether some of a subnet's addresses, or this address, are theirs.
+    fn may_be_in(&self, subnet: &str) -> bool {
+        let theirs = !self.networks.is_empty() && overlap(&self.networks, subnet);
+        let wholly = |own: &(IpAddr, u32)| {
+            let length = subnet
+                .split_once('/')
+                .map_or(Ok(128), |(_, it)| it.parse::<u32>());
+            length.is_ok_and(|length| length >= own.1) && overlap(&[*own], subnet)
         };
-        self.networks
-            .iter()
-            .any(|(own, prefix)| match (own, address) {
-                (IpAddr::V4(own), IpAddr::V4(address)) => {
-                    let differ = own.to_bits() ^ address.to_bits();
-                    let common = length.min(*prefix).min(32);
-                    differ.checked_shr(32 - common).unwrap_or(0) == 0
-                }
-                (IpAddr::V6(own), IpAddr::V6(address)) => {
-                    let differ = own.to_bits() ^ address.to_bits();
-                    let common = length.min(*prefix).min(128);
-                    differ.checked_shr(128 - common).unwrap_or(0) == 0
-                }
-                _ => false,
-            })
+        theirs || self.strangers && !self.own.iter().any(wholly)
     }
 
     /// Whether dockgate is met in a network, by its inspect.
@@ -113,7 +106,7 @@ impl Others {
 
     /// Whether it counts in which networks a container is.
     pub(super) fn are_met_in_networks(&self) -> bool {
-        !self.networks.is_empty() || self.container.is_some()
+        !self.networks.is_empty() || self.container.is_some() || self.strangers
     }
 
     /// By what of its inspect a container is one of them: the places and the values.
@@ -149,16 +142,12 @@ impl Others {
                 .map(|network| network.at("IPAM.Config"));
             configs.flat_map(Value::items)
         };
-        let of_containers = |(address, prefix): &(IpAddr, u32)| {
-            let own = Others {
-                networks: vec![(*address, *prefix)],
-                ..Others::default()
-            };
+        let of_containers = |one: &(IpAddr, u32)| {
             let inside = |subnet: &str| {
                 let length = subnet
                     .split_once('/')
                     .and_then(|(_, length)| length.parse().ok());
-                length.is_some_and(|length: u32| length <= *prefix) && own.overlap(subnet)
+                length.is_some_and(|length: u32| length <= one.1) && overlap(&[*one], subnet)
             };
             subnets().any(|config| {
                 let gateway = config
@@ -166,12 +155,33 @@ impl Others {
                     .as_str()
                     .filter(|text| !text.is_empty());
                 config.at("Subnet").as_str().is_some_and(inside)
-                    && gateway.is_some_and(|gateway| !own.overlap(gateway))
+                    && gateway.is_some_and(|gateway| !overlap(&[*one], gateway))
             })
         };
         let name = info.at("Name").as_str().unwrap_or_default();
-        !self.networks.iter().all(of_containers) || self.have_name(name)
+        self.strangers || !self.networks.iter().all(of_containers) || self.have_name(name)
     }
+}
+
+/// Whether a subnet has addresses of one of these. What cannot be read has.
+fn overlap(networks: &[(IpAddr, u32)], subnet: &str) -> bool {
+    let (address, length) = subnet.split_once('/').unwrap_or((subnet, "128"));
+    let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u32>()) else {
+        return true;
+    };
+    networks.iter().any(|(own, prefix)| match (own, address) {
+        (IpAddr::V4(own), IpAddr::V4(address)) => {
+            let differ = own.to_bits() ^ address.to_bits();
+            let common = length.min(*prefix).min(32);
+            differ.checked_shr(32 - common).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(own), IpAddr::V6(address)) => {
+            let differ = own.to_bits() ^ address.to_bits();
+            let common = length.min(*prefix).min(128);
+            differ.checked_shr(128 - common).unwrap_or(0) == 0
+        }
+        _ => false,
+    })
 }
 
 /// The networks that a body has a container join without naming them.
@@ -213,7 +223,7 @@ mod tests {
             hosts: ["traefik", "db.internal.", "tasks.web"]
                 .map(str::to_owned)
                 .to_vec(),
-            container: None,
+            ..Others::default()
         };
         for name in ["traefik", "/Traefik", "db", "db.internal", "web"] {
             assert!(others.have_name(name), "{name}");
@@ -230,10 +240,10 @@ mod tests {
             "nonsense",
             "172.21.0.0/x",
         ] {
-            assert!(others.overlap(subnet), "{subnet}");
+            assert!(others.may_be_in(subnet), "{subnet}");
         }
         for subnet in ["172.21.0.0/16", "172.20.0.4/32", "11.0.0.0/8", "fe80::/10"] {
-            assert!(!others.overlap(subnet), "{subnet}");
+            assert!(!others.may_be_in(subnet), "{subnet}");
         }
         assert!(!Others::default().have_name("traefik"));
     }

@@ -25,6 +25,7 @@ use crate::body::limits::{self, Bound, Limits, Ruling, distinct};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
 use crate::policy::{Excess, Unmet, printable};
 use networks::Lookup;
+pub(super) use networks::joined;
 
 /// So far references are followed.
 const DEEPEST: usize = 8;
@@ -45,17 +46,7 @@ pub(super) fn judge(request: &Request) -> Finding {
     if !request.is_limited() {
         return Finding::Nothing;
     }
-    let mut search = Search {
-        deny_root: request.is_deny_root(),
-        limits: request.demands.limits.as_ref(),
-        facts: &request.facts,
-        others: &request.others,
-        engine: request.facts.engine().unwrap_or_default(),
-        needs: BTreeSet::new(),
-        seen: BTreeSet::new(),
-        excesses: Vec::new(),
-        missing: None,
-    };
+    let mut search = Search::of(request);
     if let Some((body, tree)) = request.draft.asked() {
         search.body(body, tree, request.container());
     }
@@ -71,6 +62,21 @@ pub(super) fn judge(request: &Request) -> Finding {
         Some(words) => Finding::Missing(words),
         None => Finding::asks(search.needs),
     }
+}
+
+/// What is too much of a part of a request under these limits, whatever the rest is, and what must be
+/// asked for that.
+pub(super) fn weigh<'a>(
+    request: &'a Request,
+    limits: Option<&'a Limits>,
+    part: impl FnOnce(&mut Search<'a>),
+) -> (Vec<Excess>, BTreeSet<Fact>) {
+    let mut search = Search {
+        limits,
+        ..Search::of(request)
+    };
+    part(&mut search);
+    (search.excesses, search.needs)
 }
 
 /// Whether what is forwarded names containers by full IDs alone, so that what was judged is what the
@@ -110,7 +116,7 @@ pub(super) fn is_pinned(
     }
 }
 
-struct Search<'a> {
+pub(super) struct Search<'a> {
     /// Whether what has reach is refused.
     deny_root: bool,
     limits: Option<&'a Limits>,
@@ -150,6 +156,29 @@ impl Holder<'static> {
 }
 
 impl<'a> Search<'a> {
+    fn of(request: &'a Request) -> Search<'a> {
+        Search {
+            deny_root: request.is_deny_root(),
+            limits: request.demands.limits.as_ref(),
+            facts: &request.facts,
+            others: &request.others,
+            engine: request.facts.engine().unwrap_or_default(),
+            needs: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            excesses: Vec::new(),
+            missing: None,
+        }
+    }
+
+    /// Some of what a request asks for, or what it gets into holds.
+    pub(super) fn alone(&mut self, claims: &[Claim], anywhere: bool) {
+        let holder = Holder {
+            anywhere,
+            ..Holder::REQUEST
+        };
+        self.claims(claims, holder);
+    }
+
     /// What the body of a request asks for.
     fn body(&mut self, body: &Body, tree: &Value, container: Option<&Name>) {
         let holder = Holder {
@@ -157,9 +186,10 @@ impl<'a> Search<'a> {
             anywhere: body.route.text.starts_with("POST /services/"),
             ..Holder::REQUEST
         };
-        self.asked(body, tree, holder);
         let user = |limits: &Limits| limits.user_of((body, tree), container, self.facts);
-        self.needs.extend(self.limits.and_then(user));
+        let user = self.limits.and_then(user);
+        self.asked(body, tree, holder, user.is_some());
+        self.needs.extend(user);
         if !self.deny_root {
             return;
         }
@@ -175,20 +205,20 @@ impl<'a> Search<'a> {
         self.joins(others::joined(body, tree), holder);
     }
 
-    /// What a request asks for by such a body.
-    fn asked(&mut self, body: &Body, tree: &Value, holder: Holder<'_>) {
+    /// What a request asks for by such a body, whose user may have to be asked for first.
+    fn asked(&mut self, body: &Body, tree: &Value, holder: Holder<'_>, asks_user: bool) {
         match reach::asked(body, tree, &self.engine) {
             Ok(claims) => self.claims(&claims, holder),
             Err(too_many) => self.excess(holder, "the body", "", too_many),
         }
         let limits = self.limits.into_iter();
-        for excess in limits.flat_map(|limits| limits.beyond_claims(body, tree)) {
+        for excess in limits.flat_map(|limits| limits.beyond_claims(body, tree, asks_user)) {
             self.beyond(holder, &excess);
         }
     }
 
     /// What a request names in its path or query.
-    fn subject(&mut self, subject: &Subject) {
+    pub(super) fn subject(&mut self, subject: &Subject) {
         match subject {
             Subject::Container(name, _) | Subject::Commit(name) => self.named_container(name),
             Subject::Network(name, _) => self.named_network(name),
@@ -240,7 +270,7 @@ impl<'a> Search<'a> {
                 body: Some(body),
                 ..holder
             };
-            self.asked(body, &created.into(), holder);
+            self.asked(body, &created.into(), holder, false);
         }
         if !self.deny_root {
             return;

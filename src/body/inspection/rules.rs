@@ -32,12 +32,12 @@ pub(super) fn head(inspection: &Inspection, demands: &Demands, number: u16) -> R
         no_form(inspection)?;
     }
     if query {
-        values(target).ok_or_else(|| {
-            broken(
-                &rule.name,
-                "the query cannot be read in one way, or repeats a name",
-            )
-        })?;
+        let unclear = "the query cannot be read in one way, or repeats a name";
+        let values = values(target).ok_or_else(|| broken(&rule.name, unclear))?;
+        if let Some(name) = values.keys().find(|name| rule.overlooks(name)) {
+            let why = format!("the query has {name} in another case");
+            return Err(broken(&rule.name, &why));
+        }
     }
     if body {
         let known = target.method().and_then(|method| Body::of(method, target));
@@ -89,6 +89,18 @@ fn object_of(target: &Target) -> Option<(Fact, &'static Route)> {
     Some((fact?, route))
 }
 
+/// Looks at what a changed target names, in place of what it named as it was sent.
+pub(super) fn follow(subjects: &mut [Subject], target: &Target) -> Result<(), Unmet> {
+    for subject in subjects {
+        if let Subject::Object(fact, route) = subject {
+            let named = object_of(target);
+            (*fact, *route) = named
+                .ok_or_else(|| broken("RULE", "the path names nothing that can be inspected"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether rules can look at an inspect of what the path names.
 pub fn names_object(target: &Target) -> bool {
     object_of(target).is_some()
@@ -130,7 +142,7 @@ pub(super) fn judge(request: &Request) -> Result<(), Unmet> {
     let object = objects(request).find_map(|fact| request.facts.answer(fact)?.found());
     let seen = Seen {
         method: target.method_str(),
-        route: &String::from_utf8_lossy(target.path()),
+        route: &route(target),
         query: &query,
         body: request.draft.asked().map_or(&empty, |(_, tree)| tree),
         client: &request.client,
@@ -140,6 +152,15 @@ pub(super) fn judge(request: &Request) -> Result<(), Unmet> {
     match broken.is_empty() {
         true => Ok(()),
         false => Err(Unmet::Broken(broken)),
+    }
+}
+
+/// The path without its version, and without a slash at its end: terms match both.
+fn route(target: &Target) -> String {
+    let path = String::from_utf8_lossy(target.path());
+    match path.strip_suffix('/') {
+        Some("") | None => path.into_owned(),
+        Some(path) => path.to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests against a played engine: what becomes of each, and what the engine was asked for it.
 
+mod limits;
 mod middleware;
 mod objects;
 mod sharing;
@@ -7,13 +8,13 @@ mod sharing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Answer, Others, Step, begin};
+use super::{Answer, Ended, Fact, Others, Step, Watch, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
 use crate::body::demands::Demands;
 use crate::body::json::Value;
 use crate::policy::{
-    Content, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
+    Content, Denial, Effect, Judged, Matcher, Passage, Pattern, Policy, Rule, Term, Verdict,
 };
 
 /// A container's ID, by its last digit.
@@ -31,8 +32,19 @@ impl Engine {
         self
     }
 
+    fn answer(&self, fact: &Fact, asked: &mut Vec<String>) -> Answer {
+        let path = fact.path();
+        let missing = r#"{"message":"no such thing"}"#;
+        let (status, bytes) = match self.found(&path) {
+            Some(answer) => (200, answer),
+            None => (404, missing.to_owned()),
+        };
+        asked.push(path);
+        Answer::read(fact, status, bytes.as_bytes())
+    }
+
     /// What it answers: the lists are of all that it has.
-    fn answer(&self, path: &str) -> Option<String> {
+    fn found(&self, path: &str) -> Option<String> {
         let all = |start: &str, end: &str| {
             let own = self.0.iter().filter(|(path, _)| {
                 let name = path.strip_prefix(start).and_then(|it| it.strip_suffix(end));
@@ -104,7 +116,7 @@ fn told(
 /// The same by these terms.
 fn told_by(
     terms: &[Term],
-    demands: Demands,
+    demands: impl Into<Arc<Demands>>,
     line: &str,
     message: Message,
     body: &str,
@@ -134,12 +146,7 @@ fn told_by(
         panic!("it has terms");
     };
     let mut asked = Vec::new();
-    let mut step = begin(
-        inspection,
-        Arc::new(demands),
-        engine.1.clone(),
-        Value::default,
-    );
+    let mut step = begin(inspection, demands.into(), engine.1.clone(), Value::default);
     loop {
         step = match step {
             Step::Read(reading) => reading.read(body.as_bytes().to_vec()),
@@ -147,27 +154,21 @@ fn told_by(
                 let answers: Vec<_> = asking
                     .needs()
                     .iter()
-                    .map(|fact| {
-                        let path = fact.path();
-                        let missing = r#"{"message":"no such thing"}"#;
-                        let (status, bytes) = match engine.answer(&path) {
-                            Some(answer) => (200, answer),
-                            None => (404, missing.to_owned()),
-                        };
-                        asked.push(path);
-                        (fact.clone(), Answer::read(fact, status, bytes.as_bytes()))
-                    })
+                    .map(|fact| (fact.clone(), engine.answer(fact, &mut asked)))
                     .collect();
                 asking.answered(answers)
             }
             Step::Missing(words) => return (format!("404 {words}"), asked),
+            Step::Watch(_, mut watch) => {
+                return (watched(&mut watch, body, engine, &mut asked), asked);
+            }
             Step::Judged(Judged::Deny(denial)) => {
                 let message = denial.message();
                 let (_, why) = message.split_once(" is not allowed: ").expect("a denial");
                 return (why.to_owned(), asked);
             }
             Step::Judged(Judged::Clear(cleared)) => {
-                let (target, _, content) = cleared.into_parts();
+                let (target, _, content, _) = cleared.into_parts();
                 let content = match content {
                     Content::AsSent => "as sent".to_owned(),
                     Content::Whole(bytes) => String::from_utf8(bytes).expect("JSON"),
@@ -175,10 +176,50 @@ fn told_by(
                 let text = format!("{} {content}", target.path_and_query());
                 return (text, asked);
             }
-            Step::Watch(..) => panic!("no archive is judged"),
             Step::Judged(Judged::WouldDeny(..)) => panic!("nothing is waived"),
         };
     }
+}
+
+/// What becomes of an archive with this Dockerfile.
+fn watched(watch: &mut Watch, file: &str, engine: &Engine, asked: &mut Vec<String>) -> String {
+    let why = |denial: Denial| {
+        let message = denial.message();
+        let (_, why) = message.split_once(" is not allowed: ").expect("a denial");
+        why.to_owned()
+    };
+    let archive = tar(file);
+    match watch.read(&archive) {
+        Ok(allowed) => assert_eq!(allowed, archive.len() as u64 - 1024),
+        Err(denial) => return why(denial),
+    }
+    loop {
+        match watch.end() {
+            Ok(Ended::Passes) => return "passes".to_owned(),
+            Ok(Ended::Asks(needs)) => {
+                for fact in needs {
+                    let answer = engine.answer(&fact, asked);
+                    watch.learn(fact, answer);
+                }
+            }
+            Err(denial) => return why(denial),
+        }
+    }
+}
+
+/// An archive with a Dockerfile.
+fn tar(file: &str) -> Vec<u8> {
+    let mut header = [0; 512];
+    header[..10].copy_from_slice(b"Dockerfile");
+    header[124..136].copy_from_slice(format!("{:011o}\0", file.len()).as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    header[257..263].copy_from_slice(b"ustar\0");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let mut archive = [&header[..], file.as_bytes()].concat();
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    archive
 }
 
 fn create(body: &str) -> String {

@@ -1,6 +1,6 @@
 //! Where in a body a value stands, as a message says it, and the walk to all values at such places.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write};
 
 use super::Value;
 
@@ -17,6 +17,8 @@ enum Step<'a> {
 
 /// So many characters of a key are shown.
 const SHOWN: usize = 64;
+/// Most places take no more bytes.
+const USUAL: usize = 64;
 
 impl<'a> Path<'a> {
     /// The whole body.
@@ -32,6 +34,35 @@ impl<'a> Path<'a> {
         Path(Some((self, Step::Index(index))))
     }
 
+    /// As a message says it.
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(USUAL);
+        self.append_to(&mut text);
+        text
+    }
+
+    fn append_to(&self, text: &mut String) {
+        let Some((above, step)) = self.0 else {
+            return;
+        };
+        above.append_to(text);
+        // A string takes everything.
+        let _ = match step {
+            Step::Index(index) => write!(text, "[{index}]"),
+            Step::Key(key) if plain(key) => {
+                if above.0.is_some() {
+                    text.push('.');
+                }
+                text.push_str(key);
+                Ok(())
+            }
+            Step::Key(key) => match key.char_indices().nth(SHOWN) {
+                Some((end, _)) => write!(text, "[{:?}…]", &key[..end]),
+                None => write!(text, "[{key:?}]"),
+            },
+        };
+    }
+
     /// The key, if the last step is one.
     pub fn last_key(&self) -> Option<&'a str> {
         match self.0 {
@@ -43,19 +74,7 @@ impl<'a> Path<'a> {
 
 impl Display for Path<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Some((above, step)) = self.0 else {
-            return Ok(());
-        };
-        above.fmt(f)?;
-        match step {
-            Step::Index(index) => write!(f, "[{index}]"),
-            Step::Key(key) if plain(key) && above.0.is_some() => write!(f, ".{key}"),
-            Step::Key(key) if plain(key) => f.write_str(key),
-            Step::Key(key) => match key.char_indices().nth(SHOWN) {
-                Some((end, _)) => write!(f, "[{:?}…]", &key[..end]),
-                None => write!(f, "[{key:?}]"),
-            },
-        }
+        f.write_str(&self.text())
     }
 }
 

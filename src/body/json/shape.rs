@@ -1,7 +1,6 @@
 //! What the engine expects where: one spelling for each field, no field twice, no other type.
 
 use super::{Path, Value};
-use crate::api::fields::fold;
 
 /// What the engine decodes a value into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +54,9 @@ pub trait Shape: Copy {
     /// What the engine decodes the value into.
     fn kind(self) -> Kind;
 
-    /// The field of an [object](Kind::Object) whose name is this one after [`fold`], in the
-    /// engine's spelling. No two fields of an object may be equal after it.
-    fn field(self, folded: &str) -> Option<(&'static str, Self)>;
+    /// The field of an [object](Kind::Object) whose name is the [same](crate::api::fields::same),
+    /// in the engine's spelling. No two fields of an object may have the same.
+    fn field(self, name: &str) -> Option<(&'static str, Self)>;
 
     /// What each item of a [list](Kind::List), or value of a [map](Kind::Map), is.
     fn element(self) -> Self;
@@ -119,15 +118,10 @@ fn retain<S: Shape>(
         (Kind::Map, Value::Object(object)) => object
             .0
             .retain_mut(|(key, value)| retain(value, Some(shape.element()), &path.key(key), keep)),
-        (Kind::Object, Value::Object(object)) => {
-            let mut folded = String::new();
-            object.0.retain_mut(|(key, value)| {
-                folded.clear();
-                fold(key, &mut folded);
-                let field = shape.field(&folded).map(|(_, shape)| shape);
-                retain(value, field, &path.key(key), keep)
-            });
-        }
+        (Kind::Object, Value::Object(object)) => object.0.retain_mut(|(key, value)| {
+            let field = shape.field(key).map(|(_, shape)| shape);
+            retain(value, field, &path.key(key), keep)
+        }),
         _ => {}
     }
     true

@@ -1,6 +1,7 @@
 //! The reader's own cases. What Go makes of bodies is in `tests/bodies.rs`.
 
 use super::*;
+use crate::api::fields::fold;
 
 /// A shape that is not the engine's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,8 +35,8 @@ impl Shape for Form {
         }
     }
 
-    fn field(self, folded: &str) -> Option<(&'static str, Form)> {
-        Some(match (self, folded) {
+    fn field(self, name: &str) -> Option<(&'static str, Form)> {
+        Some(match (self, &*fold(name)) {
             (Form::Body, "cmd") => ("Cmd", Form::Words),
             (Form::Body, "labels") => ("Labels", Form::Labels),
             (Form::Body, "hostconfig") => ("HostConfig", Form::Host),

@@ -6,11 +6,15 @@ use super::Value;
 
 /// So many bytes of a value are shown.
 const SHOWN: usize = 200;
+/// So many bytes of a string are looked at before they are written.
+const RUN: usize = 256;
+/// Most bodies take more bytes.
+const USUAL: usize = 1024;
 
 impl Value {
     /// The JSON that is forwarded.
     pub fn to_json(&self) -> String {
-        let mut json = String::new();
+        let mut json = String::with_capacity(USUAL);
         // A string takes everything.
         let _ = write(self, &mut json);
         json
@@ -18,7 +22,7 @@ impl Value {
 
     /// The beginning of that, for messages. It costs no more than what is shown.
     pub fn shown(&self) -> String {
-        let mut shown = Beginning(String::new());
+        let mut shown = Beginning(String::with_capacity(32));
         if write(self, &mut shown).is_err() {
             shown.0.push('…');
         }
@@ -39,15 +43,16 @@ struct Beginning(String);
 impl Write for Beginning {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let left = SHOWN - self.0.len();
+        if text.len() <= left {
+            self.0.push_str(text);
+            return Ok(());
+        }
         let ends = text
             .char_indices()
             .map(|(start, letter)| start + letter.len_utf8());
         let end = ends.take_while(|end| *end <= left).last().unwrap_or(0);
         self.0.push_str(&text[..end]);
-        match end == text.len() {
-            true => Ok(()),
-            false => Err(fmt::Error),
-        }
+        Err(fmt::Error)
     }
 }
 
@@ -86,6 +91,12 @@ fn write(value: &Value, out: &mut impl Write) -> fmt::Result {
 /// A string between its quotes. All that is not escaped stands for itself in every JSON reader.
 fn quote(text: &str, out: &mut impl Write) -> fmt::Result {
     out.write_char('"')?;
+    // Nearly all are so, and this takes several bytes at a time.
+    let plain = |text: &str| text.bytes().fold(true, |all, byte| all & !special(byte));
+    if text.len() <= RUN && plain(text) {
+        out.write_str(text)?;
+        return out.write_char('"');
+    }
     let mut rest = text;
     while let Some((run, byte)) = run(rest) {
         out.write_str(&rest[..run])?;
@@ -105,15 +116,18 @@ fn quote(text: &str, out: &mut impl Write) -> fmt::Result {
     out.write_char('"')
 }
 
+/// Whether a byte does not stand for itself.
+fn special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
 /// How long the beginning of a text is that stands for itself, and what follows it; nothing if that
 /// is all of it. A long text has more than one, so that showing its beginning takes no time.
 fn run(text: &str) -> Option<(usize, Option<u8>)> {
-    const MOST: usize = 256;
-    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    match text.bytes().take(MOST).position(special) {
+    match text.bytes().take(RUN).position(special) {
         Some(at) => Some((at, Some(text.as_bytes()[at]))),
-        None if text.len() <= MOST => None,
-        None => (0..=MOST)
+        None if text.len() <= RUN => None,
+        None => (0..=RUN)
             .rev()
             .find(|at| text.is_char_boundary(*at))
             .map(|at| (at, None)),

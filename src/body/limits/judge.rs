@@ -91,7 +91,7 @@ impl Limits {
     pub fn judge(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
         let subject = Subject::of(body);
         let mut all = self.beyond(subject, claims, facts);
-        self.whole(subject, tree, &mut |excess| all.push(excess));
+        all.extend(self.beyond_claims(body, tree, false));
         all
     }
 
@@ -134,10 +134,15 @@ impl Limits {
         self.of(Subject::of(body), claim, facts)
     }
 
-    /// What a body asks for by more than one claim, or by none.
-    pub fn beyond_claims(&self, body: &Body, tree: &Value) -> Vec<Excess> {
+    /// What a body asks for by more than one claim, or by none. Its user is not among that as long as
+    /// it `asks_user`: the engine must say who it is.
+    pub fn beyond_claims(&self, body: &Body, tree: &Value, asks_user: bool) -> Vec<Excess> {
+        let subject = Subject::of(body);
         let mut all = Vec::new();
-        self.whole(Subject::of(body), tree, &mut |excess| all.push(excess));
+        self.whole(subject, tree, &mut |excess| all.push(excess));
+        if !asks_user {
+            self.user(subject, tree, &mut |excess| all.push(excess));
+        }
         all
     }
 
@@ -187,13 +192,6 @@ impl Limits {
                 found(self.require.excess(&place, value.as_deref()));
             }
         }
-        if let (Some(limit), Some(place)) = (&self.run_as.entries, user_place(subject)) {
-            let user = tree.at(place).as_str().unwrap_or_default();
-            if !limit.allows(user) {
-                let shown = if user.is_empty() { "root" } else { user };
-                found(self.run_as.excess(place, Some(shown)));
-            }
-        }
         match subject {
             Subject::Exec => self.command(tree, found),
             Subject::Volume => {
@@ -204,6 +202,17 @@ impl Limits {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The user, who is root if there is none.
+    fn user(&self, subject: Subject, tree: &Value, found: &mut impl FnMut(Excess)) {
+        if let (Some(limit), Some(place)) = (&self.run_as.entries, user_place(subject)) {
+            let user = tree.at(place).as_str().unwrap_or_default();
+            if !limit.allows(user) {
+                let shown = if user.is_empty() { "root" } else { user };
+                found(self.run_as.excess(place, Some(shown)));
+            }
         }
     }
 

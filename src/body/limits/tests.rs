@@ -648,7 +648,7 @@ fn what_is_in_force_is_known() {
             "RUNTIMES=none",
             "LOG_DRIVERS=json-file, local, none",
             "VOLUME_DRIVERS=sshfs",
-            "NETWORK_DRIVERS=bridge, overlay",
+            "NETWORK_DRIVERS=bridge, overlay, null",
             "SYSCTLS=net.ipv4.*, net.ipv6.*, net.core.somaxconn, kernel.msgmax, kernel.msgmnb, kernel.msgmni, kernel.sem, kernel.shmall, kernel.shmmax, kernel.shmmni, kernel.shm_rmid_forced, fs.mqueue.*",
             "PIDS_MAX=7",
         ]

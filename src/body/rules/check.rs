@@ -1,6 +1,6 @@
 //! What an expression may be made of. What is not listed here is refused at start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, operators};
@@ -58,6 +58,7 @@ const MACROS: &[&str] = &["has", "all", "exists", "exists_one", "filter"];
 pub(super) struct Checked {
     pub(super) needs: Needs,
     pub(super) patterns: BTreeMap<String, Regex>,
+    pub(super) names: BTreeSet<String>,
 }
 
 /// Checks an expression on requests with these bodies.
@@ -73,6 +74,7 @@ pub(super) fn check(
         added: 0,
         needs: Needs::default(),
         patterns: BTreeMap::new(),
+        names: BTreeSet::new(),
         mistakes: Vec::new(),
     };
     check.part(expression, 0);
@@ -89,6 +91,7 @@ pub(super) fn check(
         true => Ok(Checked {
             needs: check.needs,
             patterns: check.patterns,
+            names: check.names,
         }),
         false => Err(check.mistakes),
     }
@@ -106,6 +109,8 @@ struct Check<'a> {
     added: usize,
     needs: Needs,
     patterns: BTreeMap<String, Regex>,
+    /// The names by which it looks for values of the query.
+    names: BTreeSet<String>,
     mistakes: Vec<Mistake>,
 }
 
@@ -138,6 +143,9 @@ impl<'a> Check<'a> {
         match &part.expr {
             Expr::Ident(name) => return self.name(name),
             Expr::Select(select) => {
+                if is_query(&select.operand) {
+                    self.names.insert(select.field.clone());
+                }
                 let kinds = self.part(&select.operand, depth);
                 return self.field(&kinds, &select.field);
             }
@@ -233,6 +241,14 @@ impl<'a> Check<'a> {
             }),
             None if OPERATORS.contains(&name) => {
                 self.added += usize::from(name == operators::ADD);
+                match (name, call.args.as_slice()) {
+                    (operators::INDEX, [query, key]) | (operators::IN, [key, query])
+                        if is_query(query) =>
+                    {
+                        self.names.extend(text(key).map(str::to_owned));
+                    }
+                    _ => {}
+                }
                 if name == operators::INDEX {
                     return self.index(kinds.first(), call.args.get(1));
                 }
@@ -252,11 +268,7 @@ impl<'a> Check<'a> {
     /// `LIST[0]`, `MAP["key"]` and `OBJECT["Field"]`.
     fn index(&mut self, kinds: Option<&Kinds>, by: Option<&IdedExpr>) -> Kinds {
         let kinds = kinds.cloned().unwrap_or_default();
-        let literal = by.and_then(|by| match &by.expr {
-            Expr::Literal(LiteralValue::String(key)) => Some(key.inner()),
-            _ => None,
-        });
-        match literal {
+        match by.and_then(text) {
             Some(key) => self.field(&kinds, key),
             None => items(&kinds),
         }
@@ -264,10 +276,9 @@ impl<'a> Check<'a> {
 
     /// A pattern is compiled at start, so it has to be there.
     fn pattern(&mut self, argument: &IdedExpr) {
-        let Expr::Literal(LiteralValue::String(pattern)) = &argument.expr else {
+        let Some(pattern) = text(argument) else {
             return self.mistake("the pattern of matches must be in quotes");
         };
-        let pattern = pattern.inner();
         if let Err(bad) = check_pattern(pattern) {
             return self.mistake(format!("the pattern of matches is not valid: {bad}"));
         }
@@ -310,6 +321,19 @@ impl<'a> Check<'a> {
             Expr::List(_) => range,
             _ => Kinds::new(),
         }
+    }
+}
+
+/// Whether this is the variable `query`.
+fn is_query(part: &IdedExpr) -> bool {
+    matches!(&part.expr, Expr::Ident(name) if name == "query")
+}
+
+/// What stands in quotes, if this is a string.
+fn text(part: &IdedExpr) -> Option<&str> {
+    match &part.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
     }
 }
 

@@ -109,13 +109,13 @@ fn evaluate(
 
 /// `at most 2 GiB`; `at most 2 GiB (no field Memory)`.
 fn words(rule: &Rule, why: Option<&str>) -> String {
-    let told = match &*rule.told {
+    let text = match &*rule.told {
         "" => format!("{} is not true", rule.source),
         told => told.to_owned(),
     };
     match why {
-        Some(why) => format!("{told} ({why})"),
-        None => told,
+        Some(why) => format!("{text} ({why})"),
+        None => text,
     }
 }
 

@@ -18,14 +18,14 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cel::IdedExpr;
 use regex::bytes::Regex;
 
 use super::json::Value;
-use crate::api::fields::Body;
+use crate::api::fields::{Body, same};
 use crate::policy::Broken;
 
 /// The variables of a rule.
@@ -55,6 +55,7 @@ pub struct Rule {
     pub needs: Needs,
     expression: IdedExpr,
     patterns: BTreeMap<String, Regex>,
+    names: BTreeSet<String>,
 }
 
 /// What is wrong with a rule.
@@ -91,7 +92,15 @@ impl Rule {
             needs: checked.needs,
             expression,
             patterns: checked.patterns,
+            names: checked.names,
         })
+    }
+
+    /// Whether an engine that reads a query's names in any case finds a value by this name that the
+    /// rule, which reads them exactly, would look for by another one.
+    pub fn overlooks(&self, name: &str) -> bool {
+        let mut others = self.names.iter().filter(|own| *own != name);
+        others.any(|own| same(own, name))
     }
 }
 

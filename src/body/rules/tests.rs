@@ -283,6 +283,23 @@ fn what_a_rule_looks_at_is_known() {
     assert_eq!(needs("object.Id == ''"), (false, false, true));
 }
 
+#[test]
+fn a_name_of_the_query_in_another_case_is_noticed() {
+    let rule =
+        rule("has(query.name) && query['t'] == '1' && !('Force' in query) && body.Image != ''");
+    for (name, overlooked) in [
+        ("name", false),
+        ("Name", true),
+        ("T", true),
+        ("force", true),
+        ("\u{17f}", false),
+        ("Image", false),
+        ("image", false),
+    ] {
+        assert_eq!(rule.overlooks(name), overlooked, "{name}");
+    }
+}
+
 /// A thread with as much stack as a worker has to spare.
 fn on_small_stack(work: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(1 << 20);

@@ -11,6 +11,7 @@ use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
 use crate::config::file::{DEFAULT, Document, PolicySpec};
+use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::scope::Scope;
@@ -72,17 +73,21 @@ fn written_outside(snapshot: &Snapshot) -> Option<String> {
     let is_set = |name: &&str| snapshot.get(name).is_some();
     let mut own = Grants::variables().map(|(name, _)| name);
     let of_policies = SETTINGS.iter().filter(|one| one.in_policy);
-    let mut others = of_policies
-        .map(|one| one.name)
-        .chain(["LOG_REQUESTS", Unprotected::Learn.variable()]);
+    let mut others = of_policies.map(|one| one.name).chain([
+        "LOG_REQUESTS",
+        FOLDERS,
+        Unprotected::Learn.variable(),
+    ]);
     let flags = METHODS.map(|method| format!("allow{method}"));
     (own.find(is_set).or_else(|| others.find(is_set)))
         .or_else(|| snapshot.names().find(|name| method_of(name).is_some()))
         .map(|name| printable(name).into_owned())
         .or_else(|| {
-            let flag = flags
+            let mut flags = flags
                 .iter()
-                .find(|flag| snapshot.flag(flag).next().is_some())?;
+                .map(String::as_str)
+                .chain(["allowbindmountfrom"]);
+            let flag = flags.find(|flag| snapshot.flag(flag).next().is_some())?;
             Some(format!("-{flag}"))
         })
 }
@@ -184,7 +189,7 @@ pub(super) fn compare(
     {
         let what = &list.what;
         let problem = format!(
-            "{what} has no effect: it belongs to the policy {DEFAULT}, which no endpoint and no \
+            "{what} is unused: it belongs to the policy {DEFAULT}, which no endpoint and no \
              client rule names"
         );
         let help = "move it to a policy that is used";

@@ -118,13 +118,19 @@ impl Sources {
         }
         lines.extend(self.presets_granted());
         let middleware = self.middleware.shown();
-        lines.extend(middleware.map(|(kind, told)| format!("{kind} {told}")));
+        lines.extend(middleware.map(|(kind, one)| format!("{kind} {one}")));
         lines
     }
 
     /// What each preset grants: `preset traefik: PING VERSION EVENTS LIST INSPECT`.
     pub fn presets_granted(&self) -> impl Iterator<Item = String> {
-        let line = |preset: &Preset| format!("preset {}: {}", preset.name, preset.grants.join(" "));
+        let line = |preset: &Preset| {
+            let set = match self.deny_root && preset.sets_deny_root() {
+                true => format!(", with {DENY_ROOT}"),
+                false => String::new(),
+            };
+            format!("preset {}: {}{set}", preset.name, preset.grants.join(" "))
+        };
         self.presets().map(line)
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::*;
+use crate::body::limits::Limits;
 use crate::config::{Setting, Severity};
 
 fn load(env: &[(&str, &str)]) -> Result<Settings, Vec<Diagnostic>> {
@@ -441,28 +442,88 @@ fn the_summary_tells_what_is_granted() {
     );
 }
 
-/// Not even an empty one, which would allow nothing.
+/// What keeps it from starting.
+fn told(env: &[(&str, &str)]) -> Vec<String> {
+    let mistakes = load(env).unwrap_err();
+    mistakes.iter().map(ToString::to_string).collect()
+}
+
+/// All mistakes at once, and an empty value is one.
 #[test]
-fn a_limit_that_cannot_be_enforced_keeps_dockgate_from_starting() {
-    let limits = SETTINGS.iter();
-    let limits: Vec<&Setting> = limits
-        .filter(|one| one.dialect == Dialect::Sections)
-        .filter(|one| !one.supported)
-        .collect();
-    assert!(limits.iter().any(|one| one.name == "BIND_FROM"));
-    for limit in limits {
-        assert!(!limit.doc.is_empty(), "{}", limit.name);
-        for value in ["none", ""] {
-            let mistakes = load(&[(limit.name, value)]).unwrap_err();
-            let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            let shown = if value.is_empty() { "\"\"" } else { value };
-            let name = limit.name;
-            assert_eq!(
-                mistakes,
-                [format!(
-                    "{name}={shown} is not supported yet; dockgate does not start with a restriction that it cannot enforce"
-                )]
-            );
-        }
+fn a_limit_that_cannot_be_read_keeps_dockgate_from_starting() {
+    for limit in Limits::VARIABLES {
+        let mistakes = told(&[(limit, "")]);
+        assert!(
+            mistakes[0].starts_with(&format!("{limit}: ")),
+            "{mistakes:?}"
+        );
     }
+    assert_eq!(
+        told(&[
+            ("BIND_FROM", "srv, /a:rw"),
+            ("PIDS_MAX", "many"),
+            ("CAP_ADD", "KILL")
+        ]),
+        [
+            "BIND_FROM: srv is not an absolute path; use one like /srv/ci",
+            "BIND_FROM: /a:rw has an unknown option; use :ro, or none",
+            "PIDS_MAX: many is not a number of processes; use one like 512",
+        ]
+    );
+    assert_eq!(
+        told(&[("BIND_FROM", "/srv"), ("SP_ALLOWBINDMOUNTFROM", "/srv")]),
+        ["BIND_FROM and SP_ALLOWBINDMOUNTFROM are both set; use only one of them"]
+    );
+    assert_eq!(
+        told(&[("SP_ALLOWBINDMOUNTFROM", "/srv, data")]),
+        [
+            "SP_ALLOWBINDMOUNTFROM: \" data\" is not an absolute path; use one like /srv/ci; only a comma separates two"
+        ]
+    );
+    let read = |env: &[(&str, &str)]| {
+        let policy = good(env).policies.into_default();
+        let limits = policy.demands.limits.as_ref().map(Limits::set);
+        (limits, policy.sources.limits.is_some())
+    };
+    assert_eq!(read(&[]), (None, false));
+    assert_eq!(read(&[("DENY_ROOT", "1")]), (Some(vec![]), true));
+    assert_eq!(
+        read(&[("BIND_FROM", "/srv:ro\n/data"), ("RUN_AS", "nonroot")]).0,
+        Some(vec![
+            ("BIND_FROM", "/srv:ro, /data".to_owned()),
+            ("RUN_AS", "nonroot".to_owned())
+        ])
+    );
+    assert_eq!(
+        read(&[("SP_ALLOWBINDMOUNTFROM", "/srv")]).0,
+        Some(vec![("BIND_FROM", "/srv/**".to_owned())])
+    );
+}
+
+#[test]
+fn what_opens_root_again_is_warned_about() {
+    let told = |limits: &[(&str, &str)]| {
+        let own = [("ALLOW_CREATE", "1"), ("DENY_ROOT", "1")];
+        good(&[&own[..], limits].concat())
+            .policies
+            .default()
+            .root_on_host()
+    };
+    assert_eq!(
+        told(&[("BIND_FROM", "/srv/ci"), ("CAP_ADD", "NET_ADMIN")]),
+        None
+    );
+    assert_eq!(
+        told(&[("BIND_FROM", "/srv/ci/**"), ("NAMESPACES", "pid:host")]).unwrap(),
+        "a client can become root on the host: BIND_FROM=/srv/ci/** (who writes there can plant a \
+         symlink to any path of the host), NAMESPACES=pid:host (a container can control the \
+         processes of the host)"
+    );
+    // What is granted reaches nothing anyway.
+    let harmless = good(&[
+        ("DENY_ROOT", "1"),
+        ("CONTAINERS", "1"),
+        ("BIND_FROM", "/**"),
+    ]);
+    assert_eq!(harmless.policies.default().root_on_host(), None);
 }

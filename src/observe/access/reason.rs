@@ -69,6 +69,8 @@ pub enum EngineFault {
     Gone,
     /// Its answer is not valid HTTP.
     Invalid,
+    /// What must be removed from its answer cannot be found in it.
+    Unfiltered,
 }
 
 impl Reason {
@@ -89,7 +91,9 @@ impl Reason {
             Reason::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Reason::Engine(EngineFault::Unreachable) => StatusCode::SERVICE_UNAVAILABLE,
             Reason::Engine(EngineFault::Hung) => StatusCode::GATEWAY_TIMEOUT,
-            Reason::Engine(EngineFault::Gone | EngineFault::Invalid) => StatusCode::BAD_GATEWAY,
+            Reason::Engine(EngineFault::Gone | EngineFault::Invalid | EngineFault::Unfiltered) => {
+                StatusCode::BAD_GATEWAY
+            }
         }
     }
 }

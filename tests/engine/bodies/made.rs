@@ -1,7 +1,6 @@
 //! Bodies of creates: written by hand, and generated from fields that an engine takes, in all the
 //! spellings that it takes.
 
-use dockgate::api::fields::fold;
 use dockgate::body::Place;
 use dockgate::body::json::{Kind, Shape};
 use serde_json::{Value, json};
@@ -367,10 +366,8 @@ impl Generator {
     }
 
     fn field(&mut self, name: &str, template: &str, place: Option<Place>) {
-        let mut folded = String::new();
-        fold(name, &mut folded);
         let inside = place
-            .and_then(|place| place.field(&folded))
+            .and_then(|place| place.field(name))
             .map(|(_, place)| place);
         self.key(name);
         if serde_json::from_str::<i128>(template).is_ok() || ODD.contains(&template) {
@@ -412,9 +409,7 @@ impl Generator {
                         self.out.push(',');
                     }
                     if is_struct {
-                        let mut folded = String::new();
-                        fold(name, &mut folded);
-                        let inside = place.and_then(|place| place.field(&folded));
+                        let inside = place.and_then(|place| place.field(name));
                         self.key(name);
                         self.value(value, inside.map(|(_, place)| place));
                     } else {

@@ -251,7 +251,7 @@ impl Search<'_> {
 }
 
 /// That a container joins a network.
-fn joined(name: &str) -> Claim {
+pub(in crate::body::inspection) fn joined(name: &str) -> Claim {
     Claim {
         path: "the network".to_owned(),
         value: name.to_owned(),

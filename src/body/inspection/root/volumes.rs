@@ -131,7 +131,7 @@ impl Search<'_> {
         }
         let previous = service.at("PreviousSpec");
         match body.filter(|_| *previous != Value::Null) {
-            Some(body) => self.asked(body, previous, holder),
+            Some(body) => self.asked(body, previous, holder, false),
             None => self.excess(holder, "PreviousSpec", "", UNCLEAR),
         }
     }

@@ -407,6 +407,7 @@ fn nobody_is_made_a_client_of_another_policy() {
         networks: vec![("172.20.0.5".parse().expect("an address"), 32)],
         hosts: vec!["traefik".to_owned()],
         container: Some(id('d')),
+        ..Others::default()
     };
     let engine = |bridge: String| {
         let mut engine = Engine::default()
@@ -426,6 +427,7 @@ fn nobody_is_made_a_client_of_another_policy() {
             networks: others.networks.clone(),
             hosts: others.hosts.clone(),
             container: others.container.clone(),
+            ..Others::default()
         });
         engine
     };

@@ -243,6 +243,7 @@ fn others() -> Others {
         networks: vec![("172.20.0.5".parse().expect("an address"), 32)],
         hosts: vec!["traefik".to_owned()],
         container: Some(id('d')),
+        ..Others::default()
     }
 }
 
@@ -379,4 +380,30 @@ fn no_build_and_no_service_is_a_client_of_another_policy() {
         judged(&[Check::Build], "POST /build", "", &alone).1,
         [""; 0]
     );
+}
+
+#[test]
+fn who_is_in_no_rule_may_be_a_client_of_another_policy() {
+    let told = |own: &[(&str, u32)], subnet: &str| {
+        let rest = format!(r#","IPAM":{{"Config":[{{"Subnet":"{subnet}"}}]}}"#);
+        let mut engine = Engine::default()
+            .with("/info", "{}")
+            .network("bridge", "1", &rest);
+        let own = own.iter();
+        engine.1 = Arc::new(Others {
+            strangers: true,
+            own: own
+                .map(|(address, prefix)| (address.parse().expect("an address"), *prefix))
+                .collect(),
+            ..Others::default()
+        });
+        let create = judged(&[Check::Body], "POST /containers/create", "{}", &engine).0;
+        let build = judged(&[Check::Build], "POST /build", "", &engine).0;
+        [create, build].map(|told| !told.starts_with("DENY_ROOT"))
+    };
+    assert_eq!(told(&[], "172.17.0.0/16"), [false, false]);
+    assert_eq!(told(&[("172.16.0.0", 12)], "172.17.0.0/16"), [true, false]);
+    assert_eq!(told(&[("172.17.0.0", 24)], "172.17.0.0/16"), [false, false]);
+    assert_eq!(told(&[("172.18.0.0", 16)], "172.17.0.0/16"), [false, false]);
+    assert_eq!(told(&[("::", 0)], "fd00::/64"), [true, false]);
 }

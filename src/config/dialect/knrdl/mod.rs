@@ -23,7 +23,7 @@ use file::{BUILT_IN, UNPROTECTED, Unread};
 pub(crate) use file::Profiles;
 
 /// The variable that names a profile.
-const PROFILE: &str = "PROFILE";
+pub(crate) const PROFILE: &str = "PROFILE";
 /// What the built-in profiles exclude here: a GET that writes to a container's stdin is not a read.
 const ATTACH_WS: &str = r"/[^?]*/attach/ws/?(\?.*)?";
 

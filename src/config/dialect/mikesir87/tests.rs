@@ -441,7 +441,7 @@ endpoints: [{listen: 'unix:///x', policy: a}]";
     assert_eq!(
         load(&[("CONFIG_DATA", unused)]).expect_err("a mistake"),
         [
-            "CONFIG_DATA:1: gates has no effect: it belongs to the policy default, which no endpoint \
+            "CONFIG_DATA:1: gates is unused: it belongs to the policy default, which no endpoint \
              and no client rule names; move it to a policy that is used"
         ]
     );

@@ -31,6 +31,19 @@ pub struct Preset {
     pub unconditional: &'static [&'static str],
     /// What only some uses of the program need; the preset does not allow it.
     pub options: &'static [PresetOption],
+    /// What the program can do under `DENY_ROOT`, if it does what that variable judges.
+    pub deny_root: Option<UnderDenyRoot>,
+}
+
+/// What a program can do under `DENY_ROOT`.
+#[derive(Debug)]
+pub struct UnderDenyRoot {
+    /// Whether the preset sets the variable, where its user does not.
+    pub set: bool,
+    /// What works.
+    pub allowed: &'static [&'static str],
+    /// What does not.
+    pub refused: &'static [&'static str],
 }
 
 /// What only some uses of a program need.
@@ -100,6 +113,11 @@ impl Preset {
             Some(near) => format!("did you mean {near}? `dockgate presets` lists all"),
             None => "`dockgate presets` lists all".to_owned(),
         }
+    }
+
+    /// Whether it sets `DENY_ROOT`, where its user does not.
+    pub fn sets_deny_root(&self) -> bool {
+        self.deny_root.as_ref().is_some_and(|under| under.set)
     }
 
     /// Its pieces.

@@ -370,9 +370,9 @@ mod tests {
                 "LOG_LEVEL and -loglevel are both set",
             ),
             (
-                &[("SP_ALLOWBINDMOUNTFROM", "/srv")],
+                &[("SP_ALLOWBINDMOUNTFROM", "srv")],
                 &[],
-                "SP_ALLOWBINDMOUNTFROM=/srv is not supported yet",
+                "SP_ALLOWBINDMOUNTFROM: srv is not an absolute path",
             ),
         ] {
             let errors = load(env, flags).unwrap_err();

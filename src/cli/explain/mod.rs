@@ -1,16 +1,24 @@
-//! `dockgate explain METHOD PATH`: the verdict on a request, and what would change it.
+//! `dockgate explain METHOD PATH`: the verdict on a request, and what would change it; with its body,
+//! what would be forwarded.
 
-use clap::{Arg, ArgMatches, Command};
+mod changes;
+mod inspected;
 
-use super::output::{complain, print, visible};
+use clap::{Arg, ArgMatches, Command, ValueHint};
+
+use super::output::{complain, print};
 use super::usage::Suggesting;
 use super::whose::{self, Client, Whose};
 use super::with_settings;
-use super::{FAILED, WRONG_USAGE};
-use crate::api::{Method, Target};
-use crate::config::{ConfiguredPolicy, PolicyId, Settings, Snapshot};
-use crate::observe::log::one_line;
-use crate::policy::{Body, Denial, Permit, Term, Verdict, printable};
+use super::{FAILED, OK, WRONG_USAGE};
+use crate::api::{Framing, Message, Method, Target};
+use crate::config::{PolicyId, Settings, Snapshot};
+use crate::policy::{Denial, Passage, Verdict, printable};
+use crate::proxy;
+use inspected::{Case, Outcome};
+
+/// The verdict depends on what is not known.
+const UNDECIDED: u8 = 3;
 
 pub(super) fn command() -> Command {
     let method = Arg::new("method")
@@ -27,6 +35,11 @@ pub(super) fn command() -> Command {
         .about("Show whether a request is allowed, and what would allow it")
         .args([method, path])
         .args([
+            Arg::new("body")
+                .long("body")
+                .value_name("FILE")
+                .help("The request's body; - reads stdin")
+                .value_hint(ValueHint::FilePath),
             Arg::new("policy")
                 .long("policy")
                 .value_name("NAME")
@@ -39,16 +52,19 @@ pub(super) fn command() -> Command {
                 .help("The policy of this endpoint, or of --client at it"),
         ])
         .after_help(
-            "The request counts as one without a body. Without an option, the policy default\n\
-             decides.\n\n\
+            "Without --body, the request has no body. Without another option, the policy\n\
+             default decides. If the verdict depends on what the request names, dockgate\n\
+             asks the engine at SOCKET_PATH.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
              1   denied, or no policy can be named now\n  \
-             2   refused by every policy\n  \
+             2   refused by every policy, or the body cannot be read\n  \
+             3   undecided: it depends on a body, or on an engine that does not answer\n  \
              78  invalid configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
              CONTAINERS=1 dockgate explain POST /containers/web/start\n  \
+             echo {} | ALLOW_CREATE=1 dockgate explain POST /containers/create --body -\n  \
              dockgate explain GET http://dockgate:2375/info\n  \
              dockgate explain --client 172.20.0.5 GET /_ping",
         )
@@ -56,11 +72,29 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
     let value = |name| matches.get_one::<String>(name).map_or("", String::as_str);
-    with_settings(environment, |settings| match chosen(settings, matches) {
-        Ok(policy) => explain(settings, policy, value("method"), value("path")),
-        Err((code, problem)) => {
-            complain(&problem);
-            code
+    with_settings(environment, |settings| {
+        let policy = match chosen(settings, matches) {
+            Ok(policy) => policy,
+            Err((code, problem)) => {
+                complain(&problem);
+                return code;
+            }
+        };
+        let body = matches.get_one::<String>("body");
+        match body.map(|file| inspected::read(file)).transpose() {
+            Ok(body) => {
+                let request = Request {
+                    method: value("method"),
+                    path: value("path"),
+                    client: matches.get_one::<Client>("client"),
+                    body,
+                };
+                explain(settings, policy, request)
+            }
+            Err(problem) => {
+                complain(&problem);
+                WRONG_USAGE
+            }
         }
     })
 }
@@ -112,7 +146,21 @@ fn chosen(settings: &Settings, matches: &ArgMatches) -> Result<PolicyId, (u8, St
     }
 }
 
-fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u8 {
+/// A request as the command line has it.
+struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    client: Option<&'a Client>,
+    body: Option<Vec<u8>>,
+}
+
+fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
+    let Request {
+        method,
+        path,
+        client,
+        body,
+    } = request;
     let target = match Target::from_line(method, path_of(path)) {
         Ok(target) => target,
         Err(bad) => {
@@ -120,27 +168,39 @@ fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u
             return WRONG_USAGE;
         }
     };
-    let Some(policy) = settings.policies.get(policy) else {
+    let Some(policy) = settings.policies.get(id) else {
         let verdict = Verdict::Deny(Denial::without_policy(target));
         // That it is denied, the exit code says.
         let _ = print(&format!("{verdict}\n"));
         return FAILED;
     };
-    let verdict = policy.decide(target.clone(), Body::Empty);
-    let mut text = verdict.to_string();
-    if let (Verdict::Allow(_), Some(label)) = (&verdict, policy.label()) {
-        text.push_str(&format!(" ({label})"));
-    }
-    if let Verdict::Allow(permit) = &verdict {
-        if permit.terms().contains(&Term::Middleware) {
-            for (kind, told) in policy.sources.middleware.shown_for(&target) {
-                text.push_str(&format!("\n{kind} {}", one_line(&told)));
+    let message = Message::new(Framing::Empty);
+    let message = match &body {
+        None => message,
+        Some(body) => message.into_json(body.len()),
+    };
+    let outcome = match policy.decide(target.clone(), message) {
+        Verdict::Allow(permit) => {
+            let seen = client.map(|client| proxy::seen_by_rules(client.identity()));
+            let case = Case::new(
+                settings,
+                (id, policy),
+                &permit,
+                body,
+                seen.unwrap_or_default(),
+            );
+            match permit.passage() {
+                Passage::Stream(cleared) => case.allowed(cleared),
+                Passage::Inspect(inspection) => case.judge(inspection),
             }
         }
-        for rule in rules(policy, permit) {
-            text.push_str(&format!("\n{rule}"));
-        }
-    }
+        verdict => Outcome::Denied(verdict.to_string()),
+    };
+    let (code, text) = match outcome {
+        Outcome::Allowed(text) => (OK, text),
+        Outcome::Denied(text) => (FAILED, text),
+        Outcome::Undecided(text) => (UNDECIDED, text),
+    };
     let printed = print(&format!("{text}\n"));
     for warning in settings.warnings_about(policy, &target) {
         // A denial may have said it already.
@@ -148,29 +208,10 @@ fn explain(settings: &Settings, policy: PolicyId, method: &str, path: &str) -> u
             complain(&format_args!("warning: {warning}"));
         }
     }
-    if matches!(verdict, Verdict::Allow(_)) {
-        printed
-    } else {
-        FAILED
+    match code {
+        OK => printed,
+        code => code,
     }
-}
-
-/// The rules that a request must not break.
-fn rules(policy: &ConfiguredPolicy, permit: &Permit) -> impl Iterator<Item = String> {
-    let numbers = permit.terms().iter().filter_map(|term| match term {
-        Term::Rule(number) => Some(*number),
-        _ => None,
-    });
-    let rules = numbers.filter_map(|number| policy.demands.rules.get(number));
-    rules.map(|rule| match &*rule.told {
-        "" => format!("{}: {}", rule.name, visible(&rule.source)),
-        told => format!(
-            "{}: {} ({})",
-            rule.name,
-            visible(&rule.source),
-            visible(told)
-        ),
-    })
 }
 
 /// What a client sends for a whole address: `tcp://dockgate:2375/info`.

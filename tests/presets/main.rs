@@ -1,9 +1,12 @@
 //! The presets: each lets its program work, lets nothing dangerous through, and is no more than what
 //! people grant the program by sections; and what `dockgate presets` prints means the same.
 
+mod deny_root;
+mod examples;
+#[path = "../support/played.rs"]
+mod played;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use dockgate::api::Target;
@@ -13,14 +16,17 @@ use dockgate::policy::{Body, Policy, Verdict};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-const API: &str = include_str!("conformance/docker-api.tsv");
+const API: &str = include_str!("../conformance/docker-api.tsv");
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 28] = [
+    "agent",
+    "arcane",
     "autoheal",
     "beszel",
     "crowdsec",
     "diun",
     "docker-read",
+    "dockhand",
     "dozzle",
     "dozzle-actions",
     "gitlab-runner",
@@ -32,6 +38,7 @@ const NAMES: [&str; 24] = [
     "ofelia",
     "portainer",
     "portainer-read",
+    "prometheus",
     "promtail",
     "telegraf",
     "traefik",
@@ -415,59 +422,239 @@ const CALLS: &[(&str, &str)] = &[
         GET /v1.51/configs
         GET /v1.51/configs/a1",
     ),
+    (
+        "agent",
+        "
+        HEAD /_ping
+        GET /v1.51/version
+        GET /v1.51/info
+        GET /v1.51/containers/json?all=1
+        GET /v1.51/containers/web/json
+        GET /v1.51/containers/web/logs?stdout=1&follow=1
+        GET /v1.51/containers/web/top
+        POST+ /v1.51/containers/create?name=web
+        POST /v1.51/containers/4f1a/start
+        POST /v1.51/containers/4f1a/attach?stream=1&stdout=1
+        POST /v1.51/containers/4f1a/wait?condition=next-exit
+        POST /v1.51/containers/4f1a/resize?h=24&w=80
+        POST /v1.51/containers/4f1a/stop
+        POST /v1.51/containers/4f1a/restart
+        POST /v1.51/containers/4f1a/kill?signal=KILL
+        POST+ /v1.51/containers/web/exec
+        POST+ /v1.51/exec/a1/start
+        GET /v1.51/exec/a1/json
+        POST /v1.51/exec/a1/resize?h=24&w=80
+        DELETE /v1.51/containers/4f1a?force=1&v=1
+        POST /v1.51/images/create?fromImage=docker.io%2Flibrary%2Fa&tag=latest
+        GET /v1.51/images/json
+        GET /v1.51/images/a:1/json
+        POST+ /v1.51/build?t=a&dockerfile=Dockerfile",
+    ),
+    (
+        "arcane",
+        "
+        HEAD /_ping
+        GET /v1.51/version
+        GET /v1.51/info
+        GET /v1.51/events
+        GET /v1.51/system/df
+        GET /v1.51/containers/json?all=1
+        GET /v1.51/containers/4f1a/json
+        GET /v1.51/containers/4f1a/logs?follow=1
+        GET /v1.51/containers/4f1a/stats?stream=1
+        POST+ /v1.51/containers/create?name=web
+        POST /v1.51/containers/4f1a/start
+        POST /v1.51/containers/4f1a/stop
+        POST /v1.51/containers/4f1a/restart
+        POST /v1.51/containers/4f1a/kill
+        POST /v1.51/containers/4f1a/pause
+        POST /v1.51/containers/4f1a/unpause
+        POST /v1.51/containers/4f1a/rename?name=web-old
+        POST /v1.51/containers/4f1a/wait?condition=not-running
+        DELETE /v1.51/containers/4f1a?force=1
+        POST /v1.51/containers/prune
+        POST+ /v1.51/containers/4f1a/exec
+        POST+ /v1.51/exec/a1/start
+        GET /v1.51/exec/a1/json
+        GET /v1.51/containers/4f1a/archive?path=%2Fvolume
+        PUT+ /v1.51/containers/4f1a/archive?path=%2Ftmp
+        POST+ /v1.51/commit?container=4f1a&repo=a
+        GET /v1.51/images/json
+        GET /v1.51/images/a/json
+        GET /v1.51/images/a/history
+        POST /v1.51/images/create?fromImage=a&tag=1
+        POST /v1.51/images/a/tag?repo=b
+        POST+ /v1.51/images/load
+        GET /v1.51/images/get?names=a
+        DELETE /v1.51/images/a
+        POST /v1.51/images/prune
+        POST /v1.51/build/prune
+        GET /v1.51/distribution/reg.io/a:1/json
+        GET /v1.51/networks
+        GET /v1.51/networks/web
+        POST+ /v1.51/networks/create
+        POST+ /v1.51/networks/web/connect
+        POST+ /v1.51/networks/web/disconnect
+        DELETE /v1.51/networks/web
+        POST /v1.51/networks/prune
+        GET /v1.51/volumes
+        GET /v1.51/volumes/data
+        POST+ /v1.51/volumes/create
+        DELETE /v1.51/volumes/data
+        POST /v1.51/volumes/prune",
+    ),
+    (
+        "dockhand",
+        "
+        GET /_ping
+        GET /version
+        GET /info
+        GET /events?type=container
+        GET /system/df
+        GET /containers/json?all=true&size=true
+        GET /containers/4f1a/json
+        GET /containers/4f1a/logs?stdout=true&stderr=true
+        GET /containers/4f1a/stats?stream=false
+        GET /containers/4f1a/top
+        POST+ /containers/create?name=web
+        POST /containers/4f1a/start
+        POST /containers/4f1a/stop
+        POST /containers/4f1a/restart
+        POST /containers/4f1a/pause
+        POST /containers/4f1a/unpause
+        POST+ /containers/4f1a/update
+        POST /containers/4f1a/rename?name=web-old
+        POST /containers/4f1a/wait
+        DELETE /containers/4f1a?force=true
+        POST /containers/prune
+        POST+ /containers/4f1a/exec
+        POST+ /exec/a1/start
+        POST /exec/a1/resize?h=24&w=80
+        GET /exec/a1/json
+        GET /containers/4f1a/archive?path=%2Fvolume
+        HEAD /containers/4f1a/archive?path=%2Fvolume
+        PUT+ /containers/4f1a/archive?path=%2Fvolume
+        GET /images/json
+        GET /images/sha256%3A0a1b/json
+        GET /images/sha256%3A0a1b/history
+        POST /images/create?fromImage=reg.io%2Fa&tag=1
+        POST /images/sha256%3A0a1b/tag?repo=b&tag=1
+        GET /images/sha256%3A0a1b/get
+        DELETE /images/sha256%3A0a1b?force=true
+        POST /images/prune?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D
+        GET /networks
+        GET /networks/web
+        POST+ /networks/create
+        POST+ /networks/web/connect
+        POST+ /networks/web/disconnect
+        DELETE /networks/web
+        POST /networks/prune
+        GET /volumes
+        GET /volumes/data
+        POST+ /volumes/create
+        DELETE /volumes/data?force=true
+        POST /volumes/prune",
+    ),
+    (
+        "prometheus",
+        "
+        HEAD /_ping
+        GET /v1.51/containers/json?filters=%7B%7D
+        GET /v1.51/networks",
+    ),
 ];
 
 /// What no preset lets through but for those that are named: their purpose is just that.
 const DANGEROUS: &[(&str, &[&str])] = &[
     (
         "POST+ /containers/create",
-        &["portainer", "watchtower", "ofelia", "gitlab-runner"],
+        &[
+            "portainer",
+            "watchtower",
+            "ofelia",
+            "gitlab-runner",
+            "agent",
+            "arcane",
+            "dockhand",
+        ],
     ),
     (
         "POST+ /containers/x/exec",
-        &["portainer", "ofelia", "gitlab-runner"],
+        &[
+            "portainer",
+            "ofelia",
+            "gitlab-runner",
+            "agent",
+            "arcane",
+            "dockhand",
+        ],
     ),
     (
         "POST+ /exec/x/start",
-        &["portainer", "ofelia", "gitlab-runner"],
+        &[
+            "portainer",
+            "ofelia",
+            "gitlab-runner",
+            "agent",
+            "arcane",
+            "dockhand",
+        ],
     ),
     (
         "POST /containers/x/attach?stdin=1",
-        &["portainer", "gitlab-runner"],
+        &["portainer", "gitlab-runner", "agent"],
     ),
     (
         "GET /containers/x/attach/ws?stdin=1",
-        &["portainer", "gitlab-runner"],
+        &["portainer", "gitlab-runner", "agent"],
     ),
-    ("PUT+ /containers/x/archive?path=/", &[]),
-    ("GET /containers/x/archive?path=/", &[]),
-    ("HEAD /containers/x/archive?path=/", &[]),
+    ("PUT+ /containers/x/archive?path=/", &["arcane", "dockhand"]),
+    ("GET /containers/x/archive?path=/", &["arcane", "dockhand"]),
+    ("HEAD /containers/x/archive?path=/", &["arcane", "dockhand"]),
     ("POST+ /v1.23/containers/x/copy", &[]),
     ("GET /containers/x/export", &[]),
     ("POST+ /v1.23/containers/x/start?x=HostConfig", &[]),
     ("POST /containers/x/start?checkpoint-dir=/", &[]),
     ("POST+ /containers/x/checkpoints", &[]),
     ("GET /containers/x/top?ps_args=axe", &[]),
-    ("POST /containers/prune", &[]),
-    ("POST+ /build", &["portainer"]),
-    ("POST /build?remote=http://host/", &["portainer"]),
+    ("POST /containers/prune", &["arcane", "dockhand"]),
+    ("POST+ /build", &["portainer", "agent"]),
+    ("POST /build?remote=http://host/", &["portainer", "agent"]),
     ("POST /grpc", &["portainer"]),
     ("POST /session", &["portainer"]),
-    ("POST+ /commit?container=x", &["portainer"]),
+    ("POST+ /commit?container=x", &["portainer", "arcane"]),
     ("POST /images/create?fromSrc=http://host/", &[]),
     ("POST+ /images/create?fromSrc=-", &[]),
-    ("POST+ /images/load", &["portainer", "gitlab-runner"]),
+    (
+        "POST+ /images/load",
+        &["portainer", "gitlab-runner", "arcane"],
+    ),
     ("POST /images/x/push", &["portainer"]),
-    ("POST /images/x/tag?repo=y", &["portainer", "gitlab-runner"]),
-    ("GET /images/get?names=x", &["portainer", "trivy"]),
-    ("GET /images/x/get", &["portainer", "trivy"]),
+    (
+        "POST /images/x/tag?repo=y",
+        &["portainer", "gitlab-runner", "arcane", "dockhand"],
+    ),
+    (
+        "GET /images/get?names=x",
+        &["portainer", "trivy", "arcane", "dockhand"],
+    ),
+    (
+        "GET /images/x/get",
+        &["portainer", "trivy", "arcane", "dockhand"],
+    ),
     ("GET /images/search?term=host:1/x", &[]),
-    ("GET /distribution/host:1/x/json", &["portainer"]),
-    ("POST /images/prune", &[]),
+    ("GET /distribution/host:1/x/json", &["portainer", "arcane"]),
+    ("POST /images/prune", &["arcane", "dockhand"]),
     ("POST+ /auth", &[]),
-    ("POST+ /volumes/create", &["portainer", "gitlab-runner"]),
+    (
+        "POST+ /volumes/create",
+        &["portainer", "gitlab-runner", "arcane", "dockhand"],
+    ),
     ("PUT+ /volumes/x", &[]),
-    ("POST+ /networks/create", &["portainer", "gitlab-runner"]),
+    (
+        "POST+ /networks/create",
+        &["portainer", "gitlab-runner", "arcane", "dockhand"],
+    ),
     ("POST+ /services/create", &["portainer"]),
     ("POST+ /services/x/update", &["portainer"]),
     ("POST+ /secrets/create", &["portainer"]),
@@ -492,6 +679,11 @@ const DANGEROUS: &[(&str, &[&str])] = &[
 /// What people grant the program by sections, as guides and the programs' own documentation have it,
 /// with what the program calls besides. EVENTS, PING and VERSION are granted by default.
 const DOCUMENTED: &[(&str, &str)] = &[
+    ("agent", "CONTAINERS EXEC IMAGES INFO BUILD POST"),
+    (
+        "arcane",
+        "CONTAINERS EXEC IMAGES INFO NETWORKS VOLUMES SYSTEM BUILD COMMIT DISTRIBUTION POST",
+    ),
     ("autoheal", "CONTAINERS POST"),
     ("beszel", "CONTAINERS INFO"),
     ("crowdsec", "CONTAINERS INFO SERVICES"),
@@ -499,6 +691,10 @@ const DOCUMENTED: &[(&str, &str)] = &[
     (
         "docker-read",
         "CONTAINERS IMAGES INFO NETWORKS VOLUMES SERVICES TASKS NODES PLUGINS SECRETS CONFIGS SYSTEM",
+    ),
+    (
+        "dockhand",
+        "CONTAINERS EXEC IMAGES INFO NETWORKS VOLUMES SYSTEM POST",
     ),
     ("dozzle", "CONTAINERS INFO"),
     ("dozzle-actions", "CONTAINERS INFO POST"),
@@ -521,6 +717,7 @@ const DOCUMENTED: &[(&str, &str)] = &[
         "portainer-read",
         "CONTAINERS IMAGES INFO NETWORKS VOLUMES SERVICES TASKS SYSTEM PLUGINS NODES CONFIGS SECRETS",
     ),
+    ("prometheus", "CONTAINERS NETWORKS"),
     ("promtail", "CONTAINERS NETWORKS"),
     ("telegraf", "CONTAINERS INFO SYSTEM SERVICES TASKS"),
     ("traefik", "CONTAINERS"),
@@ -585,13 +782,16 @@ fn of<T: Copy>(table: &[(&str, T)], name: &str) -> T {
 fn there_is_one_for_each_program() {
     let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
     assert_eq!(names, NAMES);
-    // Each says what was looked at, and when that was so.
+    // Each says what was looked at, and when that was so. Two are for clients of any kind.
     for preset in PRESETS {
         let (name, about) = (preset.name, preset.about);
         let words: Vec<&str> = about.split_whitespace().collect();
         let about = words.join(" ");
         let read = about.contains("20") && about.contains("read in the source of");
-        assert!(read || name == "docker-read", "{name}: {about}");
+        assert!(
+            read || ["agent", "docker-read"].contains(&name),
+            "{name}: {about}"
+        );
         assert!(preset.about.lines().all(|line| line.len() < 100), "{name}");
     }
 }
@@ -872,77 +1072,4 @@ fn what_is_shown_means_the_same() {
         // Old routes, and those of today that are none of its own.
         assert_eq!(told.is_some(), !wider.is_empty(), "{name}: {wider:?}");
     }
-}
-
-/// Every compose file in `examples/compose`, as `dockgate check` sees its environment.
-#[test]
-fn the_compose_examples_start() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/compose");
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("examples") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            continue; // configuration of programs
-        }
-        let text = fs::read_to_string(&path).expect("a compose file");
-        // docker-compose 1.29 knows no contents of configs, and the README calls it by this name.
-        assert!(!text.contains("configs:"), "{}", path.display());
-        assert!(text.contains("\n    container_name: dockgate\n"), "{text}");
-        let mounts = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("- ./"));
-        let files = mounts.filter_map(|mount| mount.split(':').next());
-        let read = |file| fs::read_to_string(Path::new(folder).join(file)).expect(file);
-        let whole = files.map(read).fold(text.clone(), |all, one| all + &one);
-        let (_, after) = text.split_once("\n  dockgate:\n").expect("the service");
-        let (_, after) = after
-            .split_once("\n    environment:\n")
-            .expect("its environment");
-        let lines = after.lines().map_while(|line| line.strip_prefix("      "));
-        let lines = lines.map(|line| line.split(" #").next().unwrap_or(line));
-        let env = lines.filter_map(|line| line.split_once(": "));
-        let env: Vec<(&str, &str)> = env
-            .map(|(name, value)| (name, value.trim_matches('"')))
-            .collect();
-        let (code, out, err) = dockgate(&["check"], &env);
-        assert_eq!((code, err.as_str()), (0, ""), "{}", path.display());
-        let warnings = out.lines().filter(|line| line.starts_with("warning: "));
-        let others = warnings.filter(|line| !line.contains("root on the host"));
-        assert_eq!(others.count(), 0, "{}: {out}", path.display());
-        // Nobody else reaches dockgate.
-        let network = ["\n    internal: true", "\n    network_mode: none"];
-        assert!(network.iter().any(|line| text.contains(line)), "{text}");
-        let address = [
-            "dockgate:2375",
-            "HOST: dockgate",
-            "endpoint=unix:///run/dockgate/",
-        ];
-        assert!(
-            address.iter().any(|address| whole.contains(address)),
-            "{whole}"
-        );
-        names.insert(
-            path.file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned(),
-        );
-        // The program does what it is for, but for what the example takes away.
-        let preset = env
-            .iter()
-            .find(|(name, _)| *name == "PRESET")
-            .map_or("autoheal", |one| one.1);
-        let policy = settings(&env).policies.into_default();
-        let lines = of(CALLS, preset).lines().map(str::trim);
-        for call in lines.filter(|line| !line.is_empty()) {
-            if let Err(remedy) = decide(&policy, call) {
-                assert!(
-                    remedy.starts_with("DENY_"),
-                    "{}: {call}: {remedy}",
-                    path.display()
-                );
-            }
-        }
-    }
-    assert!(names.len() >= 10, "{names:?}");
 }

@@ -1,0 +1,201 @@
+//! What is left of the engine's answers once a [`Filter`] has removed what clients must not get.
+//!
+//! An answer is read as strictly as a request's body, and written anew: what cannot be read in one way
+//! only does not pass at all. Names of fields count in any case, as clients in Go read them. Of an
+//! error, only the engine's message is left.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::json::{self, Kind, Limits, Object, Shape, Value};
+use crate::policy::Filter;
+
+/// The most bytes of an answer.
+const MOST: usize = 16 << 20;
+/// The most bytes of an error.
+const MOST_OF_ERROR: usize = 64 << 10;
+/// The most values of an answer.
+const VALUES: usize = 500_000;
+
+/// Why nothing of an answer passes.
+#[derive(Debug)]
+pub enum Unfiltered {
+    /// It cannot be read in one way only.
+    Unread(json::Refusal),
+    /// An error of the engine has a message, and this one has none.
+    NoMessage,
+    /// The engine gives no such answer, which may hold anything.
+    Status(u16),
+}
+
+impl Display for Unfiltered {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfiltered::Unread(refusal) => refusal.fmt(f),
+            Unfiltered::NoMessage => f.write_str("the body has no error message"),
+            Unfiltered::Status(status) => write!(f, "its status is {status}"),
+        }
+    }
+}
+
+impl std::error::Error for Unfiltered {}
+
+/// How many bytes of an answer with this status are read.
+///
+/// # Errors
+/// No engine gives such an answer.
+pub fn most(status: u16) -> Result<usize, Unfiltered> {
+    match status {
+        200 => Ok(MOST),
+        400..=599 => Ok(MOST_OF_ERROR),
+        _ => Err(Unfiltered::Status(status)),
+    }
+}
+
+/// The answer without what the filter removes, as JSON.
+///
+/// # Errors
+/// It cannot be read in one way only.
+pub fn filtered(filter: Filter, status: u16, bytes: &[u8]) -> Result<Vec<u8>, Unfiltered> {
+    let limits = Limits {
+        bytes: most(status)?,
+        values: VALUES,
+    };
+    let read = |field| json::read(bytes, limits, Field(Some(field))).map_err(Unfiltered::Unread);
+    let tree = match (status, filter) {
+        (200, Filter::JoinTokens) => {
+            let mut tree = read(JOIN_TOKENS)?;
+            if let Some(swarm) = tree.object_mut() {
+                swarm.remove(JOIN_TOKENS);
+            }
+            tree
+        }
+        _ => {
+            let message = read(MESSAGE)?.at(MESSAGE).as_str().map(str::to_owned);
+            let mut error = Object::default();
+            error.set(MESSAGE, message.ok_or(Unfiltered::NoMessage)?);
+            Value::Object(error)
+        }
+    };
+    Ok(tree.to_json().into_bytes())
+}
+
+/// Of a swarm.
+const JOIN_TOKENS: &str = "JoinTokens";
+/// Of an error.
+const MESSAGE: &str = "message";
+
+/// An object of which one field is known, or what is in that field.
+#[derive(Clone, Copy)]
+struct Field(Option<&'static str>);
+
+impl Shape for Field {
+    fn kind(self) -> Kind {
+        match self.0 {
+            Some(_) => Kind::Object,
+            None => Kind::Any,
+        }
+    }
+
+    fn field(self, name: &str) -> Option<(&'static str, Field)> {
+        let known = self.0.filter(|own| crate::api::fields::same(own, name))?;
+        Some((known, Field(None)))
+    }
+
+    fn element(self) -> Field {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn swarm(answer: &str) -> Result<String, String> {
+        of(200, answer.as_bytes())
+    }
+
+    fn of(status: u16, answer: &[u8]) -> Result<String, String> {
+        let filtered = filtered(Filter::JoinTokens, status, answer);
+        let filtered = filtered.map_err(|unfiltered| unfiltered.to_string())?;
+        Ok(String::from_utf8(filtered).expect("JSON"))
+    }
+
+    #[test]
+    fn a_swarm_has_no_tokens_and_all_else_stays() {
+        for (answer, left) in [
+            (
+                r#"{"ID":"x","Version":{"Index":11},"JoinTokens":{"Worker":"a","Manager":"b"},"DataPathPort":4789}"#,
+                r#"{"ID":"x","Version":{"Index":11},"DataPathPort":4789}"#,
+            ),
+            (r#"{"jointokens":{"Manager":"b"}}"#, "{}"),
+            (r#"{"JOINTO\u212aENS":"b","a":1.50}"#, r#"{"a":1.50}"#),
+            (r#"{"JoinTo\u006bens":["b"]}"#, "{}"),
+            (r#"{"JoinTokens":null}"#, "{}"),
+            ("{}", "{}"),
+            ("null", "{}"),
+            // These are no fields of a swarm.
+            (
+                r#"{"Spec":{"JoinTokens":"x"},"JoinToken":"y"}"#,
+                r#"{"Spec":{"JoinTokens":"x"},"JoinToken":"y"}"#,
+            ),
+        ] {
+            assert_eq!(swarm(answer).as_deref(), Ok(left), "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_in_one_way_does_not_pass() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(80), "]".repeat(80));
+        for (answer, why) in [
+            ("", "the body is empty"),
+            ("x", "the body is not valid JSON"),
+            (
+                r#"{"JoinTokens":{"Manager":"b"}"#,
+                "the body is not valid JSON",
+            ),
+            ("{}{}", "the body is not valid JSON"),
+            ("[]", "the body must be an object, not a list"),
+            (r#""SWMTKN""#, "the body must be an object, not a string"),
+            (r#"{"JoinTokens":1,"joinTokens":2}"#, "duplicate key"),
+            (r#"{"ID":1,"ID":2}"#, "duplicate key"),
+            (&deep, "nested more than 64 levels"),
+        ] {
+            let refused = swarm(answer).expect_err(answer);
+            assert!(refused.contains(why), "{answer}: {refused}");
+            assert!(!refused.contains("SWMTKN"), "{refused}");
+        }
+        let refused = of(200, b"{\"a\":\"\xff\"}").expect_err("no UTF-8");
+        assert!(refused.contains("not valid UTF-8"), "{refused}");
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(MOST));
+        assert!(swarm(&large).is_err());
+    }
+
+    #[test]
+    fn of_an_error_the_message_is_left() {
+        let left = r#"{"message":"This node is not a swarm manager."}"#;
+        for answer in [
+            left,
+            r#"{"cause":"x","message":"This node is not a swarm manager.","response":503}"#,
+            r#"{"Message":"This node is not a swarm manager.","JoinTokens":{"Manager":"b"}}"#,
+        ] {
+            for status in [400, 404, 500, 503] {
+                let found = of(status, answer.as_bytes());
+                assert_eq!(found.as_deref(), Ok(left), "{status} {answer}");
+            }
+        }
+        for (status, answer, why) in [
+            (503, r#"{"JoinTokens":{"Manager":"b"}}"#, "no error message"),
+            (503, r#"{"message":{"JoinTokens":"b"}}"#, "no error message"),
+            (503, r#"{"message":null}"#, "no error message"),
+            (404, "page not found", "not valid JSON"),
+            (101, "", "its status is 101"),
+            (206, "{}", "its status is 206"),
+            (301, left, "its status is 301"),
+        ] {
+            let refused = of(status, answer.as_bytes()).expect_err(answer);
+            assert!(refused.contains(why), "{answer}: {refused}");
+        }
+        let long = format!("{{\"message\":\"{}\"}}", "x".repeat(MOST_OF_ERROR));
+        assert!(of(500, long.as_bytes()).is_err());
+    }
+}

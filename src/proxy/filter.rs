@@ -1,0 +1,147 @@
+//! An answer of which its client must not get everything. It is read as a whole, within limits of size
+//! and memory, and what is left of it is sent with a length of its own. What cannot be read is
+//! withheld: nothing here gives out an answer with a filter unfiltered.
+
+use std::fmt::Display;
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use hyper::body::{Body, Incoming};
+
+use super::budget::{Charge, NoRoom};
+use crate::body::answer::{filtered, most};
+use crate::observe::access::{EngineFault, Explanation, Reason};
+use crate::policy::Filter;
+
+/// When a request whose answer found no room may come again, in seconds.
+const RETRY_AFTER: u64 = 1;
+
+/// What the engine answers.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// As it comes.
+    Passes(Response<Incoming>),
+    /// Not before its filter has seen it.
+    Filters(Unfiltered),
+}
+
+impl Reply {
+    /// An answer, and what it must pass.
+    pub(super) fn new(response: Response<Incoming>, filter: Option<Filter>) -> Self {
+        match filter {
+            None => Reply::Passes(response),
+            Some(filter) => Reply::Filters(Unfiltered { response, filter }),
+        }
+    }
+}
+
+/// An answer with a filter. Only [`Unfiltered::read`] leads out of it.
+#[derive(Debug)]
+pub(super) struct Unfiltered {
+    response: Response<Incoming>,
+    filter: Filter,
+}
+
+/// Why nothing of an answer is sent.
+#[derive(Debug)]
+pub(super) enum Withheld {
+    /// The engine is at fault, in these words.
+    Engine(EngineFault, String),
+    /// There is no room for it.
+    Refused(Explanation),
+}
+
+/// What is sent, with the memory that it takes until then.
+struct Charged(
+    Vec<u8>,
+    #[expect(dead_code, reason = "its drop counts")] Charge,
+);
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Unfiltered {
+    /// Its headers.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// What of it may pass as the answer to a request with this method.
+    ///
+    /// # Errors
+    /// Why nothing does.
+    pub(super) async fn read(
+        self,
+        method: &Method,
+        mut charge: Charge,
+    ) -> Result<Response<Bytes>, Withheld> {
+        let filter = self.filter;
+        let withheld = |why: &dyn Display| {
+            let text = format!(
+                "the engine's response was withheld, because DENY_ROOT removes {filter} from it, \
+                 and {why}"
+            );
+            Withheld::Engine(EngineFault::Unfiltered, text)
+        };
+        let (mut head, mut body) = self.response.into_parts();
+        let status = head.status.as_u16();
+        let most = most(status).map_err(|why| withheld(&why))?;
+        if let Some(encoding) = encoding(&head.headers) {
+            let encoding = encoding.as_bytes().escape_ascii();
+            return Err(withheld(&format_args!("the body is encoded ({encoding})")));
+        }
+        let mut bytes = Vec::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let frame = frame.map_err(|_| {
+                let why = "the engine closed the connection in the middle of its response";
+                Withheld::Engine(EngineFault::Gone, why.to_owned())
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > most {
+                let why = format_args!("the body is larger than {most} bytes");
+                return Err(withheld(&why));
+            }
+            charge.add(data.len()).map_err(no_room)?;
+            bytes.extend_from_slice(&data);
+        }
+        head.headers.remove(CONTENT_LENGTH);
+        if method == Method::HEAD {
+            return Ok(Response::from_parts(head, Bytes::new()));
+        }
+        let left = filtered(filter, status, &bytes).map_err(|why| withheld(&why))?;
+        // Escapes may have become longer.
+        let longer = left.len().saturating_sub(bytes.len());
+        charge.add(longer).map_err(no_room)?;
+        let json = HeaderValue::from_static("application/json");
+        head.headers.insert(CONTENT_TYPE, json);
+        head.headers.insert(CONTENT_LENGTH, left.len().into());
+        let left = Bytes::from_owner(Charged(left, charge));
+        Ok(Response::from_parts(head, left))
+    }
+}
+
+/// How a body is encoded, if it is.
+fn encoding(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut all = headers.get_all(CONTENT_ENCODING).iter();
+    all.find(|one| !one.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+fn no_room(no_room: NoRoom) -> Withheld {
+    let whose = match no_room {
+        NoRoom::Own => "this client's requests",
+        NoRoom::All => "requests",
+    };
+    let text = format!(
+        "the memory for {whose} is in use, and the engine's response must be read as a whole; retry later"
+    );
+    let retry_after = RETRY_AFTER;
+    Withheld::Refused(Explanation::new(Reason::NoRoom { retry_after }, text))
+}
