@@ -113,7 +113,7 @@ fn bodies_that_are_judged_share_their_memory() {
     at_rest(pid);
     let grown = peak_memory(pid).saturating_sub(before);
     let left = clients.len();
-    clients.retain(|client| client.is_unanswered());
+    clients.retain(Wire::is_unanswered);
     let sending = clients.len();
     eprintln!("{count} clients cost {grown} KiB, {left} are not cut off, {sending} not refused");
     assert!(
