@@ -59,10 +59,15 @@ const MADE: &[(u32, &str, bool)] = &[
     ),
 ];
 
-/// Both were on cgroup v1.
+/// Both were as Debian and Docker have them, on cgroup v1.
 fn engine() -> Engine<'static> {
     Engine {
+        known: true,
+        runtime: "runc",
+        log_driver: "json-file",
         host_cgroups: true,
+        builtin_seccomp: true,
+        plain_runtime: true,
         ..Engine::default()
     }
 }

@@ -75,6 +75,12 @@ impl Attack {
     }
 }
 
+/// Whether a policy refused it.
+fn by_policy(text: &str) -> bool {
+    let names = ["DENY_ROOT", "BIND_FROM"];
+    text.contains("dockgate: ") && names.iter().any(|name| text.contains(name))
+}
+
 /// Tries each both ways.
 #[track_caller]
 fn reach(attacks: &[Attack], open: &Gate, shut: &Gate) {
@@ -87,7 +93,7 @@ fn reach(attacks: &[Attack], open: &Gate, shut: &Gate) {
         let shown = format!("{} {body}", attack.line);
         let (status, text) = attack.try_on(shut);
         let head = attack.line.starts_with("HEAD ");
-        if ![400, 403].contains(&status) || !(head || text.contains("DENY_ROOT")) {
+        if ![400, 403].contains(&status) || !(head || by_policy(&text)) {
             wrong.push(format!("passes: {status} {shown} {text}"));
         }
         let (status, text) = attack.try_on(open);
@@ -630,4 +636,48 @@ fn no_client_becomes_one_with_another_policy() {
         "docker rm -f boss boss.example $(docker ps -aqf network=$N-net) $(docker ps -aqf network=$N-boss) $(docker ps -aqf name=$N-) 2>/dev/null >/dev/null || true
          docker network rm $N-net $N-boss >/dev/null",
     );
+}
+
+/// Whoever may write in a directory can make a link there, which the kernel follows in a mount.
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_link_in_a_directory_that_may_be_mounted_is_no_way() {
+    let open = Gate::new(ALL);
+    let ci = open.sh("mkdir $T/ci && echo $T/ci");
+    let shut = Gate::new(&format!("{ALL} DENY_ROOT BIND_FROM={ci}"));
+    shut.sh(&format!(
+        "docker run --rm -v {ci}:/ci busybox ln -s /etc /ci/link"
+    ));
+    let create = |field: String| {
+        json(
+            "POST /containers/create",
+            format!(r#"{{"Image":"busybox","HostConfig":{{{field}}}}}"#),
+        )
+    };
+    let mount = r#""Type":"bind","Target":"/h""#;
+    let options = r#""type":"none","o":"bind""#;
+    reach(
+        &[
+            create(format!(r#""Binds":["{ci}/link:/h"]"#)),
+            create(format!(r#""Binds":["{ci}/./link/:/h:ro"]"#)),
+            create(format!(r#""Binds":["{ci}/../../../etc:/h"]"#)),
+            create(format!(r#""Mounts":[{{{mount},"Source":"{ci}/link"}}]"#)),
+            create(format!(
+                r#""Mounts":[{{"Type":"volume","Target":"/h","VolumeOptions":{{"DriverConfig":{{"Name":"local","Options":{{{options},"device":"{ci}/link"}}}}}}}}]"#
+            )),
+            json(
+                "POST /volumes/create",
+                format!(r#"{{"DriverOpts":{{{options},"device":"{ci}/link"}}}}"#),
+            ),
+        ],
+        &open,
+        &shut,
+    );
+    // So all that is below is a way, and dockgate says so.
+    let below = Gate::new(&format!("{ALL} DENY_ROOT BIND_FROM={ci}/**"));
+    let read = below.sh(&format!(
+        "docker run --rm -v {ci}/link:/h busybox cat /h/passwd"
+    ));
+    assert_eq!(read, below.sh("cat /etc/passwd"));
+    assert!(below.log().contains("root on the host"), "{}", below.log());
 }
