@@ -56,8 +56,9 @@ fn rules_are_listed_and_explained() {
     let explain = |path| dockgate(&["explain", "--policy", "ci", "POST", path], &env).out;
     assert_eq!(
         explain("/containers/create"),
-        "allowed by CONTAINERS, unless a rule refuses what it asks for (policies.ci in CONFIG_DATA:3)\n\
-         RULE_MEMORY: body.HostConfig.Memory < 5 (little)\nRULE_READ: method != \"DELETE\"\n"
+        "undecided: allowed by CONTAINERS, unless RULE_MEMORY or RULE_READ refuse its body (policies.ci in \
+         CONFIG_DATA:3); use --body FILE\nterms in force:\n  \
+         RULE_MEMORY  body.HostConfig.Memory < 5 (little)\n  RULE_READ    method != \"DELETE\"\n"
     );
     assert!(!explain("/containers/x/start").contains("RULE_MEMORY"));
     let wrong = file.replace("Memory < 5", "Memroy < siz(x)");

@@ -270,6 +270,7 @@ fn the_engine_is_asked_what_a_verdict_depends_on() {
     bench.engine(
         [
             ("/containers/web/json", web),
+            ("/containers/json?all=1", "[]"),
             (full, web),
             (
                 "/containers/root/json",
@@ -341,4 +342,33 @@ fn rules_judge_what_would_be_forwarded() {
         rule.replace(" : \"only web\"", " (only web)")
     );
     assert_eq!((ran.code, ran.out), (3, out));
+}
+
+#[test]
+fn what_mutators_change_is_shown() {
+    let bench = Bench::new();
+    let env = [
+        ("ADD_LABELS", "team=ci"),
+        ("REMAP_IMAGE", "nginx=mirror.lan/nginx"),
+    ];
+    let args = ["POST", CREATE, "--body", "-"];
+    let body = br#"{"Image":"nginx","Labels":{"a.b":"1"}}"#;
+    let ran = bench.explain(&env, &args, body);
+    let out = "allowed by CONTAINERS; a gate or mutator does not refuse it\nforwarded with these changes:\n";
+    assert!(ran.code == 0 && ran.out.starts_with(out), "{}", ran.out);
+    for line in [
+        "- Image: \"nginx\"",
+        "+ Image: \"mirror.lan/nginx:latest\"",
+        "+ Labels.team: \"ci\"",
+    ] {
+        assert!(
+            ran.out.lines().any(|own| own == line),
+            "{line}: {}",
+            ran.out
+        );
+    }
+    assert!(!ran.out.contains("a.b"), "{}", ran.out);
+    let ran = bench.explain(&env, &args[..2], b"");
+    let told = "terms in force:\n  mutator  ";
+    assert!(ran.code == 3 && ran.out.contains(told), "{}", ran.out);
 }

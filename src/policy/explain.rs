@@ -147,11 +147,11 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
                 0 => String::new(),
                 more => format!("; and {more} more"),
             };
-            let told = told.collect::<Vec<_>>().join("; ");
+            let text = told.collect::<Vec<_>>().join("; ");
             // A limit is named behind what it does not allow.
             match excesses.iter().all(|one| one.by.is_some()) {
-                true => format!("{told}{more}"),
-                false => format!("{variable}: {told}{more}"),
+                true => format!("{text}{more}"),
+                false => format!("{variable}: {text}{more}"),
             }
         }
         Obstacle::Unmet(Unmet::Broken(broken)) => {

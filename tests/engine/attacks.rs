@@ -397,7 +397,6 @@ fn no_other_object_made_first_is_a_way() {
         [
             r#""Driver":"macvlan","Options":{"parent":"docker0"}"#,
             r#""Driver":"bridge","ConfigFrom":{"Network":"NAME-config"}"#,
-            r#""Options":{"com.docker.network.bridge.inhibit_ipv4":"true"}"#,
         ]
         .map(|rest| made("POST /networks/create", rest)),
     );

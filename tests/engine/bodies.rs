@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use dockgate::api::fields::{BODIES, Body};
 use dockgate::body::Place;
@@ -24,6 +25,8 @@ use made::{Generator, HAND_MADE};
 
 /// How many bodies are generated.
 const GENERATED: usize = 500;
+/// A busy machine is no failure.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// An engine makes containers side by side.
 const THREADS: usize = 8;
 
@@ -283,6 +286,7 @@ impl<F: Fn() -> Wire> Line<F> {
         };
         let head =
             format!("{line} HTTP/1.1\r\nHost: docker\r\n{kind}Content-Length: {length}\r\n\r\n");
+        self.wire.patience(PATIENCE);
         self.wire.send([head.as_bytes(), body].concat());
         let answer = self.wire.has_more().then(|| self.wire.response());
         let closes = |answer: &Message| answer.head.one("connection") == Some("close");

@@ -89,19 +89,26 @@ fn tunnels_stay_where_they_belong() {
                  Content-Length: 0\r\n\r\n"
             )
         };
-        let (request, _) = gate.exchange(upgrade("/containers/c/start"), EMPTY);
+        // What it gets into, which goes on if it is not known.
+        let looked_up = || {
+            if mode == LEARN {
+                let (mut inspect, request) = gate.engine.request();
+                assert_eq!(request.head.line, "GET /containers/c/json HTTP/1.1");
+                inspect.send("HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}");
+                assert_eq!(inspect.ends(), End::Closed);
+            }
+        };
+        let mut client = gate.sent(upgrade("/containers/c/start"));
+        looked_up();
+        let (mut engine, request) = gate.engine.request();
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
         assert_eq!(
             request.head.sorted(),
             [("content-length", "0"), ("host", "docker")]
         );
         let mut client = gate.sent(upgrade("/containers/c/attach"));
-        if mode == LEARN {
-            // What it gets into, which goes on if it is not known.
-            let (mut inspect, request) = gate.engine.request();
-            assert_eq!(request.head.line, "GET /containers/c/json HTTP/1.1");
-            inspect.send("HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}");
-            assert_eq!(inspect.ends(), End::Closed);
-        }
+        looked_up();
         let (mut engine, _) = gate.engine.request();
         engine.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
         assert_eq!(client.head().status(), 101);

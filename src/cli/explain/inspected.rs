@@ -13,6 +13,7 @@ use crate::api::sections::Check;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, Watch};
 use crate::body::json::{Limits, Value};
+use crate::body::limits;
 use crate::body::rules::Rule;
 use crate::config::{ConfiguredPolicy, PolicyId, Settings};
 use crate::observe::log::one_line;
@@ -272,7 +273,7 @@ impl<'a> Case<'a> {
         let is_limit = |term: &Term| matches!(term, Term::DenyRoot(_) | Term::Limits(_));
         let limits = self.demands.limits.iter();
         let limits = limits.filter(|_| self.terms.iter().any(is_limit));
-        let limits = limits.flat_map(|limits| limits.in_force());
+        let limits = limits.flat_map(limits::Limits::in_force);
         let limits = limits.map(|(name, entries)| [format!("  {name}"), entries]);
         let rules = self.rules().map(|rule| {
             let source = visible(&rule.source);

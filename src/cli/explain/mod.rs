@@ -52,9 +52,9 @@ pub(super) fn command() -> Command {
                 .help("The policy of this endpoint, or of --client at it"),
         ])
         .after_help(
-            "Without --body, the request counts as one without a body. Without another option,\n\
-             the policy default decides. If the verdict depends on what the request names, the\n\
-             engine at SOCKET_PATH is asked.\n\n\
+            "Without --body, the request has no body. Without another option, the policy\n\
+             default decides. If the verdict depends on what the request names, dockgate\n\
+             asks the engine at SOCKET_PATH.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
              1   denied, or no policy can be named now\n  \
@@ -64,7 +64,7 @@ pub(super) fn command() -> Command {
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
              CONTAINERS=1 dockgate explain POST /containers/web/start\n  \
-             DENY_ROOT=1 CONTAINERS=1 POST=1 dockgate explain POST /containers/create --body web.json\n  \
+             echo {} | ALLOW_CREATE=1 dockgate explain POST /containers/create --body -\n  \
              dockgate explain GET http://dockgate:2375/info\n  \
              dockgate explain --client 172.20.0.5 GET /_ping",
         )

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use super::written;
+use super::{engine, written};
 use crate::config::dialect::mikesir87;
 use crate::config::file::{Chosen, Origin};
 use crate::config::snapshot::Snapshot;
@@ -35,7 +35,7 @@ impl Lasting {
         // Who starts with these is told of mistakes.
         let mut untold = Vec::new();
         let values = Values::read(&written(environment, &mut untold), &mut untold);
-        let engine = values.socket_path.or_same(&values.sp_socketpath)?.clone();
+        let engine = engine(&values)?.clone();
         let why = sources::unprotected(environment, &mut untold);
         Some(Lasting {
             origin,
@@ -58,6 +58,8 @@ mod tests {
         assert_eq!(lasting.engine, PathBuf::from("/x.sock"));
         assert!(lasting.alarm.unwrap().contains("DRY_RUN"));
         assert!(of(&[file]).unwrap().alarm.is_none());
+        let lasting = of(&[file, ("FORWARDING_SOCKET_PATH", "/y.sock")]).unwrap();
+        assert_eq!(lasting.engine, PathBuf::from("/y.sock"));
         for none in [
             &[][..],
             &[("CONFIG_FILE", "")],

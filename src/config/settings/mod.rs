@@ -144,10 +144,7 @@ impl Settings {
         diagnostics.extend(values.twice());
         let engine_at_start = active || sources.profile.active();
         let process = Process::of(&values, asked.watchdog, engine_at_start);
-        let engine = match values.forwarding_socket_path.by {
-            Some(_) => values.forwarding_socket_path.get(),
-            None => values.socket_path.or_same(&values.sp_socketpath),
-        };
+        let engine = engine(&values);
         let specs = document.endpoints.as_slice();
         let mut endpoints = None;
         if specs.is_empty() {
@@ -235,6 +232,14 @@ impl Process {
             watchdog,
             engine_at_start,
         })
+    }
+}
+
+/// The engine's socket, by whichever name it is set.
+fn engine(values: &Values) -> Option<&PathBuf> {
+    match values.forwarding_socket_path.by {
+        Some(_) => values.forwarding_socket_path.get(),
+        None => values.socket_path.or_same(&values.sp_socketpath),
     }
 }
 

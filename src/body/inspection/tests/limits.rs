@@ -335,7 +335,7 @@ fn what_limits_open_is_open_in_a_container_that_exists() {
 
 #[test]
 fn names_in_queries_are_limited() {
-    let engine = image(Engine::default(), "busybox", "");
+    let engine = image(Engine::default().network("ci", "c", ""), "busybox", "");
     let told = |limits: &str, line: &str| limited(limits, line, "", &engine).0;
     let from = "IMAGE_FROM=docker.io/library/*";
     for (limits, line, expected) in [
