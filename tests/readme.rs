@@ -138,7 +138,6 @@ fn control() -> String {
         Check::Container => "the container has no reach",
         Check::Exec => "the exec and its container have no reach",
         Check::Import => "the query names no URL to fetch",
-        Check::JoinTokens => "always; its answer goes without `JoinTokens`",
         Check::Joins => {
             "the networks that the container has yet to join could be created under `DENY_ROOT`"
         }
