@@ -201,13 +201,13 @@ fn mistakes_are_refused_with_their_place() {
         ),
         (
             &[],
-            "policies: {a: {SP_ALLOWBINDMOUNTFROM: /x}}",
-            "CONFIG_DATA:1: policies.a.SP_ALLOWBINDMOUNTFROM is not supported yet; dockgate does not start with a restriction that it cannot enforce",
+            "policies: {a: {SP_ALLOWBINDMOUNTFROM: x}}",
+            "CONFIG_DATA:1: policies.a.SP_ALLOWBINDMOUNTFROM: x is not an absolute path; use one like /srv/ci; only a comma separates two",
         ),
         (
             &[],
-            "policies: {a: {BIND_FROM: /srv}}",
-            "CONFIG_DATA:1: policies.a.BIND_FROM is not supported yet; dockgate does not start with a restriction that it cannot enforce",
+            "policies: {a: {BIND_FROM: srv}}",
+            "CONFIG_DATA:1: policies.a.BIND_FROM: srv is not an absolute path; use one like /srv/ci",
         ),
         (
             &[],
