@@ -267,9 +267,7 @@ fn the_networks_of_a_container_count() {
         "DENY_ROOT=1; NETWORKS_JOINED=ci-*",
         "NETWORKS_JOINED=ci-*; NAMESPACES=network:container:*",
     ] {
-        for name in [
-            "vic", "both", "named", "through", "false", "host", "missing",
-        ] {
+        for name in ["vic", "both", "named", "through", "false", "missing"] {
             let mode = format!("container:{name}");
             let told = create(limits, &format!(r#""NetworkMode":"{mode}""#), &engine);
             assert_eq!(
@@ -279,6 +277,12 @@ fn the_networks_of_a_container_count() {
             );
         }
     }
+    let told = create(
+        "NETWORKS_JOINED=ci-*",
+        r#""NetworkMode":"container:host""#,
+        &engine,
+    );
+    assert!(told.contains("container:host is not allowed"), "{told}");
     let build = |of: &str| {
         let line = format!("POST /build?networkmode=container:{of}");
         limited("NETWORKS_JOINED=ci-*", &line, "", &engine).0
