@@ -424,7 +424,7 @@ impl From<&limits::Excess> for Excess {
             value: value.map(printable).unwrap_or_default().into(),
             why: excess.why().into(),
             by: Some(match excess.bound {
-                Bound::Limit { variable, .. } => variable,
+                Bound::Limit { variable, .. } | Bound::Listed(variable) => variable,
                 Bound::DenyRoot { .. } => DENY_ROOT,
             }),
         }

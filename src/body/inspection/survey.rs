@@ -263,7 +263,13 @@ impl Walk<'_> {
             self.left = left;
             let facts = &self.request.facts;
             self.needs.extend(Entry::needs(&claim, facts));
-            match (Entry::of(&claim, facts), claim.refers()) {
+            let mut entry = Entry::of(&claim, facts);
+            if let (What::Namespace { .. }, Some(_)) = (&claim.what, claim.refers()) {
+                // It opens no container: that is judged as well.
+                let own = entry.take().filter(|_| holder.is_held_to_limits(&claim));
+                self.wants.extend(own.map(|own| Want::Entry(own, false)));
+            }
+            match (entry, claim.refers()) {
                 (Some(entry), Some(_)) => self.objects.push((claim, entry, holder)),
                 (Some(entry), None) => {
                     let needed = !self.weigh(&claim, holder, None).is_empty();

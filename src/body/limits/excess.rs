@@ -29,6 +29,8 @@ pub enum Bound {
         /// What it lists.
         has: String,
     },
+    /// A limit that is set and lists it, for what has that name already.
+    Listed(&'static str),
     /// `DENY_ROOT`.
     DenyRoot {
         /// The limit that is not set, and could list it.
@@ -127,6 +129,12 @@ impl Display for Bound {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
+            Bound::Listed(variable) => {
+                write!(
+                    f,
+                    "{variable} lists it, so no container can be renamed to it"
+                )
+            }
             Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
             Bound::DenyRoot { unset: Some(unset) } => {
                 write!(f, "DENY_ROOT is set and {unset} is not")

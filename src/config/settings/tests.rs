@@ -527,3 +527,34 @@ fn what_opens_root_again_is_warned_about() {
     ]);
     assert_eq!(harmless.policies.default().root_on_host(), None);
 }
+
+#[test]
+fn names_of_images_that_clients_can_move_are_warned_about() {
+    let told = |env: &[(&str, &str)]| -> Vec<String> {
+        let settings = good(env);
+        let warnings = settings.warnings.iter();
+        let own = warnings.filter(|one| one.variable == "IMAGE_FROM");
+        own.map(ToString::to_string).collect()
+    };
+    let from = ("IMAGE_FROM", "docker.io/library/*, import");
+    let warning = |verbs: &str| {
+        format!(
+            "a client can give any image a name that IMAGE_FROM lists ({verbs}); set TAG_AS to the \
+             names that clients may give"
+        )
+    };
+    assert_eq!(told(&[("ALLOW_BUILD", "1"), from]), [warning("build")]);
+    assert_eq!(
+        told(&[("ALLOW_COMMIT", "1"), ("ALLOW_PULL", "1"), from]),
+        [warning("commit, import")]
+    );
+    for env in [
+        &[("ALLOW_BUILD", "1"), ("TAG_AS", "ci/*"), from][..],
+        &[("ALLOW_LOAD", "1"), ("ALLOW_TAG", "1"), from],
+        &[("ALLOW_CREATE", "1"), from],
+        &[("ALLOW_BUILD", "1"), ("IMAGE_FROM", "none")],
+        &[("ALLOW_BUILD", "1")],
+    ] {
+        assert_eq!(told(env), [""; 0], "{env:?}");
+    }
+}
