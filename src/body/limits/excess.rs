@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::api::Version;
 use crate::body::reach::{Claim, What};
 use crate::policy::printable;
 
@@ -28,6 +29,15 @@ pub enum Bound {
         variable: &'static str,
         /// What it lists.
         has: String,
+    },
+    /// A limit that needs a newer version of the API, since in this one the field has no effect.
+    Version {
+        /// The name of the limit.
+        variable: &'static str,
+        /// The oldest that knows the field.
+        since: Version,
+        /// That of the request; none if the engine does not say which one it takes.
+        now: Option<Version>,
     },
     /// `DENY_ROOT`.
     DenyRoot {
@@ -117,6 +127,7 @@ impl Excess {
     /// `is not allowed: BIND_FROM has /srv/ci`.
     pub fn why(&self) -> String {
         match &self.value {
+            _ if matches!(self.bound, Bound::Version { .. }) => self.bound.to_string(),
             Some(_) => format!("is not allowed: {}", self.bound),
             None => format!("is missing: {}", self.bound),
         }
@@ -127,6 +138,21 @@ impl Display for Bound {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
+            Bound::Version {
+                variable,
+                since,
+                now: Some(now),
+            } => write!(
+                f,
+                "has no effect in version {now} of the API: {variable} needs {since} or later"
+            ),
+            Bound::Version {
+                variable, since, ..
+            } => write!(
+                f,
+                "may have no effect: {variable} needs version {since} of the API or later, and the \
+                 engine does not say which one it has"
+            ),
             Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
             Bound::DenyRoot { unset: Some(unset) } => {
                 write!(f, "DENY_ROOT is set and {unset} is not")
