@@ -30,11 +30,13 @@ pub enum Bound {
         /// What it lists.
         has: String,
     },
-    /// A limit that needs a newer version of the API, since in this one the field has no effect.
+    /// A limit that needs a newer version of the API, because of what the field is like in this one.
     Version {
         /// The name of the limit.
         variable: &'static str,
-        /// The oldest that knows the field.
+        /// What the field is like in older ones: `has no effect`.
+        before: &'static str,
+        /// The oldest in which it is as the limit needs it.
         since: Version,
         /// That of the request; none if the engine does not say which one it takes.
         now: Option<Version>,
@@ -140,19 +142,20 @@ impl Display for Bound {
             Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
             Bound::Version {
                 variable,
+                before,
                 since,
-                now: Some(now),
-            } => write!(
-                f,
-                "has no effect in version {now} of the API: {variable} needs {since} or later"
-            ),
-            Bound::Version {
-                variable, since, ..
-            } => write!(
-                f,
-                "may have no effect: {variable} needs version {since} of the API or later, and the \
-                 engine does not say which one it has"
-            ),
+                now,
+            } => {
+                match now {
+                    Some(now) => write!(f, "{before} in version {now} of the API")?,
+                    None => write!(f, "{before} in old versions of the API")?,
+                }
+                write!(f, ": {variable} needs {since} or later")?;
+                match now {
+                    Some(_) => Ok(()),
+                    None => f.write_str(", and the engine does not say which one it has"),
+                }
+            }
             Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
             Bound::DenyRoot { unset: Some(unset) } => {
                 write!(f, "DENY_ROOT is set and {unset} is not")

@@ -13,6 +13,7 @@ use crate::api::Version;
 use crate::api::fields::Body;
 use crate::body::facts::{Fact, Facts};
 use crate::body::json::Value;
+use crate::body::reach::{self, Claim, Engine, What};
 
 /// A field, and since when it has an effect.
 struct Since {
@@ -63,6 +64,9 @@ const SINCE: [Since; 5] = [
     },
 ];
 
+/// Since this version, what is mounted below a read-only bind mount is read-only as well.
+const RECURSIVE: Version = Version(1, 44);
+
 impl Limits {
     /// The fields by which a body seems to meet the limits, and which have no effect in the version of the
     /// API that the request asks for, or else in the engine's newest.
@@ -91,13 +95,58 @@ impl Limits {
             if now.is_none_or(|now| now < since.version) {
                 let bound = Bound::Version {
                     variable,
+                    before: "has no effect",
                     since: since.version,
                     now,
                 };
                 found.push(Excess::new(since.place, Some(&value.shown()), bound));
             }
         }
+        let shallow = match version {
+            Some(version) if subject == Subject::Create => {
+                self.shallow(body, tree, version, facts)?
+            }
+            _ => Vec::new(),
+        };
+        found.extend(shallow);
         Ok(found)
+    }
+
+    /// The bind mounts that have to be read-only, and of which an engine since 1.44 leaves out what is mounted
+    /// below, because the request is for an older version. Engines that are older cannot do otherwise.
+    fn shallow(
+        &self,
+        body: &Body,
+        tree: &Value,
+        version: Version,
+        facts: &Facts,
+    ) -> Result<Vec<Excess>, Fact> {
+        let limit = &self.bind_from;
+        let Some(paths) = limit.entries.as_ref().filter(|_| version < RECURSIVE) else {
+            return Ok(Vec::new());
+        };
+        // What is too much to be judged is refused as such.
+        let claims = reach::asked(body, tree, &Engine::default()).unwrap_or_default();
+        let relies = claims.into_iter().filter(|claim| match &claim.what {
+            What::HostPath { path, read_only } => *read_only && !paths.allows(path, false),
+            _ => false,
+        });
+        let relies: Vec<Claim> = relies.collect();
+        if relies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let newest = facts.newest().ok_or(Fact::Version)?;
+        if newest.is_some_and(|newest| newest < RECURSIVE) {
+            return Ok(Vec::new());
+        }
+        let bound = Bound::Version {
+            variable: limit.variable,
+            before: "is not read-only as a whole",
+            since: RECURSIVE,
+            now: Some(version),
+        };
+        let excesses = relies.iter().map(|claim| Excess::of(claim, bound.clone()));
+        Ok(excesses.collect())
     }
 
     fn requires(&self, is: fn(&Required) -> bool) -> Option<&'static str> {

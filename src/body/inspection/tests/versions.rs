@@ -121,7 +121,7 @@ fn without_a_version_the_engine_s_newest_counts() {
         }
         let (told, was_asked) = told(limits, "", path, body, &Engine::default());
         assert!(
-            told.contains(" may have no effect: ") && was_asked,
+            told.contains(" has no effect in old versions of the API: ") && was_asked,
             "{told}"
         );
     }
@@ -151,5 +151,36 @@ fn without_a_version_the_engine_s_newest_counts() {
             &newest(r#""1.24""#),
         );
         assert_eq!(told, "passes");
+    }
+}
+
+#[test]
+fn an_old_version_makes_no_mount_less_read_only() {
+    let bind = r#"{"Image":"busybox","HostConfig":{"Binds":["/data:/d:ro"]}}"#;
+    let mount = r#"{"Image":"busybox","HostConfig":{"Mounts":[{"Type":"bind","Source":"/data","Target":"/d","ReadOnly":true}]}}"#;
+    for (body, place) in [(bind, "Binds[0]"), (mount, "Mounts[0]")] {
+        let limits = "BIND_FROM=/srv,/data:ro";
+        let of = |version: &str, engine: &Engine| {
+            told(limits, version, "/containers/create", body, engine)
+        };
+        let new = newest(r#""1.51""#);
+        let why = format!(
+            "HostConfig.{place}: /data is not read-only as a whole in version 1.43 of the API: BIND_FROM needs 1.44 or later"
+        );
+        assert_eq!(of("/v1.43", &new), (why.clone(), true));
+        // It does not say.
+        assert_eq!(of("/v1.43", &Engine::default()).0, why);
+        for version in ["/v1.44", "/v1.51", ""] {
+            let passes = ("passes".to_owned(), false);
+            assert_eq!(of(version, &new), passes, "{version}");
+        }
+        // An older engine has no other mounts.
+        let passes = ("passes".to_owned(), true);
+        assert_eq!(of("/v1.41", &newest(r#""1.43""#)), passes);
+        // What may be written may be read-only.
+        let limits = "BIND_FROM=/data";
+        let passes = ("passes".to_owned(), false);
+        let (path, none) = ("/containers/create", Engine::default());
+        assert_eq!(told(limits, "/v1.41", path, body, &none), passes);
     }
 }
