@@ -8,7 +8,9 @@ mod method;
 pub mod query;
 pub mod sections;
 pub mod target;
+mod version;
 
 pub use message::{Framing, Message};
 pub use method::{Method, Methods};
 pub use target::{BadTarget, Target, encode_target};
+pub use version::Version;

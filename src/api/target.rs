@@ -12,6 +12,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 
 use super::Method;
+use super::Version;
 use super::sections::UPGRADES;
 
 /// The longest request target that hyper's parser accepts, in bytes.
@@ -82,6 +83,12 @@ impl Target {
     /// The method as sent.
     pub fn method_str(&self) -> &str {
         self.method.as_str()
+    }
+
+    /// The API version that it asks for. Without one, the engine takes its newest.
+    pub fn version(&self) -> Option<Version> {
+        let version = self.whole_path()[..self.start].strip_prefix(b"/v")?;
+        Some(Version::parse(&String::from_utf8_lossy(version)))
     }
 
     /// The same with another path behind the version, and the same query.

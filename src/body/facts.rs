@@ -10,6 +10,7 @@ use std::fmt::Write;
 use super::image::{self, could_be_id};
 use super::json::{self, Limits, Object, Untyped, Value};
 use super::{Place, reach};
+use crate::api::Version;
 use crate::api::fields::{BODIES, Body};
 
 /// What an object is called: one that stands for itself in a path.
@@ -66,6 +67,8 @@ const LONGEST: usize = 255;
 pub enum Fact {
     /// What it fills in by itself.
     Info,
+    /// Which versions of the API it has.
+    Version,
     /// A container.
     Container(Name),
     /// An exec.
@@ -116,6 +119,7 @@ impl Fact {
     pub fn path(&self) -> String {
         match self {
             Fact::Info => "/info".to_owned(),
+            Fact::Version => "/version".to_owned(),
             Fact::Container(name) | Fact::Modes(name) => {
                 format!("/containers/{}/json", name.encoded())
             }
@@ -287,6 +291,13 @@ impl Facts {
 
     fn id(&self, fact: &Fact, key: &str) -> Option<Name> {
         full_id(self.answer(fact)?.found()?.at(key))
+    }
+
+    /// The newest version of the API that the engine has, if it was asked; none if it does not say.
+    pub(super) fn newest(&self) -> Option<Option<Version>> {
+        let answer = self.answer(&Fact::Version)?.found();
+        let version = answer.and_then(|answer| answer.at("ApiVersion").as_str());
+        Some(version.map(Version::parse))
     }
 
     /// What the engine fills in by itself, if it was asked.

@@ -133,3 +133,96 @@ fn what_is_listed_may_be_mounted_and_entered_under_deny_root() {
     }
     gate.sh("docker rm -f $N");
 }
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn what_is_required_holds_in_each_task_and_container() {
+    let engine = Engine::fresh();
+    let open = engine.shell();
+    open.sh("docker swarm init --advertise-addr 127.0.0.1");
+    let grants = "CONTAINERS INFO NETWORKS POST SERVICES";
+    let gate = |limits: &str| Gate::before(&engine.socket(), &format!("{grants} {limits}"));
+    let own = "cat /proc/self/status; \
+               cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; sleep 600";
+    let has = |container: &str, wanted: &[&str]| {
+        let logs = format!("docker logs {container} | tr '\t' ' '");
+        open.sh(&format!(
+            "until {logs} | grep -q '^64$'; do sleep 0.2; done"
+        ));
+        let told = open.sh(&logs);
+        for line in wanted {
+            assert!(told.lines().any(|own| own == *line), "{line}: {told}");
+        }
+    };
+    let caps = "CapBnd: 0000000000000000";
+
+    // Where the task has it all, the service is made; below that it is refused.
+    let limited = gate("PIDS_MAX=64 REQUIRE=drop-all-caps");
+    let create = |gate: &Gate, name: &str, version: &str| {
+        let body = serde_json::json!({
+            "Name": name,
+            "TaskTemplate": {"ContainerSpec": {
+                "Image": "busybox",
+                "Command": ["sh", "-c", own],
+                "CapabilityDrop": ["ALL"],
+                "Privileges": {"NoNewPrivileges": true},
+            }},
+        });
+        open.sh(&format!(
+            "curl -s -H 'Content-Type: application/json' -d @- http://{}{version}/services/create <<'END'\n{body}\nEND",
+            gate.address
+        ))
+    };
+    for version in ["/v1.40", "/v1.39", "/v1.40.9"] {
+        let told = create(&limited, "old", version);
+        assert!(
+            told.contains("Limits.Pids: 64 has no effect in version 1.")
+                && told.contains("PIDS_MAX needs 1.41 or later")
+                && told.contains("REQUIRE needs 1.41 or later"),
+            "{told}"
+        );
+    }
+    for (name, version) in [("one", "/v1.41"), ("two", "")] {
+        let told = create(&limited, name, version);
+        assert!(told.contains("\"ID\""), "{told}");
+        let task = format!("docker ps -q -f label=com.docker.swarm.service.name={name}");
+        open.sh(&format!("until [ \"$({task})\" ]; do sleep 0.2; done"));
+        has(&open.sh(&task), &[caps, "64"]);
+    }
+    let sealed = gate("PIDS_MAX=64 REQUIRE=drop-all-caps,no-new-privileges");
+    let told = create(&sealed, "old", "/v1.43");
+    assert!(told.contains("REQUIRE needs 1.44 or later"), "{told}");
+    // Engines before 25 cannot do it at all.
+    let told = create(&sealed, "three", "");
+    let newest = open.sh("docker version -f '{{.Server.APIVersion}}'");
+    let minor = newest
+        .split('.')
+        .nth(1)
+        .and_then(|it| it.parse::<u32>().ok());
+    if minor.expect("a version") < 44 {
+        let why =
+            format!("has no effect in version {newest} of the API: REQUIRE needs 1.44 or later");
+        assert!(told.contains(&why), "{told}");
+    } else {
+        let task = "docker ps -q -f label=com.docker.swarm.service.name=three";
+        open.sh(&format!("until [ \"$({task})\" ]; do sleep 0.2; done"));
+        has(&open.sh(task), &[caps, "64", "NoNewPrivs: 1"]);
+    }
+    // No version leaves any of it out of a container.
+    for version in ["1.41", "1.40", "1.30", "1.25"] {
+        let id = open.sh(&format!(
+            "curl -s -H 'Content-Type: application/json' -d @- http://{}/v{version}/containers/create <<'END' \
+             | cut -d '\"' -f 4\n{}\nEND",
+            sealed.address,
+            serde_json::json!({
+                "Image": "busybox",
+                "Cmd": ["sh", "-c", own],
+                "HostConfig": {"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"]},
+            })
+        ));
+        sealed.sh(&format!("docker start {id}"));
+        has(&id, &[caps, "64", "NoNewPrivs: 1"]);
+        open.sh(&format!("docker rm -f {id}"));
+    }
+    open.sh("docker swarm leave --force");
+}

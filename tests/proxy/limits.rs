@@ -47,7 +47,7 @@ fn create(config: &str) -> String {
     post("/v1.41/containers/create", &body)
 }
 
-/// An engine that has networks of any name and nothing else, and tells back what it is asked to do.
+/// An engine that has networks of any name, a version and nothing else, and tells back what it is asked to do.
 fn engine(asked: &Message) -> Vec<u8> {
     let line = asked.head.line.as_str();
     let (status, body) = match line.strip_prefix("GET /networks/") {
@@ -57,6 +57,9 @@ fn engine(asked: &Message) -> Vec<u8> {
                 "200 OK",
                 format!(r#"{{"Name":"{name}","Driver":"bridge"}}"#),
             )
+        }
+        None if line.starts_with("GET /version ") => {
+            ("200 OK", r#"{"ApiVersion":"1.41"}"#.to_owned())
         }
         None if line.starts_with("GET ") => {
             ("404 Not Found", r#"{"message":"not here"}"#.to_owned())

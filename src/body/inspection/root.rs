@@ -18,6 +18,7 @@ use std::fmt::Display;
 use super::finding::Finding;
 use super::others::{self, Others};
 use super::{ANOTHERS, DENY_ROOT, Request, Subject, too_much, unreadable};
+use crate::api::Version;
 use crate::api::fields::{Body, Reach};
 use crate::body::facts::{self, Answer, Fact, Facts, Name, full_id};
 use crate::body::json::{Object, Value};
@@ -123,6 +124,8 @@ pub(super) struct Search<'a> {
     facts: &'a Facts,
     others: &'a Others,
     engine: Engine<'a>,
+    /// The API version that the request asks for, if it does.
+    version: Option<Version>,
     needs: BTreeSet<Fact>,
     /// What was judged already: by its question, containers by their full IDs.
     seen: BTreeSet<Fact>,
@@ -163,6 +166,7 @@ impl<'a> Search<'a> {
             facts: &request.facts,
             others: &request.others,
             engine: request.facts.engine().unwrap_or_default(),
+            version: request.draft.target().version(),
             needs: BTreeSet::new(),
             seen: BTreeSet::new(),
             excesses: Vec::new(),
@@ -189,6 +193,12 @@ impl<'a> Search<'a> {
         let user = |limits: &Limits| limits.user_of((body, tree), container, self.facts);
         let user = self.limits.and_then(user);
         self.asked(body, tree, holder, user.is_some());
+        let limits = self.limits;
+        match limits.map(|limits| limits.without_effect((body, tree), self.version, self.facts)) {
+            Some(Ok(excesses)) => excesses.iter().for_each(|one| self.beyond(holder, one)),
+            Some(Err(fact)) => drop(self.needs.insert(fact)),
+            None => {}
+        }
         self.needs.extend(user);
         if !self.deny_root {
             return;
@@ -424,7 +434,9 @@ impl From<&limits::Excess> for Excess {
             value: value.map(printable).unwrap_or_default().into(),
             why: excess.why().into(),
             by: Some(match excess.bound {
-                Bound::Limit { variable, .. } | Bound::Listed(variable) => variable,
+                Bound::Limit { variable, .. }
+                | Bound::Listed(variable)
+                | Bound::Version { variable, .. } => variable,
                 Bound::DenyRoot { .. } => DENY_ROOT,
             }),
         }

@@ -4,6 +4,7 @@ mod limits;
 mod middleware;
 mod objects;
 mod sharing;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::api::Version;
 use crate::body::reach::{Claim, What};
 use crate::policy::printable;
 
@@ -31,6 +32,17 @@ pub enum Bound {
     },
     /// A limit that is set and lists it, for what has that name already.
     Listed(&'static str),
+    /// A limit that needs a newer version of the API, because of what the field is like in this one.
+    Version {
+        /// The name of the limit.
+        variable: &'static str,
+        /// What the field is like in older ones: `has no effect`.
+        before: &'static str,
+        /// The oldest in which it is as the limit needs it.
+        since: Version,
+        /// That of the request; none if the engine does not say which one it takes.
+        now: Option<Version>,
+    },
     /// `DENY_ROOT`.
     DenyRoot {
         /// The limit that is not set, and could list it.
@@ -119,6 +131,7 @@ impl Excess {
     /// `is not allowed: BIND_FROM has /srv/ci`.
     pub fn why(&self) -> String {
         match &self.value {
+            _ if matches!(self.bound, Bound::Version { .. }) => self.bound.to_string(),
             Some(_) => format!("is not allowed: {}", self.bound),
             None => format!("is missing: {}", self.bound),
         }
@@ -134,6 +147,22 @@ impl Display for Bound {
                     f,
                     "{variable} lists it, so no container can be renamed to it"
                 )
+            }
+            Bound::Version {
+                variable,
+                before,
+                since,
+                now,
+            } => {
+                match now {
+                    Some(now) => write!(f, "{before} in version {now} of the API")?,
+                    None => write!(f, "{before} in old versions of the API")?,
+                }
+                write!(f, ": {variable} needs {since} or later")?;
+                match now {
+                    Some(_) => Ok(()),
+                    None => f.write_str(", and the engine does not say which one it has"),
+                }
             }
             Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
             Bound::DenyRoot { unset: Some(unset) } => {

@@ -35,6 +35,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 mod users;
+mod versions;
 
 use std::fmt::Display;
 

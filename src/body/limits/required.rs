@@ -32,6 +32,21 @@ impl Required {
         list::entries(text, Requirement::parse).map(Required)
     }
 
+    /// Whether all capabilities have to be dropped.
+    pub(super) fn drops_capabilities(&self) -> bool {
+        self.0.contains(&Requirement::DropAllCaps)
+    }
+
+    /// Whether no program may get more rights than the one that started it.
+    pub(super) fn keeps_privileges(&self) -> bool {
+        self.0.contains(&Requirement::NoNewPrivileges)
+    }
+
+    /// Whether nothing outside volumes may be written.
+    pub(super) fn keeps_files(&self) -> bool {
+        self.0.contains(&Requirement::ReadonlyRootfs)
+    }
+
     /// The places where something is not as it has to be, with what stands there.
     pub(super) fn missing(&self, subject: Subject, tree: &Value) -> Vec<(String, Option<String>)> {
         let mut missing = Vec::new();

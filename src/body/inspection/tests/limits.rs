@@ -10,7 +10,12 @@ use crate::body::limits::Limits;
 use crate::policy::Term;
 
 /// What becomes of a request under limits (`BIND_FROM=/srv; DENY_ROOT=1`), as config attaches them.
-fn limited(limits: &str, line: &str, body: &str, engine: &Engine) -> (String, Vec<String>) {
+pub(super) fn limited(
+    limits: &str,
+    line: &str,
+    body: &str,
+    engine: &Engine,
+) -> (String, Vec<String>) {
     let set: Vec<(&str, &str)> = limits
         .split("; ")
         .filter_map(|one| one.split_once('='))
