@@ -335,6 +335,21 @@ fn rules_judge_what_would_be_forwarded() {
         "{}",
         ran.out
     );
+    // Who asks decides.
+    let open = "undecided: allowed by CONTAINERS, unless RULE_WEB refuses its client; use --client \
+                ADDRESS or --client unix:UID[:GID,...]\n";
+    let args = ["POST", CREATE, "--body", "-"];
+    for body in [r#"{"Image":"a"}"#, "{}"] {
+        let ran = bench.explain(&env, &args, body.as_bytes());
+        assert_eq!((ran.code, ran.out.as_str()), (3, open));
+    }
+    for rule in ["has(client.address)", "!has(client.address)"] {
+        let ran = bench.explain(&[("RULE_WEB", rule)], &args, b"{}");
+        assert_eq!((ran.code, ran.out.as_str()), (3, open), "{rule}");
+    }
+    let two = [("RULE_WEB", "has(client.address)"), ("RULE_NO", "false")];
+    let ran = bench.explain(&two, &args, b"{}");
+    assert_eq!(ran.code, 1, "{}", ran.out);
     let ran = bench.explain(&env, &["POST", CREATE], b"");
     let out = format!(
         "undecided: allowed by CONTAINERS, unless RULE_WEB refuses its body; use --body FILE\n\
@@ -368,6 +383,9 @@ fn what_mutators_change_is_shown() {
         );
     }
     assert!(!ran.out.contains("a.b"), "{}", ran.out);
+    let ran = bench.explain(&env, &args, b"");
+    let added = "changes:\n+ Labels: {\"team\":\"ci\"}\n";
+    assert!(ran.code == 0 && ran.out.ends_with(added), "{}", ran.out);
     let ran = bench.explain(&env, &args[..2], b"");
     let told = "terms in force:\n  mutator  ";
     assert!(ran.code == 3 && ran.out.contains(told), "{}", ran.out);
