@@ -374,12 +374,19 @@ fn values_that_are_not_utf_8_do_no_harm() {
 fn the_summary_does_not_deny_what_an_unprotected_policy_allows() {
     for variable in ["LEARN", "DRY_RUN"] {
         assert_eq!(
-            good(&[("PRESET", "trivy"), (variable, "1"), ("INFO", "1")]).summary(),
+            good(&[
+                ("PRESET", "trivy"),
+                (variable, "1"),
+                ("INFO", "1"),
+                ("ADD_LABELS", "team=ci"),
+            ])
+            .summary(),
             [
                 &format!("reads and writes: everything ({variable}=1)"),
                 &format!("without {variable}: reads: EVENTS INFO PING VERSION"),
                 &format!("without {variable}: writes: none except the following (POST=0)"),
                 &format!("without {variable}: preset trivy: PING IMAGE_INSPECT HISTORY SAVE"),
+                "mutator addLabels: team=ci",
                 "engine: /var/run/docker.sock",
             ]
         );
