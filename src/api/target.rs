@@ -117,6 +117,12 @@ impl Target {
         &self.whole_path()[self.start..]
     }
 
+    /// The API version in the path: `1.41`.
+    pub fn version(&self) -> Option<&str> {
+        let segment = self.whole_path()[..self.start].strip_prefix(b"/v")?;
+        str::from_utf8(segment).ok()
+    }
+
     /// The canonical path without a further version segment, as engines other than Docker's may
     /// spell it: `v` and a digit, and after that anything. Podman accepts letters and hyphens
     /// there.
