@@ -11,7 +11,7 @@ use crate::support::gate::EMPTY;
 use crate::support::wire::chunk;
 use crate::support::{Dockgate, Engine, Gate, Message, Wire};
 
-const CREATE: &str = "POST /v1.41/containers/create?name=web HTTP/1.1\r\nHost: docker\r\n";
+const CREATE: &str = "POST /v1.45/containers/create?name=web HTTP/1.1\r\nHost: docker\r\n";
 
 const EDITS: &str = "\
 mutators:
