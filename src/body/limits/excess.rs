@@ -1,9 +1,9 @@
 //! What a body asks for beyond a limit, in a message's words.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Display;
 
+use super::Limit;
 use crate::body::reach::{Claim, What};
-use crate::policy::printable;
 
 /// So much of a limit is shown.
 const SHOWN: usize = 200;
@@ -15,35 +15,30 @@ pub struct Excess {
     pub place: String,
     /// What it has; none if it has to be there.
     pub value: Option<String>,
-    /// What does not allow it.
+    /// The limit.
     pub bound: Bound,
 }
 
-/// What does not allow something.
+/// A limit that does not allow something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// A limit that is set.
-    Limit {
-        /// Its name: `BIND_FROM`.
-        variable: &'static str,
-        /// What it lists.
-        has: String,
-    },
-    /// `DENY_ROOT`.
-    DenyRoot {
-        /// The limit that is not set, and could list it.
-        unset: Option<&'static str>,
-    },
+pub struct Bound {
+    /// Its name: `BIND_FROM`.
+    pub variable: &'static str,
+    /// What it lists.
+    has: String,
 }
 
-impl Bound {
-    pub(super) fn limit(variable: &'static str, entries: &impl Display) -> Bound {
-        let mut has = entries.to_string();
+impl<T: Display> From<&Limit<T>> for Bound {
+    fn from(limit: &Limit<T>) -> Bound {
+        let entries = limit.entries.as_ref();
+        // One that is not set is not asked.
+        let mut has = entries.map_or("none".to_owned(), T::to_string);
         if let Some((end, _)) = has.char_indices().nth(SHOWN) {
             has.truncate(end);
             has.push('…');
         }
-        Bound::Limit { variable, has }
+        let variable = limit.variable;
+        Bound { variable, has }
     }
 }
 
@@ -111,36 +106,15 @@ impl Excess {
             bound,
         }
     }
-}
 
-impl Excess {
     /// `is not allowed: BIND_FROM has /srv/ci`.
     pub fn why(&self) -> String {
-        match &self.value {
-            Some(_) => format!("is not allowed: {}", self.bound),
-            None => format!("is missing: {}", self.bound),
-        }
-    }
-}
-
-impl Display for Bound {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
-            Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
-            Bound::DenyRoot { unset: Some(unset) } => {
-                write!(f, "DENY_ROOT is set and {unset} is not")
-            }
-        }
-    }
-}
-
-/// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
-impl Display for Excess {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => write!(f, "{}: {} {}", self.place, printable(value), self.why()),
-            None => write!(f, "{} {}", self.place, self.why()),
-        }
+        let Bound { variable, has } = &self.bound;
+        let what = if self.value.is_some() {
+            "not allowed"
+        } else {
+            "missing"
+        };
+        format!("is {what}: {variable} has {has}")
     }
 }
