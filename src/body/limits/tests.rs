@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::api::fields::BODIES;
-use crate::body::Asked;
 use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::{self, Untyped, Value, read};
 use crate::body::reach::Engine;
+use crate::body::tests::{Asked, asked};
 use crate::policy::printable;
 
 /// An engine as it is installed.
@@ -36,9 +36,7 @@ const SERVICE: &str = "POST /services/create";
 const VOLUME: &str = "POST /volumes/create";
 
 fn read_body(route: &str, text: &str) -> Asked {
-    let body = body(route);
-    let limits = json::Limits::default();
-    crate::body::asked(body, text.as_bytes(), limits, &PLAIN).expect(text)
+    asked(body(route), text, &PLAIN).expect(text)
 }
 
 /// Limits as `BIND_FROM=/srv; PUBLISH=none`, with `DENY_ROOT=1` as one of them.
