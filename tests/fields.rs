@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockgate::api::fields::{BODIES, Body, Field, INSPECT, Judged, Kind, Object, Reach};
-use dockgate::body::asked;
-use dockgate::body::json::Limits;
-use dockgate::body::reach::{Claim, Engine};
+use dockgate::body::Place;
+use dockgate::body::json::{Limits, read};
+use dockgate::body::reach::{Claim, Engine, asked};
 use serde_json::{Value, json};
 
 #[path = "../build/main.rs"]
@@ -313,8 +313,8 @@ fn try_one(body: &'static Body, object: &Object, field: &Field, wrap: &dyn Fn(Va
 
 fn claims_of(body: &'static Body, value: &Value) -> Vec<Claim> {
     let bytes = value.to_string().into_bytes();
-    let asked = asked(body, &bytes, Limits::default(), &Engine::default());
-    asked.expect("a body that is read").claims
+    let tree = read(&bytes, Limits::default(), Place::of(body)).expect("a body that is read");
+    asked(body, &tree, &Engine::default()).expect("few claims")
 }
 
 /// An object with one field, and what it would have reach without.

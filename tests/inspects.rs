@@ -4,9 +4,9 @@
 use std::fs;
 
 use dockgate::api::fields::{BODIES, Reach};
+use dockgate::body::Place;
 use dockgate::body::json::{Limits, read};
-use dockgate::body::reach::{Claim, Engine, Reference, held};
-use dockgate::body::{Place, asked};
+use dockgate::body::reach::{Claim, Engine, Reference, asked, held};
 use serde_json::{Value, json};
 
 /// How each was created, and whether that reaches something.
@@ -89,8 +89,8 @@ fn of_create(body: &str) -> bool {
     let mut bodies = BODIES.iter();
     let create = bodies.find(|body| body.route.text == "POST /containers/create");
     let create = create.expect("it is in the table");
-    let asked = asked(create, body.as_bytes(), Limits::default(), &engine());
-    reaches(&asked.expect(body).claims)
+    let tree = read(body.as_bytes(), Limits::default(), Place::of(create)).expect(body);
+    reaches(&asked(create, &tree, &engine()).expect(body))
 }
 
 fn recorded(name: &str) -> String {

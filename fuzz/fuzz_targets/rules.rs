@@ -49,6 +49,6 @@ fn holds(rule: &Rule, body: &Value, object: &Value) -> bool {
         client: object,
         object,
     };
-    let broken = rules.broken(rules.iter(), seen);
+    let broken = rules.broken([rule].into_iter(), seen);
     broken.is_empty()
 }

@@ -7,8 +7,6 @@ use crate::api::fields::{Body, Field, INSPECT, Kind};
 /// What the table of fields says of a place in a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The field, in whose lists and maps this may be.
-    pub field: &'static Field,
     /// What stands here.
     pub kind: &'static Kind,
     /// Whether only engines up to 26 read it here.
@@ -28,7 +26,6 @@ impl Place {
 
     fn at(field: &'static Field, legacy: bool) -> Place {
         Place {
-            field,
             kind: &field.kind,
             legacy,
         }

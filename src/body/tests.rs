@@ -1,8 +1,9 @@
 //! From bytes to claims: what a term gets to judge.
 
-use super::json::Path;
-use super::*;
-use crate::api::fields::Reach;
+use super::Place;
+use super::json::{self, Limits, Path, Value};
+use super::reach::{self, Claim, Engine};
+use crate::api::fields::{Body, Reach};
 use crate::api::{Method, Target};
 
 fn body(line: &str) -> &'static Body {
@@ -10,9 +11,24 @@ fn body(line: &str) -> &'static Body {
     Body::of(Method::Post, &target).expect("a body")
 }
 
-fn try_create(text: &str) -> Result<Asked, Refusal> {
+/// What a request asks for in its body.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) tree: Value,
+    pub(super) claims: Vec<Claim>,
+}
+
+/// Reads a body and finds what it asks for, or why that cannot be judged.
+pub(super) fn asked(body: &'static Body, text: &str, engine: &Engine<'_>) -> Result<Asked, String> {
+    let tree = json::read(text.as_bytes(), Limits::default(), Place::of(body));
+    let tree = tree.map_err(|refusal| refusal.to_string())?;
+    let claims = reach::asked(body, &tree, engine).map_err(|too_many| too_many.to_string())?;
+    Ok(Asked { tree, claims })
+}
+
+fn try_create(text: &str) -> Result<Asked, String> {
     let body = body("/v1.41/containers/create?name=x");
-    asked(body, text.as_bytes(), Limits::default(), &Engine::default())
+    asked(body, text, &Engine::default())
 }
 
 fn create(text: &str) -> Asked {
@@ -108,8 +124,7 @@ fn what_two_readers_would_read_differently_is_refused() {
         ),
         ("", "the body is empty"),
     ] {
-        let refusal = try_create(text).expect_err(text);
-        assert_eq!(refusal.to_string(), why, "{text}");
+        assert_eq!(try_create(text).expect_err(text), why, "{text}");
     }
 }
 
@@ -154,8 +169,7 @@ fn what_only_old_engines_read_is_told_apart() {
 fn the_shape_is_that_of_the_route() {
     let exec = |text: &str| {
         let body = body("/containers/web/exec");
-        let asked = asked(body, text.as_bytes(), Limits::default(), &Engine::default());
-        asked.expect(text)
+        asked(body, text, &Engine::default()).expect(text)
     };
     let asked = exec(r#"{"privileged":true,"cmd":["sh"],"Tty":true}"#);
     assert_eq!(powers(&asked), ["Privileged"]);
@@ -183,8 +197,5 @@ fn long_keys_are_not_repeated_in_claims() {
     assert!(asked.claims.iter().all(|claim| claim.path.len() < 120));
     let more = text.replacen(r#"{"HostPort":"1"},"#, &"{},".repeat(2_000), 1);
     let refusal = try_create(&more).expect_err("too many claims");
-    assert_eq!(
-        refusal.to_string(),
-        "the body asks for more than 10000 things"
-    );
+    assert_eq!(refusal, "the body asks for more than 10000 things");
 }

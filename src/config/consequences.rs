@@ -2,6 +2,7 @@
 //! host, readable files, and zeros that deny nothing. All of this asks the policy, so it holds for
 //! every dialect.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Severity};
@@ -11,6 +12,17 @@ use super::sources::ConfiguredPolicy;
 use crate::api::sections::{ACTIONS, Action, CONTROLS, ROOTS, Route};
 use crate::body::limits::Limits;
 use crate::policy::{Body, Notation, Reached, Verdict, printable};
+
+/// What `DENY_ROOT` leaves open, and the limit that covers it.
+const UNCOVERED: [(&str, Option<&str>); 7] = [
+    ("images under names that others use", Some("TAG_AS")),
+    ("labels that other programs obey", None),
+    ("the secrets and configs of a swarm", None),
+    ("the host's disk", None),
+    ("its memory", Some("MEMORY_MAX")),
+    ("its CPUs", Some("CPUS_MAX")),
+    ("its processes", Some("PIDS_MAX")),
+];
 
 impl ConfiguredPolicy {
     /// A warning, if a grant reaches root on the host.
@@ -58,11 +70,17 @@ impl ConfiguredPolicy {
     }
 
     /// A note on what `DENY_ROOT` leaves open, where it keeps a client from root on the host.
-    pub fn beside_root(&self) -> Option<&'static str> {
-        self.is_kept().then_some(
-            "DENY_ROOT does not cover images under names that others use, labels that other \
-             programs obey, the secrets and configs of a swarm, and the memory, CPU and disk of the host",
-        )
+    pub fn beside_root(&self) -> Option<String> {
+        let set = self.sources.limits.iter().flat_map(Limits::set);
+        let set: Vec<&str> = set.map(|(variable, _)| variable).collect();
+        let left = UNCOVERED.iter().filter_map(|(what, limit)| match limit {
+            Some(limit) if set.contains(limit) => None,
+            Some(limit) => Some(format!("{what} (set {limit})")),
+            None => Some((*what).to_owned()),
+        });
+        let left = joined(&left.collect::<Vec<String>>());
+        self.is_kept()
+            .then(|| format!("DENY_ROOT does not cover {left}"))
     }
 
     /// Whether no request of a route gives control of the host.
@@ -236,10 +254,16 @@ fn reached(line: &PatternLine, route: &Route) -> Option<Reached<'static>> {
 fn listed(mut origins: Vec<Arc<str>>, one: &str, more: &str) -> String {
     origins.sort_unstable();
     origins.dedup();
-    match origins.as_slice() {
+    let verb = if origins.len() == 1 { one } else { more };
+    format!("{} {verb}", joined(&origins))
+}
+
+/// `a, b and c`.
+fn joined<T: Borrow<str>>(all: &[T]) -> String {
+    match all {
         [] => String::new(),
-        [only] => format!("{only} {one}"),
-        [most @ .., last] => format!("{} and {last} {more}", most.join(", ")),
+        [only] => only.borrow().to_owned(),
+        [most @ .., last] => format!("{} and {}", most.join(", "), last.borrow()),
     }
 }
 

@@ -217,6 +217,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_covered_is_told_unless_a_limit_covers_it() {
+        let told = |limits: &[(&str, &str)]| {
+            let env = [&[("ALLOW_CREATE", "1"), (DENY_ROOT, "1")], limits].concat();
+            policy(&env).beside_root().expect("a note")
+        };
+        assert_eq!(
+            told(&[]),
+            "DENY_ROOT does not cover images under names that others use (set TAG_AS), labels that \
+             other programs obey, the host's disk, its memory (set MEMORY_MAX), its CPUs (set \
+             CPUS_MAX) and its processes (set PIDS_MAX)"
+        );
+        let ceilings = [("MEMORY_MAX", "1g"), ("CPUS_MAX", "2")];
+        let most = [&[("TAG_AS", "ci/*")], &ceilings[..]].concat();
+        assert_eq!(
+            told(&most),
+            "DENY_ROOT does not cover labels that other programs obey, the host's disk and its \
+             processes (set PIDS_MAX)"
+        );
+        assert_eq!(
+            told(&[&most[..], &[("PIDS_MAX", "99")]].concat()),
+            "DENY_ROOT does not cover labels that other programs obey and the host's disk"
+        );
+    }
+
+    #[test]
     fn a_value_that_is_neither_on_nor_off_is_refused() {
         for value in ["true", "yes", "on", "\"1\""] {
             let env = [(DENY_ROOT, value)].into_iter().collect();

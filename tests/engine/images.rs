@@ -2,14 +2,13 @@
 //! body, against what a real engine makes of them.
 
 use dockgate::api::fields::BODIES;
-use dockgate::body::asked;
+use dockgate::body::Place;
 use dockgate::body::context::Context;
 use dockgate::body::dockerfile::{BuildArgs, images};
 use dockgate::body::facts::{Answer, Fact, Facts};
 use dockgate::body::image::Name;
 use dockgate::body::json::{Limits as Size, Untyped, read};
 use dockgate::body::limits::{ImageFrom, Limits, RunAs};
-use dockgate::body::reach::Engine as Known;
 
 use crate::harness::{Engine, Shell};
 
@@ -321,12 +320,12 @@ fn what_is_written_in_is_what_the_container_has() {
             "8388608 0 20000 64 7",
         ),
     ] {
-        let asked = asked(create, body.as_bytes(), Size::default(), &Known::default());
-        let mut asked = asked.expect("a body");
-        limits.fill(create, &mut asked.tree, None, &facts);
+        let tree = read(body.as_bytes(), Size::default(), Place::of(create));
+        let mut tree = tree.expect("a body");
+        limits.fill(create, &mut tree, None, &facts);
         let id = shell.sh(&format!(
             "curl -s -f --unix-socket $SOCKET -H 'Content-Type: application/json' -d {} http://d/containers/create | cut -d'\"' -f4",
-            quoted(&asked.tree.to_json())
+            quoted(&tree.to_json())
         ));
         let has = shell.sh(&format!(
             "docker inspect -f '{{{{.HostConfig.Memory}}}} {{{{.HostConfig.NanoCpus}}}} {{{{.HostConfig.CpuQuota}}}} {{{{.HostConfig.PidsLimit}}}} {{{{.Config.User}}}}' {id}; docker rm {id} >$T/removed"

@@ -22,7 +22,7 @@ use crate::api::Version;
 use crate::api::fields::{Body, Reach};
 use crate::body::facts::{self, Answer, Fact, Facts, Name, full_id};
 use crate::body::json::{Object, Value};
-use crate::body::limits::{self, Bound, Limits, Ruling, distinct};
+use crate::body::limits::{self, Limits, Ruling, distinct};
 use crate::body::reach::{self, Claim, Engine, Reference, What};
 use crate::policy::{Excess, Unmet, printable};
 use networks::Lookup;
@@ -433,12 +433,7 @@ impl From<&limits::Excess> for Excess {
             place: excess.place.as_str().into(),
             value: value.map(printable).unwrap_or_default().into(),
             why: excess.why().into(),
-            by: Some(match excess.bound {
-                Bound::Limit { variable, .. }
-                | Bound::Listed(variable)
-                | Bound::Version { variable, .. } => variable,
-                Bound::DenyRoot { .. } => DENY_ROOT,
-            }),
+            by: Some(excess.bound.variable()),
         }
     }
 }

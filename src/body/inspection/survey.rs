@@ -139,11 +139,6 @@ impl Survey {
         }
     }
 
-    /// How much memory it holds, roughly.
-    pub fn size(&self) -> usize {
-        self.request.draft.tree().size() + self.request.facts.size()
-    }
-
     /// All that it wants, by what the engine has said.
     pub fn wants(&self) -> Vec<Want> {
         let mut wants = self.wants.clone();

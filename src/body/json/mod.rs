@@ -300,11 +300,6 @@ impl Object {
         self.0.iter_mut().map(|(key, value)| (&**key, value))
     }
 
-    /// How many keys it has.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether it is `{}`.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -62,14 +62,6 @@ impl<'a> Path<'a> {
             },
         };
     }
-
-    /// The key, if the last step is one.
-    pub fn last_key(&self) -> Option<&'a str> {
-        match self.0 {
-            Some((_, Step::Key(key))) => Some(key),
-            _ => None,
-        }
-    }
 }
 
 impl Display for Path<'_> {

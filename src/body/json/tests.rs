@@ -310,11 +310,11 @@ fn places_with_lists_and_maps_are_visited_with_their_paths() {
         assert_eq!(again, visited);
     }
     tree.each_mut("Labels{}", &mut |path, value| {
-        *value = path.last_key().unwrap_or_default().into();
+        *value = path.to_string().into();
     });
     assert_eq!(
         tree.at("Labels").to_string(),
-        r#"{"a":"a","80/tcp":"80/tcp","":""}"#
+        r#"{"a":"Labels.a","80/tcp":"Labels[\"80/tcp\"]","":"Labels[\"\"]"}"#
     );
 }
 

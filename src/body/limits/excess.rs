@@ -1,10 +1,10 @@
 //! What a body asks for beyond a limit, in a message's words.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Display;
 
+use super::Limit;
 use crate::api::Version;
 use crate::body::reach::{Claim, What};
-use crate::policy::printable;
 
 /// So much of a limit is shown.
 const SHOWN: usize = 200;
@@ -16,25 +16,25 @@ pub struct Excess {
     pub place: String,
     /// What it has; none if it has to be there.
     pub value: Option<String>,
-    /// What does not allow it.
+    /// The limit.
     pub bound: Bound,
 }
 
-/// What does not allow something.
+/// A limit that does not allow something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// A limit that is set.
+    /// It does not list it.
     Limit {
         /// Its name: `BIND_FROM`.
         variable: &'static str,
         /// What it lists.
         has: String,
     },
-    /// A limit that is set and lists it, for what has that name already.
+    /// It lists it, for what has that name already.
     Listed(&'static str),
-    /// A limit that needs a newer version of the API, because of what the field is like in this one.
+    /// It needs a newer version of the API, because of what the field is like in this one.
     Version {
-        /// The name of the limit.
+        /// Its name.
         variable: &'static str,
         /// What the field is like in older ones: `has no effect`.
         before: &'static str,
@@ -43,21 +43,30 @@ pub enum Bound {
         /// That of the request; none if the engine does not say which one it takes.
         now: Option<Version>,
     },
-    /// `DENY_ROOT`.
-    DenyRoot {
-        /// The limit that is not set, and could list it.
-        unset: Option<&'static str>,
-    },
 }
 
-impl Bound {
-    pub(super) fn limit(variable: &'static str, entries: &impl Display) -> Bound {
-        let mut has = entries.to_string();
+impl<T: Display> From<&Limit<T>> for Bound {
+    fn from(limit: &Limit<T>) -> Bound {
+        let entries = limit.entries.as_ref();
+        // One that is not set is not asked.
+        let mut has = entries.map_or("none".to_owned(), T::to_string);
         if let Some((end, _)) = has.char_indices().nth(SHOWN) {
             has.truncate(end);
             has.push('…');
         }
+        let variable = limit.variable;
         Bound::Limit { variable, has }
+    }
+}
+
+impl Bound {
+    /// The limit's name.
+    pub fn variable(&self) -> &'static str {
+        match self {
+            Bound::Limit { variable, .. }
+            | Bound::Listed(variable)
+            | Bound::Version { variable, .. } => variable,
+        }
     }
 }
 
@@ -125,59 +134,42 @@ impl Excess {
             bound,
         }
     }
-}
 
-impl Excess {
     /// `is not allowed: BIND_FROM has /srv/ci`.
     pub fn why(&self) -> String {
-        match &self.value {
-            _ if matches!(self.bound, Bound::Version { .. }) => self.bound.to_string(),
-            Some(_) => format!("is not allowed: {}", self.bound),
-            None => format!("is missing: {}", self.bound),
-        }
-    }
-}
-
-impl Display for Bound {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
-            Bound::Listed(variable) => {
-                write!(
-                    f,
-                    "{variable} lists it, so no container can be renamed to it"
+        match (&self.bound, &self.value) {
+            (Bound::Limit { variable, has }, Some(_)) => {
+                format!("is not allowed: {variable} has {has}")
+            }
+            (Bound::Limit { variable, has }, None) => format!("is missing: {variable} has {has}"),
+            (Bound::Listed(variable), _) => {
+                format!("is not allowed: {variable} lists it, so no container can be renamed to it")
+            }
+            (
+                Bound::Version {
+                    variable,
+                    before,
+                    since,
+                    now: Some(now),
+                },
+                _,
+            ) => {
+                format!("{before} in version {now} of the API: {variable} needs {since} or later")
+            }
+            (
+                Bound::Version {
+                    variable,
+                    before,
+                    since,
+                    now: None,
+                },
+                _,
+            ) => {
+                format!(
+                    "{before} in old versions of the API: {variable} needs {since} or later, and \
+                     the engine does not say which one it has"
                 )
             }
-            Bound::Version {
-                variable,
-                before,
-                since,
-                now,
-            } => {
-                match now {
-                    Some(now) => write!(f, "{before} in version {now} of the API")?,
-                    None => write!(f, "{before} in old versions of the API")?,
-                }
-                write!(f, ": {variable} needs {since} or later")?;
-                match now {
-                    Some(_) => Ok(()),
-                    None => f.write_str(", and the engine does not say which one it has"),
-                }
-            }
-            Bound::DenyRoot { unset: None } => f.write_str("DENY_ROOT is set"),
-            Bound::DenyRoot { unset: Some(unset) } => {
-                write!(f, "DENY_ROOT is set and {unset} is not")
-            }
-        }
-    }
-}
-
-/// `HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci`.
-impl Display for Excess {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => write!(f, "{}: {} {}", self.place, printable(value), self.why()),
-            None => write!(f, "{} {}", self.place, self.why()),
         }
     }
 }

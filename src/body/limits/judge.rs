@@ -1,18 +1,16 @@
-//! What the limits say of a whole body: what has to be asked, what is written in, what is beyond them.
+//! What the limits say of a whole body: whose user has to be asked for, what is written in, what is
+//! beyond them besides its claims.
 
 use std::collections::BTreeSet;
 
 use super::ceilings;
-use super::excess::{Bound, Excess};
+use super::excess::Excess;
 use super::ruling::{Question, Ruling};
 use super::{Limits, Subject};
-use crate::api::fields::{Body, Reach};
+use crate::api::fields::Body;
 use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::body::reach::{Claim, What};
-
-/// More than these are not found in one body.
-const MOST: usize = 100;
 
 impl Limits {
     /// Of whom the engine must be asked what user a command has, if the body does not say it and it
@@ -25,35 +23,6 @@ impl Limits {
     ) -> Option<Fact> {
         let fact = self.user_from(Subject::of(body), tree, container);
         fact.filter(|fact| facts.answer(fact).is_none())
-    }
-
-    /// What the engine has to be asked before a body can be judged, of a request for a container in
-    /// its path if there is one. What it answers may raise further questions, so ask until there are
-    /// none.
-    pub fn needs(
-        &self,
-        asked: (&Body, &Value),
-        claims: &[Claim],
-        container: Option<&Name>,
-        facts: &Facts,
-    ) -> BTreeSet<Fact> {
-        let mut needs = self.needs_of(Subject::of(asked.0), claims, facts);
-        needs.extend(self.user_of(asked, container, facts));
-        needs
-    }
-
-    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
-    pub fn needs_claims(&self, claims: &[Claim], facts: &Facts) -> BTreeSet<Fact> {
-        self.needs_of(Subject::Other, claims, facts)
-    }
-
-    fn needs_of(&self, subject: Subject, claims: &[Claim], facts: &Facts) -> BTreeSet<Fact> {
-        let rulings = distinct(claims).map(|claim| self.of(subject, claim, facts));
-        let needs = rulings.filter_map(|ruling| match ruling {
-            Ruling::Depends(fact, _) => Some(fact),
-            _ => None,
-        });
-        needs.collect()
     }
 
     /// Writes in what the limits want to be there and the body does not say: the ceilings, and the
@@ -83,45 +52,6 @@ impl Limits {
         {
             *own = user.into();
         }
-    }
-
-    /// What a body asks for beyond the limits, and under `DENY_ROOT` what has reach and is in none
-    /// of them. A claim that another object decides ([`Claim::refers`]) is not among these unless a
-    /// limit refuses it: see [`Limits::unsettled`].
-    pub fn judge(&self, body: &Body, tree: &Value, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
-        let subject = Subject::of(body);
-        let mut all = self.beyond(subject, claims, facts);
-        all.extend(self.beyond_claims(body, tree, false));
-        all
-    }
-
-    /// The same of claims alone: what a container holds, which images a Dockerfile uses.
-    pub fn judge_claims(&self, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
-        self.beyond(Subject::Other, claims, facts)
-    }
-
-    fn beyond(&self, subject: Subject, claims: &[Claim], facts: &Facts) -> Vec<Excess> {
-        let found = distinct(claims).filter_map(|claim| match self.of(subject, claim, facts) {
-            Ruling::Refused(excess) | Ruling::Depends(_, excess) => Some(excess),
-            Ruling::Silent if self.denies(claim) && claim.refers().is_none() => {
-                let unset = self.opener(claim);
-                Some(Excess::of(claim, Bound::DenyRoot { unset }))
-            }
-            Ruling::Silent | Ruling::Allowed => None,
-        });
-        found.take(MOST).collect()
-    }
-
-    /// The claims that `DENY_ROOT` refuses unless the objects that they name turn out to be harmless.
-    pub fn unsettled<'a>(
-        &self,
-        claims: &'a [Claim],
-        facts: &Facts,
-    ) -> impl Iterator<Item = &'a Claim> {
-        distinct(claims).filter(move |claim| {
-            let refers = self.denies(claim) && claim.refers().is_some();
-            refers && self.ruling(claim, facts) == Ruling::Silent
-        })
     }
 
     /// What the limits say of one claim, such as of a network that stands in a path.
@@ -159,10 +89,6 @@ impl Limits {
             facts,
             read_only: false,
         })
-    }
-
-    fn denies(&self, claim: &Claim) -> bool {
-        self.deny_root && !claim.reach.within(Reach::CONTROL).is_none()
     }
 
     /// The limit that could list what a claim is about.

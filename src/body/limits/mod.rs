@@ -33,7 +33,7 @@ mod roots;
 mod ruling;
 mod security;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod users;
 mod versions;
 
@@ -45,7 +45,7 @@ pub use ceilings::Ceiling;
 pub use commands::Commands;
 pub use devices::Devices;
 pub use entry::Entry;
-pub use excess::{Bound, Excess};
+pub use excess::Excess;
 pub use images::{ImageFrom, TagAs};
 pub(super) use judge::distinct;
 pub use list::Mistake;
@@ -71,16 +71,7 @@ pub struct Limit<T> {
 impl<T: Display> Limit<T> {
     /// A field that it does not allow, by its value as JSON. Without one, it is missing.
     fn excess(&self, place: &str, json: Option<&str>) -> Excess {
-        Excess::new(place, json, self.bound())
-    }
-
-    fn bound(&self) -> Bound {
-        match &self.entries {
-            Some(entries) => Bound::limit(self.variable, entries),
-            None => Bound::DenyRoot {
-                unset: Some(self.variable),
-            },
-        }
+        Excess::new(place, json, self.into())
     }
 }
 

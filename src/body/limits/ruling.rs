@@ -50,7 +50,7 @@ impl<T: Display> Limit<T> {
     }
 
     fn refuse(&self, claim: &Claim) -> Ruling {
-        Ruling::Refused(Excess::of(claim, self.bound()))
+        Ruling::Refused(Excess::of(claim, self.into()))
     }
 
     /// Refused, if it is set.
@@ -60,7 +60,7 @@ impl<T: Display> Limit<T> {
     }
 
     fn depends(&self, fact: Fact, claim: &Claim) -> Ruling {
-        Ruling::Depends(fact, Excess::of(claim, self.bound()))
+        Ruling::Depends(fact, Excess::of(claim, self.into()))
     }
 }
 

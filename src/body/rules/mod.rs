@@ -144,11 +144,6 @@ pub struct Seen<'a> {
 }
 
 impl Rules {
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter()
-    }
-
     /// The one of this number.
     pub fn get(&self, number: u16) -> Option<&Rule> {
         self.rules.get(usize::from(number))

@@ -49,7 +49,7 @@ fn says(rule: &Rule, body: &Value) -> Option<String> {
         client: &client,
         object: &object,
     };
-    let broken = rules.broken(rules.iter(), seen);
+    let broken = rules.broken([rule].into_iter(), seen);
     broken.into_iter().next().map(|broken| broken.why.into())
 }
 

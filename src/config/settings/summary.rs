@@ -47,10 +47,9 @@ impl Settings {
         let readable = self
             .used_policies()
             .filter_map(|policy| Some(self.of_policy(policy, policy.files_readable()?)));
-        let beside = self.used_policies().filter_map(|policy| {
-            let note = policy.beside_root()?.to_owned();
-            Some(self.of_policy(policy, note))
-        });
+        let beside = self
+            .used_policies()
+            .filter_map(|policy| Some(self.of_policy(policy, policy.beside_root()?)));
         let notes = self.used_for_nothing().into_iter();
         notes.chain(readable).chain(beside)
     }

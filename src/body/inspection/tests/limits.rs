@@ -7,6 +7,7 @@ use crate::api::sections::{CONTROLS, Check, LIMITED};
 use crate::api::{Framing, Message, Target};
 use crate::body::demands::Demands;
 use crate::body::limits::Limits;
+use crate::body::limits::tests::properties::GROWING;
 use crate::policy::Term;
 
 /// What becomes of a request under limits (`BIND_FROM=/srv; DENY_ROOT=1`), as config attaches them.
@@ -162,6 +163,29 @@ fn what_a_limit_lists_passes_and_all_else_is_named() {
             "DENY_ROOT=1",
             r#""NetworkMode":"db""#,
             "DENY_ROOT: network db: Driver \"macvlan\" reaches the host's devices, networks of others (NETWORK_DRIVERS can allow it)",
+        ),
+        (
+            "DENY_ROOT=1; NAMESPACES=network:host",
+            r#""NetworkMode":"host""#,
+            r#""NetworkMode":"host""#,
+        ),
+        (
+            "DENY_ROOT=1; NAMESPACES=network:host",
+            r#""PidMode":"host","CapAdd":["SYS_ADMIN","KILL"],"Sysctls":{"net.core.somaxconn":"1","kernel.core_pattern":"x"}"#,
+            "DENY_ROOT: HostConfig.PidMode: host is not allowed: NAMESPACES has network:host; \
+             HostConfig.CapAdd[0] \"SYS_ADMIN\" reaches the kernel (CAP_ADD can allow it); \
+             HostConfig.Sysctls[\"kernel.core_pattern\"] \"x\" reaches the kernel (SYSCTLS can allow it)",
+        ),
+        (
+            "DENY_ROOT=1; NAMESPACES=network:host",
+            r#""Annotations":{"a":"b"},"NewField":1"#,
+            "DENY_ROOT: HostConfig.Annotations.a \"b\" reaches the kernel; \
+             HostConfig.NewField: 1 is not allowed: NAMESPACES has network:host",
+        ),
+        (
+            "DENY_ROOT=1; NAMESPACES=network:host",
+            r#""LogConfig":{"Type":"local"},"Memory":1,"PortBindings":{"80/tcp":[{}]}"#,
+            r#""LogConfig":{"Type":"local"},"Memory":1,"PortBindings":{"80/tcp":[{}]}"#,
         ),
         // A volume that a powerful container has is that one's, unless it is named.
         (
@@ -662,7 +686,7 @@ fn the_images_of_a_build_are_judged_while_it_streams() {
     }
 }
 
-/// One more term never lets more pass, as long as it lists nothing.
+/// One more term never lets more pass if it lists nothing, and an entry more never lets less pass.
 #[test]
 fn a_term_more_never_lets_more_pass() {
     const PIECES: [&str; 16] = [
@@ -688,13 +712,6 @@ fn a_term_more_never_lets_more_pass() {
         .container("root", '2', r#""Privileged":true"#, "")
         .with("/networks/db", r#"{"Name":"db","Driver":"bridge"}"#)
         .volume("data", r#""Driver":"local","Options":null"#, &['1']);
-    let least = |variable: &str| match variable {
-        "MEMORY_MAX" => "6m",
-        "CPUS_MAX" | "PIDS_MAX" => "1",
-        "REQUIRE" => "digest",
-        "LOG_DRIVERS" => "x",
-        _ => "none",
-    };
     let passes = |limits: &str, piece: &str| {
         let body = format!(r#"{{"Image":"busybox","HostConfig":{{{piece}}}}}"#);
         let (told, _) = limited(limits, "POST /containers/create", &body, &engine);
@@ -705,23 +722,30 @@ fn a_term_more_never_lets_more_pass() {
             .iter()
             .any(|route| route.text == "POST /containers/create")
     });
-    let mut closed = 0;
-    for variable in held.expect("limits of a create").limits {
-        let own = format!("{variable}={}", least(variable));
-        let under_root = format!("DENY_ROOT=1; {own}");
+    let held = held.expect("limits of a create").limits;
+    let (mut closed, mut opened) = (0, 0);
+    for (variable, less, more) in GROWING {
+        if !held.contains(&variable) {
+            continue;
+        }
+        let [less, more] = [less, more].map(|entries| format!("{variable}={entries}"));
         for piece in PIECES {
-            let (alone, both) = (passes(&own, piece), passes(&under_root, piece));
-            assert!(!both || alone, "{under_root}: {piece}");
-            assert!(
-                !both || passes("DENY_ROOT=1", piece),
-                "{under_root}: {piece}"
-            );
-            let more = format!("{own}; PIDS_MAX=7; CAP_ADD=none");
-            assert!(!passes(&more, piece) || alone, "{more}: {piece}");
+            let passes = |limits: &str| passes(limits, piece);
+            let under_root = |limits: &str| passes(&format!("DENY_ROOT=1; {limits}"));
+            let (alone, both, root) = (passes(&less), under_root(&less), passes("DENY_ROOT=1"));
+            assert!(!both || alone && root, "{less}: {piece}");
+            let others = format!("{less}; PIDS_MAX=7; CAP_ADD=none");
+            assert!(!passes(&others) || alone, "{others}: {piece}");
+            let (grown, both_grown) = (passes(&more), under_root(&more));
+            assert!(!alone || grown, "{more}: {piece}");
+            assert!(!both || both_grown, "{more}: {piece}");
+            assert!(!both_grown || grown, "{more}: {piece}");
             closed += usize::from(!alone);
+            opened += usize::from(both_grown && !root);
         }
     }
     assert!(closed > 40, "{closed}");
+    assert!(opened > 4, "{opened}");
 }
 
 /// Each term without its value, and each check on a route that is not its own, is refused.
