@@ -215,6 +215,11 @@ fn each_limit_allows_what_it_lists_and_names_what_it_does_not() {
             "the network: db is not allowed: NETWORKS_JOINED has ci-*",
         ),
         (
+            "/networks/ci-1/connect",
+            r#"{"Container":"x","EndpointConfig":{"NetworkID":"db"}}"#,
+            "EndpointConfig.NetworkID: db is not allowed: NETWORKS_JOINED has ci-*",
+        ),
+        (
             "/images/create?fromImage=evil/x&tag=1",
             "",
             "fromImage: evil/x:1 is not allowed: IMAGE_FROM has docker.io/library/*",

@@ -317,12 +317,10 @@ fn the_networks_of_a_container_count() {
         limited("NETWORKS_JOINED=ci-*", &line, "", &engine).0
     };
     assert!(build(&id('1')).ends_with(" as sent"));
-    let two = id('2');
-    assert_eq!(
-        build(&two),
-        format!(
-            "the parameter networkmode: container:{two} is not allowed: NETWORKS_JOINED has ci-*"
-        )
+    let vic = build(&id('2'));
+    assert!(
+        vic.ends_with("... is not allowed: NETWORKS_JOINED has ci-*"),
+        "{vic}"
     );
     assert_eq!(
         build("own"),
