@@ -34,7 +34,7 @@ pub enum Bound {
     Version {
         /// The name of the limit.
         variable: &'static str,
-        /// What the field is like in older ones: `has no effect`.
+        /// What the field is like in older ones: `is ignored`.
         before: &'static str,
         /// The oldest in which it is as the limit needs it.
         since: Version,
