@@ -335,6 +335,21 @@ fn rules_judge_what_would_be_forwarded() {
         "{}",
         ran.out
     );
+    // Who asks decides.
+    let open = "undecided: allowed by CONTAINERS, unless RULE_WEB refuses its client; use --client \
+                ADDRESS or --client unix:UID[:GID,...]\n";
+    let args = ["POST", CREATE, "--body", "-"];
+    for body in [r#"{"Image":"a"}"#, "{}"] {
+        let ran = bench.explain(&env, &args, body.as_bytes());
+        assert_eq!((ran.code, ran.out.as_str()), (3, open));
+    }
+    for rule in ["has(client.address)", "!has(client.address)"] {
+        let ran = bench.explain(&[("RULE_WEB", rule)], &args, b"{}");
+        assert_eq!((ran.code, ran.out.as_str()), (3, open), "{rule}");
+    }
+    let two = [("RULE_WEB", "has(client.address)"), ("RULE_NO", "false")];
+    let ran = bench.explain(&two, &args, b"{}");
+    assert_eq!(ran.code, 1, "{}", ran.out);
     let ran = bench.explain(&env, &["POST", CREATE], b"");
     let out = format!(
         "undecided: allowed by CONTAINERS, unless RULE_WEB refuses its body; use --body FILE\n\
@@ -342,6 +357,52 @@ fn rules_judge_what_would_be_forwarded() {
         rule.replace(" : \"only web\"", " (only web)")
     );
     assert_eq!((ran.code, ran.out), (3, out));
+}
+
+/// The Dockerfile may stand behind more than is ever judged as a whole.
+#[test]
+fn a_long_archive_is_read_to_its_end() {
+    let bench = Bench::new();
+    bench.engine(&[]);
+    let archive = [
+        tar("data", &vec![b'x'; 5 << 20]),
+        tar("Dockerfile", b"FROM quay.io/x:1\n"),
+        vec![0; 1024],
+    ]
+    .concat();
+    let file = bench.folder.path().join("context.tar");
+    std::fs::write(&file, &archive).expect("a file");
+    for (from, stdin) in [("-", &*archive), (file.to_str().expect("UTF-8"), b"")] {
+        let args = ["POST", "/build", "--body", from];
+        for (images, code, told) in [
+            (
+                "quay.io/*",
+                0,
+                "the limits do not refuse it\nforwarded unchanged\n",
+            ),
+            ("docker.io/*", 1, "quay.io/x:1"),
+        ] {
+            let env = [("BUILD", "1"), ("IMAGE_FROM", images)];
+            let ran = bench.explain(&env, &args, stdin);
+            let told = ran.out.contains(told);
+            assert!(ran.code == code && told, "{from} {}{}", ran.out, ran.err);
+        }
+    }
+}
+
+/// A file in an archive.
+fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = [0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    header[257..263].copy_from_slice(b"ustar\0");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let mut file = [&header[..], content].concat();
+    file.resize(file.len().next_multiple_of(512), 0);
+    file
 }
 
 #[test]
@@ -368,6 +429,9 @@ fn what_mutators_change_is_shown() {
         );
     }
     assert!(!ran.out.contains("a.b"), "{}", ran.out);
+    let ran = bench.explain(&env, &args, b"");
+    let added = "changes:\n+ Labels: {\"team\":\"ci\"}\n";
+    assert!(ran.code == 0 && ran.out.ends_with(added), "{}", ran.out);
     let ran = bench.explain(&env, &args[..2], b"");
     let told = "terms in force:\n  mutator  ";
     assert!(ran.code == 3 && ran.out.contains(told), "{}", ran.out);

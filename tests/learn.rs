@@ -558,13 +558,24 @@ type Engine<'a> = &'a [(&'a str, &'a str)];
 
 /// Learns from requests with bodies, in front of such an engine.
 fn survey(requests: &[(&str, &str)], engine: Engine<'_>) -> Learned {
+    beside(&[], requests, engine)
+}
+
+/// The same beside mutators.
+fn beside(
+    mutators: &[(&'static str, &'static str)],
+    requests: &[(&str, &str)],
+    engine: Engine<'_>,
+) -> Learned {
+    let settings = Settings::load(&mutators.iter().copied().collect()).expect("good settings");
+    let policy = settings.policies.into_default();
     let learner = Learner::new();
     for (line, body) in requests {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         let target = Target::from_line(method, path).expect("a target");
         let message = Message::new(Framing::Sized(body.len() as u64));
         learner.saw(&target, Body::from(&message));
-        let Some(mut survey) = learner.surveys(&target, &message) else {
+        let Some(mut survey) = learner.surveys(&target, &message, &policy.demands) else {
             continue;
         };
         if survey.reads() {
@@ -595,8 +606,19 @@ fn answered(fact: Fact, engine: Engine<'_>) -> (Fact, Answer) {
 }
 
 /// Whether a request passes under what was learned, or why it does not.
-fn held(learned: &Learned, (line, body): (&str, &str), engine: Engine<'_>) -> Result<(), String> {
-    let variables = [learned.environment(), pairs(&learned.limits)].concat();
+fn held(learned: &Learned, request: (&str, &str), engine: Engine<'_>) -> Result<(), String> {
+    held_beside(&[], learned, request, engine)
+}
+
+/// The same beside mutators.
+fn held_beside(
+    mutators: &[(&str, &str)],
+    learned: &Learned,
+    (line, body): (&str, &str),
+    engine: Engine<'_>,
+) -> Result<(), String> {
+    let limits = pairs(&learned.limits);
+    let variables = [&learned.environment(), &limits, mutators].concat();
     let settings = Settings::load(&variables.into_iter().collect()).expect("good settings");
     let policy = settings.policies.into_default();
     let (method, path) = line.split_once(' ').expect("a method and a path");
@@ -852,6 +874,57 @@ fn limits_are_learned_from_what_is_asked_for() {
             }
         }
     }
+}
+
+/// Limits judge what mutators made, so that is what they have to list.
+#[test]
+fn limits_are_learned_of_what_mutators_made() {
+    let mutators = [
+        ("MAP_PATH", "/workspaces/app=/srv/a,/cache=caches/one"),
+        ("REMAP_IMAGE", "nginx=mirror.lan/nginx:1"),
+        ("ADD_TO_NETWORK", "demo"),
+    ];
+    let requests = [
+        ("POST /images/create?fromImage=nginx&tag=latest", ""),
+        ("GET /images/nginx/json", ""),
+        (
+            "POST /v1.47/containers/create",
+            r#"{"Image":"nginx","HostConfig":{"Binds":["/workspaces/app/x:/x","/cache:/c:ro"]}}"#,
+        ),
+    ];
+    let engine = [
+        (
+            "/networks/demo",
+            r#"{"Name":"demo","Id":"0","Driver":"bridge"}"#,
+        ),
+        ("/volumes/caches", r#"{"Name":"caches","Driver":"local"}"#),
+        (
+            "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22caches%22%5D%7D",
+            "[]",
+        ),
+    ];
+    let learned = beside(&mutators, &requests, &engine);
+    let (found, told) = limits(&learned);
+    for entry in ["BIND_FROM=/srv/a/x", "IMAGE_FROM=mirror.lan/nginx:1"] {
+        assert!(found.split("; ").any(|own| own == entry), "{found}");
+    }
+    assert_eq!(told, "");
+    for request in requests {
+        let held = held_beside(&mutators, &learned, request, &engine);
+        assert_eq!(held, Ok(()), "{request:?} {found}");
+    }
+    // What they cannot change, limits do not help.
+    let refused = [(
+        "POST /containers/create",
+        r#"{"HostConfig":{"Binds":["/cache/x:/c:z","/etc:/etc"]}}"#,
+    )];
+    let (found, told) = limits(&beside(&mutators, &refused, &[]));
+    assert_eq!(found, "DENY_ROOT=1");
+    assert_eq!(
+        told,
+        "The mutators would still refuse POST /containers/create: HostConfig.Binds[0] has the \
+         option z, which a folder of a volume cannot have"
+    );
 }
 
 #[test]

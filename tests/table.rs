@@ -45,6 +45,11 @@ protocols = ["tcp"]
 routes = ["POST /exec/{id}/resize"]
 judged = ["exec", "body"]
 doc = "It is one"
+
+[[limit]]
+routes = ["POST /containers/{id}/update"]
+limits = ["MEMORY_MAX"]
+judged = ["body"]
 "#;
 
 #[test]
@@ -56,6 +61,7 @@ fn the_good_table_is_taken() {
         r#"allow: "ALLOW_START", deny: "DENY_START", section: "CONTAINERS""#,
         r#"Root { routes: &[Route { text: "POST /exec/{id}/start", method: Some(Method::Post), steps: &[Step::Literal("exec"),Step::One,"#,
         r#"judged: &[Check::Exec,Check::Body,], doc: "It is one""#,
+        r#"limits: &["MEMORY_MAX"], judged: &[Check::Body,], doc: """#,
         r#"Requirement { section: "CONTAINERS", routes: &[Route { text: "* /containers/{id}/exec", method: None,"#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
@@ -104,6 +110,8 @@ refused! {
     no_check: "[\"exec\", \"body\"]" => "[]", 37, "must not be empty";
     unknown_check: "[\"exec\", \"body\"]" => "[\"exec\", \"bodies\"]", 37, "unknown check";
     unexplained_control: "\"It is one\"" => "\"\"", 38, "undocumented";
+    no_limit: "[\"MEMORY_MAX\"]" => "[]", 42, "must not be empty";
+    judged_and_explained: "judged = [\"body\"]\n" => "judged = [\"body\"]\ndoc = \"x\"\n", 42, "give either judged or doc";
     no_root_route: "[\"POST /exec/{id!}/start\"]" => "[]", 28, "must not be empty";
     half_bang: "{id!}" => "{!}", 28, "invalid segment";
     section_called_post: "name = \"EXEC\"" => "name = \"POST\"", 8, "POST is reserved";
@@ -143,7 +151,7 @@ fn all_mistakes_are_shown_at_once() {
     let text = GOOD
         .replace("doc = \"Exec\"", "doc = \"\"")
         .replace("POST /", "PUSH /");
-    assert_eq!(build::table(&text).expect_err("mistakes").len(), 6);
+    assert_eq!(build::table(&text).expect_err("mistakes").len(), 7);
 }
 
 const PRESET: &str = r#"# The program asks for this.
@@ -156,6 +164,11 @@ unconditional = ["START"]
 [[option]]
 doc = "More of it"
 grants = ["STOP"]
+
+[deny_root]
+set = true
+allowed = ["Starts"]
+refused = ["Mounts of host directories"]
 "#;
 
 fn presets(name: &str, text: &str) -> Result<String, Vec<String>> {
@@ -180,7 +193,7 @@ doc = "Stop"
 #[test]
 fn the_good_preset_is_taken() {
     let rust = presets("my-program-2", PRESET).expect("no mistakes");
-    let expected = r#"Preset { name: "my-program-2", doc: "A program", about: "The program asks for this.\n\nSince 1.0.", grants: &["START", "EVENTS"], unconditional: &["START"], options: &[PresetOption { doc: "More of it", grants: &["STOP"] },] },"#;
+    let expected = r#"Preset { name: "my-program-2", doc: "A program", about: "The program asks for this.\n\nSince 1.0.", grants: &["START", "EVENTS"], unconditional: &["START"], options: &[PresetOption { doc: "More of it", grants: &["STOP"] },], deny_root: Some(UnderDenyRoot { set: true, allowed: &["Starts"], refused: &["Mounts of host directories"] })"#;
     assert!(rust.contains(expected), "{rust}");
 }
 
@@ -202,6 +215,7 @@ preset_refused! {
     preset_with_unknown_key: "doc = \"A" => "docs = \"A", 4, "unknown field `docs`";
     undocumented_preset: "\"A program\"" => "\"\"", 4, "undocumented";
     undocumented_option: "\"More of it\"" => "\"\"", 9, "undocumented";
+    preset_under_which_nothing_is_refused: "[\"Mounts of host directories\"]" => "[]", 15, "must not be empty";
     preset_of_nothing: "[\"START\", \"EVENTS\"]" => "[]", 5, "must not be empty";
     preset_of_an_unknown_action: "\"EVENTS\"" => "\"EVENT\"", 5, "must be an action, or a section";
     preset_of_a_section_with_actions: "\"EVENTS\"" => "\"CONTAINERS\"", 5, "must be an action, or a section";

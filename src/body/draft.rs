@@ -50,6 +50,8 @@ pub enum Act {
     Load,
     /// `POST /plugins/pull` and `POST /plugins/{name}/upgrade`
     PullPlugin,
+    /// `POST /plugins/create`, `POST /plugins/{name}/set` and `POST /plugins/{name}/enable`
+    SetUpPlugin,
     /// `GET /images/{name}/json`
     InspectImage(String),
     /// Another read.
@@ -80,6 +82,7 @@ impl Act {
             (Some(Method::Post), b"/images/create") => Act::Pull,
             (Some(Method::Post), b"/images/load") => Act::Load,
             (Some(Method::Post), b"/plugins/pull") => Act::PullPlugin,
+            (Some(Method::Post), b"/plugins/create") => Act::SetUpPlugin,
             (Some(Method::Post), _) => {
                 if name("/containers/", "/start").is_some() {
                     Act::StartContainer
@@ -87,6 +90,11 @@ impl Act {
                     Act::UpdateService
                 } else if name("/plugins/", "/upgrade").is_some() {
                     Act::PullPlugin
+                } else if ["/set", "/enable"]
+                    .iter()
+                    .any(|end| name("/plugins/", end).is_some())
+                {
+                    Act::SetUpPlugin
                 } else {
                     Act::Write
                 }

@@ -61,7 +61,7 @@ impl ConfiguredPolicy {
     pub fn beside_root(&self) -> Option<&'static str> {
         self.is_kept().then_some(
             "DENY_ROOT does not cover images under names that others use, labels that other \
-             programs obey, and the memory, CPU and disk of the host",
+             programs obey, the secrets and configs of a swarm, and the memory, CPU and disk of the host",
         )
     }
 
@@ -139,6 +139,32 @@ impl ConfiguredPolicy {
                 ..Diagnostic::warning(action.allow, problem, help)
             })
         })
+    }
+
+    /// Warns about names of images that a client can move: it makes any image and gives it a name that
+    /// `IMAGE_FROM` lists.
+    pub(super) fn movable_images(&self) -> Option<Diagnostic> {
+        let limits = self.sources.limits.as_ref()?;
+        let from = limits.image_from.entries.as_ref()?;
+        if limits.tag_as.entries.is_some() || !from.names_some() {
+            return None;
+        }
+        let makes = [
+            ("BUILD", "build", true),
+            ("COMMIT", "commit", true),
+            ("LOAD", "load", from.allows_load()),
+            ("PULL", "import", from.allows_import()),
+        ];
+        let open = makes
+            .iter()
+            .filter(|(action, _, listed)| *listed && self.reaches(action));
+        let open: Vec<&str> = open.map(|(_, verb, _)| *verb).collect();
+        let problem = format!(
+            "a client can give any image a name that IMAGE_FROM lists ({})",
+            open.join(", ")
+        );
+        let help = "set TAG_AS to the names that clients may give";
+        (!open.is_empty()).then(|| Diagnostic::warning("IMAGE_FROM", problem, help))
     }
 
     /// What grants an action, or a part of it, besides its own variable. The variables of other

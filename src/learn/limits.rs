@@ -121,6 +121,8 @@ pub(super) struct Wanted {
     unlisted: BTreeSet<(&'static str, String)>,
     /// What no limit lets pass, with the requests that want it.
     refused: BTreeSet<String>,
+    /// What mutators refuse, with the requests.
+    unedited: BTreeSet<String>,
     /// Whether there was more.
     left_out: bool,
 }
@@ -145,7 +147,12 @@ impl Wanted {
                     self.unlisted.insert((variable, request.to_owned()));
                 }
                 Want::Refused(why) => {
-                    self.refuse(format!("{request}: {}", plain(&why)));
+                    let refused = &mut self.refused;
+                    self.left_out |= !keep(refused, format!("{request}: {}", plain(&why)));
+                }
+                Want::Unedited(why) => {
+                    let unedited = &mut self.unedited;
+                    self.left_out |= !keep(unedited, format!("{request}: {}", plain(&why)));
                 }
                 Want::Unknown => self.left_out = true,
             }
@@ -162,13 +169,6 @@ impl Wanted {
             })
         });
         all.collect()
-    }
-
-    fn refuse(&mut self, what: String) {
-        match self.refused.len() < MOST_REFUSED || self.refused.contains(&what) {
-            true => drop(self.refused.insert(what)),
-            false => self.left_out = true,
-        }
     }
 
     /// The variables, and comments; nothing if no request depended on more than rules.
@@ -204,6 +204,11 @@ impl Wanted {
                 .iter()
                 .map(|what| format!("# DENY_ROOT would still refuse {what}")),
         );
+        comments.extend(
+            self.unedited
+                .iter()
+                .map(|what| format!("# The mutators would still refuse {what}")),
+        );
         if self.left_out {
             comments.push(
                 "# Some of what was requested is NOT covered: it was too much, or not read"
@@ -213,6 +218,15 @@ impl Wanted {
         lines.extend(comments);
         lines
     }
+}
+
+/// Keeps one more, if there is room.
+fn keep(all: &mut BTreeSet<String>, one: String) -> bool {
+    let has_room = all.len() < MOST_REFUSED || all.contains(&one);
+    if has_room {
+        all.insert(one);
+    }
+    has_room
 }
 
 /// A limit that lists these. What is written somewhere needs no entry for reading.

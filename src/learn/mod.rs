@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::{Message, Method, Target};
-use crate::body::inspection::{Survey, Want};
+use crate::body::demands::Demands;
+use crate::body::inspection::{Survey, Want, edited};
 use crate::policy::{Alternative, Body, is_literal};
 use limits::{Depends, Root, Wanted};
 pub use print::Home;
@@ -141,9 +142,13 @@ impl Learner {
         });
     }
 
-    /// How to learn which limits a request wants under `DENY_ROOT`, if it depends on any.
-    pub fn surveys(&self, target: &Target, message: &Message) -> Option<Survey> {
-        let images = limits::images(target);
+    /// How to learn which limits a request wants under `DENY_ROOT`, if it depends on any. They see what
+    /// the policy's mutators make of it.
+    pub fn surveys(&self, target: &Target, message: &Message, demands: &Demands) -> Option<Survey> {
+        let images = match edited(target, demands) {
+            Ok(target) => limits::images(&target),
+            Err(want) => vec![want],
+        };
         if !images.is_empty() {
             self.wants(target, images);
         }
@@ -151,7 +156,7 @@ impl Learner {
             Depends::Nothing => None,
             Depends::Terms(inspection) => {
                 let known = self.with(|seen| seen.wanted.needed());
-                Some(Survey::begin(inspection, known))
+                Some(Survey::begin(inspection, known, demands))
             }
             Depends::Refused(why) => {
                 self.wants(target, vec![Want::Refused(why)]);

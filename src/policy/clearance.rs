@@ -160,6 +160,12 @@ impl Terms {
         self.0.iter()
     }
 
+    /// Those that change what is forwarded.
+    pub(super) fn changing(&self) -> Option<Terms> {
+        let changes = |term: &&Term| matches!(term, Term::Middleware);
+        Terms::all(self.iter().filter(changes).copied())
+    }
+
     /// The terms of both.
     pub(super) fn and(&self, others: &Terms) -> Terms {
         Terms(self.0.iter().chain(&*others.0).copied().collect())
@@ -202,10 +208,10 @@ impl Cleared {
         (self.target, self.message, self.content, self.filter)
     }
 
-    /// What was judged, in place of what was sent.
-    fn written(self, judged: Written) -> Cleared {
-        let target = judged.target.unwrap_or(self.target);
-        match judged.body {
+    /// With this in place of what was sent.
+    fn written(self, written: Written) -> Cleared {
+        let target = written.target.unwrap_or(self.target);
+        match written.body {
             None => Cleared { target, ..self },
             Some(body) => Cleared {
                 target,
@@ -225,7 +231,7 @@ pub trait Met {
     type Proof: Into<Written>;
 }
 
-/// What was judged, as it is to be forwarded.
+/// What is forwarded in place of what was sent.
 #[derive(Debug, Default)]
 pub struct Written {
     /// In place of the target.
@@ -287,17 +293,18 @@ impl Inspection {
         (self.cleared.written(proof.into()), watched)
     }
 
-    /// It does not meet them, for these reasons. `content` is its body as it was sent.
-    pub fn fails(self, unmet: Unmet, content: Content) -> Judged {
+    /// It does not meet them, for these reasons. `sent` is its body as it was sent. Where nothing is being
+    /// protected, it is forwarded as mutators `edited` it.
+    pub fn fails(self, unmet: Unmet, sent: Content, edited: Written) -> Judged {
         let remedy = Remedy::new(vec![Obstacle::Unmet(unmet)]).into();
         let denial = Denial::new(self.cleared.target.clone(), remedy, self.demand.policy);
         match self.demand.waived {
             true => {
                 let cleared = Cleared {
-                    content,
+                    content: sent,
                     ..self.cleared
                 };
-                Judged::WouldDeny(cleared, denial)
+                Judged::WouldDeny(cleared.written(edited), denial)
             }
             false => Judged::Deny(denial),
         }

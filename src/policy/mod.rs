@@ -176,8 +176,10 @@ impl Policy {
             (Ok(origin), _) => Verdict::Allow(self.permit(target, message, origin)),
             // No engine knows any other method, so forwarding it would teach nothing.
             (Err(remedy), Some(why)) if target.method().is_some() => {
-                // Its terms are not judged: it is denied in any case.
-                let permit = Permit::new(target.clone(), message, why.variable().into(), None);
+                // It is denied whatever its terms are, but what changes it holds.
+                let terms = self.terms(&target).and_then(|terms| terms.changing());
+                let origin = why.variable().into();
+                let permit = Permit::new(target.clone(), message, origin, self.demand(terms));
                 Verdict::WouldDeny(permit, self.denial(target, remedy))
             }
             (Err(remedy), _) => Verdict::Deny(self.denial(target, remedy)),
@@ -190,14 +192,18 @@ impl Policy {
 
     /// The one place where permits are made: whatever allows a request, its terms are attached.
     fn permit(&self, target: Target, message: Message, origin: Arc<str>) -> Permit {
-        let demand = self.terms(&target).map(|terms| {
+        let demand = self.demand(self.terms(&target));
+        Permit::new(target, message, origin, demand)
+    }
+
+    fn demand(&self, terms: Option<Terms>) -> Option<Box<Demand>> {
+        terms.map(|terms| {
             Box::new(Demand {
                 terms,
                 waived: self.unprotected.is_some(),
                 policy: self.name.clone(),
             })
-        });
-        Permit::new(target, message, origin, demand)
+        })
     }
 
     /// The terms of such a request, even where only an engine other than Docker's sees a version.

@@ -109,14 +109,14 @@ pub(super) async fn answer(
     if policy.logs_requests {
         log_request(&target);
     }
-    let permit = match policy.decide(target, message) {
+    let (permit, is_allowed) = match policy.decide(target, message) {
         Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
-            permit
+            (permit, true)
         }
         Verdict::WouldDeny(permit, denial) => {
             flight.decided(Decision::WouldDeny((&denial).into()));
-            permit
+            (permit, false)
         }
         Verdict::Deny(denial) => {
             flight.is_health_check(own_check);
@@ -131,7 +131,8 @@ pub(super) async fn answer(
     let mut wanted = None;
     if let Some(learner) = &learner {
         learner.saw(permit.target(), permit.message().into());
-        wanted = learner.surveys(permit.target(), permit.message());
+        let (target, message) = (permit.target(), permit.message());
+        wanted = learner.surveys(target, message, &policy.demands);
     }
     flight.allowed(&permit);
 
@@ -165,7 +166,8 @@ pub(super) async fn answer(
             ));
             match unless_denied(client, settling).await {
                 Ok(Ok(settled)) => {
-                    if let Some(why) = settled.would_deny {
+                    // What the rules would deny, they deny first.
+                    if let Some(why) = settled.would_deny.filter(|_| is_allowed) {
                         flight.decided(Decision::WouldDeny(*why));
                     }
                     (settled.cleared, settled.upload, settled.doubts)

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc;
 
 use crate::policies::Many;
 use crate::reload::reload;
@@ -10,7 +11,7 @@ use crate::support::gate::EMPTY;
 use crate::support::wire::chunk;
 use crate::support::{Dockgate, Engine, Gate, Message, Wire};
 
-const CREATE: &str = "POST /v1.41/containers/create?name=web HTTP/1.1\r\nHost: docker\r\n";
+const CREATE: &str = "POST /v1.45/containers/create?name=web HTTP/1.1\r\nHost: docker\r\n";
 
 const EDITS: &str = "\
 mutators:
@@ -242,21 +243,95 @@ fn alone_they_listen_on_a_socket_and_allow_what_no_gate_refuses() {
     assert_eq!(client.response().status(), 200);
 }
 
+/// Nothing is protected then, but what mutators make work still works: whatever would refuse it.
+#[test]
+fn what_would_be_refused_passes_as_mutators_made_it_where_nothing_is_protected() {
+    let mutators = [
+        ("MAP_PATH", "/workspaces/app=/srv/app"),
+        ("REMAP_IMAGE", "nginx=localhost:5000/nginx:1"),
+        ("ADD_LABELS", "team=ci"),
+    ];
+    let body = r#"{"image":"nginx","HostConfig":{"Binds":["/workspaces/app:/x"],"Privileged":true},"Later":[1.50]}"#;
+    let written = r#"{"Image":"localhost:5000/nginx:1","HostConfig":{"Binds":["/srv/app:/x"],"Privileged":true},"Later":[1.50],"Labels":{"team":"ci"}}"#;
+    let granted = [
+        ("CONTAINERS", "1"),
+        ("IMAGES", "1"),
+        ("BUILD", "1"),
+        ("POST", "1"),
+    ];
+    let gates = "gates: [{ type: mountSource, allowedSources: [/data] }]";
+    for (mode, refuses, why) in [
+        ("DRY_RUN", None, "not allowed: set "),
+        ("LEARN", None, "not allowed: set "),
+        (
+            "DRY_RUN",
+            Some(("CONFIG_DATA", gates)),
+            "mountSource has /data",
+        ),
+        (
+            "LEARN",
+            Some(("CONFIG_DATA", gates)),
+            "mountSource has /data",
+        ),
+        ("DRY_RUN", Some(("BIND_FROM", "/data")), "BIND_FROM"),
+        ("LEARN", Some(("DENY_ROOT", "1")), "HostConfig.Privileged"),
+        ("DRY_RUN", Some(("RULE_A", "method == 'GET'")), "RULE_A"),
+        ("DRY_RUN", Some(("DENY_CREATE", "1")), "DENY_CREATE"),
+    ] {
+        let granted = granted.iter().filter(|_| refuses.is_some());
+        let environment = mutators.iter().chain(granted).chain(&refuses).copied();
+        let environment: Vec<_> = environment.chain([(mode, "1")]).collect();
+        let engine = Engine::start();
+        let (tell, told) = mpsc::channel();
+        engine.serve(move |request| {
+            let asked = (request.head.line.clone(), request.text());
+            tell.send(asked).expect("the test runs");
+            EMPTY.into()
+        });
+        let gate = Gate::before(engine, &environment);
+        // The last that reaches the engine; before it, the engine may be asked about it.
+        let reached = |request: String| {
+            let response = gate.sent(request).response();
+            assert_eq!(response.status(), 200, "{mode} {why}");
+            told.try_iter().last().expect("a request")
+        };
+        assert_eq!(reached(json(CREATE, body)).1, written, "{mode} {why}");
+        gate.dockgate
+            .line(|line| line.contains("would deny: ") && line.contains(why));
+        for (sent, written) in [
+            (
+                "POST /images/create?fromImage=nginx&tag=latest",
+                "POST /images/create?fromImage=localhost%3A5000%2Fnginx&tag=1",
+            ),
+            // `DENY_ROOT` refuses what its query has.
+            (
+                "POST /build?networkmode=host",
+                "POST /build?networkmode=host&labels=%7B%22team%22%3A%22ci%22%7D",
+            ),
+            ("GET /containers/json", "GET /containers/json"),
+        ] {
+            let (line, _) = reached(line(sent));
+            assert_eq!(line, format!("{written} HTTP/1.1"), "{mode} {why}");
+        }
+        // What they cannot read is as it was sent.
+        for body in ["{", r#"{"a":1,"A":2}"#] {
+            assert_eq!(reached(json(CREATE, body)).1, body, "{mode} {why}");
+        }
+        let (_, filled) = reached(json(CREATE, ""));
+        assert!(filled.starts_with(r#"{"Labels":{"team":"ci"}"#), "{filled}");
+    }
+}
+
+/// What no mutator is for passes as it was sent.
 #[test]
 fn what_a_gate_would_refuse_passes_as_it_was_sent_where_nothing_is_protected() {
-    let text = format!("{EDITS}{GATES}");
-    for mode in ["DRY_RUN", "LEARN"] {
-        let gate = Gate::open_with(&[("CONFIG_DATA", &text), (mode, "1")]);
-        let body = r#"{"hostconfig":{"Binds":["/etc:/x"]}}"#;
-        let (request, response) = gate.exchange(json(CREATE, body), EMPTY);
-        assert_eq!((request.text().as_str(), response.status()), (body, 200));
-        gate.dockgate
-            .line(|line| line.contains("would deny: ") && line.contains("/etc is not allowed"));
-        let pull = line("POST /images/create?fromImage=nginx&tag=latest");
-        let (request, _) = gate.exchange(pull, EMPTY);
-        assert!(request.head.line.contains("fromImage=localhost"), "{mode}");
-        gate.still_works();
-    }
+    let gate = Gate::open_with(&[("CONFIG_DATA", GATES), ("DRY_RUN", "1")]);
+    let body = r#" {"hostconfig":{"Binds":["/etc:/x"]}}"#;
+    let (request, response) = gate.exchange(json(CREATE, body), EMPTY);
+    assert_eq!((request.text().as_str(), response.status()), (body, 200));
+    gate.dockgate
+        .line(|line| line.contains("would deny: ") && line.contains("/etc is not allowed"));
+    gate.still_works();
 }
 
 #[test]

@@ -28,6 +28,10 @@ fn a_route_is_found_in_every_spelling() {
         ("POST", "/images/loa%64/", Act::Load),
         ("POST", "/plugins/pull?remote=x", Act::PullPlugin),
         ("POST", "/plugins/a/b/upgrade", Act::PullPlugin),
+        ("POST", "/plugins/create?name=x", Act::SetUpPlugin),
+        ("POST", "/plugins/a/b:c/set", Act::SetUpPlugin),
+        ("POST", "/plugins/x/enable?timeout=0", Act::SetUpPlugin),
+        ("POST", "/plugins/x/disable", Act::Write),
         (
             "GET",
             "/images/a/b:1/json",

@@ -2,10 +2,12 @@
 //! or a volume, or a folder of a volume.
 //!
 //! Sources of `Binds` and of `Mounts` that are binds are compared by their components, after the
-//! engine's own cleaning. Read-only stays read-only, and all other options stay too.
+//! engine's own cleaning. Read-only stays read-only, and all other options stay too. An engine that is
+//! asked in an older version of its API would mount the whole volume in place of a folder.
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::api::Version;
 use crate::body::draft::{Draft, Objection};
 use crate::body::json::{Object, Value};
 use crate::body::reach::{clean, is_volume};
@@ -65,6 +67,7 @@ impl MapPath {
 
     pub(super) fn edit(&self, draft: &mut Draft) -> Result<(), Objection> {
         draft.has_one_host_config(&["Binds", "Mounts"])?;
+        let too_old = folders_ignored(draft.target().version());
         let tree = draft.tree_mut();
         let (mut moved, mut objection) = (Vec::new(), None);
         tree.each_mut("HostConfig.Binds", &mut |path, binds| {
@@ -78,11 +81,15 @@ impl MapPath {
                         *bind = text.into();
                         true
                     }
-                    Some(Bind::Mount(mount)) => {
+                    Some(Bind::Mount(mount)) if too_old.is_none() => {
                         moved.push(mount);
                         false
                     }
-                    Some(Bind::Lossy(why)) => {
+                    Some(other) => {
+                        let why = match other {
+                            Bind::Lossy(why) => why,
+                            _ => too_old.clone().unwrap_or_default(),
+                        };
                         let place = path.to_string();
                         objection.get_or_insert(Objection::new(place, bind.shown(), why));
                         true
@@ -90,10 +97,18 @@ impl MapPath {
                 }
             });
         });
+        tree.each_mut("HostConfig.Mounts[]", &mut |path, mount| {
+            let source = mount.at("Source").shown();
+            if self.mount(mount)
+                && let Some(why) = &too_old
+            {
+                let place = path.to_string();
+                objection.get_or_insert(Objection::new(place, source, why));
+            }
+        });
         if let Some(objection) = objection {
             return Err(objection);
         }
-        tree.each_mut("HostConfig.Mounts[]", &mut |_, mount| self.mount(mount));
         if moved.is_empty() {
             return Ok(());
         }
@@ -151,16 +166,20 @@ impl MapPath {
         }
     }
 
-    fn mount(&self, mount: &mut Value) {
+    /// Whether it is a folder of a volume now.
+    fn mount(&self, mount: &mut Value) -> bool {
         if mount.at("Type").as_str() != Some("bind") {
-            return;
+            return false;
         }
         let source = mount.at("Source").as_str().unwrap_or_default();
         let (Some(place), Value::Object(mount)) = (self.place_of(source), mount) else {
-            return;
+            return false;
         };
         match place {
-            Place::Path(path) => mount.set("Source", path),
+            Place::Path(path) => {
+                mount.set("Source", path);
+                false
+            }
             Place::Volume { name, folder } => {
                 mount.set("Type", "volume");
                 mount.set("Source", name);
@@ -169,9 +188,21 @@ impl MapPath {
                 if !folder.is_empty() {
                     mount.set("VolumeOptions", subpath(&folder));
                 }
+                !folder.is_empty()
             }
         }
     }
+}
+
+/// The first version of the API that has folders of volumes.
+const FOLDERS: Version = Version(1, 45);
+
+/// Why a folder of a volume cannot be asked for, if this version of the API ignores it.
+fn folders_ignored(version: Option<Version>) -> Option<String> {
+    let version = version.filter(|version| *version < FOLDERS)?;
+    Some(format!(
+        "stands for a folder of a volume, which needs API {FOLDERS}, not {version}"
+    ))
 }
 
 /// What becomes of an item of `Binds`.

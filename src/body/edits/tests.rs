@@ -15,7 +15,7 @@ fn draft(method: &str, line: &str, body: &str) -> Draft {
 }
 
 fn create(body: &str) -> Draft {
-    draft("POST", "/v1.41/containers/create?name=x", body)
+    draft("POST", "/v1.45/containers/create?name=x", body)
 }
 
 /// The body after an edit, or why there is none.
@@ -24,7 +24,7 @@ fn edited(mutator: &Mutator, body: &str) -> Result<String, String> {
     edit(std::slice::from_ref(mutator), &mut draft).map_err(|no| no.to_string())?;
     assert_eq!(
         draft.target().path_and_query().as_str(),
-        "/v1.41/containers/create?name=x"
+        "/v1.45/containers/create?name=x"
     );
     Ok(draft.tree().to_json())
 }
@@ -208,6 +208,47 @@ fn a_folder_of_a_volume_is_a_mount() {
         );
         assert_eq!(edited(&map("/w/x", to), &body), Ok(after), "{to} {bind}");
     }
+}
+
+/// Engines mount the whole volume if they are asked in an older version.
+#[test]
+fn a_folder_of_a_volume_needs_a_version_that_has_it() {
+    let config = [
+        r#"{"Binds":["/a:/b","/w/x/a:/t"]}"#,
+        r#"{"Mounts":[{"Type":"bind","Source":"/w/x/a","Target":"/t"}]}"#,
+    ];
+    for config in config {
+        let body = format!(r#"{{"HostConfig":{config}}}"#);
+        let edited = |to: &str, before: &str| {
+            let line = format!("{before}/containers/create");
+            let mut draft = draft("POST", &line, &body);
+            edit(&[map("/w/x", to)], &mut draft).map_err(|no| no.to_string())
+        };
+        for before in ["", "/v1.45", "/v1.045", "/v1.100", "/v2", "/v1%2E46"] {
+            assert_eq!(edited("vol", before), Ok(()), "{config} {before}");
+        }
+        for before in ["/v1.44", "/v1.5", "/v1", "/v1..45", "/v1%2E41", "/v.45"] {
+            assert!(edited("vol", before).is_err(), "{config} {before}");
+            assert_eq!(edited("/srv", before), Ok(()), "{config} {before}");
+        }
+    }
+    let mut old = draft(
+        "POST",
+        "/v1.41/containers/create",
+        r#"{"HostConfig":{"Binds":["/a:/b","/w/x/a:/t:ro"]}}"#,
+    );
+    assert_eq!(
+        edit(&[map("/w/x", "vol")], &mut old).map_err(|no| no.to_string()),
+        Err(
+            "HostConfig.Binds[1]: \"/w/x/a:/t:ro\" stands for a folder of a volume, which needs API \
+             1.45, not 1.41"
+                .to_owned()
+        )
+    );
+    // The volume itself does not.
+    let whole = r#"{"HostConfig":{"Binds":["/w/x:/t"]}}"#;
+    let mut whole = draft("POST", "/v1.41/containers/create", whole);
+    assert_eq!(edit(&[map("/w/x", "vol")], &mut whole), Ok(()));
 }
 
 #[test]

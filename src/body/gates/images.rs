@@ -4,20 +4,23 @@
 use crate::body::draft::{Act, Draft, Objection};
 use crate::body::image::Name;
 
-/// Where the image of a service stands.
-const OF_SERVICE: &str = "TaskTemplate.ContainerSpec.Image";
+/// Where the image of a service stands, and the plugin that a service can be instead.
+const OF_SERVICE: [&str; 2] = [
+    "TaskTemplate.ContainerSpec.Image",
+    "TaskTemplate.PluginSpec.Remote",
+];
 
 /// An image that is pulled.
 struct Pull {
-    place: String,
+    place: &'static str,
     /// As it was sent.
     text: String,
     name: Name,
 }
 
-/// What a request pulls, if anything.
-fn pull(draft: &Draft, gate: &str) -> Result<Option<Pull>, Objection> {
-    let (place, text, name) = match draft.act() {
+/// All that a request pulls.
+fn pulls(draft: &Draft, gate: &str) -> Result<Vec<Pull>, Objection> {
+    let all = match draft.act() {
         Act::Pull => match draft.pulled()? {
             None => {
                 let why = format!("has no fromImage: {gate} allows no import");
@@ -25,28 +28,31 @@ fn pull(draft: &Draft, gate: &str) -> Result<Option<Pull>, Objection> {
             }
             Some(pulled) => {
                 let name = pulled.name();
-                ("the parameter fromImage".to_owned(), pulled.image, name)
+                vec![("the parameter fromImage", pulled.image, name)]
             }
         },
         Act::PullPlugin => match draft.parameter("remote")? {
-            None => return Ok(None),
+            None => Vec::new(),
             Some(remote) => {
                 let name = Name::parse(&remote);
-                ("the parameter remote".to_owned(), remote, name)
+                vec![("the parameter remote", remote, name)]
             }
         },
         Act::CreateService | Act::UpdateService => {
-            match draft.tree().at(OF_SERVICE).as_str().unwrap_or_default() {
-                "" => return Ok(None),
-                image => (OF_SERVICE.to_owned(), image.to_owned(), Name::parse(image)),
-            }
+            let texts = OF_SERVICE.map(|place| (place, draft.tree().at(place).as_str()));
+            let texts = texts.map(|(place, text)| (place, text.unwrap_or_default()));
+            let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+            texts
+                .map(|(place, text)| (place, text.to_owned(), Name::parse(text)))
+                .collect()
         }
-        _ => return Ok(None),
+        _ => Vec::new(),
     };
-    match name {
-        Ok(name) => Ok(Some(Pull { place, text, name })),
+    let pulls = all.into_iter().map(|(place, text, name)| match name {
+        Ok(name) => Ok(Pull { place, text, name }),
         Err(bad) => Err(Objection::new(place, text, bad.to_string())),
-    }
+    });
+    pulls.collect()
 }
 
 fn listed(gate: &str, listed: &[String], pull: Pull, found: &str) -> Result<(), Objection> {
@@ -59,23 +65,21 @@ fn listed(gate: &str, listed: &[String], pull: Pull, found: &str) -> Result<(), 
 
 pub(super) fn registry(registries: &[String], draft: &Draft) -> Result<(), Objection> {
     const GATE: &str = "registry";
-    let Some(pull) = pull(draft, GATE)? else {
-        return Ok(());
-    };
-    let domain = pull.name.domain().to_owned();
-    listed(GATE, registries, pull, &domain)
+    pulls(draft, GATE)?.into_iter().try_for_each(|pull| {
+        let domain = pull.name.domain().to_owned();
+        listed(GATE, registries, pull, &domain)
+    })
 }
 
 pub(super) fn namespace(namespaces: &[String], draft: &Draft) -> Result<(), Objection> {
     const GATE: &str = "namespaceAllowlist";
-    let Some(pull) = pull(draft, GATE)? else {
-        return Ok(());
-    };
-    let path = pull.name.repository().split_once('/');
-    let path = path.map_or("", |(_, path)| path);
-    let namespace = path.rsplit_once('/').map_or("", |(namespace, _)| namespace);
-    let namespace = namespace.to_owned();
-    listed(GATE, namespaces, pull, &namespace)
+    pulls(draft, GATE)?.into_iter().try_for_each(|pull| {
+        let path = pull.name.repository().split_once('/');
+        let path = path.map_or("", |(_, path)| path);
+        let namespace = path.rsplit_once('/').map_or("", |(namespace, _)| namespace);
+        let namespace = namespace.to_owned();
+        listed(GATE, namespaces, pull, &namespace)
+    })
 }
 
 pub(super) fn loading(draft: &Draft) -> Result<(), Objection> {

@@ -82,6 +82,8 @@ impl Gate {
                     | Act::CreateService
                     | Act::UpdateService
                     | Act::Build
+                    | Act::PullPlugin
+                    | Act::SetUpPlugin
             ),
             Gate::ImageLoading => matches!(act, Act::Load | Act::Pull),
         }

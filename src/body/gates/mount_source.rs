@@ -61,7 +61,8 @@ impl MountSource {
 
     pub(super) fn judge(&self, draft: &Draft, facts: &Facts) -> Ruling {
         if *draft.act() == Act::CreateContainer
-            && let Err(objection) = draft.has_one_host_config(&["Binds", "Mounts", "VolumesFrom"])
+            && let Err(objection) =
+                draft.has_one_host_config(&["Binds", "Mounts", "VolumesFrom", "VolumeDriver"])
         {
             return Ruling::Refused(objection);
         }

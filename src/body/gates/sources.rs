@@ -31,7 +31,9 @@ pub(super) fn of_request(draft: &Draft) -> Vec<Found> {
         Act::CreateContainer => of_host_config(draft.tree(), "HostConfig."),
         Act::StartContainer => of_host_config(draft.tree(), ""),
         Act::CreateService | Act::UpdateService => {
-            of_mounts(draft.tree(), "TaskTemplate.ContainerSpec.Mounts[]")
+            let mut found = of_mounts(draft.tree(), "TaskTemplate.ContainerSpec.Mounts[]");
+            found.extend(of_plugin_task(draft.tree()));
+            found
         }
         Act::CreateVolume => {
             let tree = draft.tree();
@@ -41,8 +43,23 @@ pub(super) fn of_request(draft: &Draft) -> Vec<Found> {
             sources.into_iter().map(place).collect()
         }
         Act::Build => of_build(draft.target()),
+        // Its settings are paths of the host, which it mounts as soon as it runs.
+        Act::PullPlugin | Act::SetUpPlugin => {
+            let what = "what it mounts".to_owned();
+            vec![("the plugin".to_owned(), Source::Unclear(what))]
+        }
         _ => Vec::new(),
     }
+}
+
+/// A service can be a plugin too.
+fn of_plugin_task(tree: &Value) -> Option<Found> {
+    const SPEC: &str = "TaskTemplate.PluginSpec";
+    let is_plugin = tree.at("TaskTemplate.Runtime").as_str() == Some("plugin");
+    (is_plugin || *tree.at(SPEC) != Value::Null).then(|| {
+        let what = "what a plugin mounts".to_owned();
+        (SPEC.to_owned(), Source::Unclear(what))
+    })
 }
 
 /// What a build mounts: Podman's takes volumes, and folders of the host as contexts.
@@ -75,6 +92,10 @@ pub(super) fn of_container(inspect: &Value) -> Option<Vec<Source>> {
 
 fn of_host_config(tree: &Value, within: &str) -> Vec<Found> {
     let mut found = Vec::new();
+    // It has all volumes that have none, be they in `Binds`, in `Volumes` or in the image.
+    let driver = format!("{within}VolumeDriver");
+    let own = plugin_volume(text(tree, &driver));
+    found.extend(own.map(|source| (driver, source)));
     let mut add = |path: &Path<'_>, source| found.push((path.to_string(), source));
     tree.each(&format!("{within}Binds[]"), &mut |path, bind| {
         let bind = bind.as_str().unwrap_or_default();
@@ -122,9 +143,8 @@ fn of_mounts(tree: &Value, places: &str) -> Vec<Found> {
 fn of_volume(driver: &Value, options: &Value) -> Vec<Source> {
     let empty = Object::default();
     let options = options.as_object().unwrap_or(&empty);
-    match driver.as_str().unwrap_or_default() {
-        "" | "local" => {}
-        plugin => return vec![Source::Unclear(format!("a volume of {plugin}"))],
+    if let Some(source) = plugin_volume(driver.as_str().unwrap_or_default()) {
+        return vec![source];
     }
     let of = |key: &str| options.get(key).and_then(Value::as_str).unwrap_or_default();
     let (kind, flags, device) = (of("type"), of("o"), of("device"));
@@ -138,6 +158,12 @@ fn of_volume(driver: &Value, options: &Value) -> Vec<Source> {
             .collect(),
         None => vec![Source::Unclear(device.to_owned())],
     }
+}
+
+/// A volume of another driver than the engine's own.
+fn plugin_volume(driver: &str) -> Option<Source> {
+    let is_plugin = !["", "local"].contains(&driver);
+    is_plugin.then(|| Source::Unclear(format!("a volume of {driver}")))
 }
 
 /// Whether a volume is memory alone: with `bind`, the kernel forgets the type.

@@ -96,6 +96,12 @@ fn images_are_from_a_registry() {
     assert_eq!(service(r#""nginx:1""#), [true; 2]);
     assert_eq!(service("null"), [true; 2]);
     assert_eq!(service(r#""quay.io/x""#), [false; 2]);
+    let plugin = |remote| {
+        let spec = format!(r#"{{"Runtime":"plugin","PluginSpec":{{"remote":"{remote}"}}}}"#);
+        let body = format!(r#"{{"TaskTemplate":{spec}}}"#);
+        passes(&own, &draft("POST", "/services/create", &body))
+    };
+    assert!(plugin("a/b") && !plugin("quay.io/b"));
     assert!(passes(&own, &draft("POST", "/plugins/pull?remote=a/b", "")));
     assert!(!passes(
         &own,
@@ -346,6 +352,72 @@ fn a_volume_is_what_it_mounts() {
         )
     );
     assert!(passes(&sources(&["*"]), &plugin));
+}
+
+/// Whoever makes the volume, a driver that is not the engine's does as it likes.
+#[test]
+fn a_driver_of_a_plugin_mounts_what_it_likes() {
+    let own = sources(&["c-*"]);
+    for (config, allowed) in [
+        (r#"{"VolumeDriver":"evil","Binds":["c-9:/x"]}"#, false),
+        (
+            r#"{"VolumeDriver":"evil","Mounts":[{"Type":"volume","Source":"c-9","Target":"/x"}]}"#,
+            false,
+        ),
+        // An anonymous volume, and those that the image has.
+        (r#"{"VolumeDriver":"evil","Binds":["/x"]}"#, false),
+        (r#"{"VolumeDriver":"evil"}"#, false),
+        (r#"{"volumedriver":"Local","Binds":["c-9:/x"]}"#, false),
+        (r#"{"VolumeDriver":"local","Binds":["c-9:/x"]}"#, true),
+        (r#"{"VolumeDriver":"","Binds":["c-9:/x"]}"#, true),
+    ] {
+        assert_eq!(passes(&own, &create(config)), allowed, "{config}");
+        let start = draft("POST", "/v1.23/containers/x/start", config);
+        assert_eq!(passes(&own, &start), allowed, "{config}");
+        assert!(passes(&sources(&["*"]), &create(config)), "{config}");
+    }
+    let anonymous = r#"{"Volumes":{"/x":{}},"HostConfig":{"VolumeDriver":"evil"}}"#;
+    let anonymous = draft("POST", "/containers/create", anonymous);
+    assert_eq!(
+        refused(&own, &anonymous).as_deref(),
+        Some("HostConfig.VolumeDriver: a volume of evil is not allowed: mountSource has c-*")
+    );
+    let outside = r#"{"VolumeDriver":"evil","Volumes":{"/x":{}}}"#;
+    assert!(!passes(
+        &own,
+        &draft("POST", "/v1.19/containers/create", outside)
+    ));
+}
+
+/// A plugin mounts paths of the host that its settings name.
+#[test]
+fn plugins_are_not_set_up() {
+    let own = sources(&["/srv"]);
+    for line in [
+        "/plugins/create?name=x",
+        "/plugins/pull?remote=x&name=x",
+        "/plugins/x/upgrade?remote=x",
+        "/plugins/a/x:1/set",
+        "/plugins/x/enable",
+    ] {
+        let plugin = draft("POST", line, "");
+        let told = "the plugin: what it mounts is not allowed: mountSource has /srv";
+        assert_eq!(refused(&own, &plugin).as_deref(), Some(told), "{line}");
+        assert!(passes(&sources(&["*"]), &plugin), "{line}");
+    }
+    for line in ["/plugins/x/disable", "/plugins/x/push"] {
+        assert!(passes(&own, &draft("POST", line, "")), "{line}");
+    }
+    for task in [
+        r#"{"Runtime":"plugin"}"#,
+        r#"{"PluginSpec":{"remote":"x"}}"#,
+        r#"{"ContainerSpec":{"Image":"x"},"pluginspec":{}}"#,
+    ] {
+        let body = format!(r#"{{"TaskTemplate":{task}}}"#);
+        for line in ["/services/create", "/services/x/update?version=1"] {
+            assert!(!passes(&own, &draft("POST", line, &body)), "{body}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{query, too_much, unreadable};
 use crate::api::Target;
 use crate::api::fields::Reach;
 use crate::body::dockerfile::BuildArgs;
-use crate::body::facts;
+use crate::body::facts::{self, full_id};
 use crate::body::json::{self, Limits, Object, Untyped, Value};
 use crate::body::reach::{self, Claim, Engine, What};
 use crate::policy::Unmet;
@@ -18,6 +18,8 @@ pub(super) struct Build {
     pub(super) tags: Vec<String>,
     /// What limits are about.
     pub(super) claims: Vec<Claim>,
+    /// The network of its containers.
+    network: String,
     /// Whether its context is fetched from elsewhere.
     remote: String,
     dockerfile: String,
@@ -82,6 +84,7 @@ pub(super) fn read(target: &Target) -> Result<Build, Unmet> {
     Ok(Build {
         tags: query::all(target, "t")?,
         claims,
+        network: one("networkmode")?,
         remote: one("remote")?,
         dockerfile: one("dockerfile")?,
         args,
@@ -89,6 +92,19 @@ pub(super) fn read(target: &Target) -> Result<Build, Unmet> {
 }
 
 impl Build {
+    /// Whether the container that has its network stays the one that was judged: the engine looks it
+    /// up for each step, when a name may have changed hands.
+    pub(super) fn stays(&self) -> Result<(), Unmet> {
+        let container = self.network.strip_prefix("container:");
+        match container.map(|container| full_id(&container.into())) {
+            Some(None) => {
+                let why = "is not allowed: name the container by its full ID";
+                Err(too_much("the parameter networkmode", &self.network, why))
+            }
+            Some(Some(_)) | None => Ok(()),
+        }
+    }
+
     /// The archive that follows, in which images are looked for.
     pub(super) fn archive(&self) -> Result<Archive, Unmet> {
         match &*self.remote {

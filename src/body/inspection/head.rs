@@ -109,6 +109,9 @@ impl Head {
             Check::Body => self.reads = true,
             Check::Build => {
                 let build = build::read(target)?;
+                if limits.namespaces.entries.is_some() || limits.networks_joined.entries.is_some() {
+                    build.stays()?;
+                }
                 if limits.image_from.entries.is_some() {
                     self.archive = Some(build.archive()?);
                 }

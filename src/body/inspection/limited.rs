@@ -55,13 +55,13 @@ fn of(check: Check, target: &Target, limits: &Limits) -> Result<(), Unmet> {
             let mut judged = tags.iter().map(|tag| within(limits.tagged("t", tag, "")));
             judged.find(Result::is_err).unwrap_or(Ok(()))
         }
+        Check::Name => within(limits.renamed(&one("name")?)),
         Check::Body
         | Check::Container
         | Check::Exec
         | Check::Import
         | Check::JoinTokens
         | Check::Joins
-        | Check::Name
         | Check::Network
         | Check::Start
         | Check::Update => Ok(()),

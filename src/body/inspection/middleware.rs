@@ -7,7 +7,7 @@ use crate::body::demands::Demands;
 use crate::body::draft::{Draft, Objection};
 use crate::body::edits;
 use crate::body::gates::{self, Ruling};
-use crate::policy::{Excess, Inspection, Term, Unmet};
+use crate::policy::{Excess, Inspection, Term, Unmet, Written};
 
 /// Whether a head can be judged: not below `/libpod`, whose bodies are of another shape; and only if
 /// a mutator or a gate is there for it.
@@ -30,18 +30,43 @@ pub(super) fn head(
     Ok(())
 }
 
+/// What mutators need of a request whose head fails, if it is forwarded nevertheless.
+pub(super) fn waived(inspection: &Inspection, draft: &Draft, demands: &Demands) -> Option<Head> {
+    let is_edited = inspection.terms().contains(&Term::Middleware) && edits(demands, draft);
+    let mut needed = Head::default();
+    let read = head(&mut needed, inspection, draft, demands);
+    (inspection.is_waived() && is_edited && read.is_ok()).then_some(needed)
+}
+
+/// Whether a mutator may change it.
+fn edits(demands: &Demands, draft: &Draft) -> bool {
+    let mut mutators = demands.mutators.iter();
+    mutators.any(|one| one.concerns(draft.act()))
+}
+
 /// Lets the mutators change its target and its body.
 pub(super) fn edit(request: &mut Request) -> Result<(), Unmet> {
     if !request.has(|term| term == Term::Middleware) {
         return Ok(());
     }
     let Request {
+        inspection,
         draft,
         demands,
         subjects,
+        edited,
         ..
     } = request;
     edits::edit(&demands.mutators, draft).map_err(|objection| unmet("mutators", objection))?;
+    if inspection.is_waived() && edits(demands, draft) {
+        *edited = Written {
+            target: draft.other_target().cloned(),
+            body: draft.asked().map(|(_, tree)| match draft.is_empty() {
+                true => Vec::new(),
+                false => tree.to_json().into_bytes(),
+            }),
+        };
+    }
     match draft.other_target() {
         Some(target) => rules::follow(subjects, target),
         None => Ok(()),

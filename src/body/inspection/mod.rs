@@ -44,7 +44,7 @@ pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use others::Others;
 pub use rules::names_object;
-pub use survey::{Survey, Want};
+pub use survey::{Survey, Want, edited};
 
 /// What comes next.
 #[derive(Debug)]
@@ -107,6 +107,10 @@ struct Request {
     archive: Option<Archive>,
     /// Its body as it was sent, if that was read.
     sent: Content,
+    /// What mutators made of it, if it is forwarded even if it fails.
+    edited: Written,
+    /// Why it fails, whatever its body is.
+    failed: Option<Unmet>,
     facts: Facts,
 }
 
@@ -150,31 +154,37 @@ pub fn begin(
         return Step::Missing("page not found".to_owned());
     }
     let draft = Draft::new(inspection.target().clone());
-    match head::judge(&inspection, &draft, &demands, &others) {
-        Ok(head) => {
-            let judged = inspection.terms().iter();
-            let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
-            let request = Request {
-                inspection,
-                draft,
-                demands,
-                others,
-                client: if ruled { client() } else { Value::Null },
-                subjects: head.subjects,
-                claims: head.claims,
-                archive: head.archive,
-                sent: Content::AsSent,
-                facts: Facts::default(),
-            };
-            match head.reads {
-                true => Step::Read(Reading(request)),
-                false => request.complete(),
+    let (head, failed) = match head::judge(&inspection, &draft, &demands, &others) {
+        Ok(head) => (head, None),
+        // What is forwarded nevertheless is forwarded as mutators make it.
+        Err(unmet) => match middleware::waived(&inspection, &draft, &demands) {
+            Some(head) => (head, Some(unmet)),
+            None => {
+                let unmet = by_terms(unmet, &inspection);
+                let (sent, edited) = (Content::AsSent, Written::default());
+                return Step::Judged(inspection.fails(unmet, sent, edited));
             }
-        }
-        Err(unmet) => {
-            let unmet = by_terms(unmet, &inspection);
-            Step::Judged(inspection.fails(unmet, Content::AsSent))
-        }
+        },
+    };
+    let judged = inspection.terms().iter();
+    let ruled = judged.copied().any(|term| matches!(term, Term::Rule(_)));
+    let request = Request {
+        inspection,
+        draft,
+        demands,
+        others,
+        client: if ruled { client() } else { Value::Null },
+        subjects: head.subjects,
+        claims: head.claims,
+        archive: head.archive,
+        sent: Content::AsSent,
+        edited: Written::default(),
+        failed,
+        facts: Facts::default(),
+    };
+    match head.reads {
+        true => Step::Read(Reading(request)),
+        false => request.complete(),
     }
 }
 
@@ -196,7 +206,7 @@ fn by_terms(unmet: Unmet, inspection: &Inspection) -> Unmet {
 pub fn unjudged(inspection: Inspection) -> Judged {
     let unmet = too_much("the request", "", "began before it could be judged");
     let unmet = by_terms(unmet, &inspection);
-    inspection.fails(unmet, Content::AsSent)
+    inspection.fails(unmet, Content::AsSent, Written::default())
 }
 
 impl Reading {
@@ -204,6 +214,7 @@ impl Reading {
     pub fn read(self, bytes: Vec<u8>) -> Step {
         let mut request = self.0;
         if request.draft.body().is_none() {
+            request.sent = Content::Whole(bytes);
             return request.fails(unreadable("the body of this route is not known"));
         }
         let read = request.draft.read(&bytes);
@@ -220,7 +231,8 @@ impl Reading {
 impl Request {
     /// All of it has been read: mutators change it, once.
     fn complete(mut self) -> Step {
-        match middleware::edit(&mut self) {
+        let edited = middleware::edit(&mut self);
+        match self.failed.take().map_or(edited, Err) {
             Ok(()) => self.round(),
             Err(unmet) => self.fails(unmet),
         }
@@ -307,8 +319,9 @@ impl Request {
     }
 
     fn fails(self, unmet: Unmet) -> Step {
-        let unmet = by_terms(unmet, &self.inspection);
-        Step::Judged(self.inspection.fails(unmet, self.sent))
+        // A body that cannot be read does not say more than the head.
+        let unmet = by_terms(self.failed.unwrap_or(unmet), &self.inspection);
+        Step::Judged(self.inspection.fails(unmet, self.sent, self.edited))
     }
 
     /// Whether it has such a term.

@@ -434,7 +434,9 @@ impl From<&limits::Excess> for Excess {
             value: value.map(printable).unwrap_or_default().into(),
             why: excess.why().into(),
             by: Some(match excess.bound {
-                Bound::Limit { variable, .. } | Bound::Version { variable, .. } => variable,
+                Bound::Limit { variable, .. }
+                | Bound::Listed(variable)
+                | Bound::Version { variable, .. } => variable,
                 Bound::DenyRoot { .. } => DENY_ROOT,
             }),
         }

@@ -27,6 +27,7 @@ pub(super) fn head(inspection: &Inspection, demands: &Demands, number: u16) -> R
         query,
         body,
         object,
+        client: _,
     } = rule.needs;
     if query || body {
         no_form(inspection)?;

@@ -11,12 +11,13 @@ use super::{Content, Others, Request, Subject, head, root};
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::body::demands::Demands;
-use crate::body::draft::Draft;
+use crate::body::draft::{Draft, Objection};
+use crate::body::edits::{self, Mutator};
 use crate::body::facts::{Answer, Fact, Facts, Name};
 use crate::body::json::Value;
 use crate::body::limits::{self, Entry};
 use crate::body::reach::{self, Claim, Reference, What};
-use crate::policy::{Excess, Inspection, Unmet};
+use crate::policy::{Excess, Inspection, Unmet, Written};
 
 /// So far references are followed.
 const DEEPEST: usize = 8;
@@ -33,8 +34,30 @@ pub enum Want {
     Refused(String),
     /// What this limit is about, and cannot list.
     Unlisted(&'static str),
+    /// What mutators cannot change, without the value.
+    Unedited(String),
     /// What could not be found out.
     Unknown,
+}
+
+/// The target of a request whose body counts for nothing, as mutators make it.
+///
+/// # Errors
+/// Why they refuse it.
+pub fn edited(target: &Target, demands: &Demands) -> Result<Target, Want> {
+    let mut draft = Draft::new(target.clone());
+    if draft.act().has_body() {
+        return Ok(target.clone());
+    }
+    match edits::edit(&demands.mutators, &mut draft) {
+        Ok(()) => Ok(draft.target().clone()),
+        Err(objection) => Err(Want::Unedited(told(&objection))),
+    }
+}
+
+fn told(objection: &Objection) -> String {
+    let Objection { place, why, .. } = objection;
+    format!("{place} {why}").trim_start().to_owned()
 }
 
 /// A request as far as it was read.
@@ -42,6 +65,7 @@ pub enum Want {
 pub struct Survey {
     request: Request,
     reads: bool,
+    mutators: Vec<Mutator>,
     wants: Vec<Want>,
     /// What limits list in any case.
     known: Vec<Entry>,
@@ -49,7 +73,9 @@ pub struct Survey {
 
 impl Survey {
     /// Looks at its head. Its terms are those of `DENY_ROOT`, and limits list what is `known` already.
-    pub fn begin(inspection: Inspection, known: Vec<Entry>) -> Survey {
+    /// What it wants is what its policy's mutators make of it.
+    pub fn begin(inspection: Inspection, known: Vec<Entry>, demands: &Demands) -> Survey {
+        let mutators = demands.mutators.clone();
         let (demands, others) = (Arc::<Demands>::default(), Arc::<Others>::default());
         let draft = Draft::new(inspection.target().clone());
         let (head, wants) = match head::judge(&inspection, &draft, &demands, &others) {
@@ -66,11 +92,14 @@ impl Survey {
             claims: head.claims,
             archive: None,
             sent: Content::AsSent,
+            edited: Written::default(),
+            failed: None,
             facts: Facts::default(),
         };
         Survey {
             request,
             reads: head.reads,
+            mutators,
             wants,
             known,
         }
@@ -86,10 +115,15 @@ impl Survey {
         self.reads
     }
 
-    /// Reads the body.
+    /// Reads the body, and lets the mutators change it.
     pub fn read(&mut self, bytes: &[u8]) {
-        if let Err(refusal) = self.request.draft.read(bytes) {
+        let draft = &mut self.request.draft;
+        if let Err(refusal) = draft.read(bytes) {
             self.wants.push(Want::Refused(refusal.to_string()));
+        } else if let Err(objection) = edits::edit(&self.mutators, draft) {
+            // Refused as it is, it wants nothing.
+            *draft = Draft::new(draft.target().clone());
+            self.wants.push(Want::Unedited(told(&objection)));
         }
     }
 
@@ -263,7 +297,13 @@ impl Walk<'_> {
             self.left = left;
             let facts = &self.request.facts;
             self.needs.extend(Entry::needs(&claim, facts));
-            match (Entry::of(&claim, facts), claim.refers()) {
+            let mut entry = Entry::of(&claim, facts);
+            if let (What::Namespace { .. }, Some(_)) = (&claim.what, claim.refers()) {
+                // It opens no container: that is judged as well.
+                let own = entry.take().filter(|_| holder.is_held_to_limits(&claim));
+                self.wants.extend(own.map(|own| Want::Entry(own, false)));
+            }
+            match (entry, claim.refers()) {
                 (Some(entry), Some(_)) => self.objects.push((claim, entry, holder)),
                 (Some(entry), None) => {
                     let needed = !self.weigh(&claim, holder, None).is_empty();

@@ -108,6 +108,8 @@ struct Places {
     nano_cpus: &'static str,
     /// A share of the CPUs: so much of each period.
     share: Option<(&'static str, &'static str)>,
+    /// Time of the CPUs for processes that come before all others, which no share bounds.
+    real_time: &'static [&'static str],
     pids: &'static str,
 }
 
@@ -119,6 +121,10 @@ fn places(subject: Subject) -> Option<Places> {
             swap: ("HostConfig.MemorySwap", 2),
             nano_cpus: "HostConfig.NanoCpus",
             share: Some(("HostConfig.CpuQuota", "HostConfig.CpuPeriod")),
+            real_time: &[
+                "HostConfig.CpuRealtimePeriod",
+                "HostConfig.CpuRealtimeRuntime",
+            ],
             pids: "HostConfig.PidsLimit",
         }),
         Subject::Update => Some(Places {
@@ -126,6 +132,7 @@ fn places(subject: Subject) -> Option<Places> {
             swap: ("MemorySwap", 2),
             nano_cpus: "NanoCpus",
             share: Some(("CpuQuota", "CpuPeriod")),
+            real_time: &["CpuRealtimePeriod", "CpuRealtimeRuntime"],
             pids: "PidsLimit",
         }),
         Subject::Service => Some(Places {
@@ -133,6 +140,7 @@ fn places(subject: Subject) -> Option<Places> {
             swap: ("TaskTemplate.Resources.SwapBytes", 1),
             nano_cpus: "TaskTemplate.Resources.Limits.NanoCPUs",
             share: None,
+            real_time: &[],
             pids: "TaskTemplate.Resources.Limits.Pids",
         }),
         _ => None,
@@ -208,6 +216,12 @@ pub(super) fn judge(
     // The engine takes a 0 for no limit.
     let is_absent = *tree.at(places.pids) == Value::Null;
     check(&limits.pids_max, places.pids, 1, stays && is_absent);
+    for place in places.real_time {
+        let value = tree.at(place);
+        if limits.cpus_max.entries.is_some() && !value.is_empty() {
+            found(limits.cpus_max.excess(place, Some(&value.shown())));
+        }
+    }
     if let (Some((quota, period)), Some(names)) = (share, places.share) {
         let fits = |ceiling: &Ceiling| is_share(quota, period, ceiling.most, stays);
         if !limits.cpus_max.entries.as_ref().is_none_or(fits) {

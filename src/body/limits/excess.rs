@@ -30,6 +30,8 @@ pub enum Bound {
         /// What it lists.
         has: String,
     },
+    /// A limit that is set and lists it, for what has that name already.
+    Listed(&'static str),
     /// A limit that needs a newer version of the API, because of what the field is like in this one.
     Version {
         /// The name of the limit.
@@ -140,6 +142,12 @@ impl Display for Bound {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Limit { variable, has } => write!(f, "{variable} has {has}"),
+            Bound::Listed(variable) => {
+                write!(
+                    f,
+                    "{variable} lists it, so no container can be renamed to it"
+                )
+            }
             Bound::Version {
                 variable,
                 before,

@@ -45,6 +45,12 @@ impl ImageFrom {
         self.0.contains(&Source::Import)
     }
 
+    /// Whether any name is listed.
+    pub fn names_some(&self) -> bool {
+        let mut sources = self.0.iter();
+        sources.any(|source| matches!(source, Source::Images(_)))
+    }
+
     /// Whether images of a name may be used. A name without tag and digest is all of its tags.
     pub fn allows(&self, name: &Name) -> bool {
         self.0.iter().any(|source| match source {

@@ -46,6 +46,12 @@ impl Namespaces {
             own.kind == kind && container.is_some_and(|own| own.fits(name))
         })
     }
+
+    /// Whether it lists a container of this name.
+    pub fn names(&self, name: &str) -> bool {
+        let mut containers = self.0.iter().filter_map(|own| own.container.as_ref());
+        containers.any(|own| own.fits(name))
+    }
 }
 
 impl Shared {
@@ -93,6 +99,7 @@ mod tests {
         assert!(own.allows_container(Namespace::Pid, "ci-1"));
         assert!(!own.allows_container(Namespace::Pid, "web"));
         assert!(!own.allows_container(Namespace::Network, "ci-1"));
+        assert!(own.names("ci-1") && !own.names("web") && !own.names("host"));
         assert_eq!(own.to_string(), "network:host, pid:container:ci-*");
         let mistakes = Namespaces::parse("host, net:host, pid:web, pid:container:, ipc:HOST");
         assert_eq!(mistakes.expect_err("mistakes").len(), 5);

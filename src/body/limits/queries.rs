@@ -1,7 +1,7 @@
-//! The limits on what stands in a request's query: names of images.
+//! The limits on what stands in a request's query: names of images and of containers.
 
 use super::Limits;
-use super::excess::Excess;
+use super::excess::{Bound, Excess};
 
 impl Limits {
     /// A pull, by its `fromImage` and `tag`.
@@ -27,6 +27,13 @@ impl Limits {
     pub fn imported(&self) -> Option<Excess> {
         let limit = self.image_from.entries.as_ref()?;
         (!limit.allows_import()).then(|| self.image_from.excess("fromSrc", Some("import")))
+    }
+
+    /// A name that a container gets by a rename. What `NAMESPACES` lists by its name is no other one.
+    pub fn renamed(&self, name: &str) -> Option<Excess> {
+        let limit = self.namespaces.entries.as_ref()?;
+        let listed = limit.names(name.trim_start_matches('/'));
+        listed.then(|| Excess::new("name", Some(name), Bound::Listed(self.namespaces.variable)))
     }
 
     /// A name that an image gets: `repo` and `tag` of a tag, a commit or an import, or one `t` of a

@@ -127,12 +127,15 @@ impl Limits {
         let reaches = |reach: Reach| !claim.reach.within(reach).is_none();
         let is_all = claim.path == "Privileged" || claim.path.ends_with(".Privileged");
         let capabilities = is_all || claim.reach == Reach::ALL;
+        // An option of an endpoint sets kernel parameters, in a form of its own.
+        let sysctls = claim.path.contains("DriverOpts") && claim.path.contains(ENDPOINT_SYSCTLS);
         let refused = [
             (reaches(Reach::HOST_FILES)).then(|| self.bind_from.never(claim)),
             (reaches(Reach::DEVICES)).then(|| self.devices.never(claim)),
             (reaches(Reach::NAMESPACES)).then(|| self.namespaces.never(claim)),
             (reaches(Reach::KERNEL)).then(|| self.security.never(claim)),
             capabilities.then(|| self.cap_add.never(claim)),
+            sysctls.then(|| self.sysctls.never(claim)),
         ];
         let mut refused = refused.into_iter().flatten().flatten();
         refused.next().unwrap_or(Ruling::Silent)
@@ -232,6 +235,16 @@ impl Limits {
         if claim.reach.is_none() {
             return Ruling::Silent;
         }
+        let container = of.strip_prefix("container:");
+        if kind == Namespace::Network {
+            let ruling = match container {
+                Some(container) => self.networks_of(question, container),
+                None => self.beside_networks(claim, of),
+            };
+            if ruling != Ruling::Silent {
+                return ruling;
+            }
+        }
         if self.namespaces.entries.is_none() {
             // All ports of such a container are the host's.
             let publishes = kind == Namespace::Network && of == "host";
@@ -239,7 +252,7 @@ impl Limits {
             return refused.unwrap_or(Ruling::Silent);
         }
         let limit = &self.namespaces;
-        let Some(container) = of.strip_prefix("container:") else {
+        let Some(container) = container else {
             return limit.rule(claim, |limit| of == "host" && limit.allows_host(kind));
         };
         let Some(fact) = Fact::container(container) else {
@@ -251,9 +264,59 @@ impl Limits {
             Some(Answer::Found(found)) => {
                 let name = found.at("Name").as_str().unwrap_or_default();
                 let name = name.strip_prefix('/').unwrap_or(name);
-                limit.rule(claim, |limit| limit.allows_container(kind, name))
+                match limit.rule(claim, |limit| limit.allows_container(kind, name)) {
+                    // A name can change hands, so it opens nothing: the container itself is judged.
+                    Ruling::Allowed => Ruling::Silent,
+                    ruling => ruling,
+                }
             }
         }
+    }
+
+    /// A network stack that is in all networks, such as the host's.
+    fn beside_networks(&self, claim: &Claim, of: &str) -> Ruling {
+        let listed = self.namespaces.entries.as_ref();
+        let listed = listed.is_some_and(|limit| limit.allows_host(Namespace::Network));
+        let joined = self.networks_joined.entries.as_ref();
+        let listed = listed || joined.is_some_and(|limit| limit.allows("host"));
+        let refused = (of != "host" || !listed).then(|| self.networks_joined.never(claim));
+        refused.flatten().unwrap_or(Ruling::Silent)
+    }
+
+    /// Who has the network stack of a container is in all its networks.
+    fn networks_of(&self, question: &Question<'_>, container: &str) -> Ruling {
+        let (claim, limit) = (question.claim, &self.networks_joined);
+        if limit.entries.is_none() {
+            return Ruling::Silent;
+        }
+        let Some(fact) = Fact::container(container) else {
+            return limit.refuse(claim);
+        };
+        let Some(answer) = question.facts.answer(&fact) else {
+            return limit.depends(fact, claim);
+        };
+        let inspect = answer.found().unwrap_or(Value::NULL);
+        let mode = inspect.at("HostConfig.NetworkMode").as_str();
+        let networks = inspect.at("NetworkSettings.Networks").as_object();
+        let (Some(mode), Some(networks)) = (mode, networks) else {
+            return limit.refuse(claim);
+        };
+        // That of another container is not followed.
+        if mode.contains(':') {
+            return limit.refuse(claim);
+        }
+        for (key, endpoint) in networks.iter() {
+            let ruling = match endpoint.at("NetworkID").as_str().unwrap_or_default() {
+                "" if OPEN.contains(&key) => continue,
+                "" => self.network(question, key),
+                id => self.network(question, id),
+            };
+            match ruling {
+                Ruling::Silent | Ruling::Allowed => {}
+                refused => return refused,
+            }
+        }
+        Ruling::Silent
     }
 
     fn network(&self, question: &Question<'_>, name: &str) -> Ruling {
@@ -269,11 +332,20 @@ impl Limits {
             None => return limit.depends(fact, claim),
             Some(Answer::Unclear) => return limit.refuse(claim),
             Some(Answer::Missing(_)) => name,
-            Some(Answer::Found(network)) => network.at("Name").as_str().unwrap_or_default(),
+            Some(Answer::Found(network)) => match network.at("Name").as_str().unwrap_or_default() {
+                name if OPEN.contains(&name) => return Ruling::Silent,
+                name => name,
+            },
         };
         limit.rule(claim, |limit| limit.allows(own))
     }
 }
+
+/// The option of an endpoint that sets kernel parameters.
+const ENDPOINT_SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
+
+/// The engine's own networks that everyone may join.
+const OPEN: [&str; 3] = ["bridge", "default", "none"];
 
 /// What a volume mounts, by its inspect: as a body that would make it. None if it cannot be known.
 fn volume_claims(volume: &Value) -> Option<Vec<Claim>> {

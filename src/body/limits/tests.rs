@@ -293,6 +293,29 @@ says! {
         r#"{"EndpointSpec":{"Ports":[{"TargetPort":80,"PublishedPort":80}]}}"# => "EndpointSpec.Ports[0]: 80 is not allowed: PUBLISH has 8080";
         r#"{"TaskTemplate":{"Networks":[{"Target":"host"}]}}"# => "TaskTemplate.Networks[0].Target: host is not allowed: PUBLISH has 8080";
 
+    parameters_of_endpoints_are_limited on CREATE, "SYSCTLS=net.ipv4.*":
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"x":{"DriverOpts":{"com.docker.network.endpoint.ifname":"a"}}}}}"# => "";
+        r#"{"NetworkingConfig":{"EndpointsConfig":{"x":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"net.ipv6.x=1"}}}}}"# => "NetworkingConfig.EndpointsConfig.x.DriverOpts[\"com.docker.network.endpoint.sysctls\"]: net.ipv6.x=1 is not allowed: SYSCTLS has net.ipv4.*";
+
+    parameters_of_a_connection_are_limited on "POST /networks/{id}/connect", "SYSCTLS=none":
+        r#"{"Container":"x","EndpointConfig":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"net.ipv6.x=1"}}}"# => "EndpointConfig.DriverOpts[\"com.docker.network.endpoint.sysctls\"]: net.ipv6.x=1 is not allowed: SYSCTLS has none";
+
+    parameters_of_tasks_are_limited on SERVICE, "SYSCTLS=none":
+        r#"{"TaskTemplate":{"Networks":[{"Target":"x","DriverOpts":{"com.docker.network.endpoint.sysctls":"a=1"}}]}}"# => "TaskTemplate.Networks[0].DriverOpts[\"com.docker.network.endpoint.sysctls\"]: a=1 is not allowed: SYSCTLS has none";
+
+    the_host_is_in_all_networks on "", "NETWORKS_JOINED=ci-*":
+        r#""NetworkMode":"host""# => "HostConfig.NetworkMode: host is not allowed: NETWORKS_JOINED has ci-*";
+        r#""NetworkMode":"ns:/proc/1/ns/net""# => "HostConfig.NetworkMode: ns:/proc/1/ns/net is not allowed: NETWORKS_JOINED has ci-*";
+        r#""PidMode":"host""# => "";
+
+    the_host_may_be_listed_as_a_namespace on "", "NETWORKS_JOINED=ci-*; NAMESPACES=network:host":
+        r#""NetworkMode":"host""# => "";
+        r#""NetworkMode":"container:""# => "HostConfig.NetworkMode: container: is not allowed: NETWORKS_JOINED has ci-*";
+
+    the_host_may_be_listed_as_a_network on "", "NETWORKS_JOINED=host":
+        r#""NetworkMode":"host""# => "";
+        r#""NetworkMode":"ns:/proc/1/ns/net""# => "HostConfig.NetworkMode: ns:/proc/1/ns/net is not allowed: NETWORKS_JOINED has host";
+
     networks_are_limited on CREATE, "NETWORKS_JOINED=ci-*":
         r#"{"HostConfig":{"NetworkMode":"default"},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}}"# => "";
         r#"{"HostConfig":{"NetworkMode":"none"}}"# => "";
@@ -344,6 +367,7 @@ says! {
         r#""CpuQuota":150000,"CpuPeriod":1000"# => "HostConfig.CpuQuota: 150000 is not allowed: CPUS_MAX has 1.5";
         r#""CpuQuota":-1"# => "HostConfig.CpuQuota: -1 is not allowed: CPUS_MAX has 1.5";
         r#""CpuPeriod":1000"# => "HostConfig.CpuPeriod: 1000 is not allowed: CPUS_MAX has 1.5";
+        r#""CpuRealtimeRuntime":950000"# => "HostConfig.CpuRealtimeRuntime: 950000 is not allowed: CPUS_MAX has 1.5";
         r#""CpuQuota":1,"NanoCpus":2000000000"# => "HostConfig.NanoCpus: 2000000000 is not allowed: CPUS_MAX has 1.5";
         r#""CpuQuota":9223372036854775807,"CpuPeriod":1"# => "HostConfig.CpuQuota: 9223372036854775807 is not allowed: CPUS_MAX has 1.5";
         r#""PidsLimit":513"# => "HostConfig.PidsLimit: 513 is not allowed: PIDS_MAX has 512";
@@ -361,6 +385,8 @@ says! {
         r#"{"CpuQuota":150000}"# => "CpuQuota: 150000 is not allowed: CPUS_MAX has 1.5";
         r#"{"CpuQuota":150000,"CpuPeriod":100000}"# => "";
         r#"{"CpuQuota":-1,"CpuPeriod":100000}"# => "CpuQuota: -1 is not allowed: CPUS_MAX has 1.5";
+        r#"{"CpuRealtimeRuntime":0,"CpuRealtimePeriod":1000000}"# => "CpuRealtimePeriod: 1000000 is not allowed: CPUS_MAX has 1.5";
+        r#"{"CpuRealtimeRuntime":950000}"# => "CpuRealtimeRuntime: 950000 is not allowed: CPUS_MAX has 1.5";
 
     resources_of_services_are_limited on SERVICE, "MEMORY_MAX=2g; CPUS_MAX=1.5; PIDS_MAX=512":
         r#"{}"# => "";

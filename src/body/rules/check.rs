@@ -181,6 +181,7 @@ impl<'a> Check<'a> {
             }
             "query" => self.needs.query = true,
             "object" => self.needs.object = true,
+            "client" => self.needs.client = true,
             _ if VARIABLES.contains(&name) => {}
             _ => {
                 self.unknown(

@@ -31,7 +31,7 @@ use crate::policy::Broken;
 /// The variables of a rule.
 const VARIABLES: [&str; 6] = ["method", "route", "query", "body", "client", "object"];
 
-/// What a rule needs besides the request line and the client.
+/// What a rule needs besides the request line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The query, of which each name has to have one value.
@@ -40,6 +40,8 @@ pub struct Needs {
     pub body: bool,
     /// The inspect of what the path names.
     pub object: bool,
+    /// Who asks.
+    pub client: bool,
 }
 
 /// One rule.

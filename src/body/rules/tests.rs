@@ -274,13 +274,15 @@ fn what_a_rule_looks_at_is_known() {
             query,
             body,
             object,
+            client,
         } = rule(text).needs;
-        (query, body, object)
+        [query, body, object, client]
     };
-    assert_eq!(needs("method == 'GET'"), (false, false, false));
-    assert_eq!(needs("has(query.name)"), (true, false, false));
-    assert_eq!(needs("[1].all(x, body.Tty)"), (false, true, false));
-    assert_eq!(needs("object.Id == ''"), (false, false, true));
+    assert_eq!(needs("method == 'GET'"), [false, false, false, false]);
+    assert_eq!(needs("has(query.name)"), [true, false, false, false]);
+    assert_eq!(needs("[1].all(x, body.Tty)"), [false, true, false, false]);
+    assert_eq!(needs("object.Id == ''"), [false, false, true, false]);
+    assert_eq!(needs("has(client.user)"), [false, false, false, true]);
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! What is forwarded of a body, compared with what was sent: a line for each value that is gone, and
-//! for each that is new.
+//! for each that is new. Without any byte, a body is `{}`.
 
 use std::collections::HashMap;
 
 use crate::api::fields::fold;
-use crate::body::json::{Limits, Object, Path, Untyped, Value, read};
+use crate::body::json::{Limits, Object, Path, Refusal, Untyped, Value, read};
 
 /// The values that differ, as `- PLACE: JSON` and `+ PLACE: JSON`; nothing if a body is not JSON. How
 /// the name of a field is spelled is no difference.
 pub(super) fn of(sent: &[u8], written: &[u8]) -> Vec<String> {
-    let read = |bytes: &[u8]| read(bytes, Limits::default(), Untyped).ok();
+    let read = |bytes: &[u8]| match read(bytes, Limits::default(), Untyped) {
+        Err(Refusal::Empty) => Some(Object::default().into()),
+        read => read.ok(),
+    };
     let mut changes = Vec::new();
     if let (Some(sent), Some(written)) = (read(sent), read(written)) {
         compare(&Path::ROOT, &sent, &written, &mut changes);
@@ -30,11 +33,18 @@ fn compare(path: &Path<'_>, sent: &Value, written: &Value, changes: &mut Vec<Str
 }
 
 fn gone(path: &Path<'_>, value: &Value) -> String {
-    format!("- {path}: {value}")
+    format!("- {}: {value}", place(path))
 }
 
 fn new(path: &Path<'_>, value: &Value) -> String {
-    format!("+ {path}: {value}")
+    format!("+ {}: {value}", place(path))
+}
+
+fn place(path: &Path<'_>) -> String {
+    match path.to_string() {
+        root if root.is_empty() => "the body".to_owned(),
+        place => place,
+    }
 }
 
 /// Each field of both. One in another spelling is the same field, unless it is there as well.
@@ -87,6 +97,13 @@ mod tests {
             ("{}", "{}", &[][..]),
             (r#" {"a" : 1.0}"#, r#"{"A":1.0}"#, &[]),
             ("", "", &[]),
+            (" \n", "{}", &[]),
+            ("", r#"{"Memory":7}"#, &["+ Memory: 7"]),
+            (
+                "null",
+                r#"{"Memory":7}"#,
+                &["- the body: null", r#"+ the body: {"Memory":7}"#],
+            ),
             ("[", "{}", &[]),
             (r#"{"a":1.0}"#, r#"{"a":1}"#, &["- a: 1.0", "+ a: 1"]),
             (

@@ -4,7 +4,7 @@
 //! that the verdict is the proxy's. What cannot be known is no verdict.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::super::output::{aligned, visible};
@@ -17,7 +17,9 @@ use crate::body::limits;
 use crate::body::rules::Rule;
 use crate::config::{ConfiguredPolicy, PolicyId, Settings};
 use crate::observe::log::one_line;
-use crate::policy::{Cleared, Content, Denial, Inspection, Judged, Permit, Term, printable};
+use crate::policy::{
+    Broken, Cleared, Content, Denial, Inspection, Judged, Obstacle, Permit, Term, Unmet, printable,
+};
 use crate::proxy;
 
 /// What comes of a request, in words.
@@ -40,25 +42,65 @@ pub(super) struct Case<'a> {
     terms: Vec<Term>,
     /// As they were sent.
     line: String,
-    body: Option<Vec<u8>>,
-    /// Its client, as rules see it.
-    client: Value,
+    body: Option<Sent>,
+    /// Its client, as rules see it, if it is known.
+    client: Option<Value>,
     /// The gates and mutators that look at it.
     middleware: Vec<[String; 2]>,
 }
 
-/// Reads a body from a file or stdin: as much as is ever judged, and one byte more.
-pub(super) fn read(file: &str) -> Result<Vec<u8>, String> {
-    let most = Limits::default().bytes as u64 + 1;
-    let mut body = Vec::new();
-    let read = match file {
-        "-" => io::stdin().lock().take(most).read_to_end(&mut body),
-        path => File::open(path).and_then(|file| file.take(most).read_to_end(&mut body)),
-    };
-    match read {
-        Ok(_) => Ok(body),
-        Err(error) => Err(format!("cannot read {}: {error}", printable(file))),
+/// A body from a file or stdin.
+pub(super) struct Sent {
+    /// As much as is ever judged as a whole, and one byte more.
+    start: Vec<u8>,
+    /// What follows in an archive.
+    rest: Box<dyn Read>,
+    file: String,
+}
+
+impl Sent {
+    /// Reads the start.
+    pub(super) fn read(file: &str) -> Result<Sent, String> {
+        let opened = match file {
+            "-" => Ok(Box::new(io::stdin()) as Box<dyn Read>),
+            path => File::open(path).map(|file| Box::new(file) as Box<dyn Read>),
+        };
+        let most = Limits::default().bytes as u64 + 1;
+        let mut start = Vec::new();
+        let read = opened.and_then(|mut rest| {
+            rest.by_ref().take(most).read_to_end(&mut start)?;
+            Ok(rest)
+        });
+        let file = file.to_owned();
+        match read {
+            Ok(rest) => Ok(Sent { start, rest, file }),
+            Err(error) => Err(unreadable(&file, &error)),
+        }
     }
+
+    /// As much of it as was read.
+    pub(super) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// Reads the next piece of the rest; without any byte at its end.
+    fn next(&mut self) -> Result<Vec<u8>, String> {
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = self
+            .rest
+            .by_ref()
+            .take(PIECE as u64)
+            .read_to_end(&mut piece);
+        read.map_err(|error| unreadable(&self.file, &error))?;
+        Ok(piece)
+    }
+}
+
+/// So much of an archive is read at a time.
+const PIECE: usize = 64 << 10;
+
+fn unreadable(file: &str, error: &io::Error) -> String {
+    format!("cannot read {}: {error}", printable(file))
 }
 
 impl<'a> Case<'a> {
@@ -66,8 +108,8 @@ impl<'a> Case<'a> {
         settings: &'a Settings,
         (id, policy): (PolicyId, &ConfiguredPolicy),
         permit: &Permit,
-        body: Option<Vec<u8>>,
-        client: Value,
+        body: Option<Sent>,
+        client: Option<Value>,
     ) -> Case<'a> {
         let middleware = policy.sources.middleware.shown_for(permit.target());
         let middleware = middleware.map(|(kind, told)| [format!("  {kind}"), visible(&told)]);
@@ -97,9 +139,9 @@ impl<'a> Case<'a> {
     }
 
     /// Judges it step by step.
-    pub(super) fn judge(&self, inspection: Inspection) -> Outcome {
+    pub(super) fn judge(&mut self, inspection: Inspection) -> Outcome {
         let (demands, others) = (Arc::clone(&self.demands), Arc::clone(&self.others));
-        let client = || self.client.clone();
+        let client = || self.client.clone().unwrap_or_default();
         let mut step = inspection::begin(inspection, demands, others, client);
         loop {
             step = match step {
@@ -118,36 +160,87 @@ impl<'a> Case<'a> {
                     ));
                 }
                 Step::Watch(cleared, watch) => match self.watch(watch) {
-                    Ok(()) => return self.allowed(cleared),
+                    Ok(()) => return self.passes(cleared),
                     Err(outcome) => return outcome,
                 },
-                Step::Judged(Judged::Clear(cleared)) => return self.allowed(cleared),
-                Step::Judged(Judged::Deny(denial)) => {
-                    return Outcome::Denied(format!("denied: {}", denial.message()));
-                }
+                Step::Judged(Judged::Clear(cleared)) => return self.passes(cleared),
+                Step::Judged(Judged::Deny(denial)) => return self.fails("denied", &denial),
                 Step::Judged(Judged::WouldDeny(_, denial)) => {
-                    return Outcome::Denied(format!("would deny: {}", denial.message()));
+                    return self.fails("would deny", &denial);
                 }
             };
         }
     }
 
+    /// It meets its terms, unless a rule says otherwise of its client.
+    fn passes(&self, cleared: Cleared) -> Outcome {
+        match self.open_rules().next() {
+            Some(_) => self.needs_client(),
+            None => self.allowed(cleared),
+        }
+    }
+
+    /// It does not meet its terms, unless nothing but rules that look at its client say so.
+    fn fails(&self, how: &str, denial: &Denial) -> Outcome {
+        let is_open = |broken: &Broken| self.open_rules().any(|rule| rule.name == broken.rule);
+        let mut obstacles = denial.remedy().obstacles();
+        let open = obstacles.all(|obstacle| match obstacle {
+            Obstacle::Unmet(Unmet::Broken(broken)) => broken.iter().all(is_open),
+            _ => false,
+        });
+        match open {
+            true => self.needs_client(),
+            false => Outcome::Denied(format!("{how}: {}", denial.message())),
+        }
+    }
+
+    /// The rules that look at its client, if that is not known.
+    fn open_rules(&self) -> impl Iterator<Item = &Rule> {
+        let is_open = |rule: &&Rule| self.client.is_none() && rule.needs.client;
+        self.rules().filter(is_open)
+    }
+
+    fn needs_client(&self) -> Outcome {
+        let mut names: Vec<&str> = self.open_rules().map(|rule| &*rule.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let verb = match names.len() {
+            1 => "refuses",
+            _ => "refuse",
+        };
+        Outcome::Undecided(format!(
+            "undecided: {}, unless {} {verb} its client{}; use --client ADDRESS or --client \
+             unix:UID[:GID,...]",
+            self.by,
+            names.join(" or "),
+            self.label,
+        ))
+    }
+
     /// Reads the body, if there is one.
     fn read(&self, reading: Reading) -> Result<Step, Outcome> {
         match &self.body {
-            Some(body) if body.len() > Limits::default().bytes => {
+            Some(body) if body.start.len() > Limits::default().bytes => {
                 let text = proxy::too_large();
                 Err(Outcome::Denied(format!("denied: {}", text.text())))
             }
-            Some(body) => Ok(reading.read(body.clone())),
+            Some(body) => Ok(reading.read(body.start.clone())),
             None => Err(self.needs_body()),
         }
     }
 
     /// Watches the archive of a build as it would pass, if there is one.
-    fn watch(&self, mut watch: Box<Watch>) -> Result<(), Outcome> {
-        let body = self.body.as_ref().ok_or_else(|| self.needs_body())?;
-        watch.read(body).map_err(|denial| denied(&watch, &denial))?;
+    fn watch(&mut self, mut watch: Box<Watch>) -> Result<(), Outcome> {
+        let Some(body) = &mut self.body else {
+            return Err(self.needs_body());
+        };
+        let mut piece = body.start.clone();
+        while !piece.is_empty() {
+            let read = watch.read(&piece);
+            read.map_err(|denial| denied(&watch, &denial))?;
+            let next = body.next();
+            piece = next.map_err(|why| Outcome::Undecided(format!("undecided: {why}")))?;
+        }
         loop {
             let ended = watch.end();
             match ended.map_err(|denial| denied(&watch, &denial))? {
@@ -227,7 +320,7 @@ impl<'a> Case<'a> {
             changes.push(format!("+ {line}"));
         }
         if let (Some(sent), Content::Whole(written)) = (&self.body, content) {
-            changes.extend(changes::of(sent, &written));
+            changes.extend(changes::of(&sent.start, &written));
         }
         changes
     }

@@ -15,7 +15,7 @@ use crate::api::{Framing, Message, Method, Target};
 use crate::config::{PolicyId, Settings, Snapshot};
 use crate::policy::{Denial, Passage, Verdict, printable};
 use crate::proxy;
-use inspected::{Case, Outcome};
+use inspected::{Case, Outcome, Sent};
 
 /// The verdict depends on what is not known.
 const UNDECIDED: u8 = 3;
@@ -59,7 +59,7 @@ pub(super) fn command() -> Command {
              0   allowed\n  \
              1   denied, or no policy can be named now\n  \
              2   refused by every policy, or the body cannot be read\n  \
-             3   undecided: it depends on a body, or on an engine that does not answer\n  \
+             3   undecided: a body, a client or the engine's answer is missing\n  \
              78  invalid configuration\n\n\
              Examples:\n  \
              CONTAINERS=1 dockgate explain GET /v1.41/containers/json\n  \
@@ -81,7 +81,7 @@ pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
             }
         };
         let body = matches.get_one::<String>("body");
-        match body.map(|file| inspected::read(file)).transpose() {
+        match body.map(|file| Sent::read(file)).transpose() {
             Ok(body) => {
                 let request = Request {
                     method: value("method"),
@@ -151,7 +151,7 @@ struct Request<'a> {
     method: &'a str,
     path: &'a str,
     client: Option<&'a Client>,
-    body: Option<Vec<u8>>,
+    body: Option<Sent>,
 }
 
 fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
@@ -177,18 +177,12 @@ fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
     let message = Message::new(Framing::Empty);
     let message = match &body {
         None => message,
-        Some(body) => message.into_json(body.len()),
+        Some(body) => message.into_json(body.start().len()),
     };
     let outcome = match policy.decide(target.clone(), message) {
         Verdict::Allow(permit) => {
             let seen = client.map(|client| proxy::seen_by_rules(client.identity()));
-            let case = Case::new(
-                settings,
-                (id, policy),
-                &permit,
-                body,
-                seen.unwrap_or_default(),
-            );
+            let mut case = Case::new(settings, (id, policy), &permit, body, seen);
             match permit.passage() {
                 Passage::Stream(cleared) => case.allowed(cleared),
                 Passage::Inspect(inspection) => case.judge(inspection),

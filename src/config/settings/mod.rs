@@ -183,7 +183,7 @@ impl Settings {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
         }
-        diagnostics.extend(named::idle_zeros(&document, &policies));
+        diagnostics.extend(named::consequences(&document, &policies));
         let unused = match in_container {
             true => names::unused(snapshot),
             false => Vec::new(),

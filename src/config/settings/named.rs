@@ -103,13 +103,14 @@ fn both(spec: &PolicySpec, snapshot: &Snapshot) -> Option<Diagnostic> {
     Some(spec.place.mistake(&name, problem, help))
 }
 
-/// The zeros in each policy that take nothing away.
-pub(super) fn idle_zeros(document: &Document, policies: &Policies) -> Vec<Diagnostic> {
+/// What the author of each policy may overlook.
+pub(super) fn consequences(document: &Document, policies: &Policies) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for (_, policy) in policies.iter() {
         let mut specs = document.policies.iter();
         let scope = specs.find(|spec| *spec.name == *policy.name).map(Scope);
-        diagnostics.extend(policy.idle_zeros().map(|mistake| match &scope {
+        let overlooked = policy.idle_zeros().chain(policy.movable_images());
+        diagnostics.extend(overlooked.map(|mistake| match &scope {
             Some(scope) => scope.place(mistake),
             None => mistake,
         }));

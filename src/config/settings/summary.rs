@@ -96,9 +96,11 @@ impl ConfiguredPolicy {
         if let Some(why) = self.sources.unprotected {
             // What the variables grant is not what is allowed then.
             let without = format!("without {}: ", why.variable());
-            lines
+            // Mutators protect nothing, so they hold in any case.
+            let only_without = lines
                 .iter_mut()
-                .for_each(|line| line.insert_str(0, &without));
+                .filter(|line| !line.starts_with("mutator "));
+            only_without.for_each(|line| line.insert_str(0, &without));
             let by = self.notation().set(why.variable(), 1);
             lines.insert(0, format!("reads and writes: everything ({by})"));
         }

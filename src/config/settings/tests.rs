@@ -374,12 +374,19 @@ fn values_that_are_not_utf_8_do_no_harm() {
 fn the_summary_does_not_deny_what_an_unprotected_policy_allows() {
     for variable in ["LEARN", "DRY_RUN"] {
         assert_eq!(
-            good(&[("PRESET", "trivy"), (variable, "1"), ("INFO", "1")]).summary(),
+            good(&[
+                ("PRESET", "trivy"),
+                (variable, "1"),
+                ("INFO", "1"),
+                ("ADD_LABELS", "team=ci"),
+            ])
+            .summary(),
             [
                 &format!("reads and writes: everything ({variable}=1)"),
                 &format!("without {variable}: reads: EVENTS INFO PING VERSION"),
                 &format!("without {variable}: writes: none except the following (POST=0)"),
                 &format!("without {variable}: preset trivy: PING IMAGE_INSPECT HISTORY SAVE"),
+                "mutator addLabels: team=ci",
                 "engine: /var/run/docker.sock",
             ]
         );
@@ -526,4 +533,35 @@ fn what_opens_root_again_is_warned_about() {
         ("BIND_FROM", "/**"),
     ]);
     assert_eq!(harmless.policies.default().root_on_host(), None);
+}
+
+#[test]
+fn names_of_images_that_clients_can_move_are_warned_about() {
+    let told = |env: &[(&str, &str)]| -> Vec<String> {
+        let settings = good(env);
+        let warnings = settings.warnings.iter();
+        let own = warnings.filter(|one| one.variable == "IMAGE_FROM");
+        own.map(ToString::to_string).collect()
+    };
+    let from = ("IMAGE_FROM", "docker.io/library/*, import");
+    let warning = |verbs: &str| {
+        format!(
+            "a client can give any image a name that IMAGE_FROM lists ({verbs}); set TAG_AS to the \
+             names that clients may give"
+        )
+    };
+    assert_eq!(told(&[("ALLOW_BUILD", "1"), from]), [warning("build")]);
+    assert_eq!(
+        told(&[("ALLOW_COMMIT", "1"), ("ALLOW_PULL", "1"), from]),
+        [warning("commit, import")]
+    );
+    for env in [
+        &[("ALLOW_BUILD", "1"), ("TAG_AS", "ci/*"), from][..],
+        &[("ALLOW_LOAD", "1"), ("ALLOW_TAG", "1"), from],
+        &[("ALLOW_CREATE", "1"), from],
+        &[("ALLOW_BUILD", "1"), ("IMAGE_FROM", "none")],
+        &[("ALLOW_BUILD", "1")],
+    ] {
+        assert_eq!(told(env), [""; 0], "{env:?}");
+    }
 }

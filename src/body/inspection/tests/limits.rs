@@ -83,7 +83,6 @@ fn what_a_limit_lists_passes_and_all_else_is_named() {
             &['2'],
         );
     let one = id('1');
-    let two = id('2');
     for (limits, config, told) in [
         (
             "BIND_FROM=/srv/ci",
@@ -182,19 +181,165 @@ fn what_a_limit_lists_passes_and_all_else_is_named() {
     let pinned = |limits: &str, name: &str| {
         create(limits, &format!(r#""PidMode":"container:{name}""#), &engine)
     };
-    assert_eq!(
-        pinned("NAMESPACES=pid:container:web", "web"),
-        format!(r#""PidMode":"container:{one}""#)
-    );
-    assert_eq!(
-        pinned("DENY_ROOT=1; NAMESPACES=pid:container:root", "root"),
-        format!(r#""PidMode":"container:{two}""#)
-    );
+    for limits in [
+        "NAMESPACES=pid:container:web",
+        "DENY_ROOT=1; NAMESPACES=pid:container:web",
+    ] {
+        assert_eq!(
+            pinned(limits, "web"),
+            format!(r#""PidMode":"container:{one}""#)
+        );
+    }
     // A limit about something else leaves names of containers alone.
     let links = r#""Links":["web:web"]"#;
     let engine = image(engine, "busybox", r#""User":"7""#);
     let told = create("RUN_AS=7", links, &engine);
     assert!(told.starts_with(links), "{told}");
+}
+
+/// A client may move a name that is listed to any container.
+#[test]
+fn a_name_opens_no_container() {
+    let engine = Engine::default()
+        .container("web", '2', r#""Privileged":true"#, "")
+        .container("ci-1", '1', r#""PidMode":"container:web""#, "");
+    for name in ["web", "ci-1"] {
+        let told = create(
+            "DENY_ROOT=1; NAMESPACES=pid:container:web, pid:container:ci-*",
+            &format!(r#""PidMode":"container:{name}""#),
+            &engine,
+        );
+        assert!(
+            told.contains("HostConfig.Privileged true reaches"),
+            "{told}"
+        );
+    }
+}
+
+/// Who has the network of a container is in all networks of that one.
+#[test]
+fn the_networks_of_a_container_count() {
+    let in_networks = |engine: Engine, name: &str, digit: char, mode: &str, networks: &str| {
+        let id = id(digit);
+        let inspect = format!(
+            r#"{{"Id":"{id}","Name":"/{name}","HostConfig":{{"NetworkMode":"{mode}"}},"Mounts":[],"NetworkSettings":{{"Networks":{{{networks}}}}}}}"#
+        );
+        engine
+            .with(&format!("/containers/{name}/json"), inspect.clone())
+            .with(&format!("/containers/{id}/json"), inspect)
+    };
+    let (ci, prod, bridge) = ("c".repeat(64), "d".repeat(64), "b".repeat(64));
+    let at = |name: &str, id: &str| format!(r#""{name}":{{"NetworkID":"{id}"}}"#);
+    let engine = Engine::default()
+        .network("ci-net", "c", "")
+        .network("prod", "d", "")
+        .network("bridge", "b", "");
+    let engine = in_networks(engine, "own", '1', "ci-net", &at("ci-net", &ci));
+    let engine = in_networks(engine, "vic", '2', "prod", &at("prod", &prod));
+    let both = [at("ci-net", &ci), at("prod", &prod)].join(",");
+    let engine = in_networks(engine, "both", '3', "ci-net", &both);
+    let engine = in_networks(engine, "plain", '4', "default", &at("bridge", &bridge));
+    let engine = in_networks(
+        engine,
+        "new",
+        '5',
+        "default",
+        r#""default":{"NetworkID":""}"#,
+    );
+    let engine = in_networks(engine, "named", '6', "prod", r#""prod":{"NetworkID":""}"#);
+    let engine = in_networks(
+        engine,
+        "through",
+        '7',
+        &format!("container:{}", id('2')),
+        "",
+    );
+    let engine = in_networks(engine, "alone", '8', "none", "");
+    // The key is not what counts.
+    let engine = in_networks(engine, "false", '9', "ci-net", &at("ci-net", &prod));
+    let engine = in_networks(engine, "host", '0', "host", r#""host":{"NetworkID":""}"#);
+    for (name, digit) in [("own", '1'), ("plain", '4'), ("new", '5'), ("alone", '8')] {
+        let told = create(
+            "NETWORKS_JOINED=ci-*",
+            &format!(r#""NetworkMode":"container:{name}""#),
+            &engine,
+        );
+        let pinned = format!(r#""NetworkMode":"container:{}""#, id(digit));
+        assert_eq!(told, pinned, "{name}");
+    }
+    for limits in [
+        "NETWORKS_JOINED=ci-*",
+        "DENY_ROOT=1; NETWORKS_JOINED=ci-*",
+        "NETWORKS_JOINED=ci-*; NAMESPACES=network:container:*",
+    ] {
+        for name in ["vic", "both", "named", "through", "false", "missing"] {
+            let mode = format!("container:{name}");
+            let told = create(limits, &format!(r#""NetworkMode":"{mode}""#), &engine);
+            assert_eq!(
+                told,
+                format!("HostConfig.NetworkMode: {mode} is not allowed: NETWORKS_JOINED has ci-*"),
+                "{limits}"
+            );
+        }
+    }
+    let told = create(
+        "NETWORKS_JOINED=ci-*",
+        r#""NetworkMode":"container:host""#,
+        &engine,
+    );
+    assert!(told.contains("container:host is not allowed"), "{told}");
+    let build = |of: &str| {
+        let line = format!("POST /build?networkmode=container:{of}");
+        limited("NETWORKS_JOINED=ci-*", &line, "", &engine).0
+    };
+    assert!(build(&id('1')).ends_with(" as sent"));
+    let two = id('2');
+    assert_eq!(
+        build(&two),
+        format!(
+            "the parameter networkmode: container:{two} is not allowed: NETWORKS_JOINED has ci-*"
+        )
+    );
+    assert_eq!(
+        build("own"),
+        "the limits: the parameter networkmode container:own is not allowed: name the container by its full ID"
+    );
+}
+
+/// What is connected is the network in the body, if there is one.
+#[test]
+fn the_body_of_a_connection_is_limited() {
+    let engine = Engine::default()
+        .network("ci-net", "c", "")
+        .network("prod", "d", "");
+    let connect = |limits: &str, endpoint: &str| {
+        let body = format!(r#"{{"Container":"vic","EndpointConfig":{{{endpoint}}}}}"#);
+        limited(limits, "POST /networks/ci-net/connect", &body, &engine).0
+    };
+    let passes = |endpoint: &str| {
+        let (id, body) = (
+            "c".repeat(64),
+            format!(r#"{{"Container":"vic","EndpointConfig":{{{endpoint}}}}}"#),
+        );
+        format!("/networks/{id}/connect {body}")
+    };
+    let limits = "NETWORKS_JOINED=ci-*";
+    for id in ["prod", &"d".repeat(64)] {
+        assert_eq!(
+            connect(limits, &format!(r#""NetworkID":"{id}""#)),
+            format!("EndpointConfig.NetworkID: {id} is not allowed: NETWORKS_JOINED has ci-*")
+        );
+    }
+    for endpoint in ["", r#""Aliases":["a"]"#, r#""NetworkID":"ci-net""#] {
+        assert_eq!(connect(limits, endpoint), passes(endpoint));
+    }
+    let option = r#""DriverOpts":{"com.docker.network.endpoint.sysctls":"net.ipv4.x=1"}"#;
+    for limits in ["SYSCTLS=none", "SECURITY=none"] {
+        assert!(
+            connect(limits, option).contains("is not allowed"),
+            "{limits}"
+        );
+    }
 }
 
 #[test]
@@ -445,7 +590,31 @@ fn names_in_queries_are_limited() {
             "POST /networks/db/connect",
             "the network: db is not allowed: NETWORKS_JOINED has ci",
         ),
-        ("NETWORKS_JOINED=ci", "POST /networks/ci/connect", ""),
+        (
+            "NAMESPACES=pid:container:web",
+            "POST /containers/x/rename?name=%2fweb",
+            "name: /web is not allowed: NAMESPACES lists it, so no container can be renamed to it",
+        ),
+        (
+            "DENY_ROOT=1; NAMESPACES=pid:container:ci-*",
+            "POST /containers/x/rename?name=ci-1",
+            "name: ci-1 is not allowed: NAMESPACES lists it, so no container can be renamed to it",
+        ),
+        (
+            "NAMESPACES=pid:container:web",
+            "POST /containers/x/rename?name=a&name=web",
+            "the limits cannot judge it: its query has name more than once",
+        ),
+        (
+            "NAMESPACES=pid:container:web",
+            "POST /containers/web/rename?name=old",
+            "",
+        ),
+        (
+            "NETWORKS_JOINED=ci",
+            "POST /build?networkmode=host",
+            "the parameter networkmode: host is not allowed: NETWORKS_JOINED has ci",
+        ),
     ] {
         let told = told(limits, line);
         match expected {

@@ -138,10 +138,11 @@ fn setting_a_limit_never_allows_more_and_an_entry_never_less() {
 /// A second limit takes nothing back of what the first refuses, unless it lists that very thing.
 #[test]
 fn limits_add_up() {
-    const LISTED: [(&str, &str); 3] = [
+    const LISTED: [(&str, &str); 4] = [
         ("BIND_FROM", "VOLUMES_NAMED"),
         ("BIND_FROM", "VOLUME_DRIVERS"),
         ("PUBLISH", "NAMESPACES"),
+        ("NETWORKS_JOINED", "NAMESPACES"),
     ];
     for piece in PIECES {
         let text = format!(r#"{{"Image":"busybox","HostConfig":{{{piece}}}}}"#);

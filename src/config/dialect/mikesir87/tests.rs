@@ -492,6 +492,9 @@ mutators:
             ("POST", "/images/load"),
             ("POST", "/plugins/pull"),
             ("POST", "/plugins/a/b:c/upgrade"),
+            ("POST", "/plugins/a/b:c/set"),
+            ("POST", "/plugins/x/enable"),
+            ("POST", "/plugins/create"),
             ("GET", "/images/a/b/json"),
         ] {
             for before in ["", "/v1.24", "/v1.41", "/v1.41-x", "/v1.41.9"] {
