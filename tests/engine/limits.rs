@@ -176,7 +176,7 @@ fn what_is_required_holds_in_each_task_and_container() {
     for version in ["/v1.40", "/v1.39", "/v1.40.9"] {
         let told = create(&limited, "old", version);
         assert!(
-            told.contains("Limits.Pids: 64 has no effect in version 1.")
+            told.contains("Limits.Pids: 64 is ignored in version 1.")
                 && told.contains("PIDS_MAX needs 1.41 or later")
                 && told.contains("REQUIRE needs 1.41 or later"),
             "{told}"
@@ -200,8 +200,7 @@ fn what_is_required_holds_in_each_task_and_container() {
         .nth(1)
         .and_then(|it| it.parse::<u32>().ok());
     if minor.expect("a version") < 44 {
-        let why =
-            format!("has no effect in version {newest} of the API: REQUIRE needs 1.44 or later");
+        let why = format!("is ignored in version {newest} of the API: REQUIRE needs 1.44 or later");
         assert!(told.contains(&why), "{told}");
     } else {
         let task = "docker ps -q -f label=com.docker.swarm.service.name=three";

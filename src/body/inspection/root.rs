@@ -194,7 +194,7 @@ impl<'a> Search<'a> {
         let user = self.limits.and_then(user);
         self.asked(body, tree, holder, user.is_some());
         let limits = self.limits;
-        match limits.map(|limits| limits.without_effect((body, tree), self.version, self.facts)) {
+        match limits.map(|limits| limits.ignored((body, tree), self.version, self.facts)) {
             Some(Ok(excesses)) => excesses.iter().for_each(|one| self.beyond(holder, one)),
             Some(Err(fact)) => drop(self.needs.insert(fact)),
             None => {}

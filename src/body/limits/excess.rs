@@ -36,7 +36,7 @@ pub enum Bound {
     Version {
         /// Its name.
         variable: &'static str,
-        /// What the field is like in older ones: `has no effect`.
+        /// What the field is like in older ones: `is ignored`.
         before: &'static str,
         /// The oldest in which it is as the limit needs it.
         since: Version,

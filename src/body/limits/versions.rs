@@ -1,10 +1,10 @@
-//! Fields by which a body meets a limit, and which have no effect below some version of the API: the
+//! Fields by which a body meets a limit, and which are ignored below some version of the API: the
 //! engine leaves them out, or is too old to know them. A body that relies on one of them there is refused.
 //!
 //! From the engine's sources, 1.12 to 29. What every version since 1.24 honours is not listed:
 //! of a container its memory, number of processes, capabilities, security options and read-only files,
 //! of a service its memory, CPUs, user and labels. Nor is what an update of a container would lower:
-//! without effect, the container stays as it is.
+//! ignored, it leaves the container as it is.
 
 use super::excess::{Bound, Excess};
 use super::required::Required;
@@ -15,7 +15,7 @@ use crate::body::facts::{Fact, Facts};
 use crate::body::json::Value;
 use crate::body::reach::{self, Claim, Engine, What};
 
-/// A field, and since when it has an effect.
+/// A field, and since when it counts.
 struct Since {
     subject: Subject,
     place: &'static str,
@@ -68,12 +68,12 @@ const SINCE: [Since; 5] = [
 const RECURSIVE: Version = Version(1, 44);
 
 impl Limits {
-    /// The fields by which a body seems to meet the limits, and which have no effect in the version of the
+    /// The fields by which a body seems to meet the limits, and which are ignored in the version of the
     /// API that the request asks for, or else in the engine's newest.
     ///
     /// # Errors
     /// What the engine has to be asked first.
-    pub fn without_effect(
+    pub fn ignored(
         &self,
         (body, tree): (&Body, &Value),
         version: Option<Version>,
@@ -95,7 +95,7 @@ impl Limits {
             if now.is_none_or(|now| now < since.version) {
                 let bound = Bound::Version {
                     variable,
-                    before: "has no effect",
+                    before: "is ignored",
                     since: since.version,
                     now,
                 };

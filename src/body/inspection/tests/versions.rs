@@ -34,9 +34,9 @@ fn told(limits: &str, version: &str, path: &str, body: &str, engine: &Engine) ->
 
 #[test]
 fn what_an_old_version_of_a_request_leaves_out_meets_no_limit() {
-    let pids = "TaskTemplate.Resources.Limits.Pids: 64 has no effect in version {} of the API: PIDS_MAX needs 1.41 or later";
-    let drops = "TaskTemplate.ContainerSpec.CapabilityDrop: [\"ALL\"] has no effect in version {} of the API: REQUIRE needs 1.41 or later";
-    let keeps = "TaskTemplate.ContainerSpec.Privileges.NoNewPrivileges: true has no effect in version {} of the API: REQUIRE needs 1.44 or later";
+    let pids = "TaskTemplate.Resources.Limits.Pids: 64 is ignored in version {} of the API: PIDS_MAX needs 1.41 or later";
+    let drops = "TaskTemplate.ContainerSpec.CapabilityDrop: [\"ALL\"] is ignored in version {} of the API: REQUIRE needs 1.41 or later";
+    let keeps = "TaskTemplate.ContainerSpec.Privileges.NoNewPrivileges: true is ignored in version {} of the API: REQUIRE needs 1.44 or later";
     for (limits, body, why, below, since) in [
         // It is written in.
         (
@@ -111,17 +111,17 @@ fn without_a_version_the_engine_s_newest_counts() {
         assert_eq!(of(r#""1.56""#), "passes");
         let has = of(r#""1.24""#);
         let why = format!(
-            " has no effect in version 1.24 of the API: {} needs {since} or later",
+            " is ignored in version 1.24 of the API: {} needs {since} or later",
             limits.split('=').next().expect("a name")
         );
         assert!(has.ends_with(&why), "{has}");
         for unknown in ["null", "1.56", r#""""#, r#""dev""#, "[]"] {
             let told = of(unknown);
-            assert!(told.contains(" no effect"), "{unknown}: {told}");
+            assert!(told.contains(" is ignored in "), "{unknown}: {told}");
         }
         let (told, was_asked) = told(limits, "", path, body, &Engine::default());
         assert!(
-            told.contains(" has no effect in old versions of the API: ") && was_asked,
+            told.contains(" is ignored in old versions of the API: ") && was_asked,
             "{told}"
         );
     }
@@ -138,7 +138,7 @@ fn without_a_version_the_engine_s_newest_counts() {
         let passes = told(limits, version, path, body, &newest(r#""1.41""#));
         assert_eq!(passes, ("passes".to_owned(), true));
         let (told, _) = told(limits, version, path, body, &newest(r#""1.24""#));
-        assert!(told.contains(" has no effect in version 1.24 "), "{told}");
+        assert!(told.contains(" is ignored in version 1.24 "), "{told}");
     }
     // A share of the CPUs and processes are as old as the versions that are looked at.
     let share = r#"{"Image":"busybox","HostConfig":{"CpuQuota":1000}}"#;
