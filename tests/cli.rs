@@ -234,7 +234,7 @@ gate     mountSource: /srv
     assert!(
         alone
             .out
-            .contains("warning: CONFIG_DATA:1: nothing but gates is set")
+            .contains("warning: CONFIG_DATA:1: nothing but gates grants anything")
     );
 }
 

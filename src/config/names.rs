@@ -154,8 +154,9 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     // A name may contain any byte except NUL and `=`, so it must not be able to forge a log line.
     let problem = format!("unknown variable {}", printable(name));
     // A user who relies on a deny must not go without it.
-    let denies = |name: &str| begins_as_a_deny(name) || rules::begins_as_a_rule(name);
-    let diagnostic = if (denies(name) || meant.is_some_and(denies)) && !is_off(&value) {
+    let denies = begins_as_a_deny(name) || meant.is_some_and(begins_as_a_deny);
+    // The value of a rule is an expression: `false` refuses all.
+    let diagnostic = if denies && !is_off(&value) || rules::begins_as_a_rule(name) {
         Diagnostic::error(name, problem + " denies nothing", help)
     } else {
         Diagnostic::warning(name, problem + " ignored", help)
@@ -194,8 +195,11 @@ fn what_to_do(name: &str, notation: Notation) -> Option<(String, Option<&'static
     if let Some(meant) = meant_by(name) {
         return Some(is_meant(meant));
     }
+    if rules::begins_as_a_rule(name) {
+        return Some((rules::NAMED.to_owned(), None));
+    }
     let foreign = (FOREIGN_PREFIXES.iter()).any(|prefix| name.starts_with(prefix));
-    (foreign || begins_as_a_deny(name) || rules::begins_as_a_rule(name)).then(see_all)
+    (foreign || begins_as_a_deny(name)).then(see_all)
 }
 
 /// Whether it begins like a deny, in any letter case.
@@ -382,6 +386,33 @@ mod tests {
             };
             assert_eq!(severity("1"), Some(Severity::Error), "{name}");
             assert_eq!(severity("0"), Some(Severity::Warning), "{name}");
+        }
+    }
+
+    /// Whatever its value, which is an expression: `false` is no `off`.
+    #[test]
+    fn a_misspelt_rule_is_an_error() {
+        for (name, help) in [
+            ("RULE", rules::NAMED),
+            ("RULES", rules::NAMED),
+            ("RULES_X", rules::NAMED),
+            ("RUEL_X", rules::NAMED),
+            ("RULE-X", rules::NAMED),
+            ("RULE_", rules::NAMED),
+            ("Rule_X", "names are upper case: use RULE_X"),
+            ("rule_x_on", "names are upper case: use RULE_X_ON"),
+        ] {
+            for value in ["x", "false", "0", ""] {
+                let snapshot = Snapshot::from_iter([(name, value)]);
+                let told: Vec<_> = check(&snapshot)
+                    .map(|one| (one.severity, one.to_string()))
+                    .collect();
+                let text = format!("unknown variable {name} denies nothing; {help}");
+                assert_eq!(told, [(Severity::Error, text)], "{name}={value}");
+            }
+        }
+        for name in ["RULER_X", "ROLE_ARN", "ROLES", "LURE", "RULESET"] {
+            assert_eq!(warnings(name), [""; 0], "{name}");
         }
     }
 

@@ -30,10 +30,23 @@ pub(super) fn is_name(name: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_plain))
 }
 
-/// Whether a name begins like that of a rule, in any letter case.
+/// How a rule is named.
+pub(super) const NAMED: &str = "name a rule RULE_x, with letters, digits and underscores for x";
+
+/// Whether a name begins like that of a rule, in any letter case: `rule-x`, `RULE`, `RULES_x`,
+/// `RUEL_x`.
 pub(super) fn begins_as_a_rule(name: &str) -> bool {
-    let prefix = name.get(..PREFIX.len());
-    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric();
+    let word = name.split(|letter| !is_plain(letter)).next();
+    let word = word.unwrap_or_default().to_ascii_uppercase();
+    let letters = |word: &str| {
+        let mut letters = word.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    let own = PREFIX.trim_end_matches('_');
+    let swapped = |word: &str| word.starts_with('R') && letters(word) == letters(own);
+    swapped(&word) || word.strip_suffix('S').is_some_and(swapped)
 }
 
 /// A rule, and the requests that it judges.
@@ -55,6 +68,11 @@ pub(super) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Ve
     });
     let mut rules = Vec::new();
     for name in names {
+        if let Some(right) = in_another_case(name) {
+            let problem = format!("{name} is in the wrong letter case");
+            diagnostics.push(Diagnostic::error(name, problem, format!("use {right}")));
+            continue;
+        }
         match name.strip_suffix(ON).filter(|rule| is_name(rule)) {
             None => rules.extend(rule(snapshot, name, diagnostics)),
             Some(rule) if snapshot.get(rule).is_some() => {}
@@ -70,6 +88,13 @@ pub(super) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Ve
         diagnostics.push(Diagnostic::error(&name, problem, ""));
     }
     rules
+}
+
+/// What `RULE_x_On` should be called.
+fn in_another_case(name: &str) -> Option<String> {
+    let (rule, end) = name.split_at_checked(name.len().checked_sub(ON.len())?)?;
+    let is_other = end != ON && end.eq_ignore_ascii_case(ON) && is_name(rule);
+    is_other.then(|| format!("{rule}{ON}"))
 }
 
 /// Reads one.
@@ -499,8 +524,17 @@ mod tests {
             (
                 &[("RULE_X-Y", "true")],
                 &[
-                    "unknown variable RULE_X-Y denies nothing; `dockgate --help` lists all variables",
+                    "unknown variable RULE_X-Y denies nothing; name a rule RULE_x, with letters, \
+                     digits and underscores for x",
                 ],
+            ),
+            (
+                &[("RULE_X", "true"), ("RULE_X_On", "POST /containers/create")],
+                &["RULE_X_On is in the wrong letter case; use RULE_X_ON"],
+            ),
+            (
+                &[("RULE_x_on", "POST /containers/create")],
+                &["RULE_x_on is in the wrong letter case; use RULE_x_ON"],
             ),
         ] {
             assert_eq!(load(env).err().unwrap_or_default(), told, "{env:?}");

@@ -37,15 +37,18 @@ fn denied(origins: &[Arc<str>], rest: &[Obstacle], notation: Notation) -> String
         origins.truncate(MOST_DENIES);
         origins.push(format!("{more} more"));
     }
-    let (are, them) = match origins.len() {
-        1 => ("is", "it"),
-        _ => ("are", "them"),
+    let is_entry = |origin: &String| origin.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let (are, remove) = match (&*origins, origins.iter().any(is_entry)) {
+        ([_], false) => ("is set", "unset it"),
+        ([_], true) => ("is in gates", "remove it from gates"),
+        (_, false) => ("are set", "unset them"),
+        (_, true) => ("are set", "remove them"),
     };
-    let denies = format!("{} {are} set", list(&origins));
+    let denies = format!("{} {are}", list(&origins));
     match rest {
-        [] => format!("{denies}; unset {them} to allow this request"),
+        [] => format!("{denies}; {remove} to allow this request"),
         [Obstacle::Uncovered(None)] => format!("{denies}, and {UNCOVERED}"),
-        rest => format!("{denies}; unset {them}, then {}", obstacles(rest, notation)),
+        rest => format!("{denies}; {remove}, then {}", obstacles(rest, notation)),
     }
 }
 
@@ -142,17 +145,21 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
             format!("{variable} cannot judge it: {}", plain(why, MOST_WHY))
         }
         Obstacle::Unmet(Unmet::Excess(variable, excesses)) => {
-            let told = excesses.iter().take(MOST_EXCESSES).map(excess);
+            // A limit is named behind what it does not allow, the variable before what it refuses.
+            let (limited, own): (Vec<_>, Vec<_>) =
+                excesses.iter().partition(|one| one.by.is_some());
+            let first = limited.len();
+            let told = limited.into_iter().chain(own).enumerate();
+            let told = told.take(MOST_EXCESSES).map(|(at, one)| match at == first {
+                true => format!("{variable}: {}", excess(one)),
+                false => excess(one),
+            });
             let more = match excesses.len().saturating_sub(MOST_EXCESSES) {
                 0 => String::new(),
                 more => format!("; and {more} more"),
             };
             let text = told.collect::<Vec<_>>().join("; ");
-            // A limit is named behind what it does not allow.
-            match excesses.iter().all(|one| one.by.is_some()) {
-                true => format!("{text}{more}"),
-                false => format!("{variable}: {text}{more}"),
-            }
+            format!("{text}{more}")
         }
         Obstacle::Unmet(Unmet::Broken(broken)) => {
             let told = broken.iter().take(MOST_EXCESSES);

@@ -210,7 +210,7 @@ fn alone_they_listen_on_a_socket_and_allow_what_no_gate_refuses() {
     assert!(!log.contains("tcp://"), "{log}");
     for told in [
         "CONFIG_FILE overrides CONFIG_DATA, which is ignored",
-        "nothing but gates is set, so every request that no gate refuses is allowed",
+        "nothing but gates grants anything, so every request that is not refused is allowed",
         "gate readonlyAccess",
     ] {
         assert!(log.contains(told), "{told}: {log}");
@@ -231,7 +231,7 @@ fn alone_they_listen_on_a_socket_and_allow_what_no_gate_refuses() {
         let (status, text) = said(&client.response());
         assert_eq!(status, 403);
         assert!(
-            text.ends_with("is not allowed: readonlyAccess is set; unset it to allow this request"),
+            text.ends_with("is not allowed: readonlyAccess is in gates; remove it from gates to allow this request"),
             "{text}"
         );
     }

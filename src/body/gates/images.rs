@@ -1,6 +1,7 @@
 //! Where images and plugins come from: pulls, and the images of services, which the engine pulls by
 //! itself.
 
+use super::shown;
 use crate::body::draft::{Act, Draft, Objection};
 use crate::body::image::Name;
 
@@ -55,11 +56,17 @@ fn pulls(draft: &Draft, gate: &str) -> Result<Vec<Pull>, Objection> {
     pulls.collect()
 }
 
-fn listed(gate: &str, listed: &[String], pull: Pull, found: &str) -> Result<(), Objection> {
+fn listed(
+    gate: &str,
+    listed: &[String],
+    none: &str,
+    pull: Pull,
+    found: &str,
+) -> Result<(), Objection> {
     if listed.iter().any(|one| one == found) {
         return Ok(());
     }
-    let why = format!("is not allowed: {gate} has {}", listed.join(", "));
+    let why = format!("is not allowed: {gate} has {}", shown(listed, none));
     Err(Objection::new(pull.place, pull.text, why))
 }
 
@@ -67,7 +74,7 @@ pub(super) fn registry(registries: &[String], draft: &Draft) -> Result<(), Objec
     const GATE: &str = "registry";
     pulls(draft, GATE)?.into_iter().try_for_each(|pull| {
         let domain = pull.name.domain().to_owned();
-        listed(GATE, registries, pull, &domain)
+        listed(GATE, registries, "no registries", pull, &domain)
     })
 }
 
@@ -78,7 +85,7 @@ pub(super) fn namespace(namespaces: &[String], draft: &Draft) -> Result<(), Obje
         let path = path.map_or("", |(_, path)| path);
         let namespace = path.rsplit_once('/').map_or("", |(namespace, _)| namespace);
         let namespace = namespace.to_owned();
-        listed(GATE, namespaces, pull, &namespace)
+        listed(GATE, namespaces, "no namespaces", pull, &namespace)
     })
 }
 

@@ -125,12 +125,26 @@ fn no_rollback(draft: &Draft) -> Result<(), Objection> {
     }
 }
 
+/// What is listed; the empty namespace has a name of its own.
+fn shown(all: &[String], none: &str) -> String {
+    let shown = all.iter().map(|one| match &**one {
+        "" => "\"\"",
+        one => one,
+    });
+    match all {
+        [] => none.to_owned(),
+        _ => shown.collect::<Vec<_>>().join(", "),
+    }
+}
+
 /// `registry: docker.io, ghcr.io`
 impl Display for Gate {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Gate::Registry(all) => write!(f, "registry: {}", all.join(", ")),
-            Gate::Namespace(all) => write!(f, "namespaceAllowlist: {}", all.join(", ")),
+            Gate::Registry(all) => write!(f, "registry: {}", shown(all, "no registries")),
+            Gate::Namespace(all) => {
+                write!(f, "namespaceAllowlist: {}", shown(all, "no namespaces"))
+            }
             Gate::MountSource(sources) => write!(f, "mountSource: {sources}"),
             Gate::ImageLoading => f.write_str("imageLoading"),
         }

@@ -140,8 +140,8 @@ fn what_a_limit_lists_passes_and_all_else_is_named() {
         (
             "DENY_ROOT=1; BIND_FROM=/srv/ci",
             r#""Privileged":true,"Binds":["/etc:/x"]"#,
-            "DENY_ROOT: HostConfig.Privileged true reaches the host's devices, the kernel; \
-             HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci",
+            "HostConfig.Binds[0]: /etc is not allowed: BIND_FROM has /srv/ci; DENY_ROOT: \
+             HostConfig.Privileged true reaches the host's devices, the kernel",
         ),
         (
             "DENY_ROOT=1; CAP_ADD=NET_ADMIN",

@@ -107,9 +107,16 @@ impl Middleware {
         self.alone = self.alone.filter(|_| !granted);
         diagnostics.extend(self.alone.as_ref().map(|(place, what)| {
             let problem = format!(
-                "nothing but {what} is set, so every request that no gate refuses is allowed"
+                "nothing but {what} grants anything, so every request that is not refused is allowed"
             );
-            let help = "grant what is needed with PRESET, ALLOW_x or another variable";
+            // Beside a grant, the listener is that of the grant.
+            let says_where = ["LISTEN", "LISTEN_SOCKET_PATH"].map(|name| snapshot.get(name).is_some());
+            let socket = match says_where {
+                [false, false] => ", and set LISTEN_SOCKET_PATH=/tmp/docker.sock to stay on that socket",
+                _ => "",
+            };
+            let help =
+                format!("grant what is needed with PRESET, ALLOW_x or another variable{socket}");
             place.mistake(what, problem, help).into_warning()
         }));
         self

@@ -90,7 +90,7 @@ responseFilters: []
             "remapImage: docker.io/library/nginx:latest=mirror:5000/nginx:latest",
             "readonlyAccess",
             "registry: docker.io, localhost:5000",
-            "namespaceAllowlist: library, ",
+            "namespaceAllowlist: library, \"\"",
             "mountSource: /srv, /pre/*, label:k=v,k2",
             "imageLoading",
         ]
@@ -366,8 +366,9 @@ fn alone_they_allow_what_no_gate_refuses() {
         let key = text.split(':').next().unwrap_or_default();
         let warnings: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
         let told = format!(
-            "CONFIG_DATA:1: nothing but {key} is set, so every request that no gate refuses is \
-             allowed; grant what is needed with PRESET, ALLOW_x or another variable"
+            "CONFIG_DATA:1: nothing but {key} grants anything, so every request that is not refused is \
+             allowed; grant what is needed with PRESET, ALLOW_x or another variable, and set \
+             LISTEN_SOCKET_PATH=/tmp/docker.sock to stay on that socket"
         );
         assert_eq!(warnings, [told], "{text}");
         let [endpoint] = settings.endpoints.as_slice() else {
@@ -398,6 +399,16 @@ fn alone_they_allow_what_no_gate_refuses() {
         assert!(!policy.sources.grants.active);
     }
     let own = good(&[("CONFIG_DATA", READ_ONLY), ("LISTEN", "unix:///run/x.sock")]);
+    let told: Vec<String> = own.warnings.iter().map(ToString::to_string).collect();
+    assert!(told[0].ends_with("ALLOW_x or another variable"), "{told:?}");
+    // What the help says keeps the socket.
+    let granted = good(&[
+        ("CONFIG_DATA", READ_ONLY),
+        ("ALLOW_LOGS", "1"),
+        ("LISTEN_SOCKET_PATH", "/tmp/docker.sock"),
+    ]);
+    let listen = granted.endpoints[0].listen.to_string();
+    assert_eq!(listen, "unix:///tmp/docker.sock");
     assert_eq!(own.endpoints[0].mode, 0o660);
     assert_eq!(own.endpoints[0].listen.to_string(), "unix:///run/x.sock");
 }
