@@ -1,8 +1,10 @@
 //! The Dockerfile in the archive of a build, as the engine finds it once it has unpacked all of it:
 //! of several the last one, and `dockerfile` if there is no `Dockerfile`.
 //!
-//! The archive streams through: it is read as it comes, and only the Dockerfile is kept. Its end is
-//! held back, so that the engine has no whole archive before the Dockerfile was judged.
+//! The archive streams through: it is read as it comes, and only the Dockerfile is kept. What may be
+//! forwarded always breaks off within a header or the content of an entry, which Go's `archive/tar`
+//! takes for an error: it takes an archive for whole that ends anywhere else, also without the
+//! zeros of its end. So the engine has no whole archive before the Dockerfile was judged.
 //!
 //! What Go's `archive/tar` and this could read differently is refused, and so are compressed
 //! archives, a Dockerfile that is a link or lies behind one, one whose name stands in an extended
@@ -11,8 +13,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
+use std::hash::{BuildHasher, RandomState};
 
 use super::reach::clean;
 
@@ -25,8 +28,10 @@ const LONGEST_HEADER: u64 = 1 << 16;
 const LONGEST_PATH: usize = 4096;
 /// No path has more parts.
 const DEEPEST: usize = 256;
-/// The paths of all links have no more bytes.
-const MOST_LINKED: usize = 1 << 20;
+/// No archive has more links.
+const MOST_LINKS: usize = 1 << 18;
+/// How much memory one takes, roughly.
+const LINK: usize = 12;
 
 /// The beginnings by which the engine takes an archive for a compressed one.
 const COMPRESSED: [&[u8]; 4] = [b"BZh", b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
@@ -38,28 +43,41 @@ pub struct Context {
     paths: Vec<String>,
     /// What was found there.
     files: Vec<Option<Vec<u8>>>,
-    /// The paths of links.
-    links: BTreeSet<String>,
-    /// How many bytes these have.
-    linked: usize,
+    /// The paths of links, as hashes. Of two with the same hash, no more than what is plain is refused.
+    links: HashSet<u64>,
+    hasher: RandomState,
     state: State,
     /// The part of a header, an extended header or a Dockerfile that has come.
     buffer: Vec<u8>,
     /// How much has come.
     read: u64,
-    /// The name of the next entry, from an extended header.
+    /// How much of that may be forwarded: up to the last byte of a header or of a content.
+    cut: u64,
+    /// What extended headers say of the next entry.
+    extended: Extended,
+}
+
+/// What extended headers say of the next entry. Go reads several of one kind, and both kinds together, in
+/// more than one way.
+#[derive(Debug, Default)]
+struct Extended {
     name: Option<String>,
+    has_records: bool,
+    has_name: bool,
+    has_target: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Header,
-    /// The content of an entry, and the zeros that fill its last block.
+    /// The content of an entry, and what fills its last block.
     Content {
         kind: Content,
         left: u64,
         filling: u64,
     },
+    /// What fills the last block of a content.
+    Filling(u64),
     /// Behind the first block of zeros, which began there.
     End {
         start: u64,
@@ -104,7 +122,9 @@ impl Context {
             dockerfile
         };
         let path = clean(&format!("/{name}"));
-        if path.strip_prefix('/') != Some(name.strip_prefix("./").unwrap_or(name)) {
+        let is_plain = path.strip_prefix('/') == Some(name.strip_prefix("./").unwrap_or(name));
+        // What is not UTF-8 in names is read as such letters.
+        if !is_plain || name.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Refusal("has a path of its Dockerfile that is not plain"));
         }
         let mut paths = vec![path];
@@ -114,12 +134,13 @@ impl Context {
         Ok(Context {
             files: vec![None; paths.len()],
             paths,
-            links: BTreeSet::new(),
-            linked: 0,
+            links: HashSet::new(),
+            hasher: RandomState::new(),
             state: State::Header,
             buffer: Vec::new(),
             read: 0,
-            name: None,
+            cut: 0,
+            extended: Extended::default(),
         })
     }
 
@@ -134,6 +155,14 @@ impl Context {
                     left,
                     filling,
                 } => self.content_part(rest, kind, left, filling)?,
+                State::Filling(left) => {
+                    let taken = fitting(rest, left);
+                    self.state = match left - taken as u64 {
+                        0 => State::Header,
+                        left => State::Filling(left),
+                    };
+                    taken
+                }
                 State::End { .. } => match rest.iter().all(|byte| *byte == 0) {
                     true => rest.len(),
                     false => return Err(Refusal("has data behind its end")),
@@ -142,29 +171,40 @@ impl Context {
             self.read += taken as u64;
             rest = &rest[taken..];
         }
-        Ok(match self.state {
-            State::Header => self.read - self.buffer.len() as u64,
-            State::Content { .. } => self.read,
-            State::End { start } => start,
-        })
+        if let State::Content { .. } = self.state {
+            self.cut = self.read - 1;
+        }
+        Ok(self.cut)
     }
 
-    /// Whether all that follows is zeros, as far as it has come.
-    pub fn has_ended(&self) -> bool {
-        matches!(self.state, State::End { .. })
+    /// Where its end begins, behind which there are zeros alone, as far as it has come.
+    pub fn end(&self) -> Option<u64> {
+        match self.state {
+            State::End { start } => Some(start),
+            _ => None,
+        }
     }
 
     /// How much memory it takes, roughly.
     pub fn size(&self) -> usize {
         let files = self.files.iter().flatten().map(Vec::len);
-        files.sum::<usize>() + self.linked + self.buffer.len()
+        files.sum::<usize>() + self.links.capacity() * LINK + self.buffer.len()
     }
 
-    /// The Dockerfile, when all has come.
+    /// The Dockerfile, when all has come. Like Go, this needs neither the zeros of the end nor those that
+    /// fill the last block: what the docker CLI sends for `-f -` has neither.
     pub fn dockerfile(&self) -> Result<&[u8], Refusal> {
-        match self.state {
-            State::End { start } if self.read - start >= 2 * BLOCK as u64 => {}
-            _ => return Err(Refusal("has no end")),
+        let is_whole = match self.state {
+            State::Header => self.buffer.is_empty() && !self.extended.any(),
+            State::Filling(_) => !self.extended.any(),
+            State::Content { .. } => false,
+            State::End { start } => match self.read - start {
+                zeros if zeros < 2 * BLOCK as u64 => zeros == BLOCK as u64,
+                _ => true,
+            },
+        };
+        if !is_whole {
+            return Err(Refusal("is cut off"));
         }
         let found = self.files.iter().flatten().next();
         found.map(Vec::as_slice).ok_or(Refusal("has no Dockerfile"))
@@ -184,11 +224,14 @@ impl Context {
         if self.buffer.len() == BLOCK {
             let block = std::mem::take(&mut self.buffer);
             self.state = match block.iter().all(|byte| *byte == 0) {
-                true if self.name.is_some() => return Err(MALFORMED),
+                true if self.extended.any() => return Err(MALFORMED),
                 true => State::End {
                     start: self.read + taken as u64 - BLOCK as u64,
                 },
-                false => self.entry(&block)?,
+                false => {
+                    self.cut = self.read + taken as u64 - 1;
+                    self.entry(&block)?
+                }
             };
         }
         Ok(taken)
@@ -201,28 +244,22 @@ impl Context {
         left: u64,
         filling: u64,
     ) -> Result<usize, Refusal> {
-        let fits =
-            |most: u64| usize::try_from(most).map_or(bytes.len(), |most| most.min(bytes.len()));
-        let (taken, left, filling) = match left {
-            0 => {
-                let taken = fits(filling);
-                (taken, 0, filling - taken as u64)
-            }
-            left => {
-                let taken = fits(left);
-                if kind != Content::Other && kind != Content::Global {
-                    self.buffer.extend_from_slice(&bytes[..taken]);
-                }
-                (taken, left - taken as u64, filling)
-            }
+        let taken = fitting(bytes, left);
+        if kind != Content::Other {
+            self.buffer.extend_from_slice(&bytes[..taken]);
+        }
+        let left = left - taken as u64;
+        self.state = match (left, filling) {
+            (0, 0) => State::Header,
+            (0, filling) => State::Filling(filling),
+            (left, filling) => State::Content {
+                kind,
+                left,
+                filling,
+            },
         };
-        self.state = State::Content {
-            kind,
-            left,
-            filling,
-        };
-        if left == 0 && filling == 0 {
-            self.state = State::Header;
+        if left == 0 {
+            self.cut = self.read + taken as u64 - 1;
             let content = std::mem::take(&mut self.buffer);
             self.complete(kind, content)?;
         }
@@ -238,25 +275,32 @@ impl Context {
             false => Err(MALFORMED),
         };
         // An extended header is for the entry behind it.
-        match header.kind {
-            b'x' => return content(Content::Records, LONGEST_HEADER),
-            b'L' => return content(Content::Name, LONGEST_HEADER),
-            b'K' => return content(Content::Target, LONGEST_HEADER),
-            _ => {}
+        let kind = match header.kind {
+            b'x' => Some(Content::Records),
+            b'L' => Some(Content::Name),
+            b'K' => Some(Content::Target),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            self.extended.follows(kind)?;
+            return match size {
+                0 if kind == Content::Name => Err(MALFORMED),
+                _ => content(kind, LONGEST_HEADER),
+            };
         }
-        // Go forgets the name in an extended header when this one comes between.
-        if header.kind == b'g' && self.name.is_some() {
+        let extended = std::mem::take(&mut self.extended);
+        // Go forgets those before this one.
+        if header.kind == b'g' && extended.any() {
             return Err(MALFORMED);
         }
-        let extended = self.name.take();
-        let is_extended = extended.is_some();
-        let name = extended.unwrap_or(header.name);
+        let is_extended = extended.name.is_some();
+        let name = extended.name.unwrap_or(header.name);
         let path = clean(&format!("/{name}"));
         if path.len() > LONGEST_PATH || path.matches('/').count() > DEEPEST {
             return Err(Refusal("has a path that is too long"));
         }
         let mut parts = path.match_indices('/').skip(1);
-        if parts.any(|(end, _)| self.links.contains(&path[..end])) {
+        if parts.any(|(end, _)| self.links.contains(&self.hasher.hash_one(&path[..end]))) {
             return Err(Refusal("has a file behind a link"));
         }
         let own = self.paths.iter().position(|own| *own == path);
@@ -296,11 +340,10 @@ impl Context {
                 Err(Refusal("has a Dockerfile that is not a regular file"))
             }
             b'1' | b'2' => {
-                self.linked += path.len();
-                if self.linked > MOST_LINKED {
+                self.links.insert(self.hasher.hash_one(&*path));
+                if self.links.len() > MOST_LINKS {
                     return Err(Refusal("has too many links"));
                 }
-                self.links.insert(path);
                 Ok(State::Header)
             }
             b'3' | b'4' | b'6' => Ok(State::Header),
@@ -310,23 +353,21 @@ impl Context {
 
     fn complete(&mut self, kind: Content, content: Vec<u8>) -> Result<(), Refusal> {
         match kind {
-            Content::Other | Content::Global | Content::Target => {}
+            Content::Other | Content::Target => {}
             Content::Dockerfile(own) => self.files[own] = Some(content),
             Content::Name => {
                 let end = content.iter().position(|byte| *byte == 0);
-                let name = &content[..end.unwrap_or(content.len())];
-                self.rename(String::from_utf8_lossy(name).into_owned())?;
+                self.rename(&content[..end.unwrap_or(content.len())])?;
             }
-            Content::Records => {
+            Content::Records | Content::Global => {
                 let mut rest = &content[..];
                 while !rest.is_empty() {
                     let (key, value);
                     (key, value, rest) = record(rest).ok_or(MALFORMED)?;
                     match key {
-                        b"path" if !value.is_empty() => {
-                            self.rename(String::from_utf8_lossy(value).into_owned())?;
-                        }
-                        b"size" => return Err(MALFORMED),
+                        // The engine removes what has the name of such a header.
+                        b"path" if kind == Content::Records => self.rename(value)?,
+                        b"path" | b"size" => return Err(MALFORMED),
                         key if key.starts_with(b"GNU.sparse.") => return Err(MALFORMED),
                         _ => {}
                     }
@@ -336,13 +377,39 @@ impl Context {
         Ok(())
     }
 
-    fn rename(&mut self, name: String) -> Result<(), Refusal> {
-        if self.name.is_some() || name.is_empty() {
+    /// The next entry has another name. Go keeps the header's for an empty one, and the last of several.
+    fn rename(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        if self.extended.name.is_some() || name.is_empty() {
             return Err(MALFORMED);
         }
-        self.name = Some(name);
+        self.extended.name = Some(String::from_utf8_lossy(name).into_owned());
         Ok(())
     }
+}
+
+impl Extended {
+    fn any(&self) -> bool {
+        self.has_records || self.has_name || self.has_target
+    }
+
+    /// Another extended header follows.
+    fn follows(&mut self, kind: Content) -> Result<(), Refusal> {
+        let (first, has) = match kind {
+            Content::Records => (!self.any(), &mut self.has_records),
+            Content::Name => (!self.has_records && !self.has_name, &mut self.has_name),
+            _ => (!self.has_records && !self.has_target, &mut self.has_target),
+        };
+        *has = true;
+        match first {
+            true => Ok(()),
+            false => Err(MALFORMED),
+        }
+    }
+}
+
+/// How many of these bytes belong to what has so many left.
+fn fitting(bytes: &[u8], left: u64) -> usize {
+    usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()))
 }
 
 impl State {
@@ -426,6 +493,7 @@ fn record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let own = own.get(blank + 1..)?.strip_suffix(b"\n")?;
     let equals = own.iter().position(|byte| *byte == b'=')?;
     let (key, value) = (&own[..equals], &own[equals + 1..]);
-    let clean = !key.is_empty() && !key.contains(&0) && !value.contains(&0);
-    clean.then_some((key, value, rest))
+    // Go takes bytes alone in the values of extended attributes.
+    let clean = key.starts_with(b"SCHILY.xattr.") || !value.contains(&0);
+    (clean && !key.is_empty() && !key.contains(&0)).then_some((key, value, rest))
 }

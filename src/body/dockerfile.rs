@@ -6,6 +6,8 @@
 //!
 //! From moby's `builder/dockerfile` and buildkit's `frontend/dockerfile/parser`: comments may stand
 //! between continued lines; a stage's own name is known only behind it; `--from` is not expanded.
+//! An indented comment there is skipped by most versions, but ends the instruction for some: the images
+//! of both readings count.
 
 #[cfg(test)]
 mod tests;
@@ -22,28 +24,65 @@ const LONGEST_LINE: usize = 65_535;
 /// The values of `--build-arg`. Null is a variable that is not set.
 pub type BuildArgs = BTreeMap<String, Option<String>>;
 
+/// An instruction that no version of the builder knows: it refuses the whole Dockerfile.
+const UNKNOWN: &str = "has an unknown instruction";
+
+/// What an indented comment between continued lines is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Indented {
+    Comment,
+    /// The rest of the instruction.
+    Text,
+}
+
 /// The images that a Dockerfile uses, as claims: `Dockerfile line 3`.
 pub fn images(text: &[u8], args: &BuildArgs) -> Result<Vec<Claim>, Refusal> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut reading = Reading::new(args);
-    for (line, instruction) in logical_lines(text)? {
-        reading.line = line;
-        reading.instruction(&instruction)?;
-    }
-    Ok(reading.images)
+    in_each_reading(|indented| {
+        let mut reading = Reading::new(args);
+        for (line, instruction) in logical_lines(text, indented)? {
+            reading.line = line;
+            reading.instruction(&instruction)?;
+        }
+        Ok(reading.images)
+    })
 }
 
 /// The images that the `ONBUILD` instructions of a base image use, from its inspect.
 pub fn triggers<'a>(triggers: impl Iterator<Item = &'a str>) -> Result<Vec<Claim>, Refusal> {
     let args = BuildArgs::new();
-    let mut reading = Reading::new(&args);
-    for trigger in triggers {
-        reading.line += 1;
-        for (_, instruction) in logical_lines(trigger.as_bytes())? {
-            reading.triggered(&instruction)?;
-        }
+    let mut images = Vec::new();
+    // The engine reads each when it comes to it.
+    for (index, trigger) in triggers.enumerate() {
+        images.extend(in_each_reading(|indented| {
+            let mut reading = Reading::new(&args);
+            reading.line = index + 1;
+            for (_, instruction) in logical_lines(trigger.as_bytes(), indented)? {
+                reading.triggered(&instruction)?;
+            }
+            Ok(reading.images)
+        })?);
     }
-    Ok(reading.images)
+    Ok(images)
+}
+
+/// The images that are used in any reading. One that no builder takes uses none.
+fn in_each_reading(
+    read: impl Fn(Indented) -> Result<Vec<Claim>, Refusal>,
+) -> Result<Vec<Claim>, Refusal> {
+    let mut images = read(Indented::Comment)?;
+    match read(Indented::Text) {
+        Ok(more) => {
+            let new: Vec<Claim> = more
+                .into_iter()
+                .filter(|one| !images.contains(one))
+                .collect();
+            images.extend(new);
+        }
+        Err(Refusal { why: UNKNOWN, .. }) => {}
+        Err(refusal) => return Err(refusal),
+    }
+    Ok(images)
 }
 
 /// Why a Dockerfile is not read.
@@ -64,7 +103,7 @@ impl Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Each instruction with the line that it begins in, its continued lines joined.
-fn logical_lines(text: &[u8]) -> Result<Vec<(usize, String)>, Refusal> {
+fn logical_lines(text: &[u8], indented: Indented) -> Result<Vec<(usize, String)>, Refusal> {
     let mut instructions = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -85,13 +124,10 @@ fn logical_lines(text: &[u8]) -> Result<Vec<(usize, String)>, Refusal> {
             if sets_escape(comment) {
                 return Err(refuse("sets another escape character"));
             }
-            let ends = !start.trim_end().ends_with('\\');
-            if open.is_some() && ends && start.len() < line.len() {
-                return Err(refuse(
-                    "has an indented comment within an instruction, which versions read differently",
-                ));
+            let is_text = indented == Indented::Text && start.len() < line.len();
+            if open.is_none() || !is_text {
+                continue;
             }
-            continue;
         }
         if start.is_empty() {
             continue;
@@ -212,8 +248,9 @@ impl Reading<'_> {
     fn split<'l>(&self, line: &'l str) -> Result<(String, &'l str), Refusal> {
         let line = line.trim();
         let (name, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        if !name.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            return self.refuse("has an unknown instruction");
+        // Go has a letter for k that is not ASCII.
+        if !name.is_ascii() {
+            return self.refuse("has other characters than ASCII");
         }
         let name = name.to_ascii_lowercase();
         let rest = rest.trim();
@@ -221,7 +258,7 @@ impl Reading<'_> {
             return self.refuse("has other characters than ASCII");
         }
         // Newer versions take the lines below for what is between, older ones for instructions.
-        if ["run", "copy", "add", "onbuild"].contains(&name.as_str()) && rest.contains("<<") {
+        if ["run", "copy", "add", "onbuild"].contains(&name.as_str()) && has_here_document(rest) {
             return self.refuse("has a here-document, which needs BuildKit");
         }
         Ok((name, rest))
@@ -247,7 +284,7 @@ impl Reading<'_> {
             "workdir",
         ];
         if !KNOWN.contains(&name) {
-            return self.refuse("has an unknown instruction");
+            return self.refuse(UNKNOWN);
         }
         if name == "run" && rest.starts_with("--") {
             return self.refuse("has an option of RUN, which needs BuildKit");
@@ -301,21 +338,16 @@ impl Reading<'_> {
             }
         }
         let base = self.expanded(base)?;
-        if base != "scratch" && !self.is_stage(&base)? {
+        if base != "scratch" && !self.is_stage(&base) {
             self.image(&base);
         }
         self.current = Some(name);
         Ok(())
     }
 
-    /// Whether a complete stage has this name.
-    fn is_stage(&self, name: &str) -> Result<bool, Refusal> {
-        let lower = Some(name.to_ascii_lowercase());
-        match self.stages.contains(&lower) {
-            true if lower.as_deref() == Some(name) => Ok(true),
-            true => self.refuse("names a stage in upper case, which versions read differently"),
-            false => Ok(false),
-        }
+    /// Whether a complete stage has this name, in whatever case: no image has a name in upper case.
+    fn is_stage(&self, name: &str) -> bool {
+        self.stages.contains(&Some(name.to_ascii_lowercase()))
     }
 
     /// The value of `--from`.
@@ -336,7 +368,7 @@ impl Reading<'_> {
     }
 
     fn stage_or_image(&mut self, from: &str) -> Result<(), Refusal> {
-        if self.is_stage(from)? {
+        if self.is_stage(from) {
             return Ok(());
         }
         if !is_index(from) {
@@ -351,13 +383,17 @@ impl Reading<'_> {
 
     /// A variable for `FROM`.
     fn arg(&mut self, rest: &str) -> Result<(), Refusal> {
-        for word in rest.split_ascii_whitespace() {
+        const WHY: &str = "has an ARG that versions read differently";
+        let Some(words) = words(rest) else {
+            return self.refuse(WHY);
+        };
+        for word in words {
             let (name, value) = match word.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
+                Some((name, value)) => (name, Some(unquoted(value))),
                 None => (word, None),
             };
             if !is_name(name) {
-                return self.refuse("has an ARG that versions read differently");
+                return self.refuse(WHY);
             }
             let value = match (value, self.args.get(name)) {
                 (Some(value), _) if !is_plain(value) => Variable::Unclear,
@@ -428,4 +464,53 @@ fn is_name(text: &str) -> bool {
 fn is_plain(value: &str) -> bool {
     let part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
     value.bytes().all(part)
+}
+
+/// The words of `ARG`, with their quotes.
+fn words(text: &str) -> Option<Vec<&str>> {
+    let (mut words, mut start, mut quote) = (Vec::new(), 0, None);
+    for (at, letter) in text.char_indices() {
+        match (letter, quote) {
+            ('\\', _) => return None,
+            ('"' | '\'', None) => quote = Some(letter),
+            (letter, Some(own)) if letter == own => quote = None,
+            (' ' | '\t', None) => {
+                words.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&text[start..]);
+    words.retain(|word| !word.is_empty());
+    quote.is_none().then_some(words)
+}
+
+/// A value that stands in quotes as a whole, without them.
+fn unquoted(value: &str) -> &str {
+    let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(value)
+}
+
+/// Whether a word is, or could be, the beginning of a here-document: `<<NAME` or `3<<-NAME`.
+fn has_here_document(text: &str) -> bool {
+    let could_begin = |(at, _): (usize, &str)| {
+        let (before, name) = (&text[..at], &text[at + 2..]);
+        let name = name.strip_prefix('-').unwrap_or(name);
+        if name.is_empty() || name.starts_with(['<', ' ', '\t']) {
+            return false;
+        }
+        // The word's beginning, which is no number, nor what may turn out to be nothing.
+        let word = before
+            .rsplit(char::is_whitespace)
+            .next()
+            .unwrap_or_default();
+        let is_text = |first: char| first.is_ascii_alphabetic();
+        word.contains(['{', '}']) || !(word.contains('(') || word.starts_with(is_text))
+    };
+    // Two that come together once what is between them is expanded.
+    let could_join =
+        |(at, _): (usize, &str)| text[at + 1..].starts_with(['$', '{', '}', '\\', '"', '\'']);
+    text.match_indices("<<").any(could_begin)
+        || (text.contains("<<") && text.match_indices('<').any(could_join))
 }

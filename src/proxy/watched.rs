@@ -1,8 +1,9 @@
 //! A body that is judged as it passes: the archive of a build. What may be forwarded is forwarded as it
-//! comes; its end is held back until the engine has said what its images are.
+//! comes; its end is held back until the engine has said what its images are. The last byte that has
+//! come is always part of it.
 //!
-//! No more than the beginning of a header is kept of what is held back. The end of an archive is
-//! zeros, of which only the number is kept.
+//! No more than two blocks are kept of what is held back. The end of an archive is zeros, of which
+//! only the number is kept.
 
 use std::fmt;
 use std::pin::Pin;
@@ -45,7 +46,7 @@ pub(super) struct Watched {
     /// How much has come, and how much of that was forwarded.
     come: u64,
     forwarded: u64,
-    /// The beginning of a header, which is held back.
+    /// What is held back, but for the zeros at the end.
     held: BytesMut,
 }
 
@@ -103,7 +104,7 @@ impl Watched {
         let before = watch.size();
         let read = watch.read(&data);
         let read = read.map_err(|denial| Unsettled::Refused(Explanation::from(&denial)));
-        let (waived, ended) = (watch.is_waived(), watch.has_ended());
+        let (waived, end) = (watch.is_waived(), watch.end_of_content());
         let more = watch.size().saturating_sub(before);
         let room = charge.add(more).map_err(no_room);
         match read.and_then(|allowed| room.map(|()| allowed)) {
@@ -111,7 +112,7 @@ impl Watched {
                 self.forwarded = self.come;
                 Ok(Some(data))
             }
-            Ok(allowed) => Ok(self.follows(allowed, data, ended)),
+            Ok(allowed) => Ok(self.follows(allowed, &data, end)),
             Err(why) => {
                 self.doubts.put(why);
                 self.stage = if waived {
@@ -119,6 +120,7 @@ impl Watched {
                 } else {
                     Stage::Refused
                 };
+                self.forwarded = self.come;
                 match waived {
                     true => Ok(Some(data)),
                     false => Err(Refused),
@@ -127,20 +129,16 @@ impl Watched {
         }
     }
 
-    /// What follows, if so much of all may. At its end all that is held back is zeros.
-    fn follows(&mut self, allowed: u64, data: Bytes, ended: bool) -> Option<Bytes> {
-        let follows = usize::try_from(allowed - self.forwarded).unwrap_or(0);
-        self.forwarded += follows as u64;
-        let part = match self.held.is_empty() && follows == data.len() {
-            true => data,
-            false => {
-                self.held.extend_from_slice(&data);
-                self.held.split_to(follows).freeze()
-            }
-        };
-        if ended {
-            self.held = BytesMut::new();
-        }
+    /// What follows, if so much of all may, and nothing but zeros has come behind the end.
+    fn follows(&mut self, allowed: u64, data: &[u8], end: Option<u64>) -> Option<Bytes> {
+        let allowed = allowed.min(self.come.saturating_sub(1));
+        let behind = |at: u64| usize::try_from(at.saturating_sub(self.forwarded));
+        let most = end.map_or(usize::MAX, |end| behind(end).unwrap_or(usize::MAX));
+        let follows = behind(allowed).unwrap_or(0);
+        self.held.extend_from_slice(data);
+        self.held.truncate(most);
+        let part = self.held.split_to(follows.min(self.held.len())).freeze();
+        self.forwarded += part.len() as u64;
         Some(part).filter(|part| !part.is_empty())
     }
 
@@ -169,7 +167,12 @@ impl Watched {
         if !matches!(self.stage, Stage::Passes) {
             return Poll::Ready(Some(Err(Refused)));
         }
-        let left = self.come - self.forwarded;
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held).freeze();
+            self.forwarded += held.len() as u64;
+            return Poll::Ready(Some(Ok(held)));
+        }
+        let left = self.come.saturating_sub(self.forwarded);
         let most = usize::try_from(left).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
         self.forwarded += most as u64;
         let part = Some(Bytes::from_static(&ZEROS[..most]));

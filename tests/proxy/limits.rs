@@ -277,8 +277,9 @@ const BUILD: &str =
     "POST /v1.41/build?t=ci%2fa HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
 const END: [u8; 10_240] = [0; 10_240];
 
-/// A build whose archive has come, but for its end: the client, and the engine, which has all that came.
-fn build(gate: &Gate, file: &str) -> (Wire, Wire) {
+/// A build whose archive has come, but for its end: the client, the engine, which has what comes before the
+/// last byte of the Dockerfile, and the rest.
+fn build(gate: &Gate, file: &str) -> (Wire, Wire, Vec<u8>) {
     let mut client = gate.sent(BUILD);
     let mut engine = gate.engine.accept();
     assert_eq!(engine.head().line, "POST /v1.41/build?t=ci%2fa HTTP/1.1");
@@ -287,8 +288,9 @@ fn build(gate: &Gate, file: &str) -> (Wire, Wire) {
     for part in [&archive[..100], &archive[100..]] {
         client.send_chunk(part);
     }
-    assert_eq!(engine.chunked(archive.len()), archive);
-    (client, engine)
+    let (before, behind) = archive.split_at(512 + file.len() - 1);
+    assert_eq!(engine.chunked(before.len()), before);
+    (client, engine, [behind, &END].concat())
 }
 
 const MISSING: &str = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{\"message\":\"none\"}";
@@ -296,19 +298,19 @@ const MISSING: &str = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\
 #[test]
 fn the_end_of_an_archive_is_held_back_until_its_images_are_judged() {
     let gate = Gate::open_with(&[("IMAGE_FROM", "docker.io/library/*"), ("TAG_AS", "ci/*")]);
-    let (mut client, mut engine) = build(&gate, "FROM busybox\n");
+    let (mut client, mut engine, rest) = build(&gate, "FROM busybox\n");
     client.send_chunk(END);
     client.send_chunk("");
     let (mut facts, question) = gate.engine.request();
     assert_eq!(question.head.line, "GET /images/busybox/json HTTP/1.1");
     assert!(engine.is_silent(Duration::from_millis(200)), "the end came");
     facts.send(MISSING);
-    assert_eq!(engine.chunked(END.len()), END);
+    assert_eq!(engine.chunked(rest.len()), rest);
     assert_eq!(engine.chunk(), None);
     engine.send(EMPTY);
     assert_eq!(client.response().status(), 200);
 
-    let (mut client, mut engine) = build(&gate, "FROM busybox\nCOPY --from=evil/x / /\n");
+    let (mut client, mut engine, _) = build(&gate, "FROM busybox\nCOPY --from=evil/x / /\n");
     client.send_chunk(END);
     client.send_chunk("");
     let (mut facts, question) = gate.engine.request();
@@ -337,12 +339,42 @@ fn the_end_of_an_archive_is_held_back_until_its_images_are_judged() {
     assert_eq!(gate.sent(request).response().status(), 403);
 }
 
+/// An archive ends for the engine with the body, too: with or without zeros.
+#[test]
+fn no_whole_archive_is_forwarded_before_it_is_judged() {
+    let gate = Gate::open_with(&[("IMAGE_FROM", "docker.io/library/*"), ("TAG_AS", "ci/*")]);
+    for (file, passes) in [("FROM evil/x\n", false), ("FROM busybox\n", true)] {
+        let whole = archive(file);
+        for length in [512 + file.len(), 512 + file.len() + 9, whole.len()] {
+            let body = &whole[..length];
+            let head = "POST /v1.41/build?t=ci%2fa HTTP/1.1\r\nHost: docker\r\nContent-Length: ";
+            let mut client = gate.sent(format!("{head}{length}\r\n\r\n"));
+            client.send(body);
+            let mut engine = gate.engine.accept();
+            engine.head();
+            let before = 512 + file.len() - 1;
+            assert_eq!(engine.take(before), body[..before]);
+            let (mut facts, _) = gate.engine.request();
+            assert!(engine.is_silent(Duration::from_millis(100)), "{length}");
+            facts.send(MISSING);
+            if passes {
+                assert_eq!(engine.take(length - before), body[before..]);
+                engine.send(EMPTY);
+                assert_eq!(client.response().status(), 200);
+            } else {
+                assert_eq!(client.response().status(), 403);
+                assert!(engine.rest().0.is_empty(), "{length}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_build_that_would_be_refused_passes_where_nothing_is_protected() {
     let gate = Gate::open_with(&[("IMAGE_FROM", "docker.io/library/*"), ("DRY_RUN", "1")]);
-    let (mut client, mut engine) = build(&gate, "FROM evil/x\n");
+    let (mut client, mut engine, rest) = build(&gate, "FROM evil/x\n");
     client.send_chunk(END);
-    assert_eq!(engine.chunked(END.len()), END);
+    assert_eq!(engine.chunked(rest.len()), rest);
     client.send_chunk("");
     let (mut facts, _) = gate.engine.request();
     facts.send(MISSING);

@@ -52,8 +52,14 @@ fn found_in(dockerfile: &str, parts: &[Vec<u8>], piece: usize) -> String {
     for bytes in all.chunks(piece) {
         match context.read(bytes) {
             Ok(more) => {
-                read += bytes.len() as u64;
-                assert!(more >= passed && more <= read, "{more} of {read}");
+                read += bytes.len();
+                let more = usize::try_from(more).expect("a length");
+                assert!(more >= passed && more < read, "{more} of {read}");
+                let is_new = more > passed;
+                assert!(!is_new || !is_whole(&all[..more]), "{more} of {read}");
+                let held = &all[more..read];
+                let zeros = held.iter().rev().take_while(|byte| **byte == 0).count();
+                assert!(held.len() - zeros <= 2 * BLOCK, "{more} of {read}");
                 passed = more;
             }
             Err(refusal) => return refusal.to_string(),
@@ -61,12 +67,31 @@ fn found_in(dockerfile: &str, parts: &[Vec<u8>], piece: usize) -> String {
     }
     match context.dockerfile() {
         Ok(content) => {
-            // Its end was never passed on.
-            let tail = all.len() - usize::try_from(passed).expect("a length");
-            assert!(tail >= 2 * BLOCK, "{tail}");
+            assert!(is_whole(&all));
             String::from_utf8_lossy(content).into_owned()
         }
         Err(refusal) => refusal.to_string(),
+    }
+}
+
+/// Whether Go's reader finds an end there. Sizes are plain here.
+fn is_whole(archive: &[u8]) -> bool {
+    let mut rest = archive;
+    loop {
+        match rest.split_at_checked(BLOCK) {
+            None => return rest.is_empty(),
+            Some((block, more)) if block.iter().all(|byte| *byte == 0) => {
+                return more.is_empty() || more.len() >= BLOCK;
+            }
+            Some((block, more)) => {
+                let size = octal(&block[124..136]).expect("a size");
+                let size = usize::try_from(size).expect("a size");
+                if size > more.len() {
+                    return false;
+                }
+                rest = more.get(size.next_multiple_of(BLOCK)..).unwrap_or_default();
+            }
+        }
     }
 }
 
@@ -136,7 +161,7 @@ fn the_last_dockerfile_is_found() {
         ),
         (
             vec![
-                entry("pax_global_header", b'g', "52 comment=x\n"),
+                entry("pax_global_header", b'g', "13 comment=x\n"),
                 file("Dockerfile", "A"),
                 end(),
             ],
@@ -228,9 +253,17 @@ fn what_could_be_read_in_two_ways_is_refused() {
     let mut broken = plain();
     broken[0] = b'E';
     for (parts, why) in [
-        (vec![], "has no end"),
-        (vec![plain()], "has no end"),
-        (vec![plain(), vec![0; BLOCK]], "has no end"),
+        (vec![], "has no Dockerfile"),
+        (vec![vec![0; BLOCK - 1]], "is cut off"),
+        (vec![plain(), vec![0; BLOCK + 1]], "is cut off"),
+        (vec![plain(), vec![0; 2 * BLOCK - 1]], "is cut off"),
+        (vec![plain(), plain()[..BLOCK].to_vec()], "is cut off"),
+        (vec![plain(), plain()[..BLOCK - 1].to_vec()], "is cut off"),
+        (vec![plain(), pax(&[("path", "x")])], "is cut off"),
+        (
+            vec![plain(), pax(&[("mtime", "1")])[..600].to_vec()],
+            "is cut off",
+        ),
         (
             vec![plain(), vec![0; BLOCK], file("Dockerfile", "B"), end()],
             "has data behind its end",
@@ -320,6 +353,81 @@ fn what_could_be_read_in_two_ways_is_refused() {
             vec![pax(&[("path", "x")]), entry("l", b'L', "y"), plain(), end()],
             odd,
         ),
+        // Go keeps the last of these, and the header's name for an empty one.
+        (
+            vec![
+                pax(&[("path", "x")]),
+                pax(&[("mtime", "1")]),
+                plain(),
+                end(),
+            ],
+            odd,
+        ),
+        (
+            vec![
+                pax(&[("mtime", "1")]),
+                pax(&[("path", "x")]),
+                plain(),
+                end(),
+            ],
+            odd,
+        ),
+        (
+            vec![entry("l", b'L', "x"), entry("l", b'L', "y"), plain(), end()],
+            odd,
+        ),
+        (
+            vec![entry("l", b'K', "x"), entry("l", b'K', "y"), plain(), end()],
+            odd,
+        ),
+        (
+            vec![
+                entry("l", b'L', "x"),
+                pax(&[("mtime", "1")]),
+                plain(),
+                end(),
+            ],
+            odd,
+        ),
+        (
+            vec![
+                entry("l", b'K', "x"),
+                pax(&[("mtime", "1")]),
+                plain(),
+                end(),
+            ],
+            odd,
+        ),
+        (
+            vec![
+                pax(&[("mtime", "1")]),
+                entry("l", b'L', "x"),
+                plain(),
+                end(),
+            ],
+            odd,
+        ),
+        (
+            vec![pax(&[("path", "x"), ("path", "")]), plain(), end()],
+            odd,
+        ),
+        (vec![pax(&[("path", "")]), plain(), end()], odd),
+        (vec![entry("l", b'L', ""), plain(), end()], odd),
+        (vec![entry("l", b'L', "\0x"), plain(), end()], odd),
+        (
+            vec![pax(&[("mtime", "1")]), entry("g", b'g', ""), plain(), end()],
+            odd,
+        ),
+        (
+            vec![plain(), entry("g", b'g', "19 path=Dockerfile\n"), end()],
+            odd,
+        ),
+        (vec![entry("g", b'g', "10 size=12\n"), plain(), end()], odd),
+        (
+            vec![entry("g", b'g', "22 GNU.sparse.major=1\n"), plain(), end()],
+            odd,
+        ),
+        (vec![entry("g", b'g', "comment"), plain(), end()], odd),
         (vec![pax(&[("size", "0")]), plain(), end()], odd),
         (
             vec![
@@ -406,12 +514,16 @@ fn what_could_be_read_in_two_ways_is_refused() {
         end(),
     ];
     assert_eq!(found_in("sub/D", &folder, 100), "A");
-    let links: Vec<Vec<u8>> = (0..12_000)
-        .map(|at| entry(&format!("{at:0>95}"), b'2', ""))
-        .collect();
+    // Names that are not UTF-8 are no others.
+    let mut raw = file("D_", "B");
+    raw[1] = 0xff;
+    raw[148..156].copy_from_slice(b"        ");
+    let sum: u64 = raw[..BLOCK].iter().map(|byte| u64::from(*byte)).sum();
+    raw[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    assert_eq!(found(&[raw.clone(), plain(), end()]), "A");
     assert_eq!(
-        found_in("", &links, usize::MAX),
-        "the build context has too many links"
+        found_in("D\u{fffd}", &[raw, end()], 100),
+        "the build context has a path of its Dockerfile that is not plain"
     );
     for name in ["a/".repeat(300) + "x", "x".repeat(5000)] {
         let deep = [pax(&[("path", &name)]), file("x", ""), plain(), end()];
@@ -420,6 +532,34 @@ fn what_could_be_read_in_two_ways_is_refused() {
             "the build context has a path that is too long"
         );
     }
+}
+
+/// What the docker CLI sends for `-f -` has neither an end nor what fills its last block.
+#[test]
+fn an_archive_needs_no_zeros_at_its_end() {
+    let plain = || file("Dockerfile", "A");
+    for parts in [
+        vec![plain()],
+        vec![plain()[..BLOCK + 1].to_vec()],
+        vec![plain()[..BLOCK + 300].to_vec()],
+        vec![plain(), vec![0; BLOCK]],
+        vec![plain(), entry("x", b'2', "")],
+        vec![plain(), entry("x/", b'5', "")],
+        vec![plain(), file("x", "")],
+        vec![plain(), entry("g", b'g', "13 comment=x\n")],
+    ] {
+        assert_eq!(found(&parts), "A");
+    }
+}
+
+#[test]
+fn many_links_take_little_memory() {
+    let mut context = Context::new("").expect("a context");
+    context.links.extend(2..MOST_LINKS as u64);
+    let mut link = |name: &str| context.read(&entry(name, b'2', "")).is_ok();
+    assert!(link("x") && link("x") && link("y"));
+    assert!(!link("z"));
+    assert!(context.size() < 6 << 20, "{}", context.size());
 }
 
 /// However the bytes are changed and cut, what is found is the same, or refused.

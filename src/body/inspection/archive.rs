@@ -71,9 +71,9 @@ impl Watch {
         read.map_err(|refusal| self.denial(unreadable(refusal)))
     }
 
-    /// Whether nothing but zeros is held back by now.
-    pub fn has_ended(&self) -> bool {
-        self.archive.context.has_ended()
+    /// Where the zeros of its end begin, if they have come.
+    pub fn end_of_content(&self) -> Option<u64> {
+        self.archive.context.end()
     }
 
     /// Whether nothing is being protected, so that all is forwarded.
