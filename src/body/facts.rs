@@ -432,45 +432,4 @@ pub(super) fn full_id(value: &Value) -> Option<Name> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_question_is_never_another_one() {
-        let path = |fact: Option<Fact>| fact.map_or(String::new(), |fact| fact.path());
-        for (fact, expected) in [
-            (Fact::container("/web"), "/containers/web/json"),
-            (Fact::container("a/b"), ""),
-            (
-                Fact::network("my net?x=1#é"),
-                "/networks/my%20net%3Fx%3D1%23%C3%A9",
-            ),
-            (Fact::network("%2e%2e"), "/networks/%252e%252e"),
-            (Fact::network("a/b"), "/networks/a/b"),
-            (Fact::network("a/../b"), ""),
-            (Fact::network("/a"), ""),
-            (Fact::network(".."), ""),
-            (Fact::network(""), ""),
-            (Fact::network("a\n"), ""),
-            (Fact::volume("data"), "/volumes/data"),
-            (Fact::volume("a//b"), ""),
-            (
-                Fact::image("ghcr.io:443/me/app:1"),
-                "/images/ghcr.io:443/me/app:1/json",
-            ),
-            (
-                Fact::image("[::1]:5000/app"),
-                "/images/%5B::1%5D:5000/app/json",
-            ),
-            (Fact::image("sha256:cafe"), "/images/sha256:cafe/json"),
-            (Fact::image("a/../b"), ""),
-            (Fact::image("A b"), ""),
-            (
-                Some(Fact::UsersOf(Name("a\"&x".to_owned()))),
-                "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22a%5C%22%26x%22%5D%7D",
-            ),
-        ] {
-            assert_eq!(path(fact), expected);
-        }
-    }
-}
+mod tests;

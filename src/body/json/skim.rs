@@ -299,7 +299,10 @@ impl Skimmer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+
     use super::*;
+    use crate::body::json::{Limits, Object, Untyped, Value, read};
 
     const LIST: Wanted = Wanted::Items(&Wanted::Fields(&[
         ("Id", Wanted::All),
@@ -371,6 +374,60 @@ mod tests {
         }
         let long = format!(r#"[{{"{}":1,"Id":2}}]"#, "Id".repeat(100));
         assert_eq!(skimmed(&long, 7).as_deref(), Some(r#"[{"Id":2}]"#));
+    }
+
+    /// What is wanted of a value, by its tree.
+    fn of_tree(value: &Value, wanted: Wanted) -> Value {
+        match (wanted, value) {
+            (Wanted::All, value) => value.clone(),
+            (Wanted::Items(item), Value::List(list)) => {
+                let items = list.iter().map(|value| of_tree(value, *item));
+                Value::List(items.collect())
+            }
+            (Wanted::Fields(fields), Value::Object(object)) => {
+                let mut left = Object::default();
+                for (key, value) in object.iter() {
+                    if let Some((name, wanted)) = fields.iter().find(|(name, _)| *name == key) {
+                        left.set(*name, of_tree(value, *wanted));
+                    }
+                }
+                left.into()
+            }
+            _ => Value::Null,
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let text = || "(Id|HostConfig|PidMode|Config|Subnet|[\"\\\\\\[\\]{}:, a\u{e9}\n]{0,4})";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 60, 6, move |inner| {
+            let fields = prop::collection::vec((text(), inner.clone()), 0..6);
+            prop_oneof![
+                prop::collection::vec(inner, 0..6).prop_map(Value::List),
+                fields.prop_map(|fields| {
+                    let mut object = Object::default();
+                    for (key, value) in fields {
+                        object.set(key, value);
+                    }
+                    object.into()
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_is_what_the_whole_tree_has(value in any_value(), size in 1_usize..9) {
+            let value = Value::List(vec![value]);
+            let left = skimmed(&value.to_json(), size).expect("a whole text");
+            let left = read(left.as_bytes(), Limits::default(), Untyped);
+            prop_assert_eq!(left.expect("JSON"), of_tree(&value, LIST));
+        }
     }
 
     #[test]
