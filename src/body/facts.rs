@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::image::{self, could_be_id};
-use super::json::{self, Limits, Object, Untyped, Value};
+use super::json::{self, Limits, Skimmer, Untyped, Value, Wanted};
 use super::{Place, reach};
 use crate::api::Version;
 use crate::api::fields::{BODIES, Body};
@@ -138,7 +138,57 @@ impl Fact {
             Fact::Image(name) => format!("/images/{}/json", name.encoded()),
         }
     }
+
+    /// What of its answer is read by any judge.
+    fn wanted(&self) -> Wanted {
+        match self {
+            Fact::Containers | Fact::UsersOf(_) => IDS,
+            Fact::Modes(_) => MODES,
+            Fact::Networks => NETWORKS,
+            Fact::Services => SERVICES,
+            Fact::Info
+            | Fact::Container(_)
+            | Fact::Exec(_)
+            | Fact::Network(_)
+            | Fact::Service(_)
+            | Fact::Volume(_)
+            | Fact::Image(_) => Wanted::All,
+        }
+    }
 }
+
+/// Of containers, of which each is asked.
+const IDS: Wanted = Wanted::Items(&Wanted::Fields(&[("Id", Wanted::All)]));
+/// In whose namespaces a container is.
+const MODES: Wanted = Wanted::Fields(&[(
+    "HostConfig",
+    Wanted::Fields(&[
+        ("PidMode", Wanted::All),
+        ("IpcMode", Wanted::All),
+        ("NetworkMode", Wanted::All),
+    ]),
+)]);
+/// Which ID a name may begin, and which addresses are a network's.
+const NETWORKS: Wanted = Wanted::Items(&Wanted::Fields(&[
+    ("Id", Wanted::All),
+    ("IPAM", Wanted::Fields(&[("Config", SUBNETS)])),
+]));
+const SUBNETS: Wanted = Wanted::Items(&Wanted::Fields(&[
+    ("Subnet", Wanted::All),
+    ("Gateway", Wanted::All),
+]));
+/// Which services have a volume mounted. Of these each is asked.
+const SERVICES: Wanted = Wanted::Items(&Wanted::Fields(&[
+    ("ID", Wanted::All),
+    (
+        "Spec",
+        Wanted::Fields(&[(
+            "TaskTemplate",
+            Wanted::Fields(&[("ContainerSpec", Wanted::Fields(&[("Mounts", MOUNTS)]))]),
+        )]),
+    ),
+]));
+const MOUNTS: Wanted = Wanted::Items(&Wanted::Fields(&[("Source", Wanted::All)]));
 
 /// What the engine says.
 #[derive(Clone, Debug)]
@@ -160,23 +210,77 @@ impl Answer {
         }
     }
 
-    /// The most bytes of an answer that are read.
+    /// The most bytes that are kept of an answer.
     pub const MOST: usize = 16 << 20;
 
     /// Reads one.
     pub fn read(fact: &Fact, status: u16, bytes: &[u8]) -> Answer {
+        let mut arriving = Arriving::new(fact, status);
+        arriving.take(bytes);
+        arriving.answer()
+    }
+
+    /// How much memory it takes, roughly.
+    pub fn size(&self) -> usize {
+        match self {
+            Answer::Found(found) => found.size(),
+            Answer::Missing(words) => words.len(),
+            Answer::Unclear => 0,
+        }
+    }
+}
+
+/// An answer as it arrives. Of lists, and of what all have to be asked, only what is judged is kept:
+/// who makes containers chooses how long the rest is.
+#[derive(Debug)]
+pub struct Arriving<'a> {
+    fact: &'a Fact,
+    status: u16,
+    skimmer: Skimmer,
+}
+
+impl<'a> Arriving<'a> {
+    /// An answer with this status.
+    pub fn new(fact: &'a Fact, status: u16) -> Arriving<'a> {
+        let wanted = match status {
+            200 => fact.wanted(),
+            _ => Wanted::Fields(&[("message", Wanted::All)]),
+        };
+        Arriving {
+            fact,
+            status,
+            skimmer: Skimmer::new(wanted),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.skimmer.take(bytes);
+    }
+
+    /// How many bytes are kept.
+    pub fn held(&self) -> usize {
+        self.skimmer.held()
+    }
+
+    /// The answer, once all of it has come.
+    pub fn answer(self) -> Answer {
         let limits = Limits {
             bytes: Answer::MOST,
             values: 500_000,
         };
+        let (fact, status) = (self.fact, self.status);
+        let bytes = self.skimmer.end().unwrap_or_default();
         let value = match (fact, status, network()) {
-            (Fact::Container(_), 200, _) => json::read(bytes, limits, Place::of_inspect()),
-            (Fact::Network(_), 200, Some(body)) => json::read(bytes, limits, Place::of(body)),
-            _ => json::read(bytes, limits, Untyped),
+            (Fact::Container(_), 200, _) => json::read(&bytes, limits, Place::of_inspect()),
+            (Fact::Network(_), 200, Some(body)) => json::read(&bytes, limits, Place::of(body)),
+            _ => json::read(&bytes, limits, Untyped),
         };
         match (value, status) {
-            (Ok(value), 200) if matches!(fact, Fact::Modes(_)) => modes(&value),
-            (Ok(value), 200) => Answer::Found(value),
+            (Ok(value), 200) => match fact {
+                Fact::Modes(_) if value.at("HostConfig").as_object().is_none() => Answer::Unclear,
+                _ => Answer::Found(value),
+            },
             (_, 404) if *fact == Fact::Services => Answer::Missing(String::new()),
             (Ok(value), 503) if *fact == Fact::Services => {
                 let words = value.at("message").as_str().unwrap_or_default();
@@ -192,19 +296,6 @@ impl Answer {
             _ => Answer::Unclear,
         }
     }
-}
-
-/// The namespaces that an inspect tells of.
-fn modes(inspect: &Value) -> Answer {
-    let config = inspect.at("HostConfig");
-    if config.as_object().is_none() {
-        return Answer::Unclear;
-    }
-    let mut modes = Object::default();
-    for kind in ["PidMode", "IpcMode", "NetworkMode"] {
-        modes.set(kind, config.at(kind).clone());
-    }
-    Answer::Found(modes.into())
 }
 
 /// What a network is made of: its inspect has the same fields.
@@ -331,12 +422,7 @@ impl Facts {
 
     /// How much memory they take, roughly.
     pub(super) fn size(&self) -> usize {
-        let answers = self.0.values().map(|answer| match answer {
-            Answer::Found(found) => found.size(),
-            Answer::Missing(words) => words.len(),
-            Answer::Unclear => 0,
-        });
-        answers.sum()
+        self.0.values().map(Answer::size).sum()
     }
 }
 
@@ -357,45 +443,4 @@ pub(super) fn full_id(value: &Value) -> Option<Name> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_question_is_never_another_one() {
-        let path = |fact: Option<Fact>| fact.map_or(String::new(), |fact| fact.path());
-        for (fact, expected) in [
-            (Fact::container("/web"), "/containers/web/json"),
-            (Fact::container("a/b"), ""),
-            (
-                Fact::network("my net?x=1#é"),
-                "/networks/my%20net%3Fx%3D1%23%C3%A9",
-            ),
-            (Fact::network("%2e%2e"), "/networks/%252e%252e"),
-            (Fact::network("a/b"), "/networks/a/b"),
-            (Fact::network("a/../b"), ""),
-            (Fact::network("/a"), ""),
-            (Fact::network(".."), ""),
-            (Fact::network(""), ""),
-            (Fact::network("a\n"), ""),
-            (Fact::volume("data"), "/volumes/data"),
-            (Fact::volume("a//b"), ""),
-            (
-                Fact::image("ghcr.io:443/me/app:1"),
-                "/images/ghcr.io:443/me/app:1/json",
-            ),
-            (
-                Fact::image("[::1]:5000/app"),
-                "/images/%5B::1%5D:5000/app/json",
-            ),
-            (Fact::image("sha256:cafe"), "/images/sha256:cafe/json"),
-            (Fact::image("a/../b"), ""),
-            (Fact::image("A b"), ""),
-            (
-                Some(Fact::UsersOf(Name("a\"&x".to_owned()))),
-                "/containers/json?all=1&filters=%7B%22volume%22%3A%5B%22a%5C%22%26x%22%5D%7D",
-            ),
-        ] {
-            assert_eq!(path(fact), expected);
-        }
-    }
-}
+mod tests;

@@ -66,13 +66,32 @@ impl Charge {
         self.bytes += bytes;
         Ok(())
     }
-}
 
-#[cfg(test)]
-impl Charge {
     /// How much it takes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Gives back what it takes beyond so much.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.own.fetch_sub(less, Relaxed);
+        self.all.fetch_sub(less, Relaxed);
+        self.bytes -= less;
+    }
+
+    /// Another one of the same request; nothing yet.
+    pub(super) fn another(&self) -> Charge {
+        Charge {
+            all: Arc::clone(&self.all),
+            own: Arc::clone(&self.own),
+            bytes: 0,
+        }
+    }
+
+    /// Takes over what another one of the same request takes.
+    pub(super) fn take_over(&mut self, mut other: Charge) {
+        self.bytes += std::mem::take(&mut other.bytes);
     }
 }
 
@@ -109,6 +128,14 @@ mod tests {
         assert_eq!(last.add(1), Err(NoRoom::All));
         drop(second);
         assert_eq!(last.add(1), Ok(()));
+        // What is given back serves the others, and what is taken over counts once.
+        charge.shrink_to(9);
+        charge.shrink_to(20);
+        let mut more = charge.another();
+        assert_eq!(more.add(1), Ok(()));
+        charge.take_over(more);
+        assert_eq!((charge.bytes(), first.load(Relaxed)), (10, 10));
+        assert_eq!(last.add(EACH - 11), Ok(()));
         drop((charge, others, last));
         assert_eq!((budget.0.load(Relaxed), first.load(Relaxed)), (0, 0));
     }

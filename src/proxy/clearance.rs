@@ -1,7 +1,7 @@
 //! How a request's terms are met: what [`inspection`] asks for is read and fetched here, within limits of
 //! size, time and memory. What is sent afterwards is what was judged.
 //!
-//! The engine is asked anew for each request, over a connection of its own: no answer is kept, and
+//! The engine is asked anew for each request, over connections of its own: no answer is kept, and
 //! none can be another client's.
 
 use std::path::Path;
@@ -22,7 +22,7 @@ use super::upstream::{EngineError, Upload, Upstream};
 use super::watched::Doubts;
 use crate::api::Framing;
 use crate::body::demands::Demands;
-use crate::body::inspection::{self, Answer, Fact, Others, Step};
+use crate::body::inspection::{self, Answer, Arriving, Fact, Others, Step};
 use crate::body::json::{Limits, Object, Value};
 use crate::clients::Identity;
 use crate::observe::access::{Explanation, Part, Reason};
@@ -34,6 +34,10 @@ const BODY_TIME: Duration = Duration::from_secs(60);
 const PART: usize = 16 << 10;
 /// All that the engine is asked for one request has to be answered in this time.
 const FACTS_TIME: Duration = Duration::from_secs(30);
+/// So many answers are waited for at a time, over as many connections, if that many are free.
+const LANES: usize = 4;
+/// A connection of its own is for no fewer questions.
+const FEWEST: usize = 4;
 /// When a request that found no room may come again, in seconds.
 const RETRY_AFTER: u64 = 1;
 
@@ -99,6 +103,7 @@ pub(super) async fn settle(
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let mut questions = Questions::new(&client.shared);
     let framing = inspection.message().framing();
+    let mut read = None;
     let mut step = inspection::begin(inspection, demands, others, || {
         seen_by_rules(&client.identity)
     });
@@ -106,7 +111,13 @@ pub(super) async fn settle(
         step = match step {
             Step::Read(reading) => reading.read(whole(&mut body, framing, &mut charge).await?),
             Step::Ask(asking) => {
-                charge.add(asking.size()).map_err(no_room)?;
+                // What was answered before is among what is held.
+                let full = match read {
+                    None => no_room,
+                    Some(_) => no_room_for_answers,
+                };
+                charge.shrink_to(*read.get_or_insert(charge.bytes()));
+                charge.add(asking.size()).map_err(full)?;
                 let answers = questions.ask(asking.needs(), &mut charge).await?;
                 asking.answered(answers)
             }
@@ -142,13 +153,7 @@ pub(crate) fn ask_now(path: &Path, facts: &[Fact]) -> Result<Vec<(Fact, Answer)>
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let answers = async {
         let mut charge = Budget::default().charge(Arc::default());
-        let mut engine = None;
-        let mut answers = Vec::with_capacity(facts.len());
-        for fact in facts {
-            let answer = ask(&mut engine, path, fact, &mut charge).await?;
-            answers.push((fact.clone(), answer));
-        }
-        Ok(answers)
+        ask(&mut None, path, facts, &mut charge).await
     };
     let answered = runtime.block_on(async { timeout(FACTS_TIME, answers).await });
     let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent(path.to_owned()).into()));
@@ -305,18 +310,50 @@ impl<'a> Questions<'a> {
             let turn = self.shared.asking.acquire();
             self.turn = timeout_at(until, turn).await.map_err(|_| hung())?.ok();
         }
-        let mut answers = Vec::with_capacity(needs.len());
-        for fact in needs {
-            let asked = ask(&mut self.engine, path, fact, charge);
-            let answer = timeout_at(until, asked).await.map_err(|_| hung())??;
-            answers.push((fact.clone(), answer));
+        let wanted = (needs.len() / FEWEST).min(LANES);
+        // Each takes a descriptor, and is not waited for.
+        let turns = (1..wanted).map_while(|_| self.shared.asking.try_acquire().ok());
+        let turns: Vec<SemaphorePermit<'_>> = turns.collect();
+        let most = needs.len().div_ceil(turns.len() + 1).max(1);
+        let mut parts = needs.chunks(most);
+        let mut part = || parts.next().unwrap_or_default();
+        let mut more = [(); LANES - 1].map(|()| (None, charge.another()));
+        let [second, third, fourth] = &mut more;
+        let asked = async {
+            tokio::try_join!(
+                ask(&mut self.engine, path, part(), charge),
+                ask(&mut second.0, path, part(), &mut second.1),
+                ask(&mut third.0, path, part(), &mut third.1),
+                ask(&mut fourth.0, path, part(), &mut fourth.1),
+            )
+        };
+        let (first, second, third, fourth) =
+            timeout_at(until, asked).await.map_err(|_| hung())??;
+        for (_, other) in more {
+            charge.take_over(other);
         }
-        Ok(answers)
+        let answers = [first, second, third, fourth];
+        Ok(answers.into_iter().flatten().collect())
     }
 }
 
-/// Asks the engine for one thing.
+/// Asks the engine for these, one after the other.
 async fn ask(
+    engine: &mut Option<Upstream>,
+    path: &Path,
+    facts: &[Fact],
+    charge: &mut Charge,
+) -> Result<Vec<(Fact, Answer)>, Unsettled> {
+    let mut answers = Vec::with_capacity(facts.len());
+    for fact in facts {
+        let answer = answer(engine, path, fact, charge).await?;
+        answers.push((fact.clone(), answer));
+    }
+    Ok(answers)
+}
+
+/// Asks the engine for one thing. What is kept of its answer is charged.
+async fn answer(
     engine: &mut Option<Upstream>,
     path: &Path,
     fact: &Fact,
@@ -327,23 +364,42 @@ async fn ask(
         None => Upstream::own(path).await?,
     };
     let response = connection.get(&fact.path()).await?;
-    let status = response.status().as_u16();
+    let mut arriving = Arriving::new(fact, response.status().as_u16());
     let mut body: Incoming = response.into_body();
-    let mut bytes = Vec::new();
+    let before = charge.bytes();
     while let Some(frame) = next(&mut body).await {
         let frame = frame.map_err(|_| EngineError::Gone)?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if bytes.len() + data.len() > Answer::MOST {
+        let held = arriving.held();
+        arriving.take(&data);
+        if arriving.held() > Answer::MOST {
             // The rest is left unread, and with it the connection.
+            charge.shrink_to(before);
             return Ok(Answer::Unclear);
         }
-        charge.add(data.len()).map_err(no_room)?;
-        bytes.extend_from_slice(&data);
+        let more = arriving.held() - held;
+        charge.add(more).map_err(no_room_for_answers)?;
     }
     *engine = Some(connection);
-    Ok(Answer::read(fact, status, &bytes))
+    let answer = arriving.answer();
+    charge.shrink_to(before);
+    charge.add(answer.size()).map_err(no_room_for_answers)?;
+    Ok(answer)
+}
+
+/// Why the engine's answers are not read now.
+fn no_room_for_answers(no_room: NoRoom) -> Unsettled {
+    let whose = match no_room {
+        NoRoom::Own => "this client's requests",
+        NoRoom::All => "all requests",
+    };
+    let text = format!(
+        "the engine's answers about what {whose} depend on take too much memory; retry later"
+    );
+    let retry_after = RETRY_AFTER;
+    Explanation::new(Reason::NoRoom { retry_after }, text).into()
 }
 
 /// Why a body is not read now.

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use super::demands::Demands;
 use super::draft::Draft;
 use super::facts::Facts;
-pub use super::facts::{Answer, Fact, Name};
+pub use super::facts::{Answer, Arriving, Fact, Name};
 use super::json::Value;
 use super::reach::Claim;
 use crate::api::sections::Route;

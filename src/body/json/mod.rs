@@ -21,6 +21,7 @@ mod path;
 mod read;
 mod refusal;
 mod shape;
+mod skim;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -31,6 +32,7 @@ pub use path::Path;
 pub use read::{DEPTH, Limits, read};
 pub use refusal::Refusal;
 pub use shape::{Kind, Shape, Untyped};
+pub use skim::{Skimmer, Wanted};
 
 /// One value of a body.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -77,13 +77,13 @@ impl Search<'_> {
             }
         };
         let Some(all) = all else {
-            return self.excess(holder, "the other containers", "", UNCLEAR);
+            return self.excess(holder, ALL_CONTAINERS, "", UNCLEAR);
         };
         let name = inspect.at("Name").as_str().unwrap_or_default();
         let name = name.trim_start_matches('/');
         for other in all {
             let Some(other) = full_id(other.at("Id")) else {
-                return self.excess(holder, "the other containers", "", UNCLEAR);
+                return self.excess(holder, ALL_CONTAINERS, "", UNCLEAR);
             };
             let modes = Fact::Modes(other.clone());
             match self.facts.answer(&modes) {
@@ -115,11 +115,15 @@ impl Search<'_> {
     }
 }
 
+/// Where the other containers stand, in the engine's words.
+const ALL_CONTAINERS: &str = "the engine's list of all containers";
+
 /// Whether a container with these modes is in a namespace of the one with this ID and name. The engine
 /// keeps a name if the container did not exist at first.
 fn shares(modes: &Value, id: &Name, name: &str) -> bool {
     let kinds = ["PidMode", "IpcMode", "NetworkMode"];
-    let mut modes = kinds.iter().filter_map(|kind| modes.at(kind).as_str());
+    let config = modes.at("HostConfig");
+    let mut modes = kinds.iter().filter_map(|kind| config.at(kind).as_str());
     modes.any(|mode| {
         let of = mode
             .strip_prefix("container:")

@@ -80,23 +80,36 @@ impl Search<'_> {
             return self.excess(by, "its services", "", UNCLEAR);
         };
         for service in all {
-            let spec = service.at("Spec");
-            let mounts = spec.at("TaskTemplate.ContainerSpec.Mounts");
+            let mounts = service.at("Spec.TaskTemplate.ContainerSpec.Mounts");
             let mut sources = mounts.items().iter().map(|mount| mount.at("Source"));
             if sources.any(|source| source.as_str() == Some(volume.as_str())) {
-                let id = service.at("ID").as_str().and_then(Name::of);
-                let Some(id) = id else {
-                    return self.excess(by, "its services", "", UNCLEAR);
-                };
-                if self.is_new(Fact::Service(id), by) {
-                    let name = spec.at("Name").as_str().unwrap_or_default();
-                    self.service(&format!("service {name}"), by, spec);
+                match service.at("ID").as_str().and_then(Name::of) {
+                    Some(id) => self.service(Fact::Service(id), by),
+                    None => return self.excess(by, "its services", "", UNCLEAR),
                 }
             }
         }
     }
 
-    fn service(&mut self, of: &str, by: Holder<'_>, spec: &Value) {
+    /// A service that has a volume mounted.
+    fn service(&mut self, fact: Fact, by: Holder<'_>) {
+        let spec = match self.facts.answer(&fact) {
+            Some(Answer::Found(service)) => service.at("Spec"),
+            // It was removed since. Its containers count as such.
+            Some(Answer::Missing(_)) => return,
+            Some(Answer::Unclear) => Value::NULL,
+            None => {
+                self.needs.insert(fact);
+                return;
+            }
+        };
+        if self.is_new(fact, by) {
+            let name = spec.at("Name").as_str().unwrap_or_default();
+            self.specification(&format!("service {name}"), by, spec);
+        }
+    }
+
+    fn specification(&mut self, of: &str, by: Holder<'_>, spec: &Value) {
         let holder = Holder {
             name: Some(of),
             body: None,

@@ -77,7 +77,10 @@ fn who_is_in_a_containers_namespace_counts() {
         ("/containers/json?all=1", r#"[{"Id":"x"}]"#),
     ] {
         let told = export(&plain().with(path, answer));
-        assert!(told.contains("the other containers"), "{told}");
+        assert!(
+            told.contains("the engine's list of all containers"),
+            "{told}"
+        );
     }
     let odd = plain().with(&format!("/containers/{}/json", id('2')), "{}");
     assert!(
@@ -89,10 +92,15 @@ fn who_is_in_a_containers_namespace_counts() {
 
 #[test]
 fn services_use_volumes_also_when_they_have_no_tasks() {
-    let services = |more: &str| {
+    let service = |more: &str| {
         format!(
-            r#"[{{"ID":"s1","Spec":{{"Name":"db","TaskTemplate":{{"ContainerSpec":{{"Mounts":[{{"Type":"volume","Source":"data","Target":"/x"}}]{more}}}}},"Mode":{{"Replicated":{{"Replicas":0}}}}}}}}]"#
+            r#"{{"ID":"s1","Spec":{{"Name":"db","TaskTemplate":{{"ContainerSpec":{{"Mounts":[{{"Type":"volume","Source":"data","Target":"/x"}}]{more}}}}},"Mode":{{"Replicated":{{"Replicas":0}}}}}}}}"#
         )
+    };
+    let swarm = |engine: Engine, service: &str| {
+        engine
+            .with("/services", format!("[{service}]"))
+            .with("/services/s1", service)
     };
     let told = |engine: &Engine| {
         let body = r#"{"HostConfig":{"Binds":["data:/x"]}}"#;
@@ -100,13 +108,13 @@ fn services_use_volumes_also_when_they_have_no_tasks() {
     };
     let alone = r#"{"Swarm":{"ControlAvailable":true,"Nodes":1}}"#;
     let many = r#"{"Swarm":{"ControlAvailable":true,"Nodes":2}}"#;
-    let powerful = services(r#","CapabilityAdd":["SYS_ADMIN"]"#);
+    let powerful = service(r#","CapabilityAdd":["SYS_ADMIN"]"#);
     // The volume exists, or will once a task comes to this node.
     for engine in [
         Engine::default().volume("data", r#""Driver":"local""#, &[]),
         Engine::default(),
     ] {
-        let engine = engine.with("/info", alone).with("/services", &powerful);
+        let engine = swarm(engine.with("/info", alone), &powerful);
         let told = told(&engine);
         assert!(
             told.starts_with("DENY_ROOT: service db: TaskTemplate.ContainerSpec.CapabilityAdd"),
@@ -114,11 +122,15 @@ fn services_use_volumes_also_when_they_have_no_tasks() {
         );
     }
     let volume = || Engine::default().volume("data", r#""Driver":"local""#, &[]);
-    let plain = || volume().with("/services", services(""));
+    let plain = || swarm(volume(), &service(""));
     let passes = told(&plain().with("/info", alone));
     assert!(passes.starts_with("/containers/create"), "{passes}");
     assert!(told(&plain().with("/info", many)).contains("on each node"));
     assert!(told(&volume().with("/services", "{}")).contains("its services"));
+    let unclear = told(&plain().with("/services/s1", "{}"));
+    assert!(unclear.contains("its specification"), "{unclear}");
+    let removed = volume().with("/services", format!("[{powerful}]"));
+    assert!(told(&removed).starts_with("/containers/create"));
 }
 
 #[test]
