@@ -147,6 +147,7 @@ impl Fact {
             Fact::Networks => NETWORKS,
             Fact::Services => SERVICES,
             Fact::Info
+            | Fact::Version
             | Fact::Container(_)
             | Fact::Exec(_)
             | Fact::Network(_)
