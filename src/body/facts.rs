@@ -146,6 +146,7 @@ impl Fact {
             Fact::Modes(_) => MODES,
             Fact::Networks => NETWORKS,
             Fact::Services => SERVICES,
+            Fact::Version => VERSION,
             Fact::Info
             | Fact::Version
             | Fact::Container(_)
@@ -158,6 +159,8 @@ impl Fact {
     }
 }
 
+/// The newest version of the API.
+const VERSION: Wanted = Wanted::Fields(&[("ApiVersion", Wanted::All)]);
 /// Of containers, of which each is asked.
 const IDS: Wanted = Wanted::Items(&Wanted::Fields(&[("Id", Wanted::All)]));
 /// In whose namespaces a container is.
