@@ -225,19 +225,20 @@ mod tests {
         assert_eq!(
             told(&[]),
             "DENY_ROOT does not cover images under names that others use (set TAG_AS), labels that \
-             other programs obey, the host's disk, its memory (set MEMORY_MAX), its CPUs (set \
-             CPUS_MAX) and its processes (set PIDS_MAX)"
+             other programs obey, the secrets and configs of a swarm, the host's disk, its memory \
+             (set MEMORY_MAX), its CPUs (set CPUS_MAX) and its processes (set PIDS_MAX)"
         );
         let ceilings = [("MEMORY_MAX", "1g"), ("CPUS_MAX", "2")];
         let most = [&[("TAG_AS", "ci/*")], &ceilings[..]].concat();
         assert_eq!(
             told(&most),
-            "DENY_ROOT does not cover labels that other programs obey, the host's disk and its \
-             processes (set PIDS_MAX)"
+            "DENY_ROOT does not cover labels that other programs obey, the secrets and configs of \
+             a swarm, the host's disk and its processes (set PIDS_MAX)"
         );
         assert_eq!(
             told(&[&most[..], &[("PIDS_MAX", "99")]].concat()),
-            "DENY_ROOT does not cover labels that other programs obey and the host's disk"
+            "DENY_ROOT does not cover labels that other programs obey, the secrets and configs of \
+             a swarm and the host's disk"
         );
     }
 
