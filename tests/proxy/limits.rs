@@ -277,9 +277,9 @@ const BUILD: &str =
     "POST /v1.41/build?t=ci%2fa HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n";
 const END: [u8; 10_240] = [0; 10_240];
 
-/// A build whose archive has come, but for its end: the client, the engine, which has what comes before the
-/// last byte of the Dockerfile, and the rest.
-fn build(gate: &Gate, file: &str) -> (Wire, Wire, Vec<u8>) {
+/// A build whose archive has come, but for its end: the client, the engine, which has so many bytes of it,
+/// and the rest.
+fn build(gate: &Gate, file: &str, forwarded: usize) -> (Wire, Wire, Vec<u8>) {
     let mut client = gate.sent(BUILD);
     let mut engine = gate.engine.accept();
     assert_eq!(engine.head().line, "POST /v1.41/build?t=ci%2fa HTTP/1.1");
@@ -288,7 +288,7 @@ fn build(gate: &Gate, file: &str) -> (Wire, Wire, Vec<u8>) {
     for part in [&archive[..100], &archive[100..]] {
         client.send_chunk(part);
     }
-    let (before, behind) = archive.split_at(512 + file.len() - 1);
+    let (before, behind) = archive.split_at(forwarded);
     assert_eq!(engine.chunked(before.len()), before);
     (client, engine, [behind, &END].concat())
 }
@@ -298,7 +298,9 @@ const MISSING: &str = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\
 #[test]
 fn the_end_of_an_archive_is_held_back_until_its_images_are_judged() {
     let gate = Gate::open_with(&[("IMAGE_FROM", "docker.io/library/*"), ("TAG_AS", "ci/*")]);
-    let (mut client, mut engine, rest) = build(&gate, "FROM busybox\n");
+    // All but the last byte of the Dockerfile.
+    let file = "FROM busybox\n";
+    let (mut client, mut engine, rest) = build(&gate, file, 512 + file.len() - 1);
     client.send_chunk(END);
     client.send_chunk("");
     let (mut facts, question) = gate.engine.request();
@@ -310,7 +312,8 @@ fn the_end_of_an_archive_is_held_back_until_its_images_are_judged() {
     engine.send(EMPTY);
     assert_eq!(client.response().status(), 200);
 
-    let (mut client, mut engine, _) = build(&gate, "FROM busybox\nCOPY --from=evil/x / /\n");
+    let file = "FROM busybox\nCOPY --from=evil/x / /\n";
+    let (mut client, mut engine, _) = build(&gate, file, 512 + file.len() - 1);
     client.send_chunk(END);
     client.send_chunk("");
     let (mut facts, question) = gate.engine.request();
@@ -372,7 +375,7 @@ fn no_whole_archive_is_forwarded_before_it_is_judged() {
 #[test]
 fn a_build_that_would_be_refused_passes_where_nothing_is_protected() {
     let gate = Gate::open_with(&[("IMAGE_FROM", "docker.io/library/*"), ("DRY_RUN", "1")]);
-    let (mut client, mut engine, rest) = build(&gate, "FROM evil/x\n");
+    let (mut client, mut engine, rest) = build(&gate, "FROM evil/x\n", 1024);
     client.send_chunk(END);
     assert_eq!(engine.chunked(rest.len()), rest);
     client.send_chunk("");
