@@ -118,7 +118,9 @@ pub(super) async fn settle(
                 };
                 charge.shrink_to(*read.get_or_insert(charge.bytes()));
                 charge.add(asking.size()).map_err(full)?;
-                let answers = questions.ask(asking.needs(), &mut charge).await?;
+                // Who sends a body takes no memory yet for the answers.
+                let asked = Box::pin(questions.ask(asking.needs(), &mut charge));
+                let answers = asked.await?;
                 asking.answered(answers)
             }
             Step::Watch(cleared, watch) => {
