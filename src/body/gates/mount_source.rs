@@ -7,8 +7,9 @@ use super::Ruling;
 use super::sources::{self, Source};
 use crate::body::draft::{Act, Draft, Objection};
 use crate::body::facts::{Answer as Said, Fact, Facts, full_id};
+use crate::body::image::Name;
 use crate::body::json::Value;
-use crate::body::reach::clean;
+use crate::body::reach::{clean, is_volume};
 
 /// What may be mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum BadSource {
     Wildcard,
     /// A label has no key.
     Label,
+    /// It is neither a path of the host nor the name of a volume.
+    Neither,
 }
 
 /// What is known of a source.
@@ -49,14 +52,19 @@ impl MountSource {
     /// With no entry, nothing may be mounted.
     ///
     /// # Errors
-    /// The entry that would match nothing, or not what it seems to.
-    pub fn new(entries: &[String]) -> Result<MountSource, (String, BadSource)> {
-        let read = |entry: &String| Entry::read(entry).map_err(|bad| (entry.clone(), bad));
-        entries
-            .iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map(MountSource)
+    /// Each entry that would match nothing, or not what it seems to.
+    pub fn new(entries: &[String]) -> Result<MountSource, Vec<(String, BadSource)>> {
+        let (mut read, mut wrong) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match Entry::read(entry) {
+                Ok(entry) => read.push(entry),
+                Err(bad) => wrong.push((entry.clone(), bad)),
+            }
+        }
+        match wrong.is_empty() {
+            true => Ok(MountSource(read)),
+            false => Err(wrong),
+        }
     }
 
     pub(super) fn judge(&self, draft: &Draft, facts: &Facts) -> Ruling {
@@ -191,6 +199,9 @@ impl Entry {
             return Err(BadSource::Wildcard);
         }
         if !text.starts_with('/') {
+            if !is_start && !could_be_named(text) || is_start && !could_begin(text) {
+                return Err(BadSource::Neither);
+            }
             return Ok(match is_start {
                 true => Entry::Start(text.to_owned()),
                 false => Entry::Exactly(text.to_owned()),
@@ -208,6 +219,21 @@ impl Entry {
             (true, false) => Ok(Entry::Exactly(cleaned)),
         }
     }
+}
+
+/// Whether a text can be the name of a volume or, with slashes and a colon, of an image.
+fn could_be_named(text: &str) -> bool {
+    is_volume(text) || Name::parse(text).is_ok_and(|_| !text.starts_with('.'))
+}
+
+/// Whether such a name can begin so.
+fn could_begin(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:@".contains(&byte);
+    let first = text
+        .bytes()
+        .next()
+        .is_none_or(|byte| byte.is_ascii_alphanumeric());
+    first && text.bytes().all(plain)
 }
 
 impl Display for Source {
@@ -261,6 +287,9 @@ impl Display for BadSource {
             BadSource::Unclean(_) => f.write_str("is not how the engine reads that path"),
             BadSource::Wildcard => f.write_str("has a wildcard that is not at the end"),
             BadSource::Label => f.write_str("has a label without a key"),
+            BadSource::Neither => {
+                f.write_str("is neither an absolute path nor the name of a volume")
+            }
         }
     }
 }

@@ -558,9 +558,18 @@ fn entries_that_would_match_nothing_are_mistakes() {
         ("**", BadSource::Wildcard),
         ("label:", BadSource::Label),
         ("label:a=b,=c", BadSource::Label),
+        (" /x", BadSource::Neither),
+        ("~/x", BadSource::Neither),
+        ("~/x*", BadSource::Neither),
+        ("./data", BadSource::Neither),
+        ("C:\\x", BadSource::Neither),
     ] {
-        let found = MountSource::new(&texts(&["ok", entry]));
-        assert_eq!(found, Err((entry.to_owned(), bad)), "{entry}");
+        let found = MountSource::new(&texts(&["ok", entry, "~"]));
+        let both = vec![
+            (entry.to_owned(), bad),
+            ("~".to_owned(), BadSource::Neither),
+        ];
+        assert_eq!(found, Err(both), "{entry}");
     }
     for entry in [
         "/",

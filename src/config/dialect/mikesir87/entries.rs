@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::body::edits::{AddLabels, AddToNetwork, BadMap, BadRemap, MapPath, Mutator, RemapImage};
 use crate::body::gates::{BadSource, Gate, MountSource};
+use crate::body::image::Name;
 use crate::config::Diagnostic;
 use crate::config::file::{Entry, Node, Place, Value};
 use crate::config::near::near;
@@ -129,8 +130,13 @@ impl Reading<'_> {
             }
             "namespaceAllowlist" => {
                 let namespaces = self.texts(&known, "namespaces")?;
-                let namespaces = namespaces.into_iter().map(|(_, text)| text);
-                Some(Gate::Namespace(namespaces.collect()))
+                let namespaces: Vec<_> = namespaces
+                    .into_iter()
+                    .map(|(line, text)| self.namespace(line, &known, text))
+                    .collect();
+                Some(Gate::Namespace(
+                    namespaces.into_iter().collect::<Option<_>>()?,
+                ))
             }
             _ => self.mount_source(&known).map(Gate::MountSource),
         }
@@ -315,12 +321,30 @@ impl Reading<'_> {
 
     /// The host of a registry.
     fn registry(&mut self, line: usize, known: &Known<'_>, text: String) -> Option<String> {
-        if !text.is_empty() && !text.contains(['/', '@', '*']) {
-            return Some(text);
-        }
+        // The engine reads another name out of some: `index.docker.io` is `docker.io` to it.
+        let read = Name::parse(&format!("{text}/a/b"));
+        let read = read.as_ref().ok().map(Name::domain);
+        let help = match read {
+            Some(read) if read == text => return Some(text),
+            Some(read) if text == "index.docker.io" => format!("use {}", printable(read)),
+            _ => "use a host such as docker.io or localhost:5000".to_owned(),
+        };
         let path = format!("{}.registries", known.what);
         let problem = format!("{path}: {} is not a registry", printable(&text));
-        let help = "use a host such as docker.io or localhost:5000";
+        self.mistake(line, &path, problem, help);
+        None
+    }
+
+    /// What stands between the registry and the last part of an image's name.
+    fn namespace(&mut self, line: usize, known: &Known<'_>, text: String) -> Option<String> {
+        let read = Name::parse(&format!("registry.example/{text}/a"));
+        let is_plain = !text.contains([':', '@']);
+        if text.is_empty() || is_plain && read.is_ok() {
+            return Some(text);
+        }
+        let path = format!("{}.namespaces", known.what);
+        let problem = format!("{path}: {} is not a namespace", printable(&text));
+        let help = "use what is between the registry and the image's own name, such as library";
         self.mistake(line, &path, problem, help);
         None
     }
@@ -328,22 +352,24 @@ impl Reading<'_> {
     fn mount_source(&mut self, known: &Known<'_>) -> Option<MountSource> {
         let texts = self.texts(known, "allowedSources")?;
         let sources: Vec<String> = texts.iter().map(|(_, text)| text.clone()).collect();
-        let mistake = MountSource::new(&sources).map_err(|(entry, bad)| {
-            let line = texts.iter().find(|(_, text)| *text == entry);
-            let line = line.map_or(known.line, |(line, _)| *line);
-            let path = format!("{}.allowedSources", known.what);
-            let problem = format!("{path}: {} {bad}", printable(&entry));
-            let help = match bad {
-                BadSource::Empty => {
-                    "use a path, the name of a volume or label:KEY=VALUE".to_owned()
-                }
-                BadSource::Unclean(clean) => format!("use {}", printable(&clean)),
-                BadSource::Wildcard => "use * only at the end".to_owned(),
-                BadSource::Label => "use label:KEY=VALUE".to_owned(),
-            };
-            self.mistake(line, &path, problem, help);
-        });
-        mistake.ok()
+        let mistakes = |wrong: Vec<(String, BadSource)>| {
+            wrong.into_iter().for_each(|(entry, bad)| {
+                let line = texts.iter().find(|(_, text)| *text == entry);
+                let line = line.map_or(known.line, |(line, _)| *line);
+                let path = format!("{}.allowedSources", known.what);
+                let problem = format!("{path}: {} {bad}", printable(&entry));
+                let help = match bad {
+                    BadSource::Empty | BadSource::Neither => {
+                        "use a path, the name of a volume or label:KEY=VALUE".to_owned()
+                    }
+                    BadSource::Unclean(clean) => format!("use {}", printable(&clean)),
+                    BadSource::Wildcard => "use * only at the end".to_owned(),
+                    BadSource::Label => "use label:KEY=VALUE".to_owned(),
+                };
+                self.mistake(line, &path, problem, help);
+            });
+        };
+        MountSource::new(&sources).map_err(mistakes).ok()
     }
 
     fn map_path(&mut self, known: &Known<'_>) -> Option<MapPath> {

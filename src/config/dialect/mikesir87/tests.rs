@@ -181,12 +181,13 @@ fn what_is_unknown_is_told_with_the_nearest() {
 fn what_cannot_be_applied_is_a_mistake() {
     for (text, told) in [
         (
-            "gates:\n- {type: registry}\n- {type: registry, registries: a}\n- {type: registry, registries: [a/b, '', x]}",
+            "gates:\n- {type: registry}\n- {type: registry, registries: a}\n- {type: registry, registries: [a/b, '', index.docker.io]}",
             &[
                 "2: gates[0] has no registries; add registries, which registry needs",
                 "3: gates[1].registries must be a list; begin each entry with a hyphen, or use [] for none",
                 "4: gates[2].registries: a/b is not a registry; use a host such as docker.io or localhost:5000",
                 "4: gates[2].registries: \"\" is not a registry; use a host such as docker.io or localhost:5000",
+                "4: gates[2].registries: index.docker.io is not a registry; use docker.io",
             ][..],
         ),
         (
