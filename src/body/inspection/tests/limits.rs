@@ -172,15 +172,15 @@ fn what_a_limit_lists_passes_and_all_else_is_named() {
         (
             "DENY_ROOT=1; NAMESPACES=network:host",
             r#""PidMode":"host","CapAdd":["SYS_ADMIN","KILL"],"Sysctls":{"net.core.somaxconn":"1","kernel.core_pattern":"x"}"#,
-            "DENY_ROOT: HostConfig.PidMode: host is not allowed: NAMESPACES has network:host; \
-             HostConfig.CapAdd[0] \"SYS_ADMIN\" reaches the kernel (CAP_ADD can allow it); \
+            "HostConfig.PidMode: host is not allowed: NAMESPACES has network:host; \
+             DENY_ROOT: HostConfig.CapAdd[0] \"SYS_ADMIN\" reaches the kernel (CAP_ADD can allow it); \
              HostConfig.Sysctls[\"kernel.core_pattern\"] \"x\" reaches the kernel (SYSCTLS can allow it)",
         ),
         (
             "DENY_ROOT=1; NAMESPACES=network:host",
             r#""Annotations":{"a":"b"},"NewField":1"#,
-            "DENY_ROOT: HostConfig.Annotations.a \"b\" reaches the kernel; \
-             HostConfig.NewField: 1 is not allowed: NAMESPACES has network:host",
+            "HostConfig.NewField: 1 is not allowed: NAMESPACES has network:host; \
+             DENY_ROOT: HostConfig.Annotations.a \"b\" reaches the kernel",
         ),
         (
             "DENY_ROOT=1; NAMESPACES=network:host",
