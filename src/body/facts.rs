@@ -148,7 +148,6 @@ impl Fact {
             Fact::Services => SERVICES,
             Fact::Version => VERSION,
             Fact::Info
-            | Fact::Version
             | Fact::Container(_)
             | Fact::Exec(_)
             | Fact::Network(_)

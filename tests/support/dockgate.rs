@@ -1,5 +1,6 @@
 //! The real binary, started with an environment and nothing else, and its output.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -29,7 +30,10 @@ impl Dockgate {
 
     /// The command that [`Dockgate::start`] runs, to be changed and given to [`Dockgate::spawn`].
     pub(crate) fn command(environment: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dockgate"));
+        // A release build, where that is to be measured.
+        let release = env::var_os("DOCKGATE_TEST_RELEASE");
+        let program = release.unwrap_or_else(|| env!("CARGO_BIN_EXE_dockgate").into());
+        let mut command = Command::new(program);
         command.env_clear().envs(environment.iter().copied());
         command
     }

@@ -85,6 +85,7 @@ fn requests_that_wait_cost_48_kib_each_at_most() {
 /// All of them send almost 4 MiB slowly, and each is another client, so that none is refused for its
 /// own part alone.
 #[test]
+#[ignore = "measures a release build: run scripts/test"]
 fn bodies_that_are_judged_share_their_memory() {
     let _alone = alone();
     let gate = Gate::open_with(&[("DENY_ROOT", "1")]);
