@@ -703,7 +703,7 @@ fn limits_are_learned_from_what_is_asked_for() {
             r#"{"Id":"sha256:cafe0123","RepoTags":["ghcr.io/me/app:1"]}"#,
         ),
     ];
-    const CREATE: &str = "POST /v1.41/containers/create";
+    const CREATE: &str = "POST /v1.51/containers/create";
     let create = |body: &'static str| vec![(CREATE, body)];
     for (requests, expected, told) in [
         (vec![("GET /containers/json", "")], "", ""),
