@@ -69,6 +69,11 @@ impl InFlight {
         self.record.decision = decision;
     }
 
+    /// Whether no rule would deny it.
+    pub(super) fn is_allowed(&self) -> bool {
+        matches!(self.record.decision, Decision::Allowed(_))
+    }
+
     /// This of it was allowed, with terms to meet or without.
     pub(super) fn allowed(&self, permit: &Permit) {
         let (target, body) = (permit.target().clone(), permit.message().into());

@@ -109,14 +109,14 @@ pub(super) async fn answer(
     if policy.logs_requests {
         log_request(&target);
     }
-    let (permit, is_allowed) = match policy.decide(target, message) {
+    let permit = match policy.decide(target, message) {
         Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
-            (permit, true)
+            permit
         }
         Verdict::WouldDeny(permit, denial) => {
             flight.decided(Decision::WouldDeny((&denial).into()));
-            (permit, false)
+            permit
         }
         Verdict::Deny(denial) => {
             flight.is_health_check(own_check);
@@ -167,7 +167,7 @@ pub(super) async fn answer(
             match unless_denied(client, settling).await {
                 Ok(Ok(settled)) => {
                     // What the rules would deny, they deny first.
-                    if let Some(why) = settled.would_deny.filter(|_| is_allowed) {
+                    if let Some(why) = settled.would_deny.filter(|_| flight.is_allowed()) {
                         flight.decided(Decision::WouldDeny(*why));
                     }
                     (settled.cleared, settled.upload, settled.doubts)
