@@ -7,7 +7,7 @@
 //! - an expression is the operator's, and is read at start: short, not deep, made of known names and
 //!   of functions that cannot fail badly, without a loop inside a loop (`check`);
 //! - what it looks at is a client's, and bounded: so many values, so much text, and a budget for how
-//!   often a request may have them looked through ([`values`]);
+//!   often a request may have them looked through (`values`);
 //! - what cannot be evaluated breaks the rule.
 
 mod check;
