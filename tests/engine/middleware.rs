@@ -15,7 +15,7 @@ fn prepared() -> (Gate, String) {
     shell.sh(&format!("mkdir -p {folder}/a; echo host > {folder}/a/file"));
     let config = format!(
         r#"CONFIG_DATA={{"mutators":[
-            {{"type":"mountPath","from":"/work","to":"{folder}"}},
+            {{"type":"mountPath","from":"/source","to":"{folder}"}},
             {{"type":"mountPath","from":"/data","to":"{name}"}},
             {{"type":"addLabels","labels":{{"team":"ci"}}}},
             {{"type":"addToNetwork","networks":["{name}"]}},
@@ -33,14 +33,14 @@ fn prepared() -> (Gate, String) {
 fn what_is_created_is_what_mutators_made_of_it() {
     let (gate, name) = prepared();
     // The image, the folder and its options.
-    let run = "docker run --rm -v /work/a:/w:ro nginx:1";
+    let run = "docker run --rm -v /source/a:/w:ro nginx:1";
     assert_eq!(gate.sh(&format!("{run} cat /w/file")), "host");
     let written = gate.run(&format!("{run} sh -c 'echo x > /w/file'"));
     assert!(
         written.code != 0 && written.stderr.contains("Read-only"),
         "{written:?}"
     );
-    let mount = "docker run --rm --mount type=bind,src=/work/../work/a,dst=/w nginx:1";
+    let mount = "docker run --rm --mount type=bind,src=/source/../source/a,dst=/w nginx:1";
     assert_eq!(gate.sh(&format!("{mount} cat /w/file")), "host");
     // A volume, and a folder in it.
     gate.sh("docker run --rm -v /data:/d nginx:1 sh -c 'mkdir /d/sub; echo volume > /d/sub/file'");
@@ -103,7 +103,7 @@ fn no_other_mount_and_no_other_registry_passes_a_gate() {
     for (options, place) in [
         ("-v /etc:/x", "HostConfig.Binds[0]: /etc".to_owned()),
         (
-            "-v /work/../etc:/x:ro",
+            "-v /source/../etc:/x:ro",
             "HostConfig.Binds[0]: /etc".to_owned(),
         ),
         (
