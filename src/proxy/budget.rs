@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::observe::access::{Explanation, Reason};
+
 /// The engine is asked for so many requests at a time; the others wait. Each takes a descriptor.
 pub(super) const ASKING: usize = 64;
 
+/// When a request that found no room may come again, in seconds.
+const RETRY_AFTER: u64 = 1;
 /// For all clients.
 const ALL: usize = 64 << 20;
 /// For each client.
@@ -25,6 +29,23 @@ pub(super) enum NoRoom {
     Own,
     /// For anybody.
     All,
+}
+
+impl NoRoom {
+    /// The refusal of a request, in words about whose requests take the memory: `own`, or `all`.
+    pub(super) fn refusal(
+        self,
+        own: &str,
+        all: &str,
+        text: impl FnOnce(&str) -> String,
+    ) -> Explanation {
+        let whose = match self {
+            NoRoom::Own => own,
+            NoRoom::All => all,
+        };
+        let retry_after = RETRY_AFTER;
+        Explanation::new(Reason::NoRoom { retry_after }, text(whose))
+    }
 }
 
 /// What one request takes. Dropped, its room is free again.

@@ -18,7 +18,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
 use super::shared::Shared;
-use super::upstream::{EngineError, Upload, Upstream};
+use super::upload::Upload;
+use super::upstream::{EngineError, Upstream};
 use super::watched::Doubts;
 use crate::api::Framing;
 use crate::body::demands::Demands;
@@ -38,8 +39,6 @@ const FACTS_TIME: Duration = Duration::from_secs(30);
 const LANES: usize = 4;
 /// A connection of its own is for no fewer questions.
 const FEWEST: usize = 4;
-/// When a request that found no room may come again, in seconds.
-const RETRY_AFTER: u64 = 1;
 
 /// What may be sent.
 #[derive(Debug)]
@@ -381,7 +380,7 @@ async fn answer(
             charge.shrink_to(before);
             return Ok(Answer::Unclear);
         }
-        let more = arriving.held() - held;
+        let more = arriving.held().saturating_sub(held);
         charge.add(more).map_err(no_room_for_answers)?;
     }
     *engine = Some(connection);
@@ -393,26 +392,20 @@ async fn answer(
 
 /// Why the engine's answers are not read now.
 fn no_room_for_answers(no_room: NoRoom) -> Unsettled {
-    let whose = match no_room {
-        NoRoom::Own => "this client's requests",
-        NoRoom::All => "all requests",
-    };
-    let text = format!(
-        "the engine's answers about what {whose} depend on take too much memory; retry later"
-    );
-    let retry_after = RETRY_AFTER;
-    Explanation::new(Reason::NoRoom { retry_after }, text).into()
+    let refusal = no_room.refusal("this client's requests", "all requests", |whose| {
+        format!(
+            "the engine's answers about what {whose} depend on take too much memory; retry later"
+        )
+    });
+    refusal.into()
 }
 
 /// Why a body is not read now.
 pub(super) fn no_room(no_room: NoRoom) -> Unsettled {
-    let whose = match no_room {
-        NoRoom::Own => "this client's request bodies",
-        NoRoom::All => "request bodies",
-    };
-    let text = format!("the memory for {whose} is in use; retry later");
-    let retry_after = RETRY_AFTER;
-    Explanation::new(Reason::NoRoom { retry_after }, text).into()
+    let refusal = no_room.refusal("this client's request bodies", "request bodies", |whose| {
+        format!("the memory for {whose} is in use; retry later")
+    });
+    refusal.into()
 }
 
 #[cfg(test)]

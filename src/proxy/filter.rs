@@ -13,11 +13,8 @@ use hyper::body::{Body, Incoming};
 
 use super::budget::{Charge, NoRoom};
 use crate::body::answer::{filtered, most};
-use crate::observe::access::{EngineFault, Explanation, Reason};
+use crate::observe::access::{EngineFault, Explanation};
 use crate::policy::Filter;
-
-/// When a request whose answer found no room may come again, in seconds.
-const RETRY_AFTER: u64 = 1;
 
 /// What the engine answers.
 #[derive(Debug)]
@@ -135,13 +132,11 @@ fn encoding(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 fn no_room(no_room: NoRoom) -> Withheld {
-    let whose = match no_room {
-        NoRoom::Own => "this client's requests",
-        NoRoom::All => "requests",
-    };
-    let text = format!(
-        "the memory for {whose} is in use, and the engine's response must be read as a whole; retry later"
-    );
-    let retry_after = RETRY_AFTER;
-    Withheld::Refused(Explanation::new(Reason::NoRoom { retry_after }, text))
+    let refusal = no_room.refusal("this client's requests", "requests", |whose| {
+        format!(
+            "the memory for {whose} is in use, and the engine's response must be read as a whole; \
+             retry later"
+        )
+    });
+    Withheld::Refused(refusal)
 }

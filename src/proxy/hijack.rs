@@ -20,7 +20,8 @@ use tokio::time::sleep;
 
 use super::flight::{InFlight, poll_engine};
 use super::tunnel::{exchange, pump};
-use super::upstream::{UploadState, Upstream};
+use super::upload::UploadState;
+use super::upstream::Upstream;
 use crate::api::Target;
 
 /// The content types of raw streams; the second has frames, for a client without a terminal.

@@ -9,6 +9,7 @@
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
 //! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
 //! and `survey` does so to learn, `filter` removes from an answer what its client must not get,
+//! `upload` is the body that goes to the engine, `watched` judges one as it passes,
 //! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
 //! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
@@ -16,7 +17,7 @@
 //!
 //! Each names only those below it: `server`, `connection`, `service`, `serving`, `answer`,
 //! `hijack`, `tunnel`, `flight`, `survey`, `clearance`, `client`, `shared`, `admission`, `strangers`, then the
-//! rest; except that `strangers` and `health` use `serving` too.
+//! rest, some of which name each other; except that `strangers` and `health` use `serving` too.
 
 mod admission;
 mod answer;
@@ -49,6 +50,7 @@ mod slots;
 mod strangers;
 mod survey;
 mod tunnel;
+mod upload;
 mod upstream;
 mod watched;
 mod wire;

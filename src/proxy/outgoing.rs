@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderValue, Request, Uri};
 
 use super::headers::Headers;
-use super::upstream::Upload;
+use super::upload::Upload;
 use crate::api::Framing;
 use crate::policy::{Cleared, Content, Filter};
 

@@ -158,6 +158,18 @@ impl Holder<'static> {
     };
 }
 
+impl<'a> Holder<'a> {
+    /// An object that is there, to which `by` leads.
+    fn object(name: &'a str, by: Holder<'_>) -> Holder<'a> {
+        Holder {
+            name: Some(name),
+            exists: true,
+            depth: by.depth + 1,
+            ..Holder::REQUEST
+        }
+    }
+}
+
 impl<'a> Search<'a> {
     fn of(request: &'a Request) -> Search<'a> {
         Search {
@@ -224,6 +236,14 @@ impl<'a> Search<'a> {
         let limits = self.limits.into_iter();
         for excess in limits.flat_map(|limits| limits.beyond_claims(body, tree, asks_user)) {
             self.beyond(holder, &excess);
+        }
+    }
+
+    /// An object that is there, as if a request asked for it by such a body.
+    fn made(&mut self, body: Option<&Body>, tree: &Value, holder: Holder<'_>, place: &str) {
+        match body.map(|body| reach::asked(body, tree, &self.engine)) {
+            Some(Ok(claims)) => self.claims(&claims, holder),
+            _ => self.excess(holder, place, "", UNCLEAR),
         }
     }
 
@@ -436,6 +456,12 @@ impl From<&limits::Excess> for Excess {
             by: Some(excess.bound.variable()),
         }
     }
+}
+
+/// Whether the engine says by which driver an object was made.
+fn has_driver(inspect: &Value) -> bool {
+    let driver = inspect.at("Driver").as_str();
+    driver.is_some_and(|driver| !driver.is_empty())
 }
 
 /// Why what the engine says does not count.

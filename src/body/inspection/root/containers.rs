@@ -13,13 +13,7 @@ impl Search<'_> {
             return;
         };
         let of = format!("container {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
-            anywhere: false,
-        };
+        let holder = Holder::object(&of, by);
         let Some(id) = full_id(inspect.at("Id")) else {
             return self.excess(holder, "its ID", "", UNCLEAR);
         };

@@ -2,12 +2,12 @@
 //! at, and whose addresses it has.
 
 use super::super::ANOTHERS;
-use super::{Holder, Search, UNCLEAR};
+use super::{Holder, Search, UNCLEAR, has_driver};
 use crate::api::fields::Reach;
 use crate::body::facts::{self, Answer, Fact, Name, network_id};
 use crate::body::json::{Object, Value};
 use crate::body::limits::Ruling;
-use crate::body::reach::{self, Claim, What};
+use crate::body::reach::{Claim, What};
 
 /// How the engine finds the network that was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +38,7 @@ impl Search<'_> {
             return;
         }
         let of = format!("network {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
-            anywhere: false,
-        };
-        let named = network
-            .at("Driver")
-            .as_str()
-            .is_some_and(|driver| !driver.is_empty());
-        let body = facts::network().filter(|_| named);
+        let holder = Holder::object(&of, by);
         self.apart(network, holder);
         if network.at("Driver").as_str() == Some("overlay") {
             self.joins(&["docker_gwbridge"], holder);
@@ -64,10 +53,8 @@ impl Search<'_> {
                 *options = Object::default();
             }
         }
-        match body.map(|body| reach::asked(body, &network, &self.engine)) {
-            Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, "its inspect", "", UNCLEAR),
-        }
+        let body = facts::network().filter(|_| has_driver(&network));
+        self.made(body, &network, holder, "its inspect");
     }
 
     /// Whether no other network can come to be meant by a name. The engine looks for an ID, for a
@@ -191,13 +178,7 @@ impl Search<'_> {
             return;
         };
         let of = format!("container {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: 1,
-            anywhere: false,
-        };
+        let holder = Holder::object(&of, Holder::REQUEST);
         let Some(networks) = inspect.at("NetworkSettings.Networks").as_object() else {
             return self.excess(holder, "its networks", "", UNCLEAR);
         };

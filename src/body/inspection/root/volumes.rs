@@ -1,9 +1,9 @@
 //! Volumes, all that has one mounted, and what services are made of.
 
-use super::{Holder, Search, UNCLEAR};
+use super::{Holder, Search, UNCLEAR, has_driver};
 use crate::body::facts::{self, Answer, Fact, Name, full_id};
 use crate::body::json::{Object, Value};
-use crate::body::reach::{self, Claim};
+use crate::body::reach::Claim;
 
 impl Search<'_> {
     /// A volume: a plain one, of which each container that has it mounted is harmless.
@@ -32,26 +32,13 @@ impl Search<'_> {
             return;
         }
         let of = format!("volume {}", name.as_str());
-        let holder = Holder {
-            name: Some(&of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
-            anywhere: false,
-        };
+        let holder = Holder::object(&of, by);
         let mut made = Object::default();
         made.set("Driver", volume.at("Driver").clone());
         made.set("DriverOpts", volume.at("Options").clone());
         made.set("ClusterVolumeSpec", volume.at("ClusterVolume").clone());
-        let named = volume
-            .at("Driver")
-            .as_str()
-            .is_some_and(|driver| !driver.is_empty());
-        let body = facts::volume().filter(|_| named);
-        match body.map(|body| reach::asked(body, &made.into(), &self.engine)) {
-            Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, "its inspect", "", UNCLEAR),
-        }
+        let body = facts::volume().filter(|_| has_driver(volume));
+        self.made(body, &made.into(), holder, "its inspect");
         let Some(users) = users.as_list() else {
             return self.excess(holder, "its containers", "", UNCLEAR);
         };
@@ -111,17 +98,11 @@ impl Search<'_> {
 
     fn specification(&mut self, of: &str, by: Holder<'_>, spec: &Value) {
         let holder = Holder {
-            name: Some(of),
-            body: None,
-            exists: true,
-            depth: by.depth + 1,
             anywhere: true,
+            ..Holder::object(of, by)
         };
         let body = facts::service().filter(|_| *spec != Value::Null);
-        match body.map(|body| reach::asked(body, spec, &self.engine)) {
-            Some(Ok(claims)) => self.claims(&claims, holder),
-            _ => self.excess(holder, "its specification", "", UNCLEAR),
-        }
+        self.made(body, spec, holder, "its specification");
     }
 
     /// What a service is rolled back to.
@@ -132,11 +113,10 @@ impl Search<'_> {
         let of = format!("service {}", name.as_str());
         let body = facts::service();
         let holder = Holder {
-            name: Some(&of),
             body,
             exists: false,
-            depth: 1,
             anywhere: true,
+            ..Holder::object(&of, Holder::REQUEST)
         };
         let now = service.at("Version.Index").as_number();
         if now.is_none_or(|now| now.as_str() != version) {
