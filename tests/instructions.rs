@@ -28,15 +28,15 @@ const ANSWER: &str = "HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Type: appl
 /// What the docker CLI sends for a `docker run` with a few options, of 2 KiB.
 const CREATE: &str = include_str!("../benches/create.json");
 
-/// Measured 37 600 and 18 000; there is some air for another libc or compiler.
-const MOST_ALLOWED: u64 = 38_500;
+/// Measured 37 600 and 18 000. With another libc or kernel, 38 500 were measured of the same program.
+const MOST_ALLOWED: u64 = 39_500;
 const MOST_DENIED: u64 = 19_500;
 /// A request behind many policies costs this much at most of what it costs with one, in percent.
 const MOST_OF_ONE: u64 = 103;
 /// Measured 299 000, of which 47 000 are those of a create that is not judged.
-const MOST_JUDGED: u64 = 320_000;
+const MOST_JUDGED: u64 = 325_000;
 /// Measured 39 100: such a policy has more to decide by.
-const MOST_BESIDE_JUDGED: u64 = 40_500;
+const MOST_BESIDE_JUDGED: u64 = 41_500;
 
 #[test]
 #[ignore = "needs valgrind and a release build: run scripts/test"]

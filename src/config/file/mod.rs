@@ -44,6 +44,18 @@ pub struct Document {
     pub(super) middleware: Vec<MiddlewareSpec>,
 }
 
+impl Document {
+    /// What is read here: all but the lists of middleware, which stay as they are for their dialect.
+    #[must_use]
+    pub fn without_middleware(mut self) -> Document {
+        self.middleware.clear();
+        for policy in &mut self.policies {
+            policy.middleware.clear();
+        }
+        self
+    }
+}
+
 /// A list of middleware, as it is written. The dialect that it belongs to reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MiddlewareSpec {
