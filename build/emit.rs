@@ -31,6 +31,39 @@ const CHECKS: [(&str, &str); 15] = [
     ("update", "Check::Update"),
 ];
 
+/// The words of `kind`.
+const KINDS: [(&str, &str); 9] = [
+    ("config", "ObjectKind::Config"),
+    ("container", "ObjectKind::Container"),
+    ("exec", "ObjectKind::Exec"),
+    ("image", "ObjectKind::Image"),
+    ("network", "ObjectKind::Network"),
+    ("secret", "ObjectKind::Secret"),
+    ("service", "ObjectKind::Service"),
+    ("task", "ObjectKind::Task"),
+    ("volume", "ObjectKind::Volume"),
+];
+
+/// The words of a scope's `judged`.
+const ROLES: [(&str, &str); 16] = [
+    ("body", "Role::Body"),
+    ("build", "Role::Build"),
+    ("commit", "Role::Commit"),
+    ("created", "Role::Created"),
+    ("events", "Role::Events"),
+    ("info", "Role::Info"),
+    ("list", "Role::List"),
+    ("load", "Role::Load"),
+    ("named", "Role::Named"),
+    ("nothing", "Role::Nothing"),
+    ("object", "Role::Object"),
+    ("pruned", "Role::Pruned"),
+    ("pull", "Role::Pull"),
+    ("save", "Role::Save"),
+    ("tag", "Role::Tag"),
+    ("usage", "Role::Usage"),
+];
+
 impl Check<'_> {
     pub(super) fn emit(&mut self, file: &File) -> String {
         let mut rust = String::new();
@@ -159,6 +192,30 @@ impl Check<'_> {
                 "Limited {{ routes: &[{routes}], limits: &{limits:?}, judged: &[{judged}], doc: {doc:?} }},"
             )?;
         }
+        writeln!(rust, "];\n/// What a scope makes of each route.")?;
+        writeln!(rust, "pub static SCOPED: &[Scoped] = &[")?;
+        for scope in &file.scope {
+            let routes = self.routes(&scope.routes, false);
+            let kind = scope
+                .kind
+                .as_ref()
+                .map(|kind| self.word(kind, &KINDS, "kind"));
+            let kind = kind.map_or("None".to_owned(), |kind| format!("Some({kind})"));
+            let judged = scope.judged.as_ref();
+            let judged = judged.map_or(String::new(), |judged| self.words(judged, &ROLES, "role"));
+            let doc = match (&scope.doc, &scope.judged) {
+                (Some(doc), None) => self.text_of(doc),
+                (None, Some(_)) => String::new(),
+                _ => {
+                    self.mistake(&scope.routes, "give either judged or doc");
+                    String::new()
+                }
+            };
+            writeln!(
+                rust,
+                "Scoped {{ routes: &[{routes}], kind: {kind}, judged: &[{judged}], doc: {doc:?} }},"
+            )?;
+        }
         writeln!(rust, "];\n/// The routes that switch protocols.")?;
         writeln!(rust, "pub static UPGRADES: &[Upgrade] = &[")?;
         for upgrade in &file.upgrade {
@@ -186,14 +243,33 @@ impl Check<'_> {
     }
 
     fn checks(&mut self, judged: &Spanned<Vec<Spanned<String>>>) -> String {
-        self.not_empty(judged);
-        let mut rust = String::new();
-        for word in judged.get_ref() {
-            match CHECKS.iter().find(|(known, _)| known == word.get_ref()) {
-                Some((_, check)) => rust += &format!("{check},"),
-                None => self.mistake(word, "unknown check"),
+        self.words(judged, &CHECKS, "check")
+    }
+
+    fn words(
+        &mut self,
+        words: &Spanned<Vec<Spanned<String>>>,
+        known: &[(&str, &'static str)],
+        what: &str,
+    ) -> String {
+        self.not_empty(words);
+        let words = words.get_ref().iter();
+        let words: Vec<&str> = words.map(|word| self.word(word, known, what)).collect();
+        words.join(",")
+    }
+
+    fn word(
+        &mut self,
+        word: &Spanned<String>,
+        known: &[(&str, &'static str)],
+        what: &str,
+    ) -> &'static str {
+        match known.iter().find(|(known, _)| known == word.get_ref()) {
+            Some((_, rust)) => rust,
+            None => {
+                self.mistake(word, &format!("unknown {what}"));
+                ""
             }
         }
-        rust
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) control: Vec<Control>,
     pub(super) limit: Vec<Limit>,
+    pub(super) scope: Vec<Scope>,
     #[serde(default)]
     pub(super) upgrade: Vec<Upgrade>,
 }
@@ -84,6 +85,15 @@ pub(super) struct Control {
 pub(super) struct Limit {
     pub(super) routes: Spanned<Vec<Spanned<String>>>,
     pub(super) limits: Spanned<Vec<Spanned<String>>>,
+    pub(super) judged: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) doc: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scope {
+    pub(super) routes: Spanned<Vec<Spanned<String>>>,
+    pub(super) kind: Option<Spanned<String>>,
     pub(super) judged: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) doc: Option<Spanned<String>>,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dockgate::api::sections::{ACTIONS, SECTIONS};
 use dockgate::api::{Framing, Message, Target};
-use dockgate::body::inspection::{self, Answer, Fact, Step};
+use dockgate::body::inspection::{self, Answer, Fact, Step, Told};
 use dockgate::body::json::Value;
 use dockgate::config::{Settings, Snapshot};
 use dockgate::learn::{Home, Learner};
@@ -644,7 +644,8 @@ fn held_beside(
                 let needs = asking.needs().to_vec();
                 asking.answered(needs.into_iter().map(|fact| answered(fact, engine)))
             }
-            Step::Missing(words) => return Err(words),
+            Step::Answer(Told::Missing(words) | Told::Taken(words)) => return Err(words),
+            Step::Make(making) => panic!("{:?} has to be made first", making.makes()),
             // Its archive is not learned from.
             Step::Watch(..) | Step::Judged(Judged::Clear(_)) => return Ok(()),
             Step::Judged(Judged::Deny(denial) | Judged::WouldDeny(_, denial)) => {

@@ -3,6 +3,7 @@
 //! what else of a message matters to it, and how engines read a query.
 
 pub mod fields;
+mod kind;
 pub mod message;
 mod method;
 pub mod query;
@@ -10,6 +11,7 @@ pub mod sections;
 pub mod target;
 mod version;
 
+pub use kind::{Marks, ObjectKind};
 pub use message::{Framing, Message};
 pub use method::{Method, Methods};
 pub use target::{BadTarget, Target, encode_target};

@@ -1,7 +1,7 @@
 //! The table that `build/` generates from `sections.toml`: sections, actions, requirements, routes
-//! that reach root or give control, and upgrades.
+//! that reach root or give control, what limits and scopes look at, and upgrades.
 
-use super::{Method, Target};
+use super::{Method, ObjectKind, Target};
 
 include!(concat!(env!("OUT_DIR"), "/sections.rs"));
 
@@ -150,6 +150,58 @@ pub enum Check {
     Tag,
     /// The query of a service's update.
     Update,
+}
+
+/// What a scope makes of routes.
+#[derive(Debug)]
+pub struct Scoped {
+    /// The routes.
+    pub routes: &'static [Route],
+    /// What they are about, if that is one kind of object.
+    pub kind: Option<ObjectKind>,
+    /// What is looked at. If nothing is, no such request passes.
+    pub judged: &'static [Role],
+    /// Why no such request passes.
+    pub doc: &'static str,
+}
+
+/// What a scope looks at in a request, or in its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// What its JSON body names.
+    Body,
+    /// What a build is given, and makes.
+    Build,
+    /// Of which container it makes an image, and which.
+    Commit,
+    /// The labels and the name of what it makes or changes.
+    Created,
+    /// Its answer: events.
+    Events,
+    /// Its answer: what the engine says of itself.
+    Info,
+    /// Its answer: a list of objects.
+    List,
+    /// That it brings images from an archive.
+    Load,
+    /// The name in its query.
+    Named,
+    /// Nothing: it shows and changes nothing that is anyone's.
+    Nothing,
+    /// The object that its path names.
+    Object,
+    /// What it removes.
+    Pruned,
+    /// The image that it brings.
+    Pull,
+    /// The images that its query names.
+    Save,
+    /// The name that its query gives to an image.
+    Tag,
+    /// Its answer: what takes how much space on the disk.
+    Usage,
+    /// Whether any other is known of it. Without one, it does not pass.
+    Known,
 }
 
 /// Routes on which the engine switches protocols.

@@ -3,11 +3,15 @@
 //! A policy's terms say which requests are judged; this says by what. Both are made together from the
 //! same sources, and a term without its value here fails.
 
+use std::sync::Arc;
+
 use super::draft::Act;
 use super::edits::Mutator;
 use super::gates::Gate;
 use super::limits::Limits;
+use super::redaction::Redaction;
 use super::rules::Rules;
+use super::scope::Scope;
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +24,10 @@ pub struct Demands {
     pub gates: Vec<Gate>,
     /// What rules in CEL say of it.
     pub rules: Rules,
+    /// Whose things its clients see and touch.
+    pub scope: Option<Arc<Scope>>,
+    /// What of answers its clients are not told.
+    pub redaction: Option<Arc<Redaction>>,
 }
 
 impl Demands {

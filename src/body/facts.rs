@@ -10,8 +10,8 @@ use std::fmt::Write;
 use super::image::{self, could_be_id};
 use super::json::{self, Limits, Skimmer, Untyped, Value, Wanted};
 use super::{Place, reach};
-use crate::api::Version;
 use crate::api::fields::{BODIES, Body};
+use crate::api::{ObjectKind, Version};
 
 /// What an object is called: one that stands for itself in a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +91,19 @@ pub enum Fact {
     Services,
     /// An image, by the very text that names it.
     Image(Name),
+    /// A task of the swarm.
+    Task(Name),
+    /// A secret of the swarm.
+    Secret(Name),
+    /// A config of the swarm.
+    Config(Name),
+    /// The objects of a kind, with these filters: their marks, and what else a scope goes by. All
+    /// containers count, not just those that run.
+    Listed(ObjectKind, Filters),
 }
+
+/// The filters of a list, as JSON; empty for none.
+pub type Filters = Box<str>;
 
 impl Fact {
     /// A container by its name or ID.
@@ -136,6 +148,29 @@ impl Fact {
                 format!("/containers/json?all=1&filters={filters}")
             }
             Fact::Image(name) => format!("/images/{}/json", name.encoded()),
+            Fact::Task(name) => format!("/tasks/{}", name.encoded()),
+            Fact::Secret(name) => format!("/secrets/{}", name.encoded()),
+            Fact::Config(name) => format!("/configs/{}", name.encoded()),
+            Fact::Listed(kind, filters) => {
+                let path = match kind {
+                    ObjectKind::Container => "/containers/json?all=1",
+                    ObjectKind::Image => "/images/json?all=1",
+                    ObjectKind::Network => "/networks",
+                    ObjectKind::Volume => "/volumes",
+                    ObjectKind::Service => "/services",
+                    ObjectKind::Task => "/tasks",
+                    ObjectKind::Secret => "/secrets",
+                    ObjectKind::Config => "/configs",
+                    // There is no such list; it is answered with a 404.
+                    ObjectKind::Exec => "/exec",
+                };
+                let filters = encoded(filters, b"-._~");
+                let mark = if path.contains('?') { '&' } else { '?' };
+                match &*filters {
+                    "" => path.to_owned(),
+                    filters => format!("{path}{mark}filters={filters}"),
+                }
+            }
         }
     }
 
@@ -147,6 +182,9 @@ impl Fact {
             Fact::Networks => NETWORKS,
             Fact::Services => SERVICES,
             Fact::Version => VERSION,
+            Fact::Listed(kind, _) => listed(*kind),
+            Fact::Task(_) => TASK,
+            Fact::Secret(_) | Fact::Config(_) => IN_SWARM,
             Fact::Info
             | Fact::Container(_)
             | Fact::Exec(_)
@@ -192,6 +230,56 @@ const SERVICES: Wanted = Wanted::Items(&Wanted::Fields(&[
     ),
 ]));
 const MOUNTS: Wanted = Wanted::Items(&Wanted::Fields(&[("Source", Wanted::All)]));
+
+/// What a scope goes by, of the items of a list.
+fn listed(kind: ObjectKind) -> Wanted {
+    match kind {
+        ObjectKind::Container => Wanted::Items(&Wanted::Fields(&[
+            ("Id", Wanted::All),
+            ("Names", Wanted::All),
+            ("Labels", Wanted::All),
+            ("State", Wanted::All),
+            (
+                "Mounts",
+                Wanted::Items(&Wanted::Fields(&[
+                    ("Type", Wanted::All),
+                    ("Name", Wanted::All),
+                ])),
+            ),
+        ])),
+        ObjectKind::Network => Wanted::Items(&Wanted::Fields(&[
+            ("Id", Wanted::All),
+            ("Name", Wanted::All),
+            ("Labels", Wanted::All),
+        ])),
+        ObjectKind::Volume => Wanted::Fields(&[(
+            "Volumes",
+            Wanted::Items(&Wanted::Fields(&[
+                ("Name", Wanted::All),
+                ("Labels", Wanted::All),
+            ])),
+        )]),
+        ObjectKind::Image => Wanted::Items(&Wanted::Fields(&[
+            ("Id", Wanted::All),
+            ("RepoTags", Wanted::All),
+            ("RepoDigests", Wanted::All),
+            ("Labels", Wanted::All),
+        ])),
+        ObjectKind::Task | ObjectKind::Exec => Wanted::Items(&TASK),
+        ObjectKind::Service | ObjectKind::Secret | ObjectKind::Config => Wanted::Items(&IN_SWARM),
+    }
+}
+
+/// What a task belongs to.
+const TASK: Wanted = Wanted::Fields(&[("ID", Wanted::All), ("ServiceID", Wanted::All)]);
+/// The marks of a service, a secret or a config.
+const IN_SWARM: Wanted = Wanted::Fields(&[
+    ("ID", Wanted::All),
+    (
+        "Spec",
+        Wanted::Fields(&[("Name", Wanted::All), ("Labels", Wanted::All)]),
+    ),
+]);
 
 /// What the engine says.
 #[derive(Clone, Debug)]

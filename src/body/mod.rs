@@ -9,13 +9,16 @@ pub mod draft;
 pub mod edits;
 pub mod facts;
 pub mod gates;
+mod glob;
 pub mod image;
 pub mod inspection;
 pub mod json;
 pub mod limits;
 mod place;
 pub mod reach;
+pub mod redaction;
 pub mod rules;
+pub mod scope;
 #[cfg(test)]
 mod tests;
 

@@ -19,6 +19,7 @@ mod process_1;
 mod rules;
 mod scope;
 mod settings;
+mod shown;
 mod snapshot;
 mod sources;
 mod table;

@@ -17,6 +17,7 @@ use super::limits;
 use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
+use super::shown::Shown;
 use super::snapshot::Snapshot;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
@@ -42,6 +43,8 @@ pub struct Sources {
     pub limits: Option<Limits>,
     /// Its rules in CEL.
     pub rules: Vec<RuleOn>,
+    /// What clients are shown.
+    pub shown: Shown,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -97,6 +100,7 @@ impl ConfiguredPolicy {
 impl Sources {
     /// Reads every dialect; of the middleware, what is written as variables.
     pub(super) fn read(
+        name: &str,
         snapshot: &Snapshot,
         middleware: Middleware,
         profiles: &Profiles,
@@ -115,6 +119,7 @@ impl Sources {
         let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
         let rules = rules::read(snapshot, diagnostics);
+        let shown = Shown::read(snapshot, name, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -125,6 +130,7 @@ impl Sources {
             deny_root,
             limits,
             rules,
+            shown,
             unprotected,
         }
     }
@@ -142,6 +148,7 @@ impl Sources {
         }
         rules.extend(self.limits.iter().flat_map(limits::rules));
         rules.extend(demanded(&self.rules));
+        rules.extend(self.shown.rules());
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -171,6 +178,8 @@ impl Sources {
                 mutators: self.middleware.mutators.clone(),
                 gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
+                scope: self.shown.scope.clone(),
+                redaction: self.shown.redaction.clone(),
                 rules: self
                     .rules
                     .iter()

@@ -74,6 +74,7 @@ const OWN: Setting = Setting {
     is_path: false,
     has_value: false,
 };
+const OF_SCOPE: Setting = OF_LIMITS;
 const OF_LIMITS: Setting = Setting {
     dialect: Dialect::Limits,
     in_policy: true,
@@ -259,6 +260,18 @@ settings! {
             "Maximum number of processes in a container";
         "REQUIRE", "",
             "readonly-rootfs, drop-all-caps, no-new-privileges, digest, label:KEY";
+    }
+    OF_SCOPE {
+        "SCOPE", "",
+            "Whose things clients see and touch: label:KEY=VALUE, name:web-*, compose:PROJECT, created";
+        "SCOPE_SHARED", "",
+            "What they may use besides: network:proxy, volume:models";
+        "SCOPE_IMAGES", "0",
+            "1: images are in scope or not, too";
+        "REDACT", "",
+            "What clients are not told: env, commands, mounts, labels:KEY, tokens, configs, network, host";
+        "REDACT_ENV", "",
+            "Names of environment variables to redact, such as *TOKEN*; *: all";
     }
     OF_PRESETS {
         "PRESET", "",

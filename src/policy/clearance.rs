@@ -7,13 +7,13 @@
 //! Terms are data here. What judges them is a layer above, which alone can make the [proof](Met)
 //! that they are met.
 
-use std::fmt;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::remedy::{Obstacle, Remedy, Unmet};
 use super::rule::Body;
 use super::verdict::Denial;
-use crate::api::sections::{Check, UNREAD};
+use crate::api::sections::{Check, Role, UNREAD};
 use crate::api::{Framing, Message, Target};
 
 /// The right to forward one request, once its terms are met.
@@ -79,15 +79,11 @@ impl Permit {
             demand,
             ..
         } = self;
-        let content = Content::AsSent;
-        // Whoever judges the request has no say in what is hidden of its answer.
-        let protects = demand.as_ref().filter(|demand| !demand.waived);
-        let filter = protects.and_then(|demand| demand.terms.iter().find_map(|term| term.filter()));
         let cleared = Cleared {
             target,
             message,
-            content,
-            filter,
+            content: Content::AsSent,
+            filter: None,
         };
         match demand {
             None => Passage::Stream(cleared),
@@ -107,6 +103,14 @@ pub enum Term {
     Middleware,
     /// That the rule in CEL of this number holds.
     Rule(u16),
+    /// That what is looked at is in the policy's scope.
+    Scope(Role),
+    /// That what is looked at has the labels by which a `labelFilter` shows it.
+    LabelFilter(Role),
+    /// That its answer is redacted.
+    Redact,
+    /// That it does not bring back what was redacted before.
+    Placeholder,
 }
 
 impl Term {
@@ -117,31 +121,29 @@ impl Term {
             Term::Limits(_) => "the limits",
             Term::Middleware => "a gate or mutator",
             Term::Rule(_) => "a rule",
+            Term::Scope(_) => "SCOPE",
+            Term::LabelFilter(_) => "a labelFilter",
+            Term::Redact | Term::Placeholder => "REDACT",
         }
     }
 
-    /// What it removes from the answer, if it says nothing of the request.
-    pub fn filter(self) -> Option<Filter> {
+    /// What it removes from the answer, if it does: then no answer passes without a filter.
+    pub fn removes(self) -> Option<&'static str> {
         match self {
-            Term::DenyRoot(Check::JoinTokens) => Some(Filter::JoinTokens),
-            _ => None,
+            Term::DenyRoot(Check::JoinTokens) => Some("the join tokens"),
+            Term::Scope(Role::List | Role::Events | Role::Info | Role::Usage) => {
+                Some("what is out of scope")
+            }
+            Term::LabelFilter(Role::List) => Some("what it hides"),
+            Term::Redact => Some("what is not to be told"),
+            Term::DenyRoot(_)
+            | Term::Limits(_)
+            | Term::Middleware
+            | Term::Rule(_)
+            | Term::Scope(_)
+            | Term::LabelFilter(_)
+            | Term::Placeholder => None,
         }
-    }
-}
-
-/// What clients do not get of the engine's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// The tokens by which any host joins the swarm.
-    JoinTokens,
-}
-
-/// What it removes, in words.
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Filter::JoinTokens => "the join tokens",
-        })
     }
 }
 
@@ -189,7 +191,7 @@ pub struct Cleared {
     target: Target,
     message: Message,
     content: Content,
-    filter: Option<Filter>,
+    filter: Option<Box<Filter>>,
 }
 
 impl Cleared {
@@ -204,20 +206,25 @@ impl Cleared {
     }
 
     /// All of it, to be sent, and what the answer must pass.
-    pub fn into_parts(self) -> (Target, Message, Content, Option<Filter>) {
+    pub fn into_parts(self) -> (Target, Message, Content, Option<Box<Filter>>) {
         (self.target, self.message, self.content, self.filter)
     }
 
     /// With this in place of what was sent.
     fn written(self, written: Written) -> Cleared {
         let target = written.target.unwrap_or(self.target);
+        let filter = written.filter;
         match written.body {
-            None => Cleared { target, ..self },
+            None => Cleared {
+                target,
+                filter,
+                ..self
+            },
             Some(body) => Cleared {
                 target,
                 message: self.message.into_json(body.len()),
                 content: Content::Whole(body),
-                filter: self.filter,
+                filter,
             },
         }
     }
@@ -229,7 +236,12 @@ impl Cleared {
 pub trait Met {
     /// The proof: what was judged, as it is to be forwarded.
     type Proof: Into<Written>;
+    /// What clients do not get of the engine's answer.
+    type Filter: Debug + Send;
 }
+
+/// What clients do not get of the engine's answer.
+pub type Filter = <Terms as Met>::Filter;
 
 /// What is forwarded in place of what was sent.
 #[derive(Debug, Default)]
@@ -238,6 +250,8 @@ pub struct Written {
     pub target: Option<Target>,
     /// In place of the body, as JSON.
     pub body: Option<Vec<u8>>,
+    /// What the answer must pass.
+    pub filter: Option<Box<Filter>>,
 }
 
 /// The body that follows a cleared head.
@@ -279,7 +293,18 @@ impl Inspection {
 
     /// It meets them.
     pub fn meets(self, proof: <Terms as Met>::Proof) -> Judged {
-        Judged::Clear(self.cleared.written(proof.into()))
+        let written: Written = proof.into();
+        let terms = &self.demand.terms.0;
+        let removing = terms.iter().copied().find(|term| term.removes().is_some());
+        match removing {
+            // Whoever judges a request cannot forget what is hidden of its answer.
+            Some(term) if written.filter.is_none() && !self.demand.waived => {
+                let why = "what its response must not show cannot be removed";
+                let unmet = Unmet::Unreadable(term.variable(), why.into());
+                self.fails(unmet, Content::AsSent, Written::default())
+            }
+            _ => Judged::Clear(self.cleared.written(written)),
+        }
     }
 
     /// It meets them as far as its head says. Its body is judged as it passes: whoever forwards it holds

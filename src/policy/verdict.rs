@@ -35,7 +35,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Allow(permit) => {
                 write!(f, "allowed by {}", permit.origin())?;
-                let judging = permit.terms().iter().filter(|one| one.filter().is_none());
+                let judging = permit.terms().iter().filter(|one| one.removes().is_none());
                 let mut terms: Vec<&str> = judging.map(|one| one.variable()).collect();
                 terms.dedup();
                 if !terms.is_empty() {
@@ -43,12 +43,8 @@ impl fmt::Display for Verdict {
                     write!(f, ", unless {terms} refuses what it asks for")?;
                 }
                 for term in permit.terms() {
-                    if let Some(filter) = term.filter() {
-                        write!(
-                            f,
-                            "; {} removes {filter} from the response",
-                            term.variable()
-                        )?;
+                    if let Some(what) = term.removes() {
+                        write!(f, "; {} removes {what} from the response", term.variable())?;
                     }
                 }
                 Ok(())

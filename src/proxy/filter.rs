@@ -8,11 +8,11 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use super::budget::{Charge, NoRoom};
-use crate::body::answer::{filtered, most};
+use crate::body::answer::Reads;
 use crate::observe::access::{EngineFault, Explanation};
 use crate::policy::Filter;
 
@@ -27,7 +27,7 @@ pub(super) enum Reply {
 
 impl Reply {
     /// An answer, and what it must pass.
-    pub(super) fn new(response: Response<Incoming>, filter: Option<Filter>) -> Self {
+    pub(super) fn new(response: Response<Incoming>, filter: Option<Box<Filter>>) -> Self {
         match filter {
             None => Reply::Passes(response),
             Some(filter) => Reply::Filters(Unfiltered { response, filter }),
@@ -39,7 +39,7 @@ impl Reply {
 #[derive(Debug)]
 pub(super) struct Unfiltered {
     response: Response<Incoming>,
-    filter: Filter,
+    filter: Box<Filter>,
 }
 
 /// Why nothing of an answer is sent.
@@ -81,14 +81,17 @@ impl Unfiltered {
         let filter = self.filter;
         let withheld = |why: &dyn Display| {
             let text = format!(
-                "the engine's response was withheld, because DENY_ROOT removes {filter} from it, \
-                 and {why}"
+                "the engine's response was withheld, because {}, and {why}",
+                filter.told()
             );
             Withheld::Engine(EngineFault::Unfiltered, text)
         };
         let (mut head, mut body) = self.response.into_parts();
         let status = head.status.as_u16();
-        let most = most(status).map_err(|why| withheld(&why))?;
+        let most = match filter.reads(status).map_err(|why| withheld(&why))? {
+            Reads::Whole(most) => most,
+            Reads::Records => return Err(withheld(&"it is read one record at a time")),
+        };
         if let Some(encoding) = encoding(&head.headers) {
             let encoding = encoding.as_bytes().escape_ascii();
             return Err(withheld(&format_args!("the body is encoded ({encoding})")));
@@ -113,7 +116,9 @@ impl Unfiltered {
         if method == Method::HEAD {
             return Ok(Response::from_parts(head, Bytes::new()));
         }
-        let left = filtered(filter, status, &bytes).map_err(|why| withheld(&why))?;
+        let left = filter.whole(status, &bytes).map_err(|why| withheld(&why))?;
+        head.status = StatusCode::from_u16(left.status).map_err(|why| withheld(&why))?;
+        let left = left.body;
         // Escapes may have become longer.
         let longer = left.len().saturating_sub(bytes.len());
         charge.add(longer).map_err(no_room)?;

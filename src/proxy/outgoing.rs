@@ -16,7 +16,7 @@ use crate::policy::{Cleared, Content, Filter};
 pub struct Outgoing {
     head: Request<()>,
     content: Content,
-    filter: Option<Filter>,
+    filter: Option<Box<Filter>>,
 }
 
 impl Outgoing {
@@ -66,7 +66,7 @@ impl Outgoing {
 
     /// The head followed by the body that was judged, or by the client's, and what its answer must
     /// pass.
-    pub(super) fn with(self, upload: Upload) -> (Request<Upload>, Option<Filter>) {
+    pub(super) fn with(self, upload: Upload) -> (Request<Upload>, Option<Box<Filter>>) {
         let request = self.head.map(|()| match self.content {
             Content::AsSent => upload,
             Content::Whole(bytes) => upload.replaced_by(bytes),

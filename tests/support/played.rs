@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dockgate::api::{Framing, Message, Target};
-use dockgate::body::inspection::{Answer, Others, Step, begin};
+use dockgate::body::inspection::{Answer, Others, Step, Told, begin};
 use dockgate::body::json::Value;
 use dockgate::config::ConfiguredPolicy;
 use dockgate::policy::{Judged, Passage, Verdict};
@@ -77,7 +77,8 @@ impl Engine {
                         .collect();
                     asking.answered(answers)
                 }
-                Step::Missing(words) => return Err(words),
+                Step::Answer(Told::Missing(words) | Told::Taken(words)) => return Err(words),
+                Step::Make(making) => panic!("{:?} has to be made first", making.makes()),
                 // An archive passes as far as it is not judged on its way.
                 Step::Judged(Judged::Clear(_)) | Step::Watch(..) => return Ok(()),
                 Step::Judged(Judged::Deny(denial) | Judged::WouldDeny(_, denial)) => {

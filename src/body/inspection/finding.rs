@@ -14,8 +14,17 @@ pub(super) enum Finding {
     Refused(Unmet),
     /// The engine must be asked first.
     Asks(BTreeSet<Fact>),
-    /// What it names itself does not exist, in the engine's words.
+    /// It is answered as the engine would answer it.
+    Answer(Told),
+}
+
+/// What the engine would say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What the request names does not exist: 404.
     Missing(String),
+    /// The name that it gives is another object's: 409.
+    Taken(String),
 }
 
 impl Finding {
@@ -27,7 +36,7 @@ impl Finding {
         match (self, next()) {
             (Finding::Nothing, other) | (other, Finding::Nothing) => other,
             (_, refused @ Finding::Refused(_)) => refused,
-            (missing @ Finding::Missing(_), _) | (_, missing @ Finding::Missing(_)) => missing,
+            (told @ Finding::Answer(_), _) | (_, told @ Finding::Answer(_)) => told,
             (Finding::Asks(mut needs), Finding::Asks(more)) => {
                 needs.extend(more);
                 Finding::Asks(needs)

@@ -3,6 +3,7 @@
 
 use super::archive::Archive;
 use super::others::Others;
+use super::scoped::{self, Scoped};
 use super::{Subject, build, limited, middleware, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
@@ -23,6 +24,8 @@ pub(super) struct Head {
     pub(super) reads: bool,
     /// The archive of a build in which images are looked for.
     pub(super) archive: Option<Archive>,
+    /// What its policy's scope makes of it.
+    pub(super) scoped: Scoped,
 }
 
 /// Judges a head, term by term.
@@ -51,8 +54,15 @@ pub(super) fn judge(
                 head.reads |= needs.reads;
                 head.subjects.extend(needs.subjects);
             }
+            Term::Scope(role) | Term::LabelFilter(role) => {
+                head.reads |= scoped::head(&mut head.scoped, inspection, demands, role)?;
+            }
+            // It is about the answer alone.
+            Term::Redact => {}
+            Term::Placeholder => head.reads = true,
         }
     }
+    scoped::is_known(&head.scoped, inspection)?;
     Ok(head)
 }
 

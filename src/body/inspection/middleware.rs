@@ -65,6 +65,7 @@ pub(super) fn edit(request: &mut Request) -> Result<(), Unmet> {
                 true => Vec::new(),
                 false => tree.to_json().into_bytes(),
             }),
+            filter: None,
         };
     }
     match draft.other_target() {

@@ -11,6 +11,7 @@
 //! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
 //! forwarded.
 
+mod answered;
 mod archive;
 mod build;
 mod finding;
@@ -22,6 +23,7 @@ mod pin;
 mod query;
 mod root;
 mod rules;
+mod scoped;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ mod tests;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use super::answer::Filter;
 use super::demands::Demands;
 use super::draft::Draft;
 use super::facts::Facts;
@@ -42,8 +45,11 @@ use crate::policy::{
 use archive::Archive;
 pub use archive::{Ended, Watch};
 use finding::Finding;
+pub use finding::Told;
 pub use others::Others;
 pub use rules::names_object;
+use scoped::Scoped;
+pub use scoped::{Made, Make};
 pub use survey::{Survey, Want, edited};
 
 /// What comes next.
@@ -54,8 +60,10 @@ pub enum Step {
     Read(Reading),
     /// Ask the engine.
     Ask(Asking),
-    /// Answer 404 with these words of the engine: what the request names does not exist.
-    Missing(String),
+    /// Have the engine make these first.
+    Make(Making),
+    /// Answer as the engine would.
+    Answer(Told),
     /// Forward it, and let this watch its body.
     Watch(Cleared, Box<Watch>),
     /// This is the verdict.
@@ -74,6 +82,7 @@ impl From<Proof> for Written {
 
 impl Met for Terms {
     type Proof = Proof;
+    type Filter = Filter;
 }
 
 /// A request whose body is needed.
@@ -85,6 +94,13 @@ pub struct Reading(Request);
 pub struct Asking {
     request: Request,
     needs: Vec<Fact>,
+}
+
+/// A request that meets its terms once these were made.
+#[derive(Debug)]
+pub struct Making {
+    request: Request,
+    makes: Vec<Make>,
 }
 
 /// A request as far as it was read.
@@ -111,6 +127,8 @@ struct Request {
     edited: Written,
     /// Why it fails, whatever its body is.
     failed: Option<Unmet>,
+    /// What its policy's scope makes of it.
+    scoped: Scoped,
     facts: Facts,
 }
 
@@ -151,7 +169,7 @@ pub fn begin(
     // name may end so it is none.
     let path = inspection.target().path();
     if path.ends_with(b"/") && path != b"/networks/" && !inspection.is_waived() {
-        return Step::Missing("page not found".to_owned());
+        return Step::Answer(Told::Missing("page not found".to_owned()));
     }
     let draft = Draft::new(inspection.target().clone());
     let (head, failed) = match head::judge(&inspection, &draft, &demands, &others) {
@@ -180,6 +198,7 @@ pub fn begin(
         sent: Content::AsSent,
         edited: Written::default(),
         failed,
+        scoped: head.scoped,
         facts: Facts::default(),
     };
     match head.reads {
@@ -241,17 +260,26 @@ impl Request {
     /// A round: by what the engine has said so far, the limits write in what is missing, and each judge
     /// says what it makes of the whole. What they ask is asked together.
     fn round(mut self) -> Step {
+        match scoped::settle(&mut self) {
+            Finding::Nothing if self.scoped.is_hidden => return self.hidden(),
+            Finding::Nothing => {}
+            found => return self.follow(found),
+        }
         root::fill(&mut self);
         let found = root::judge(&self)
             .and(|| limited::judge(&self))
             .and(|| middleware::judge(&self))
             .and(|| rules::ask(&self));
+        self.follow(found)
+    }
+
+    fn follow(self, found: Finding) -> Step {
         match found {
             Finding::Refused(unmet) => self.fails(unmet),
-            Finding::Missing(_) if self.inspection.is_waived() => {
+            Finding::Answer(_) if self.inspection.is_waived() => {
                 self.fails(unreadable("what it names does not exist"))
             }
-            Finding::Missing(words) => Step::Missing(words),
+            Finding::Answer(told) => Step::Answer(told),
             Finding::Asks(needs) if self.facts.len() + needs.len() > MOST_FACTS => {
                 let why = format_args!("depend on more than {MOST_FACTS} answers of the engine");
                 self.fails(too_much("the objects that it names", "", why))
@@ -264,8 +292,36 @@ impl Request {
         }
     }
 
+    /// What its path names is not seen: it is forwarded with a decoy instead, so that the engine says
+    /// what it says of anything that does not exist. No other judge has to see it, since it does
+    /// nothing.
+    fn hidden(mut self) -> Step {
+        if self.inspection.is_waived() {
+            return self.fails(unreadable("what it names is out of scope"));
+        }
+        let proof = Proof(Written {
+            target: self.draft.other_target().cloned(),
+            body: self
+                .draft
+                .asked()
+                .map(|(_, tree)| match self.draft.is_empty() {
+                    true => Vec::new(),
+                    false => tree.to_json().into_bytes(),
+                }),
+            filter: answered::filter(&mut self),
+        });
+        Step::Judged(self.inspection.meets(proof))
+    }
+
     /// Nothing is left to be judged: what was judged is forwarded, under full IDs.
     fn meets(mut self) -> Step {
+        if !self.scoped.makes.is_empty() && !self.inspection.is_waived() {
+            let makes = std::mem::take(&mut self.scoped.makes);
+            return Step::Make(Making {
+                request: self,
+                makes,
+            });
+        }
         if let Err(unmet) = self.prune().and_then(|()| rules::judge(&self)) {
             return self.fails(unmet);
         }
@@ -277,7 +333,12 @@ impl Request {
             Ok(body) => body,
             Err(unmet) => return self.fails(unmet),
         };
-        let proof = Proof(Written { target, body });
+        let filter = answered::filter(&mut self);
+        let proof = Proof(Written {
+            target,
+            body,
+            filter,
+        });
         match self.archive {
             None => Step::Judged(self.inspection.meets(proof)),
             Some(archive) => {
@@ -345,6 +406,27 @@ impl Request {
             Subject::Container(name, _) => Some(name),
             _ => None,
         })
+    }
+}
+
+impl Making {
+    /// What is to be made, in this order.
+    pub fn makes(&self) -> &[Make] {
+        &self.makes
+    }
+
+    /// Goes on with what came of each.
+    pub fn made(self, made: &[Made]) -> Step {
+        let Making { request, makes } = self;
+        let mut each = makes.iter().enumerate();
+        let failed = each.find_map(|(at, make)| match made.get(at) {
+            Some(made) => make.was_made(&request, made).err(),
+            None => Some(Finding::Refused(unreadable("the engine did not answer"))),
+        });
+        match failed {
+            None => request.meets(),
+            Some(found) => request.follow(found),
+        }
     }
 }
 

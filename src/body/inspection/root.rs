@@ -15,7 +15,7 @@ mod volumes;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::finding::Finding;
+use super::finding::{Finding, Told};
 use super::others::{self, Others};
 use super::{ANOTHERS, DENY_ROOT, Request, Subject, too_much, unreadable};
 use crate::api::Version;
@@ -60,7 +60,7 @@ pub(super) fn judge(request: &Request) -> Finding {
         return Finding::Refused(Unmet::Excess(DENY_ROOT, search.excesses));
     }
     match search.missing {
-        Some(words) => Finding::Missing(words),
+        Some(words) => Finding::Answer(Told::Missing(words)),
         None => Finding::asks(search.needs),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::Finding;
+use super::finding::{Finding, Told};
 use super::head::{Head, no_form};
 use super::{Request, Subject};
 use crate::api::Target;
@@ -116,7 +116,7 @@ pub(super) fn ask(request: &Request) -> Finding {
                 needs.insert(fact.clone());
             }
             Some(Answer::Found(_)) => {}
-            Some(Answer::Missing(words)) => return Finding::Missing(words.clone()),
+            Some(Answer::Missing(words)) => return Finding::Answer(Told::Missing(words.clone())),
             Some(Answer::Unclear) => {
                 let name = ruling(request).find(|rule| rule.needs.object);
                 let name = name.map_or("RULE", |rule| &rule.name);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::slice;
 use std::sync::Arc;
 
-use super::{Content, Others, Request, Subject, head, root};
+use super::{Content, Others, Request, Scoped, Subject, head, root};
 use crate::api::Target;
 use crate::api::fields::Body;
 use crate::body::demands::Demands;
@@ -94,6 +94,7 @@ impl Survey {
             sent: Content::AsSent,
             edited: Written::default(),
             failed: None,
+            scoped: Scoped::default(),
             facts: Facts::default(),
         };
         Survey {

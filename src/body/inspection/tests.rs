@@ -9,7 +9,7 @@ mod versions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Answer, Ended, Fact, Others, Step, Watch, begin};
+use super::{Answer, Ended, Fact, Others, Step, Told, Watch, begin};
 use crate::api::sections::Check;
 use crate::api::{Framing, Message, Methods, Target};
 use crate::body::demands::Demands;
@@ -159,7 +159,9 @@ fn told_by(
                     .collect();
                 asking.answered(answers)
             }
-            Step::Missing(words) => return (format!("404 {words}"), asked),
+            Step::Answer(Told::Missing(words)) => return (format!("404 {words}"), asked),
+            Step::Answer(Told::Taken(words)) => return (format!("409 {words}"), asked),
+            Step::Make(_) => panic!("nothing is to be made"),
             Step::Watch(_, mut watch) => {
                 return (watched(&mut watch, body, engine, &mut asked), asked);
             }

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::glob::Glob;
 use super::list::{self, Mistake};
+use crate::body::glob::Glob;
 
 /// As the last argument, any number of them.
 const REST: &str = "**";

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::glob::Glob;
 use super::list::{self, Mistake};
+use crate::body::glob::Glob;
 use crate::body::reach::clean;
 
 /// All devices of a driver.

@@ -6,8 +6,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::glob::Glob;
 use super::list::{self, Mistake};
+use crate::body::glob::Glob;
 use crate::body::image::{Name, could_be_id};
 use crate::body::json::Value;
 

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::glob::Glob;
 use super::list::{self, Mistake};
+use crate::body::glob::Glob;
 
 /// A list of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Names {
     }
 }
 
-pub(super) fn name(entry: &str) -> Result<Glob, Mistake> {
+pub(in crate::body) fn name(entry: &str) -> Result<Glob, Mistake> {
     if !entry.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Mistake::new(
             entry,

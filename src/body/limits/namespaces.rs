@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::glob::Glob;
 use super::list::{self, Mistake};
 use crate::api::fields::Namespace;
+use crate::body::glob::Glob;
 
 /// What `NAMESPACES` lists.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::Subject;
-use super::glob::Glob;
 use super::list::{self, Mistake};
+use crate::body::glob::Glob;
 use crate::body::image::Name;
 use crate::body::json::Value;
 

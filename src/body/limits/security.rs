@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::glob::Glob;
 use super::list::{self, Mistake};
+use crate::body::glob::Glob;
 
 /// What the engine has options for. `systempaths` are the masks over `/proc` and `/sys`.
 const KEYS: [&str; 6] = [

@@ -11,7 +11,7 @@ use super::super::output::{aligned, visible};
 use super::changes;
 use crate::api::sections::Check;
 use crate::body::demands::Demands;
-use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, Watch};
+use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, Told, Watch};
 use crate::body::json::{Limits, Value};
 use crate::body::limits;
 use crate::body::rules::Rule;
@@ -153,10 +153,24 @@ impl<'a> Case<'a> {
                     Ok(answers) => asking.answered(answers),
                     Err(outcome) => return outcome,
                 },
-                Step::Missing(words) => {
+                Step::Make(making) => {
+                    let paths = making.makes().iter().map(|make| make.path);
+                    let paths: Vec<&str> = paths.collect();
+                    return Outcome::Undecided(format!(
+                        "undecided: the engine would be asked first: POST {}",
+                        paths.join(", POST ")
+                    ));
+                }
+                Step::Answer(Told::Missing(words)) => {
                     let words = one_line(&words).into_owned();
                     return Outcome::Undecided(format!(
                         "undecided: dockgate answers 404, as what it names does not exist: {words}"
+                    ));
+                }
+                Step::Answer(Told::Taken(words)) => {
+                    let words = one_line(&words).into_owned();
+                    return Outcome::Undecided(format!(
+                        "undecided: dockgate answers 409, as the name is taken: {words}"
                     ));
                 }
                 Step::Watch(cleared, watch) => match self.watch(watch) {
@@ -289,9 +303,9 @@ impl<'a> Case<'a> {
             text += &format!("; {variables} {verb} not refuse it");
         }
         for term in &self.terms {
-            if let Some(filter) = term.filter() {
+            if let Some(what) = term.removes() {
                 let variable = term.variable();
-                text += &format!("; {variable} removes {filter} from the response");
+                text += &format!("; {variable} removes {what} from the response");
             }
         }
         text += &self.label;
@@ -327,7 +341,7 @@ impl<'a> Case<'a> {
 
     /// What sets its terms.
     fn variables(&self) -> Vec<&str> {
-        let judging = self.terms.iter().filter(|term| term.filter().is_none());
+        let judging = self.terms.iter().filter(|term| term.removes().is_none());
         let others = judging.filter(|term| !matches!(term, Term::Rule(_)));
         let mut variables: Vec<&str> = others.map(|term| term.variable()).collect();
         variables.extend(self.rules().map(|rule| &*rule.name));

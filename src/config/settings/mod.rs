@@ -22,7 +22,7 @@ use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
-use super::file::{Chosen, Document, Origin, Place};
+use super::file::{Chosen, DEFAULT, Document, Origin, Place};
 use super::listen::Listen;
 use super::look::Look;
 use super::names;
@@ -135,7 +135,13 @@ impl Settings {
         }
         diagnostics.extend(mistakes);
         let middleware = Middleware::of_environment(&document, &mut diagnostics);
-        let sources = Sources::read(snapshot, middleware, &seen.profiles, &mut diagnostics);
+        let sources = Sources::read(
+            DEFAULT,
+            snapshot,
+            middleware,
+            &seen.profiles,
+            &mut diagnostics,
+        );
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         listening::take(&document.endpoints, &mut values, &mut diagnostics);
         let in_container = snapshot.is_of_process_1();

@@ -42,7 +42,7 @@ pub(super) fn read(
         let mut own = Vec::new();
         let middleware = Middleware::of_policy(spec, document, diagnostics);
         let snapshot = scope.snapshot(&mut own);
-        let mut sources = Sources::read(&snapshot, middleware, profiles, &mut own);
+        let mut sources = Sources::read(&spec.name, &snapshot, middleware, profiles, &mut own);
         if current.is_some() && protects(&spec.name) && sources.unprotected.take().is_some() {
             let name = &spec.name;
             needs_restart.push(format!(

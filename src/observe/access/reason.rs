@@ -17,6 +17,8 @@ pub enum Reason {
     Unreadable(Arc<Remedy>),
     /// What it names does not exist.
     Missing,
+    /// The name that it gives is taken.
+    Taken,
     /// There is no room for its body now; there may be in so many seconds.
     NoRoom {
         /// In seconds.
@@ -79,6 +81,7 @@ impl Reason {
         match self {
             Reason::PolicyUnknown | Reason::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Reason::Missing => StatusCode::NOT_FOUND,
+            Reason::Taken => StatusCode::CONFLICT,
             Reason::Denied(_) | Reason::NotAdmitted | Reason::FromPage => StatusCode::FORBIDDEN,
             Reason::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Reason::Upload(UploadFault::Stalled | UploadFault::Slow) => StatusCode::REQUEST_TIMEOUT,

@@ -4,10 +4,16 @@
 //! only does not pass at all. Names of fields count in any case, as clients in Go read them. Of an
 //! error, only the engine's message is left.
 
+mod alias;
+
 use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Value};
-use crate::policy::Filter;
+use super::redaction::Redaction;
+use super::scope::Sight;
+use crate::api::{ObjectKind, Target};
+pub use alias::Alias;
 
 /// The most bytes of an answer.
 const MOST: usize = 16 << 20;
@@ -39,44 +45,159 @@ impl Display for Unfiltered {
 
 impl std::error::Error for Unfiltered {}
 
-/// How many bytes of an answer with this status are read.
-///
-/// # Errors
-/// No engine gives such an answer.
-pub fn most(status: u16) -> Result<usize, Unfiltered> {
-    match status {
-        200 => Ok(MOST),
-        400..=599 => Ok(MOST_OF_ERROR),
-        _ => Err(Unfiltered::Status(status)),
-    }
+/// What of the engine's answer to one request does not reach the client, or reaches it otherwise.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// Whether the tokens by which any host joins the swarm are removed.
+    tokens: bool,
+    /// The names that were replaced in the request, and are put back.
+    aliases: Vec<Alias>,
+    seen: Option<Seen>,
+    redaction: Option<(Arc<Redaction>, Target)>,
 }
 
-/// The answer without what the filter removes, as JSON.
-///
-/// # Errors
-/// It cannot be read in one way only.
-pub fn filtered(filter: Filter, status: u16, bytes: &[u8]) -> Result<Vec<u8>, Unfiltered> {
-    let limits = Limits {
-        bytes: most(status)?,
-        values: VALUES,
-    };
-    let read = |field| json::read(bytes, limits, Field(Some(field))).map_err(Unfiltered::Unread);
-    let tree = match (status, filter) {
-        (200, Filter::JoinTokens) => {
-            let mut tree = read(JOIN_TOKENS)?;
-            if let Some(swarm) = tree.object_mut() {
-                swarm.remove(JOIN_TOKENS);
+/// What is seen of an answer.
+#[derive(Debug)]
+struct Seen {
+    answered: Answered,
+    sight: Sight,
+    /// The most objects that are left of a list.
+    limit: Option<usize>,
+}
+
+/// What an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// A list of objects of this kind.
+    List(ObjectKind),
+    /// An object of this kind, that is in scope or shared.
+    Object(ObjectKind),
+    /// That an object of this kind was made, or was there.
+    Made(ObjectKind),
+    /// `GET /system/df`
+    Usage,
+    /// `GET /info`
+    Info,
+    /// `GET /events`
+    Events,
+}
+
+/// How an answer is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// As a whole, up to so many bytes.
+    Whole(usize),
+    /// One record at a time, as each arrives.
+    Records,
+}
+
+/// What is left of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its status.
+    pub status: u16,
+    /// Its body, which is JSON.
+    pub body: Vec<u8>,
+}
+
+impl Filter {
+    /// Removes the tokens by which any host joins the swarm.
+    #[must_use]
+    pub fn without_tokens(mut self) -> Filter {
+        self.tokens = true;
+        self
+    }
+
+    /// Puts these names back.
+    #[must_use]
+    pub fn with_names(mut self, aliases: Vec<Alias>) -> Filter {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Leaves what is seen, and of a list no more objects than `limit`.
+    #[must_use]
+    pub fn seen(mut self, answered: Answered, sight: Sight, limit: Option<usize>) -> Filter {
+        self.seen = Some(Seen {
+            answered,
+            sight,
+            limit,
+        });
+        self
+    }
+
+    /// Redacts the answer to a request for this.
+    #[must_use]
+    pub fn redacted(mut self, redaction: Arc<Redaction>, target: Target) -> Filter {
+        self.redaction = Some((redaction, target));
+        self
+    }
+
+    /// Whether all passes as it is.
+    pub fn is_empty(&self) -> bool {
+        !self.tokens && self.aliases.is_empty() && self.seen.is_none() && self.redaction.is_none()
+    }
+
+    /// `DENY_ROOT removes the join tokens`
+    pub fn told(&self) -> &'static str {
+        match self {
+            Filter { tokens: true, .. } => "DENY_ROOT removes the join tokens from it",
+            Filter { seen: Some(_), .. } => "SCOPE removes what is out of scope from it",
+            Filter {
+                redaction: Some(_), ..
+            } => "REDACT removes values from it",
+            _ => "SCOPE puts names back in it",
+        }
+    }
+
+    /// How an answer with this status is read.
+    ///
+    /// # Errors
+    /// No engine gives such an answer.
+    pub fn reads(&self, status: u16) -> Result<Reads, Unfiltered> {
+        match status {
+            200 => Ok(Reads::Whole(MOST)),
+            400..=599 => Ok(Reads::Whole(MOST_OF_ERROR)),
+            _ => Err(Unfiltered::Status(status)),
+        }
+    }
+
+    /// What is left of an answer that was read as a whole.
+    ///
+    /// # Errors
+    /// It cannot be read in one way only.
+    pub fn whole(&self, status: u16, bytes: &[u8]) -> Result<Left, Unfiltered> {
+        let most = match self.reads(status)? {
+            Reads::Whole(most) => most,
+            Reads::Records => return Err(Unfiltered::Status(status)),
+        };
+        let limits = Limits {
+            bytes: most,
+            values: VALUES,
+        };
+        let read =
+            |field| json::read(bytes, limits, Field(Some(field))).map_err(Unfiltered::Unread);
+        let tree = match status {
+            200 if self.tokens => {
+                let mut tree = read(JOIN_TOKENS)?;
+                if let Some(swarm) = tree.object_mut() {
+                    swarm.remove(JOIN_TOKENS);
+                }
+                tree
             }
-            tree
-        }
-        _ => {
-            let message = read(MESSAGE)?.at(MESSAGE).as_str().map(str::to_owned);
-            let mut error = Object::default();
-            error.set(MESSAGE, message.ok_or(Unfiltered::NoMessage)?);
-            Value::Object(error)
-        }
-    };
-    Ok(tree.to_json().into_bytes())
+            200 => return Err(Unfiltered::Status(status)),
+            _ => {
+                let message = read(MESSAGE)?.at(MESSAGE).as_str().map(str::to_owned);
+                let mut error = Object::default();
+                error.set(MESSAGE, message.ok_or(Unfiltered::NoMessage)?);
+                Value::Object(error)
+            }
+        };
+        Ok(Left {
+            status,
+            body: tree.to_json().into_bytes(),
+        })
+    }
 }
 
 /// Of a swarm.
@@ -115,9 +236,10 @@ mod tests {
     }
 
     fn of(status: u16, answer: &[u8]) -> Result<String, String> {
-        let filtered = filtered(Filter::JoinTokens, status, answer);
+        let filtered = Filter::default().without_tokens().whole(status, answer);
         let filtered = filtered.map_err(|unfiltered| unfiltered.to_string())?;
-        Ok(String::from_utf8(filtered).expect("JSON"))
+        assert_eq!(filtered.status, status);
+        Ok(String::from_utf8(filtered.body).expect("JSON"))
     }
 
     #[test]

@@ -1,0 +1,30 @@
+//! What the answer to a request that is forwarded must pass.
+
+use super::Request;
+use crate::api::sections::Check;
+use crate::body::answer::Filter;
+use crate::policy::Term;
+
+/// All that is removed from its answer; nothing, if nothing is being protected.
+pub(super) fn filter(request: &mut Request) -> Option<Box<Filter>> {
+    if request.inspection.is_waived() {
+        return None;
+    }
+    let mut filter = match request.scoped.filter.take() {
+        Some(filter) => *filter,
+        None => Filter::default(),
+    };
+    if request.has(|term| term == Term::DenyRoot(Check::JoinTokens)) {
+        filter = filter.without_tokens();
+    }
+    if !request.scoped.aliases.is_empty() {
+        filter = filter.with_names(std::mem::take(&mut request.scoped.aliases));
+    }
+    if request.has(|term| term == Term::Redact)
+        && let Some(redaction) = &request.demands.redaction
+    {
+        // By the route that the client asked for.
+        filter = filter.redacted(redaction.clone(), request.inspection.target().clone());
+    }
+    (!filter.is_empty()).then(|| Box::new(filter))
+}

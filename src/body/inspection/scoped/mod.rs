@@ -1,0 +1,136 @@
+//! `Term::Scope` and `Term::LabelFilter`: what of a request is in its policy's scope.
+//!
+//! This comes before all other judges, and they see nothing that is out of scope, so that no refusal
+//! tells of it. The order is that of [`settle`]: the objects that the path and the query name; the
+//! labels and the name of what is made; what the body names; what the answer is filtered by.
+//!
+//! Objects in the path that are hidden and those that do not exist take one way: the request is
+//! forwarded with a decoy in place of the name, so that the engine says what it says of anything that
+//! does not exist, and the name is put back into its answer.
+
+mod creates;
+mod images;
+mod objects;
+mod queries;
+mod references;
+mod sight;
+mod volumes;
+
+use super::finding::Finding;
+use super::{Request, unreadable};
+use crate::api::ObjectKind;
+use crate::api::sections::{Role, Route, SCOPED};
+use crate::body::answer::{Alias, Filter};
+use crate::body::demands::Demands;
+use crate::policy::{Inspection, Term, Unmet};
+pub use volumes::{Made, Make};
+
+/// What a scope makes of a request, as far as that is known.
+#[derive(Debug, Default)]
+pub(super) struct Scoped {
+    /// What is looked at, and for which kind of object.
+    roles: Vec<(Role, Option<ObjectKind>)>,
+    /// What its path names.
+    named: Option<Named>,
+    /// The names that clients do not see, with what is forwarded in their place.
+    pub(super) aliases: Vec<Alias>,
+    /// Whether what its path or its query names is hidden or does not exist.
+    pub(super) is_hidden: bool,
+    /// What has to be made before it is forwarded.
+    pub(super) makes: Vec<Make>,
+    /// What its answer is filtered by.
+    pub(super) filter: Option<Box<Filter>>,
+}
+
+/// An object in the path.
+#[derive(Debug)]
+struct Named {
+    kind: ObjectKind,
+    /// As the client wrote it, decoded.
+    text: String,
+    /// The route that says so.
+    route: &'static Route,
+}
+
+impl Scoped {
+    /// Whether this is looked at.
+    pub(super) fn has(&self, role: Role) -> bool {
+        self.roles.iter().any(|(own, _)| *own == role)
+    }
+}
+
+/// Looks at a head for one of its terms; whether the body is read.
+pub(super) fn head(
+    scoped: &mut Scoped,
+    inspection: &Inspection,
+    demands: &Demands,
+    role: Role,
+) -> Result<bool, Unmet> {
+    let Some(scope) = &demands.scope else {
+        return Err(unreadable("it cannot be judged"));
+    };
+    if role == Role::Known {
+        return Ok(false);
+    }
+    let target = inspection.target();
+    let path = target.path();
+    // Of routes that fit, the engine's router takes the longer one.
+    let fitting = SCOPED.iter().filter(|scoped| scoped.judged.contains(&role));
+    let fitting = fitting.flat_map(|scoped| scoped.routes.iter().map(|route| (scoped.kind, route)));
+    let fitting = fitting.filter(|(_, route)| {
+        let method = target.method();
+        method.is_some_and(|method| route.spans(method, path))
+    });
+    let longest = fitting.max_by_key(|(_, route)| route.steps.len());
+    let (kind, route) =
+        longest.ok_or_else(|| unreadable("its path is none that a scope is known for"))?;
+    scoped.roles.push((role, kind));
+    if let (Role::Object, Some(kind)) = (role, kind.filter(|kind| scope.covers(*kind))) {
+        let text = route
+            .name_in(path)
+            .and_then(|name| str::from_utf8(name).ok());
+        let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
+        scoped.named = Some(Named {
+            kind,
+            text: text.to_owned(),
+            route,
+        });
+    }
+    Ok(matches!(role, Role::Body | Role::Created))
+}
+
+/// Whether anything is known of such a request, once all its terms have been looked at.
+pub(super) fn is_known(scoped: &Scoped, inspection: &Inspection) -> Result<(), Unmet> {
+    let mut roles = scoped.roles.iter();
+    match inspection.terms().contains(&Term::Scope(Role::Known)) {
+        true if !roles.any(|(role, _)| *role != Role::Known) => {
+            Err(unreadable("what it shows or changes may be anyone's"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Finds out what of a request is in scope, by what the engine has said so far.
+pub(super) fn settle(request: &mut Request) -> Finding {
+    let is_scoped = |term| matches!(term, Term::Scope(_) | Term::LabelFilter(_));
+    if !request.has(is_scoped) {
+        return Finding::Nothing;
+    }
+    let steps = [
+        objects::settle,
+        queries::settle,
+        creates::settle,
+        images::settle,
+        references::settle,
+        volumes::settle,
+        sight::settle,
+    ];
+    for step in steps {
+        match step(request) {
+            Finding::Nothing if request.scoped.is_hidden => return Finding::Nothing,
+            Finding::Nothing => {}
+            found => return found,
+        }
+    }
+    Finding::Nothing
+}

@@ -1,0 +1,259 @@
+//! `SCOPE`: whose things the clients of a policy see and touch.
+//!
+//! An object is in scope by its labels or by its name, as an inspect or an item of a list shows them.
+//! Kinds that have neither share the fate of what they belong to: a command that of its container, a
+//! task that of its service. What cannot be told is out of scope.
+
+mod sight;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Display, Formatter};
+
+use super::glob::Glob;
+use super::json::Value;
+use super::limits::{self, Mistake};
+use crate::api::{Marks, ObjectKind};
+pub use sight::Sight;
+
+/// The scope of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    by: By,
+    shared: Vec<Shared>,
+    images: bool,
+    /// As it is written, for messages.
+    text: String,
+}
+
+/// By what an object is in scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum By {
+    /// It has all of these labels, with these values.
+    Labels(Vec<(String, String)>),
+    /// It has a name that one of these fits.
+    Names(Vec<Glob>),
+}
+
+/// What is not in scope, and may be seen, joined and mounted nevertheless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shared {
+    kind: ObjectKind,
+    name: Glob,
+}
+
+/// The label of what a policy with `SCOPE: created` makes. Its value is the policy's name.
+pub const CREATED_BY: &str = "dockgate.created-by";
+/// The label by which Compose marks the objects of a project.
+const PROJECT: &str = "com.docker.compose.project";
+/// The networks that every engine has for everybody.
+const EVERYBODYS: [&str; 2] = ["bridge", "none"];
+
+impl Scope {
+    /// Reads `SCOPE` and `SCOPE_SHARED` of the policy of this name. `images` is whether images are
+    /// anybody's as well.
+    ///
+    /// # Errors
+    /// All that is wrong with them, with the variable.
+    pub fn read(
+        policy: &str,
+        scope: &str,
+        shared: Option<&str>,
+        images: bool,
+    ) -> Result<Scope, Vec<(&'static str, Mistake)>> {
+        let by = By::read(policy, scope).map_err(|all| named("SCOPE", all));
+        let shared = shared.map_or(Ok(Vec::new()), |text| limits::some(text, Shared::read));
+        let shared = shared.map_err(|all| named("SCOPE_SHARED", all));
+        match (by, shared) {
+            (Ok(by), Ok(shared)) => Ok(Scope {
+                by,
+                shared,
+                images,
+                text: scope.trim().to_owned(),
+            }),
+            (by, shared) => {
+                let wrong = [by.err(), shared.err()].into_iter().flatten();
+                Err(wrong.flatten().collect())
+            }
+        }
+    }
+
+    /// Whether objects of such a kind are anybody's. Others are everybody's.
+    pub fn covers(&self, kind: ObjectKind) -> bool {
+        kind != ObjectKind::Image || self.images
+    }
+
+    /// Whether an object that has its marks there is in scope by itself.
+    pub fn owns(&self, marks: Marks, object: &Value) -> bool {
+        match &self.by {
+            By::Labels(labels) if !marks.labels.is_empty() => {
+                let own = object.at(marks.labels).as_object();
+                own.is_some_and(|own| {
+                    let has = |(key, value): &(String, String)| {
+                        own.get(key).and_then(Value::as_str) == Some(value)
+                    };
+                    labels.iter().all(has)
+                })
+            }
+            By::Names(globs) => names_of(marks, object)
+                .iter()
+                .any(|name| globs.iter().any(|glob| glob.fits(name))),
+            By::Labels(_) => false,
+        }
+    }
+
+    /// Whether an object that has its marks there may be seen and used, though it is not in scope.
+    /// It may not be changed.
+    pub fn shares(&self, kind: ObjectKind, marks: Marks, object: &Value) -> bool {
+        let names = names_of(marks, object);
+        let shared = |name: &&str| {
+            let of_all = kind == ObjectKind::Network && EVERYBODYS.contains(name);
+            let fits = |shared: &Shared| shared.kind == kind && shared.name.fits(name);
+            of_all || self.shared.iter().any(fits)
+        };
+        names.iter().any(shared)
+    }
+
+    /// The labels by which an object is in scope: none, if it is by its name.
+    pub fn labels(&self) -> &[(String, String)] {
+        match &self.by {
+            By::Labels(labels) => labels,
+            By::Names(_) => &[],
+        }
+    }
+
+    /// Whether an object may be given this name.
+    pub fn admits(&self, name: &str) -> bool {
+        match &self.by {
+            By::Labels(_) => true,
+            By::Names(globs) => globs.iter().any(|glob| glob.fits(name)),
+        }
+    }
+}
+
+/// What an object is called, without the slash in front of a container's name. A container has the
+/// names by which links lead to it too, which are not its own.
+fn names_of(marks: Marks, object: &Value) -> Vec<&str> {
+    let own = |name: &&str| {
+        !name
+            .strip_prefix('/')
+            .is_some_and(|rest| rest.contains('/'))
+    };
+    let names: Vec<&str> = match object.at(marks.name) {
+        _ if marks.name.is_empty() => Vec::new(),
+        Value::List(list) => list.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let names = names.into_iter().filter(own);
+    names
+        .map(|name| name.strip_prefix('/').unwrap_or(name))
+        .collect()
+}
+
+fn named(variable: &'static str, mistakes: Vec<Mistake>) -> Vec<(&'static str, Mistake)> {
+    mistakes.into_iter().map(|one| (variable, one)).collect()
+}
+
+impl By {
+    fn read(policy: &str, text: &str) -> Result<By, Vec<Mistake>> {
+        let mut labels: Vec<(String, String)> = Vec::new();
+        let mut names = Vec::new();
+        // An entry without a word in front goes on with the names of the one before.
+        let mut in_names = false;
+        let mut mistakes = Vec::new();
+        let entries = text.split([',', '\n']).map(str::trim);
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            let label = match entry.split_once(':') {
+                _ if entry == "created" => Some((CREATED_BY, policy)),
+                Some(("label", label)) => match label.split_once('=') {
+                    Some((key, value)) if !key.is_empty() => Some((key, value)),
+                    _ => {
+                        mistakes.push(Mistake::new(entry, "is not a label with a value", LABEL));
+                        continue;
+                    }
+                },
+                Some(("compose", project)) if !project.is_empty() => Some((PROJECT, project)),
+                Some(("name", name)) => {
+                    in_names = true;
+                    match limits::name(name) {
+                        Ok(glob) if !name.is_empty() => names.push(glob),
+                        Ok(_) => mistakes.push(Mistake::new(entry, "has no name", NAMES)),
+                        Err(mistake) => mistakes.push(mistake),
+                    }
+                    continue;
+                }
+                None if in_names => {
+                    match limits::name(entry) {
+                        Ok(glob) => names.push(glob),
+                        Err(mistake) => mistakes.push(mistake),
+                    }
+                    continue;
+                }
+                _ => {
+                    mistakes.push(Mistake::new(entry, "is not a scope", SCOPES));
+                    continue;
+                }
+            };
+            in_names = false;
+            if let Some((key, value)) = label {
+                match labels.iter().find(|(own, _)| own == key) {
+                    Some((_, other)) if other != value => {
+                        let help = "an object has one value for each label";
+                        mistakes.push(Mistake::new(entry, "excludes another entry", help));
+                    }
+                    Some(_) => {}
+                    None => labels.push((key.to_owned(), value.to_owned())),
+                }
+            }
+        }
+        if !labels.is_empty() && !names.is_empty() {
+            let help = "use either labels or names";
+            mistakes.push(Mistake::new(text, "mixes labels and names", help));
+        }
+        match (labels.is_empty(), names.is_empty()) {
+            _ if !mistakes.is_empty() => Err(mistakes),
+            (true, true) => Err(vec![Mistake::new(text, "is not a scope", SCOPES)]),
+            (false, _) => Ok(By::Labels(labels)),
+            (true, false) => Ok(By::Names(names)),
+        }
+    }
+}
+
+const SCOPES: &str = "use label:KEY=VALUE, name:NAME, compose:PROJECT or created";
+const LABEL: &str = "use label:KEY=VALUE";
+const NAMES: &str = "use name:NAME; * is any run of characters";
+
+impl Shared {
+    fn read(entry: &str) -> Result<Shared, Mistake> {
+        const HELP: &str = "use network:NAME, volume:NAME, image:NAME, secret:NAME or config:NAME";
+        let shares = |kind: &ObjectKind| {
+            matches!(
+                kind,
+                ObjectKind::Network
+                    | ObjectKind::Volume
+                    | ObjectKind::Image
+                    | ObjectKind::Secret
+                    | ObjectKind::Config
+            )
+        };
+        let (word, name) = entry
+            .split_once(':')
+            .ok_or_else(|| Mistake::new(entry, "is not something to share", HELP))?;
+        let kind = ObjectKind::of(word).filter(shares);
+        let kind = kind.ok_or_else(|| Mistake::new(entry, "is not something to share", HELP))?;
+        if name.is_empty() {
+            return Err(Mistake::new(entry, "has no name", HELP));
+        }
+        Ok(Shared {
+            kind,
+            name: limits::name(name)?,
+        })
+    }
+}
+
+/// As it is written: `label:team=ci`.
+impl Display for Scope {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

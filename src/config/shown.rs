@@ -1,0 +1,125 @@
+//! What the clients of a policy are shown: `SCOPE`, `SCOPE_SHARED`, `SCOPE_IMAGES`, `REDACT` and
+//! `REDACT_ENV`, and the rules that hold requests to them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::deny_root::{origin, rule};
+use super::diagnostics::Diagnostic;
+use super::dialect::sections::Switch;
+use super::snapshot::Snapshot;
+use super::table::SETTINGS;
+use crate::api::Methods;
+use crate::api::fields::BODIES;
+use crate::api::sections::{Role, SCOPED};
+use crate::body::limits::Mistake;
+use crate::body::redaction::Redaction;
+use crate::body::scope::Scope;
+use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
+
+/// What clients are shown; all, if neither is there.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Whose things they see and touch.
+    pub scope: Option<Arc<Scope>>,
+    /// What they are not told.
+    pub redaction: Option<Arc<Redaction>>,
+}
+
+const SCOPE: &str = "SCOPE";
+const SCOPE_SHARED: &str = "SCOPE_SHARED";
+const SCOPE_IMAGES: &str = "SCOPE_IMAGES";
+const REDACT: &str = "REDACT";
+const REDACT_ENV: &str = "REDACT_ENV";
+
+impl Shown {
+    /// Reads the variables of the policy of this name.
+    pub(super) fn read(
+        snapshot: &Snapshot,
+        policy: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Shown {
+        let mut texts = BTreeMap::new();
+        let own = [SCOPE, SCOPE_SHARED, SCOPE_IMAGES, REDACT, REDACT_ENV];
+        for setting in SETTINGS.iter().filter(|one| own.contains(&one.name)) {
+            if let Some((by, value)) = snapshot.written(setting) {
+                match value.to_str() {
+                    Some(text) => drop(texts.insert(setting.name, text)),
+                    None => diagnostics.push(Diagnostic::not_utf8(&by)),
+                }
+            }
+        }
+        let of = |name: &str| texts.get(name).copied();
+        let images = Switch::read(snapshot, SCOPE_IMAGES, false, diagnostics).on;
+        let mut mistakes = Vec::new();
+        for (needed, names) in [
+            (SCOPE, [SCOPE_SHARED, SCOPE_IMAGES].as_slice()),
+            (REDACT, &[REDACT_ENV]),
+        ] {
+            for name in names
+                .iter()
+                .filter(|name| of(name).is_some() && of(needed).is_none())
+            {
+                let problem = format!("{name} is set, but {needed} is not");
+                let help = format!("set {needed}, or unset {name}");
+                diagnostics.push(Diagnostic::error(*name, problem, help));
+            }
+        }
+        let mut taken = |all: Vec<(&'static str, Mistake)>| mistakes.extend(all);
+        let scope = of(SCOPE).map(|text| Scope::read(policy, text, of(SCOPE_SHARED), images));
+        let scope = scope.and_then(|scope| scope.map_err(&mut taken).ok());
+        let redaction = of(REDACT).map(|text| Redaction::read(text, of(REDACT_ENV)));
+        let redaction = redaction.and_then(|one| one.map_err(&mut taken).ok());
+        for (variable, mistake) in mistakes {
+            let problem = format!("{variable}: {mistake}");
+            diagnostics.push(Diagnostic::error(variable, problem, ""));
+        }
+        Shown {
+            scope: scope.map(Arc::new),
+            redaction: redaction.map(Arc::new),
+        }
+    }
+
+    /// The rules that they make.
+    pub(super) fn rules(&self) -> Vec<Rule> {
+        let scope = self.scope.iter().flat_map(|_| of_scope());
+        let redaction = self
+            .redaction
+            .iter()
+            .flat_map(|redaction| of_redaction(redaction));
+        scope.chain(redaction).collect()
+    }
+}
+
+/// Every request is one of the routes that are known, or it is refused.
+fn of_scope() -> impl Iterator<Item = Rule> {
+    let all = |path| Matcher {
+        methods: Methods::of(None),
+        pattern: Pattern::below(path),
+    };
+    let podman = origin(SCOPE, "Podman's own calls cannot be held to a scope");
+    let podman = rule(&podman, Effect::Deny, vec![all(LIBPOD)]);
+    let known = Effect::Demand(Term::Scope(Role::Known));
+    let known = rule(&SCOPE.into(), known, vec![all("")]);
+    let own = SCOPED.iter().flat_map(|scoped| {
+        let matchers: Vec<Matcher> = scoped.routes.iter().flat_map(Matcher::denied).collect();
+        let demand = |role: &Role| Effect::Demand(Term::Scope(*role));
+        let (origin, effects): (Arc<str>, Vec<Effect>) = match scoped.judged {
+            [] => (origin(SCOPE, scoped.doc), vec![Effect::Deny]),
+            roles => (SCOPE.into(), roles.iter().map(demand).collect()),
+        };
+        let effects = effects.into_iter();
+        effects
+            .map(|effect| rule(&origin, effect, matchers.clone()))
+            .collect::<Vec<Rule>>()
+    });
+    own.chain([podman, known])
+}
+
+/// No body brings back what was redacted.
+fn of_redaction(redaction: &Redaction) -> impl Iterator<Item = Rule> + use<> {
+    let _ = redaction;
+    let matchers = BODIES.iter().flat_map(|body| Matcher::denied(&body.route));
+    let placeholder = Effect::Demand(Term::Placeholder);
+    [rule(&REDACT.into(), placeholder, matchers.collect())].into_iter()
+}
