@@ -11,7 +11,7 @@ use super::gates::Gate;
 use super::limits::Limits;
 use super::redaction::Redaction;
 use super::rules::Rules;
-use super::scope::Scope;
+use super::scope::{LabelFilter, Scope};
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Demands {
     pub rules: Rules,
     /// Whose things its clients see and touch.
     pub scope: Option<Arc<Scope>>,
+    /// What of its lists and inspects its clients see, by labels.
+    pub label_filters: Arc<[LabelFilter]>,
     /// What of answers its clients are not told.
     pub redaction: Option<Arc<Redaction>>,
 }

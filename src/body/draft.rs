@@ -211,6 +211,12 @@ impl Draft {
         }
     }
 
+    /// The same request of another object, or with another query.
+    pub(super) fn set_target(&mut self, target: Target) {
+        self.target = target;
+        self.is_other_target = true;
+    }
+
     /// Another path, of the same act.
     pub(super) fn set_path(&mut self, path: &str) -> Result<(), Objection> {
         let target = self.target.with_path(path);

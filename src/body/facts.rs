@@ -239,6 +239,7 @@ fn listed(kind: ObjectKind) -> Wanted {
             ("Names", Wanted::All),
             ("Labels", Wanted::All),
             ("State", Wanted::All),
+            ("ImageID", Wanted::All),
             (
                 "Mounts",
                 Wanted::Items(&Wanted::Fields(&[

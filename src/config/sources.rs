@@ -179,6 +179,7 @@ impl Sources {
                 gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
                 scope: self.shown.scope.clone(),
+                label_filters: Arc::default(),
                 redaction: self.shown.redaction.clone(),
                 rules: self
                     .rules

@@ -116,7 +116,7 @@ impl Unfiltered {
         if method == Method::HEAD {
             return Ok(Response::from_parts(head, Bytes::new()));
         }
-        let left = filter.whole(status, &bytes).map_err(|why| withheld(&why))?;
+        let left = filter.whole(status, bytes).map_err(|why| withheld(&why))?;
         head.status = StatusCode::from_u16(left.status).map_err(|why| withheld(&why))?;
         let left = left.body;
         // Escapes may have become longer.
