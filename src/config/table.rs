@@ -272,6 +272,10 @@ settings! {
             "What clients are not told: env, commands, mounts, labels:KEY, tokens, configs, network, host";
         "REDACT_ENV", "",
             "Names of environment variables to redact, such as *TOKEN*; *: all";
+        "API_VERSION_MIN", "",
+            "The lowest API version that clients may use, such as 1.24: raised for newer engines";
+        "API_VERSION_MAX", "",
+            "The highest API version that clients are told, such as 1.44";
     }
     OF_PRESETS {
         "PRESET", "",

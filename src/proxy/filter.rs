@@ -33,6 +33,14 @@ impl Reply {
             Some(filter) => Reply::Filters(Unfiltered { response, filter }),
         }
     }
+
+    /// Its headers, which no filter sees.
+    pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
+        match self {
+            Reply::Passes(response) => response.headers_mut(),
+            Reply::Filters(unfiltered) => unfiltered.response.headers_mut(),
+        }
+    }
 }
 
 /// An answer with a filter. Only [`Unfiltered::read`] leads out of it.

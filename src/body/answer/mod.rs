@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::json::{self, Kind, Limits, Object, Shape, Value};
 use super::redaction::Redaction;
 use super::scope::Sight;
+use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
 
@@ -54,6 +55,8 @@ pub struct Filter {
     aliases: Vec<Alias>,
     seen: Option<Seen>,
     redaction: Option<(Arc<Redaction>, Target)>,
+    /// Within which versions the engine's are told.
+    versions: Option<Bounds>,
 }
 
 /// What is seen of an answer.
@@ -133,9 +136,17 @@ impl Filter {
         self
     }
 
+    /// Tells the engine's versions within these.
+    #[must_use]
+    pub fn telling(mut self, versions: Bounds) -> Filter {
+        self.versions = Some(versions);
+        self
+    }
+
     /// Whether all passes as it is.
     pub fn is_empty(&self) -> bool {
-        !self.tokens && self.aliases.is_empty() && self.seen.is_none() && self.redaction.is_none()
+        let whole = !self.tokens && self.aliases.is_empty() && self.versions.is_none();
+        whole && self.seen.is_none() && self.redaction.is_none()
     }
 
     /// `DENY_ROOT removes the join tokens`
@@ -146,6 +157,9 @@ impl Filter {
             Filter {
                 redaction: Some(_), ..
             } => "REDACT removes values from it",
+            Filter {
+                versions: Some(_), ..
+            } => "API_VERSION_MIN and API_VERSION_MAX change the versions in it",
             _ => "SCOPE puts names back in it",
         }
     }
@@ -185,7 +199,15 @@ impl Filter {
                 }
                 tree
             }
-            200 => return Err(Unfiltered::Status(status)),
+            200 => match self.versions {
+                Some(versions) => {
+                    let mut tree =
+                        json::read(bytes, limits, json::Untyped).map_err(Unfiltered::Unread)?;
+                    versions.tell(&mut tree);
+                    tree
+                }
+                None => return Err(Unfiltered::Status(status)),
+            },
             _ => {
                 let message = read(MESSAGE)?.at(MESSAGE).as_str().map(str::to_owned);
                 let mut error = Object::default();
