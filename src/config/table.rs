@@ -173,6 +173,11 @@ settings! {
             "Methods other than GET and HEAD, in the granted sections", in_policy: true;
         "DENY_ROOT", "0",
             "1: deny what gives control of the host or of other containers", in_policy: true;
+        "API_VERSION_MIN", "",
+            "The lowest API version that clients are told, and from which old requests are raised: 1.24",
+            in_policy: true;
+        "API_VERSION_MAX", "",
+            "The highest API version that clients are told, such as 1.44", in_policy: true;
         "LISTEN", "tcp://[::]:2375",
             "Comma-separated list of tcp://IP:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;
@@ -272,10 +277,6 @@ settings! {
             "What clients are not told: env, commands, mounts, labels:KEY, tokens, configs, network, host";
         "REDACT_ENV", "",
             "Names of environment variables to redact, such as *TOKEN*; *: all";
-        "API_VERSION_MIN", "",
-            "The lowest API version that clients may use, such as 1.24: raised for newer engines";
-        "API_VERSION_MAX", "",
-            "The highest API version that clients are told, such as 1.44";
     }
     OF_PRESETS {
         "PRESET", "",

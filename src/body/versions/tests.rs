@@ -378,6 +378,34 @@ fn what_version_tells_is_within_the_bounds() {
 }
 
 #[test]
+fn the_page_lists_every_difference() {
+    let page = include_str!("../../../docs/api-versions.md");
+    let rewritten = page
+        .split("## What is rewritten")
+        .nth(1)
+        .expect("a chapter");
+    let rewritten = rewritten.split("## What isn't").next().expect("a chapter");
+    let has = |name: &str, since: Version| {
+        let rows = rewritten
+            .lines()
+            .filter(|line| line.contains(&format!("| {since} |")));
+        rows.into_iter().any(|row| row.contains(name))
+    };
+    for older in BODIES.iter().flat_map(|(_, all)| *all) {
+        let name = match older.difference {
+            Difference::OnlyOf { options, .. } => options,
+            Difference::OnReadOnlyBinds(option) => option,
+            _ => older.place.rsplit('.').next().expect("a name"),
+        };
+        assert!(has(name, older.since), "{} {}", older.place, older.since);
+    }
+    for (route, since, name, _) in QUERIES {
+        let name = if *name == "filters" { "all" } else { name };
+        assert!(has(name, *since), "{route} {name} {since}");
+    }
+}
+
+#[test]
 fn every_route_and_every_place_of_the_table_exists() {
     for (routes, all) in BODIES {
         for route in *routes {
