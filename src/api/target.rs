@@ -28,8 +28,8 @@ pub struct Target {
     decoded: Option<Box<[u8]>>,
     /// Where the canonical path begins: after the version segment, if there is one.
     start: usize,
-    /// The version that was asked for, if it is an older one than the path has.
-    asked: Option<Version>,
+    /// The version that was asked for, if it is an older one than the path has. Few have it.
+    asked: Option<Box<Version>>,
 }
 
 impl Target {
@@ -96,7 +96,7 @@ impl Target {
 
     /// The version that was asked for, if the request has been raised to a newer one.
     pub fn asked(&self) -> Option<Version> {
-        self.asked
+        self.asked.as_deref().copied()
     }
 
     /// The same in a newer version, with this query. Nothing if its version is not written plainly: then
@@ -114,7 +114,7 @@ impl Target {
         // Nothing else may come of it.
         let is_same = raised.path() == self.path() && raised.version() == Some(version);
         is_same.then_some(Target {
-            asked: self.asked.or(Some(asked)),
+            asked: Some(self.asked().unwrap_or(asked).into()),
             ..raised
         })
     }

@@ -96,7 +96,7 @@ impl Bounds {
     pub(super) fn tell(&self, answer: &mut Value) {
         self.tell_in(answer);
         answer.each_mut("Components[].Details", &mut |_, details| {
-            self.tell_in(details)
+            self.tell_in(details);
         });
     }
 

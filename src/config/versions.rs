@@ -35,7 +35,7 @@ pub(super) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Op
     let bounds = Bounds::read(min, max).map_err(|mistakes| {
         diagnostics.extend(mistakes.iter().map(|(variable, mistake)| {
             let problem = format!("{variable}: {mistake}");
-            Diagnostic::error(*variable, problem, "")
+            Diagnostic::error(variable, problem, "")
         }));
     });
     bounds.ok()

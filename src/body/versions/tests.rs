@@ -2,7 +2,7 @@ use super::query::fits;
 use super::table::{Parameter, QUERIES};
 use super::*;
 use crate::api::fields::{self, Kind};
-use crate::api::sections::SCOPED;
+use crate::api::sections::{Route, SCOPED};
 
 fn bounds(min: &str, max: &str) -> Bounds {
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
@@ -439,7 +439,7 @@ fn every_route_and_every_place_of_the_table_exists() {
     for (route, ..) in QUERIES {
         let (method, _) = route.split_once(' ').expect("a route");
         let known = SCOPED.iter().flat_map(|scoped| scoped.routes);
-        let mut samples = known.flat_map(|route| route.samples());
+        let mut samples = known.flat_map(Route::samples);
         assert!(
             samples.any(|(of, path)| of.as_str() == method && fits(route, method, path.as_bytes())),
             "{route}"
