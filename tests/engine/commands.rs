@@ -14,7 +14,7 @@ fn version_needs_no_grant() {
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn a_lower_version_is_negotiated() {
-    for gate in Gate::each("CONTAINERS POST API_VERSION_MIN=1.24 API_VERSION_MAX=1.40") {
+    for gate in Gate::each("CONTAINERS EXEC POST API_VERSION_MIN=1.24 API_VERSION_MAX=1.40") {
         assert_eq!(
             gate.sh("docker version --format '{{.Client.APIVersion}} {{.Server.APIVersion}} {{.Server.MinAPIVersion}}'"),
             "1.40 1.40 1.24"
