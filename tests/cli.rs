@@ -243,7 +243,7 @@ fn bounds_of_api_versions_are_shown_or_refused() {
     let env = [("API_VERSION_MIN", "1.24"), ("API_VERSION_MAX", "1.44")];
     let shown = dockgate(&["check"], &env);
     assert_eq!(shown.code, 0, "{}", shown.err);
-    let line = "clients are told API versions from 1.24 to 1.44; requests for an older version \
+    let line = "clients see API versions from 1.24 to 1.44; requests for an older version \
                 than the engine accepts are raised to its lowest\n";
     assert!(shown.out.contains(line), "{}", shown.out);
     for (min, max, told) in [
@@ -255,7 +255,7 @@ fn bounds_of_api_versions_are_shown_or_refused() {
         (
             "v1.24",
             "",
-            "API_VERSION_MIN: v1.24 is not a version of the Docker API; write a version of the Docker API, such as 1.44",
+            "API_VERSION_MIN: v1.24 is not a version of the Docker API; use a version such as 1.44",
         ),
         (
             "",

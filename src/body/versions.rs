@@ -115,19 +115,19 @@ impl Bounds {
         }
     }
 
-    /// `clients are told API versions from 1.24 to 1.44; requests for an older version than the engine
+    /// `clients see API versions from 1.24 to 1.44; requests for an older version than the engine
     /// accepts are raised to its lowest`
     pub fn told(&self) -> String {
         let raised =
             "requests for an older version than the engine accepts are raised to its lowest";
         match (self.min, self.max) {
             (Some(min), Some(max)) => {
-                format!("clients are told API versions from {min} to {max}; {raised}")
+                format!("clients see API versions from {min} to {max}; {raised}")
             }
-            (Some(min), None) => format!("clients are told API versions from {min}; {raised}"),
+            (Some(min), None) => format!("clients see API versions from {min}; {raised}"),
             (_, max) => {
                 let max = max.map_or(String::new(), |max| format!(" up to {max}"));
-                format!("clients are told API versions{max}")
+                format!("clients see API versions{max}")
             }
         }
     }
@@ -136,7 +136,7 @@ impl Bounds {
 /// A version as a policy writes it.
 fn version(text: &str) -> Result<Version, Mistake> {
     let text = text.trim();
-    let help = "write a version of the Docker API, such as 1.44";
+    let help = "use a version such as 1.44";
     match stated(text) {
         None => Err(Mistake::new(
             text,
