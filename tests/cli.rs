@@ -260,7 +260,7 @@ fn bounds_of_api_versions_are_shown_or_refused() {
         (
             "",
             "1.12",
-            "API_VERSION_MAX: 1.12 is lower than 1.24, the lowest version that dockgate can raise; use 1.24 or higher",
+            "API_VERSION_MAX: 1.12 is lower than 1.24, the lowest version that dockgate can raise; use 1.24 or higher, and quote it in YAML, where 1.40 is 1.4",
         ),
     ] {
         let env = [("API_VERSION_MIN", min), ("API_VERSION_MAX", max)];

@@ -149,7 +149,7 @@ fn version(text: &str) -> Result<Version, Mistake> {
             Err(Mistake::new(
                 text,
                 &problem,
-                format!("use {LOWEST} or higher"),
+                format!("use {LOWEST} or higher, and quote it in YAML, where 1.40 is 1.4"),
             ))
         }
         Some(version) => Ok(version),

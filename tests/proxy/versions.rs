@@ -187,6 +187,30 @@ fn what_is_judged_is_what_is_forwarded() {
 }
 
 #[test]
+fn a_dry_run_forwards_what_is_meant_too() {
+    let gate = Gate::with(&[
+        ("API_VERSION_MIN", "1.24"),
+        ("API_VERSION_MAX", "1.44"),
+        ("DENY_ROOT", "1"),
+        ("DRY_RUN", "1"),
+    ]);
+    gate.engine.serve(engine);
+    let create = post(
+        "/v1.41/containers/create",
+        r#"{"HostConfig":{"Privileged":true,"ConsoleSize":[1,2]}}"#,
+    );
+    let (status, text) = told(&gate, &create);
+    let forwarded = "POST /v1.44/containers/create HTTP/1.1\n\
+                     {\"HostConfig\":{\"Privileged\":true,\"ConsoleSize\":null}}";
+    assert_eq!((status, &*text), (200, forwarded));
+    let (_, version) = told(&gate, &get("/version"));
+    assert!(
+        version.contains(r#""ApiVersion":"1.44","MinAPIVersion":"1.24""#),
+        "{version}"
+    );
+}
+
+#[test]
 fn without_bounds_nothing_changes() {
     let gate = Gate::open();
     gate.engine.serve(engine);
