@@ -56,7 +56,10 @@ pub(super) async fn raised(
             let mut questions = Questions::new(shared);
             let answers = questions.ask(&[Fact::Version], &mut charge).await?;
             let version = answers.iter().find_map(|(_, answer)| lowest(answer));
-            shared.lowest.remember(version, Instant::now());
+            // An engine that cannot answer now, since it starts, can do so at once.
+            if answers.iter().any(|(_, answer)| answer.found().is_some()) {
+                shared.lowest.remember(version, Instant::now());
+            }
             version
         }
     };

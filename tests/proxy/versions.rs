@@ -308,3 +308,26 @@ fn an_engine_that_tells_no_lowest_version_gets_requests_as_they_are() {
     let response = gate.sent(get("/v1.24/containers/json")).response();
     assert_eq!(response.status(), 200);
 }
+
+#[test]
+fn an_engine_that_cannot_say_its_versions_now_is_asked_again() {
+    let gate = Gate::open_with(&BOUNDS);
+    let versions = r#"{"ApiVersion":"1.52","MinAPIVersion":"1.44"}"#;
+    for (said, forwarded) in [
+        (
+            answer("503 Service Unavailable", r#"{"message":"starting"}"#),
+            "/v1.24/info",
+        ),
+        (answer("200 OK", versions), "/v1.44/info"),
+    ] {
+        let mut client = gate.sent(get("/v1.24/info"));
+        let (mut asked, version) = gate.engine.request();
+        assert_eq!(version.head.line, "GET /version HTTP/1.1");
+        asked.send(said);
+        let (mut engine, request) = gate.engine.request();
+        assert_eq!(request.head.line, format!("GET {forwarded} HTTP/1.1"));
+        engine.send(EMPTY);
+        assert_eq!(client.response().status(), 200);
+    }
+    gate.still_works();
+}

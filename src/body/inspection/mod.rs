@@ -6,8 +6,8 @@
 //! [`Proof`] that terms are met. Fails closed: what cannot be read in one way, what the table of
 //! fields does not have, and what the engine does not answer are refused.
 //!
-//! The order is that of this page: the head, the body, what an older version of the API meant, what mutators change in it, what limits write
-//! in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
+//! The order is that of this page: the head, the body, what an older version of the API meant by it, what
+//! mutators change in it, what limits write in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
 //! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
 //! forwarded.
 
