@@ -7,9 +7,9 @@
 //! fields does not have, and what the engine does not answer are refused.
 //!
 //! The order is that of this page: the head, the body, what an older version of the API meant by it, what
-//! mutators change in it, what limits write in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
-//! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
-//! forwarded.
+//! mutators change in it, what limits write in; then all judges in rounds, until none has a question left;
+//! then the rules in CEL, once, on what would be forwarded; then the pins. So whatever is judged is the
+//! changed request, and that is forwarded.
 
 mod answered;
 mod archive;
