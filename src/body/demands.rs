@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::redaction::Redaction;
 use super::rules::Rules;
 use super::scope::{LabelFilter, Scope};
+use super::versions::Bounds;
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub struct Demands {
     pub label_filters: Arc<[LabelFilter]>,
     /// What of answers its clients are not told.
     pub redaction: Option<Arc<Redaction>>,
+    /// Within which versions of the API they are told the engine's.
+    pub versions: Option<Bounds>,
 }
 
 impl Demands {

@@ -11,6 +11,7 @@ use super::Place;
 use super::json::{self, Limits, Object, Value};
 use crate::api::fields::{Body, Kind};
 use crate::api::{Method, Target};
+pub(super) use query::encoded;
 
 /// A request between the client and the engine.
 #[derive(Clone, Debug)]

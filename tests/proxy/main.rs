@@ -43,3 +43,4 @@ mod terms;
 mod unreachable;
 mod upgrades;
 mod uploads;
+mod versions;

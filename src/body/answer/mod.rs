@@ -17,6 +17,7 @@ use std::sync::Arc;
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
 use super::redaction::Redaction;
 use super::scope::Sight;
+use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
 use seen::Seen;
@@ -65,6 +66,8 @@ pub struct Filter {
     aliases: Vec<Alias>,
     seen: Option<Seen>,
     redaction: Option<(Arc<Redaction>, Target)>,
+    /// Within which versions the engine's are told.
+    versions: Option<Bounds>,
 }
 
 /// What an answer is.
@@ -137,6 +140,13 @@ impl Filter {
         self
     }
 
+    /// Tells the engine's versions within these.
+    #[must_use]
+    pub fn telling(mut self, versions: Bounds) -> Filter {
+        self.versions = Some(versions);
+        self
+    }
+
     /// Whether all passes as it is.
     pub fn is_empty(&self) -> bool {
         !self.removes() && self.aliases.is_empty()
@@ -144,7 +154,10 @@ impl Filter {
 
     /// Whether something is removed, rather than put back.
     fn removes(&self) -> bool {
-        self.tokens || self.seen.is_some() || self.redaction.is_some()
+        self.tokens
+            || self.seen.is_some()
+            || self.redaction.is_some()
+            || self.versions.is_some()
     }
 
     /// `DENY_ROOT removes the join tokens from it`
@@ -155,6 +168,9 @@ impl Filter {
             Filter {
                 redaction: Some(_), ..
             } => "REDACT removes values from it",
+            Filter {
+                versions: Some(_), ..
+            } => "API_VERSION_MIN and API_VERSION_MAX change the versions in it",
             _ => "SCOPE puts a name back into it",
         }
     }
@@ -206,7 +222,8 @@ impl Filter {
                 is_json: true,
             },
         };
-        if left.status != status || !self.tokens && self.redaction.is_none() {
+        let is_as_left = !self.tokens && self.redaction.is_none() && self.versions.is_none();
+        if left.status != status || is_as_left {
             return Ok(left);
         }
         let mut tree = match self.tokens {
@@ -220,6 +237,9 @@ impl Filter {
         }
         if let Some((redaction, target)) = &self.redaction {
             redaction.apply(target, &mut tree);
+        }
+        if let Some(versions) = self.versions {
+            versions.tell(&mut tree);
         }
         Ok(Left {
             status,

@@ -4,7 +4,7 @@
 use super::archive::Archive;
 use super::others::Others;
 use super::scoped::{self, Scoped};
-use super::{Subject, build, limited, middleware, query, rules, unreadable};
+use super::{Subject, build, limited, middleware, older, query, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -58,8 +58,9 @@ pub(super) fn judge(
                 head.reads |= scoped::head(&mut head.scoped, inspection, demands, role)?;
             }
             // It is about the answer alone.
-            Term::Redact => {}
+            Term::Redact | Term::Versions => {}
             Term::Placeholder => head.reads = true,
+            Term::Older => head.reads |= older::head(inspection, draft)?,
         }
     }
     scoped::is_known(&head.scoped, inspection)?;
