@@ -47,7 +47,7 @@ impl Name {
 }
 
 /// Percent-encoded, but for letters, digits and what is plain.
-fn encoded(text: &str, plain: &[u8]) -> String {
+pub(super) fn encoded(text: &str, plain: &[u8]) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte.is_ascii_alphanumeric() || plain.contains(&byte) {

@@ -47,6 +47,8 @@ struct Shared {
 
 /// The label of what a policy with `SCOPE: created` makes. Its value is the policy's name.
 pub const CREATED_BY: &str = "dockgate.created-by";
+/// What the labels begin with that no client sets.
+pub const OWN_LABELS: &str = "dockgate.";
 /// The label by which Compose marks the objects of a project.
 const PROJECT: &str = "com.docker.compose.project";
 /// The networks that every engine has for everybody.

@@ -93,6 +93,10 @@ impl<'a> Looking<'a> {
             return Err(fact);
         };
         let marks = kind.inspected();
+        // Several networks can have one name.
+        if kind == ObjectKind::Network && matches!(answer, Answer::Unclear) {
+            return Ok(true);
+        }
         // What was found by its ID does not have the name.
         let named = |found: &&Value| {
             let own = found.at(marks.name).as_str().unwrap_or_default();

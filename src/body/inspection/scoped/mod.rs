@@ -21,10 +21,13 @@ mod volumes;
 use super::finding::Finding;
 use super::head::no_form;
 use super::{Request, unreadable};
+use std::sync::Arc;
+
 use crate::api::ObjectKind;
 use crate::api::sections::{Role, Route, SCOPED};
 use crate::body::answer::{Alias, Filter};
 use crate::body::demands::Demands;
+use crate::body::scope::Scope;
 use crate::policy::{Excess, Inspection, Term, Unmet};
 pub use volumes::{Made, Make};
 
@@ -47,6 +50,10 @@ pub(super) struct Scoped {
     limit: Option<usize>,
     /// What has been looked at once, and changed.
     done: Vec<Role>,
+    /// Whether a container is started.
+    starts: bool,
+    /// The container in the path.
+    container: Option<String>,
 }
 
 /// An object in the path.
@@ -69,6 +76,11 @@ impl Scoped {
     fn kind(&self, role: Role) -> Option<ObjectKind> {
         let mut roles = self.roles.iter();
         roles.find_map(|(own, kind)| (*own == role).then_some(*kind))?
+    }
+
+    /// The container in the path, as the client names it.
+    fn container(&self) -> Option<&str> {
+        self.container.as_deref()
     }
 
     /// Whether this has been looked at.
@@ -113,6 +125,10 @@ pub(super) fn head(
             .name_in(path)
             .and_then(|name| str::from_utf8(name).ok());
         let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
+        if kind == ObjectKind::Container {
+            scoped.container = Some(text.to_owned());
+            scoped.starts = path.ends_with(b"/start") || path.ends_with(b"/restart");
+        }
         scoped.named = Some(Named {
             kind,
             text: text.to_owned(),
@@ -169,6 +185,14 @@ fn denied(place: &str, value: &str, why: impl Into<Box<str>>) -> Unmet {
     };
     Unmet::Excess(SCOPE, vec![excess])
 }
+
+/// The scope of the request's policy.
+fn scope_of(request: &Request) -> Option<Arc<Scope>> {
+    request.demands.scope.clone()
+}
+
+/// Why a name is refused.
+const OUTSIDE_NAMES: &str = "is not one of the names in SCOPE";
 
 /// The variable.
 const SCOPE: &str = "SCOPE";
