@@ -168,7 +168,9 @@ impl Field {
 
     /// What it reaches; nothing, if it is in answers alone.
     fn reach(&self) -> &str {
-        self.reach.as_ref().map_or("harmless", |reach| reach.get_ref())
+        self.reach
+            .as_ref()
+            .map_or("harmless", |reach| reach.get_ref())
     }
 }
 
@@ -218,7 +220,9 @@ impl Check<'_> {
             let is_judged = judged.contains(name.get_ref().as_str());
             for (field, what) in own {
                 match &what.reach {
-                    None if is_judged => self.mistake(field, "say what it reaches: a body holds it"),
+                    None if is_judged => {
+                        self.mistake(field, "say what it reaches: a body holds it")
+                    }
                     Some(reach) if !is_judged => {
                         self.mistake(reach, "no body holds it: it reaches nothing");
                     }
@@ -505,13 +509,13 @@ fn reaches(file: &File, object: &str, seen: &mut BTreeSet<String>) -> bool {
     let fields = objects
         .iter()
         .filter_map(|object| file.object.get(&name(object)));
-    fields.flat_map(BTreeMap::values).any(|field| {
-        match field.reach() {
+    fields
+        .flat_map(BTreeMap::values)
+        .any(|field| match field.reach() {
             "harmless" => false,
             "inside" => reaches(file, field.held(), seen),
             _ => true,
-        }
-    })
+        })
 }
 
 /// Whether a field, or one inside, discloses something.

@@ -52,7 +52,9 @@ impl Body {
         // Of two that fit, the one that says more of the path.
         let literals = |body: &&Body| {
             let steps = body.route.steps.iter();
-            steps.filter(|step| matches!(step, Step::Literal(_))).count()
+            steps
+                .filter(|step| matches!(step, Step::Literal(_)))
+                .count()
         };
         fitting.max_by_key(literals)
     }

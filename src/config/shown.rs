@@ -124,11 +124,17 @@ fn of_redaction(redaction: &Redaction) -> impl Iterator<Item = Rule> + use<> {
         pattern: Pattern::below(LIBPOD),
     };
     let podman = rule(&podman, Effect::Deny, vec![all]);
-    let told = ANSWERS.iter().filter(|answer| redaction.concerns(answer.disclosed()));
+    let told = ANSWERS
+        .iter()
+        .filter(|answer| redaction.concerns(answer.disclosed()));
     let told = told.flat_map(|answer| {
         let reads = answer.route.method == Some(Method::Get);
         Matcher::denied(&answer.route).map(move |matcher| Matcher {
-            methods: if reads { Methods::READS } else { matcher.methods },
+            methods: if reads {
+                Methods::READS
+            } else {
+                matcher.methods
+            },
             ..matcher
         })
     });

@@ -158,7 +158,11 @@ impl Filter {
     /// # Errors
     /// No engine gives such an answer.
     pub fn reads(&self, status: u16) -> Result<Reads, Unfiltered> {
+        let redaction = self.redaction.as_ref();
         match status {
+            200 if redaction.is_some_and(|(_, target)| Redaction::of_records(target)) => {
+                Ok(Reads::Records)
+            }
             200 | 201 => Ok(Reads::Whole(MOST)),
             400..=599 => Ok(Reads::Whole(MOST_OF_ERROR)),
             _ => Err(Unfiltered::Status(status)),
@@ -209,7 +213,9 @@ impl Filter {
     /// An answer without what is not told of it.
     fn redact(&self, mut tree: Value) -> Result<Value, Unfiltered> {
         if let Some((redaction, target)) = &self.redaction {
-            redaction.apply(target, &mut tree).map_err(Unfiltered::Odd)?;
+            redaction
+                .apply(target, &mut tree)
+                .map_err(Unfiltered::Odd)?;
         }
         Ok(tree)
     }

@@ -109,6 +109,14 @@ impl Redaction {
             let all = all.into_iter().map(|mistake| (variable, mistake));
             all.collect::<Vec<_>>()
         };
+        let is_empty = |text: &str| {
+            let mut entries = text.split([',', '\n']);
+            entries.all(|entry| entry.trim().is_empty())
+        };
+        if is_empty(redact) {
+            let mistake = Mistake::new(redact, "is empty", "list what to redact, or unset REDACT");
+            return Err(vec![(REDACT, mistake)]);
+        }
         let entries = limits::some(redact, Entry::read).map_err(|all| named(REDACT, all))?;
         let mut redaction = Redaction {
             what: Disclosed::NONE,
@@ -124,10 +132,6 @@ impl Redaction {
                 }
             }
         }
-        if redaction.what == Disclosed::NONE {
-            let mistake = Mistake::new(redact, "is empty", "list what to redact, or unset REDACT");
-            return Err(vec![(REDACT, mistake)]);
-        }
         let of_variables = redaction.what.meets(Disclosed::ENV);
         if let Some(text) = environment.filter(|_| !of_variables) {
             let mistake = Mistake::new(text, "is about variables", "add env to REDACT");
@@ -135,13 +139,12 @@ impl Redaction {
         }
         if of_variables {
             let text = environment.unwrap_or(VARIABLES);
-            let glob = |name: &str| Ok(Glob::text(&name.to_uppercase()));
-            redaction.variables =
-                limits::some(text, glob).map_err(|all| named(REDACT_ENV, all))?;
-            if redaction.variables.is_empty() {
+            if is_empty(text) {
                 let mistake = Mistake::new(text, "is empty", "write * for all variables");
                 return Err(vec![(REDACT_ENV, mistake)]);
             }
+            let glob = |name: &str| Ok(Glob::text(&name.to_uppercase()));
+            redaction.variables = limits::some(text, glob).map_err(|all| named(REDACT_ENV, all))?;
         }
         Ok(redaction)
     }
@@ -165,7 +168,12 @@ impl Redaction {
         })
     }
 
-    /// Redacts the answer to a request.
+    /// Whether the answer to a request is one record after another, each redacted by itself.
+    pub fn of_records(target: &Target) -> bool {
+        Body::answered(target).is_some_and(|answer| answer.root.form == Form::Event)
+    }
+
+    /// Redacts the answer to a request, or one of its records.
     ///
     /// # Errors
     /// It cannot be redacted: it is not to pass.

@@ -54,7 +54,11 @@ impl Redacting<'_> {
             if is_action && what.meets(Disclosed::COMMANDS) {
                 action(value);
             } else if same("Actor", key) {
-                self.actor(value, of_host && what.meets(Disclosed::HOST), &path.key(key))?;
+                self.actor(
+                    value,
+                    of_host && what.meets(Disclosed::HOST),
+                    &path.key(key),
+                )?;
             }
         }
         Ok(())
