@@ -35,9 +35,10 @@ const DISCLOSED: [(&str, &str); 8] = [
 ];
 
 /// How fields are redacted that are not by what they disclose: their names and `api::fields::Form`.
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 7] = [
     ("base64", "Base64"),
     ("event", "Event"),
+    ("mark", "Mark"),
     ("pairs", "Pairs"),
     ("processes", "Processes"),
     ("source", "Source"),
