@@ -2,6 +2,9 @@
 //! cannot. Followed by machine, for the API's routes in odd spellings under many policies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use dockgate::api::{Method, Methods, Target};
 use dockgate::config::{Settings, Snapshot};
@@ -324,6 +327,26 @@ fn everything() -> Environment {
         .collect()
 }
 
+/// Follows the remedies of all requests under one environment. Some are crawled whole, the others in
+/// part.
+fn crawl(
+    at: usize,
+    environment: &[(&str, &str)],
+    requests: &[Request],
+    followed: &mut BTreeMap<&'static str, usize>,
+) {
+    let pairs = environment.iter();
+    let environment = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let environment: Environment = environment.collect();
+    let mut policies = Policies::default();
+    let step = if [0, 1, 5, 6].contains(&at) { 1 } else { 3 };
+    for request in requests.iter().skip(at % step).step_by(step) {
+        if let Some(remedy) = policies.remedy(&environment, request) {
+            follow(&mut policies, &environment, request, &remedy, followed);
+        }
+    }
+}
+
 #[test]
 fn every_remedy_is_true() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -331,9 +354,7 @@ fn every_remedy_is_true() {
     std::fs::write(&profile, "GET /version\n").expect("a file");
     let profile = profile.to_str().expect("a plain path");
     let requests = requests();
-    let mut followed = BTreeMap::new();
-    // Some are crawled whole, the others in part.
-    for (at, environment) in [
+    let environments = [
         &[][..],
         &[("PRESET", "autoheal")],
         &[("EVENTS", "0"), ("PING", "0"), ("VERSION", "0")],
@@ -382,21 +403,29 @@ fn every_remedy_is_true() {
         ],
         &[("PROFILE", "autoheal"), ("ALLOW_START", "1")],
         &[("INFO", "1"), ("DRY_RUN", "1")],
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let pairs = environment.iter();
-        let environment = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let environment: Environment = environment.collect();
-        let mut policies = Policies::default();
-        let step = if [0, 1, 5, 6].contains(&at) { 1 } else { 3 };
-        for request in requests.iter().skip(at % step).step_by(step) {
-            if let Some(remedy) = policies.remedy(&environment, request) {
-                follow(&mut policies, &environment, request, &remedy, &mut followed);
-            }
+    ];
+    let (next, followed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let work = || {
+        let mut mine = BTreeMap::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(environment) = environments.get(at) else {
+                break;
+            };
+            crawl(at, environment, &requests, &mut mine);
         }
-    }
+        let mut followed = followed.lock().expect("no failed crawl");
+        for (what, count) in mine {
+            *followed.entry(what).or_default() += count;
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    let followed: BTreeMap<&str, usize> = followed.into_inner().expect("no failed crawl");
     println!("{} requests; followed: {followed:#?}", requests.len());
     for what in [
         "variables",

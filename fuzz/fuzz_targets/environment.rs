@@ -131,7 +131,11 @@ impl Read {
         let engine = get("SOCKET_PATH", "/var/run/docker.sock")?;
         let socket_path = socket(engine.strip_prefix("unix@").unwrap_or(engine))?;
         let twice = (1..listen.len()).any(|i| listen[..i].contains(&listen[i]));
-        if twice || listen.contains(&Listen::Unix(socket_path.clone())) {
+        let is_engines = |one: &Listen| match one {
+            Listen::Unix(path) => real(path) == real(&socket_path),
+            Listen::Tcp { .. } => false,
+        };
+        if twice || listen.iter().any(is_engines) {
             return None;
         }
         let listen_mode = number(get("LISTEN_MODE", "0660")?, 8)?;
@@ -177,6 +181,15 @@ fn listen(item: &str) -> Option<Listen> {
 fn socket(path: &str) -> Option<PathBuf> {
     let fine = Path::new(path).is_absolute() && !path.ends_with('/') && path.len() < 108;
     fine.then(|| PathBuf::from(path))
+}
+
+/// A socket's path by the name that its folder has without links: `/var/run` is often `/run`.
+fn real(path: &Path) -> PathBuf {
+    let folder = path.parent().map(Path::canonicalize);
+    match (folder, path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Digits and no more; leading zeros are fine, and a number beyond every range is one too.
