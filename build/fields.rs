@@ -222,7 +222,7 @@ impl Check<'_> {
             for (field, what) in own {
                 match &what.reach {
                     None if is_judged => {
-                        self.mistake(field, "say what it reaches: a body holds it")
+                        self.mistake(field, "say what it reaches: a body holds it");
                     }
                     Some(reach) if !is_judged => {
                         self.mistake(reach, "no body holds it: it reaches nothing");
