@@ -205,6 +205,9 @@ fn an_event_keeps_what_happened() {
     ] {
         assert_eq!(left(&all, "GET /events", event), expected);
     }
+    let target = |path| Target::from_line("GET", path).expect("a target");
+    assert!(Redaction::of_records(&target("/v1.41/events?since=1")));
+    assert!(!Redaction::of_records(&target("/containers/json")));
     let host = redaction("host");
     let exec = r#"{"Type":"container","Action":"exec_start: sh","Actor":{"ID":"i","Attributes":{"a":"b"}}}"#;
     assert_eq!(left(&host, "GET /events", exec), exec);
