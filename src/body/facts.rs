@@ -196,8 +196,9 @@ impl Fact {
     }
 }
 
-/// The newest version of the API.
-const VERSION: Wanted = Wanted::Fields(&[("ApiVersion", Wanted::All)]);
+/// The newest version of the API, and the oldest.
+const VERSION: Wanted =
+    Wanted::Fields(&[("ApiVersion", Wanted::All), ("MinAPIVersion", Wanted::All)]);
 /// Of containers, of which each is asked.
 const IDS: Wanted = Wanted::Items(&Wanted::Fields(&[("Id", Wanted::All)]));
 /// In whose namespaces a container is.
@@ -239,6 +240,7 @@ fn listed(kind: ObjectKind) -> Wanted {
             ("Names", Wanted::All),
             ("Labels", Wanted::All),
             ("State", Wanted::All),
+            ("ImageID", Wanted::All),
             (
                 "Mounts",
                 Wanted::Items(&Wanted::Fields(&[

@@ -26,6 +26,7 @@ mod sources;
 mod table;
 mod unmapped;
 mod values;
+mod versions;
 mod waiver;
 
 pub use crate::clients::AllowFrom;

@@ -44,3 +44,4 @@ mod terms;
 mod unreachable;
 mod upgrades;
 mod uploads;
+mod versions;

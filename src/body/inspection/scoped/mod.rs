@@ -9,7 +9,9 @@
 //! does not exist, and the name is put back into its answer.
 
 mod creates;
+mod decoy;
 mod images;
+mod look;
 mod objects;
 mod queries;
 mod references;
@@ -17,12 +19,13 @@ mod sight;
 mod volumes;
 
 use super::finding::Finding;
+use super::head::no_form;
 use super::{Request, unreadable};
 use crate::api::ObjectKind;
 use crate::api::sections::{Role, Route, SCOPED};
 use crate::body::answer::{Alias, Filter};
 use crate::body::demands::Demands;
-use crate::policy::{Inspection, Term, Unmet};
+use crate::policy::{Excess, Inspection, Term, Unmet};
 pub use volumes::{Made, Make};
 
 /// What a scope makes of a request, as far as that is known.
@@ -40,6 +43,10 @@ pub(super) struct Scoped {
     pub(super) makes: Vec<Make>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
+    /// The most objects of a list.
+    limit: Option<usize>,
+    /// What has been looked at once, and changed.
+    done: Vec<Role>,
 }
 
 /// An object in the path.
@@ -56,6 +63,22 @@ impl Scoped {
     /// Whether this is looked at.
     pub(super) fn has(&self, role: Role) -> bool {
         self.roles.iter().any(|(own, _)| *own == role)
+    }
+
+    /// The kind of object that this is about.
+    fn kind(&self, role: Role) -> Option<ObjectKind> {
+        let mut roles = self.roles.iter();
+        roles.find_map(|(own, kind)| (*own == role).then_some(*kind))?
+    }
+
+    /// Whether this has been looked at.
+    fn is_settled(&self, role: Role) -> bool {
+        self.done.contains(&role)
+    }
+
+    /// That this has been looked at.
+    fn settled(&mut self, role: Role) {
+        self.done.push(role);
     }
 }
 
@@ -134,3 +157,18 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     }
     Finding::Nothing
 }
+
+/// Something that a scope does not allow, though it hides nothing.
+fn denied(place: &str, value: &str, why: impl Into<Box<str>>) -> Unmet {
+    let excess = Excess {
+        of: None,
+        place: place.into(),
+        value: value.into(),
+        why: why.into(),
+        by: Some(SCOPE),
+    };
+    Unmet::Excess(SCOPE, vec![excess])
+}
+
+/// The variable.
+const SCOPE: &str = "SCOPE";
