@@ -13,6 +13,7 @@ mod listen;
 mod look;
 mod names;
 mod near;
+mod nevertheless;
 mod paths;
 mod policies;
 mod process_1;

@@ -276,7 +276,7 @@ settings! {
         "REDACT", "",
             "What clients are not told: env, commands, mounts, labels:KEY, tokens, configs, network, host";
         "REDACT_ENV", "",
-            "Names of environment variables to redact, such as *TOKEN*; *: all";
+            "Variables that env hides, in any case; *: all. Unset: *PASS*,*TOKEN*,*SECRET*,*KEY*";
     }
     OF_PRESETS {
         "PRESET", "",

@@ -33,6 +33,7 @@ mod openings;
 mod patience;
 mod policies;
 mod profiles;
+mod redact;
 mod reload;
 mod revoked;
 mod rules;

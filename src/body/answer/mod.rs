@@ -15,7 +15,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
-use super::redaction::Redaction;
+use super::redaction::{self, Redaction};
 use super::scope::Sight;
 use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
@@ -36,6 +36,8 @@ pub enum Unfiltered {
     Unread(json::Refusal),
     /// It is not what the engine answers to such a request.
     Unlike,
+    /// It cannot be redacted.
+    Odd(redaction::Odd),
     /// An error of the engine has a message, and this one has none.
     NoMessage,
     /// The engine gives no such answer, which may hold anything.
@@ -49,6 +51,7 @@ impl Display for Unfiltered {
             Unfiltered::Unlike => {
                 f.write_str("the body is not what such a request is answered with")
             }
+            Unfiltered::Odd(odd) => odd.fmt(f),
             Unfiltered::NoMessage => f.write_str("the body has no error message"),
             Unfiltered::Status(status) => write!(f, "its status is {status}"),
         }
@@ -177,8 +180,12 @@ impl Filter {
     /// # Errors
     /// No engine gives such an answer.
     pub fn reads(&self, status: u16) -> Result<Reads, Unfiltered> {
+        let redaction = self.redaction.as_ref();
         match (&self.seen, status) {
             (Some(seen), 200) if seen.answered == Answered::Events => Ok(Reads::Records),
+            (_, 200) if redaction.is_some_and(|(_, target)| Redaction::of_records(target)) => {
+                Ok(Reads::Records)
+            }
             _ if !self.removes() => Ok(Reads::Whole(MOST_OF_ERROR)),
             (_, 200 | 201) => Ok(Reads::Whole(MOST)),
             (_, 204 | 304 | 400..=599) => Ok(Reads::Whole(MOST_OF_ERROR)),
@@ -233,7 +240,9 @@ impl Filter {
             swarm.remove(JOIN_TOKENS);
         }
         if let Some((redaction, target)) = &self.redaction {
-            redaction.apply(target, &mut tree);
+            redaction
+                .apply(target, &mut tree)
+                .map_err(Unfiltered::Odd)?;
         }
         if let Some(versions) = self.versions {
             versions.tell(&mut tree);

@@ -22,6 +22,7 @@ mod older;
 mod others;
 mod pin;
 mod query;
+mod returned;
 mod root;
 mod rules;
 mod scoped;
@@ -259,7 +260,7 @@ impl Request {
             Finding::Nothing => self.is_complete = true,
             found => return self.follow(found),
         }
-        let edited = middleware::edit(&mut self);
+        let edited = returned::body(&self).and_then(|()| middleware::edit(&mut self));
         match self.failed.take().map_or(edited, Err) {
             Ok(()) => self.round(),
             Err(unmet) => self.fails(unmet),
