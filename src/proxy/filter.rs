@@ -139,7 +139,10 @@ impl Unfiltered {
         charge.add(longer).map_err(no_room)?;
         charge.shrink_to(left.len());
         // Without a body, there is none to be told of.
-        if !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        if !matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        ) {
             head.headers.insert(CONTENT_LENGTH, left.len().into());
         }
         let left = Bytes::from_owner(Charged(left, charge));

@@ -154,10 +154,7 @@ impl Filter {
 
     /// Whether something is removed, rather than put back.
     fn removes(&self) -> bool {
-        self.tokens
-            || self.seen.is_some()
-            || self.redaction.is_some()
-            || self.versions.is_some()
+        self.tokens || self.seen.is_some() || self.redaction.is_some() || self.versions.is_some()
     }
 
     /// `DENY_ROOT removes the join tokens from it`
