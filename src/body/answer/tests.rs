@@ -180,3 +180,24 @@ fn counts_are_of_what_is_in_scope() {
     let left = r#"{"Images":[{"Id":"i1","Containers":1}],"Containers":[{"Id":"c1","Labels":{"team":"a"}}],"Volumes":[],"LayersSize":9,"BuildCache":null}"#;
     assert_eq!(seen_by_a(Answered::Usage, None, usage).as_deref(), Ok(left));
 }
+
+#[test]
+fn a_name_that_is_taken_is_not_told_with_a_foreign_id() {
+    let id = "0f".repeat(32);
+    let filter = || Filter::default().seen(Answered::Made(ObjectKind::Container), team_a(), None);
+    let text = format!("Conflict. The name \"/x\" is already in use by container \"{id}\".");
+    let mut json = Value::from(Object::default());
+    if let Some(error) = json.object_mut() {
+        error.set(MESSAGE, text.as_str());
+    }
+    // The second one is that of an engine before API 1.24.
+    for (answer, is_json) in [(json.to_json(), true), (format!("{text}\n"), false)] {
+        let left = filter().whole(409, answer.into_bytes()).expect("it passes");
+        let body = String::from_utf8(left.body).expect("UTF-8");
+        assert!(
+            body.contains("already in use") && !body.contains(&id),
+            "{body}"
+        );
+        assert_eq!((left.status, left.is_json), (409, is_json));
+    }
+}
