@@ -256,19 +256,25 @@ impl Filter {
 
     /// The message of an error, and nothing else of it.
     fn error(&self, status: u16, bytes: &[u8]) -> Result<Left, Unfiltered> {
-        let tree = read(bytes, Field(Some(MESSAGE)));
-        let message = tree.map(|tree| tree.at(MESSAGE).as_str().map(str::to_owned));
-        let message = match (message, &self.seen) {
-            (Ok(message), _) => message.ok_or(Unfiltered::NoMessage)?,
-            // Before API 1.24, it is plain text.
-            (Err(_), Some(_)) if str::from_utf8(bytes).is_ok_and(|text| !text.starts_with('{')) => {
-                String::from_utf8_lossy(bytes).trim_end().to_owned()
-            }
-            (Err(why), _) => return Err(why),
-        };
+        if bytes.len() > MOST_OF_ERROR {
+            return Err(Unfiltered::Unread(json::Refusal::TooLarge(MOST_OF_ERROR)));
+        }
+        // Before API 1.24, it is plain text.
+        if let (Some(seen), Ok(text)) = (&self.seen, str::from_utf8(bytes))
+            && !text.trim_start().starts_with(['{', '[', '"'])
+            && !text.trim().is_empty()
+        {
+            return Ok(Left {
+                status,
+                body: seen.error(status, text.to_owned()).into_bytes(),
+                is_json: false,
+            });
+        }
+        let tree = read(bytes, Field(Some(MESSAGE)))?;
+        let message = tree.at(MESSAGE).as_str().ok_or(Unfiltered::NoMessage)?;
         let message = match &self.seen {
-            Some(seen) => seen.error(status, message),
-            None => message,
+            Some(seen) => seen.error(status, message.to_owned()),
+            None => message.to_owned(),
         };
         let mut error = Object::default();
         error.set(MESSAGE, message);

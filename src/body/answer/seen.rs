@@ -85,7 +85,7 @@ impl Seen {
                 left.push(b',');
             }
             count += 1;
-            match has_members(kind) {
+            match self.has_members(kind) {
                 true => {
                     let mut tree = read(item, Untyped)?;
                     self.members(kind, &mut tree);
@@ -99,7 +99,7 @@ impl Seen {
     }
 
     fn object(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Vec<u8>, Unfiltered> {
-        if !has_members(kind) {
+        if !self.has_members(kind) {
             return Ok(bytes);
         }
         let mut tree = read(&bytes, Untyped)?;
@@ -132,6 +132,10 @@ impl Seen {
                     }
                     *all = own;
                 }
+                // Which nodes are in it, and how many of its addresses are in use, by whomever.
+                for key in ["Peers", "Status"] {
+                    object.remove(key);
+                }
             }
             ObjectKind::Volume => {
                 let name = object.get("Name").and_then(Value::as_str);
@@ -153,6 +157,15 @@ impl Seen {
             }
             _ => {}
         }
+    }
+
+    /// Whether objects of a kind tell of others, which may be out of scope.
+    fn has_members(&self, kind: ObjectKind) -> bool {
+        let tells = matches!(
+            kind,
+            ObjectKind::Network | ObjectKind::Volume | ObjectKind::Image
+        );
+        tells && self.sight.covers(ObjectKind::Container)
     }
 
     /// What a client is told of what it has made.
@@ -184,14 +197,6 @@ impl Seen {
             _ => message,
         }
     }
-}
-
-/// Whether objects of a kind tell of others.
-fn has_members(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::Network | ObjectKind::Volume | ObjectKind::Image
-    )
 }
 
 /// A text without full IDs, but for those that are known.

@@ -88,7 +88,7 @@ fn what_is_no_scope_is_a_mistake() {
         (
             "label:a=b,name:x",
             None,
-            "SCOPE: \"label:a=b,name:x\" mixes labels and names; use either labels or names",
+            "SCOPE: label:a=b,name:x mixes labels and names; use either labels or names",
         ),
         (
             "created",

@@ -10,7 +10,7 @@ use crate::body::answer::{Answered, Filter};
 use crate::body::scope::Sight;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
-    let Some(answered) = answered(request) else {
+    let Some(answered) = answered(request).filter(|_| !request.inspection.is_waived()) else {
         return Finding::Nothing;
     };
     let mut sight = Sight::new(
