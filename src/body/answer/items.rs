@@ -74,7 +74,7 @@ fn value(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Where the list or the object ends that the text begins with.
-fn end_of_nested(text: &[u8]) -> Option<usize> {
+pub(super) fn end_of_nested(text: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0_usize, 0);
     loop {
         match text.get(at)? {

@@ -5,6 +5,7 @@
 //! anew. Of an error, only the engine's message is left.
 
 mod alias;
+mod events;
 mod items;
 mod seen;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use super::scope::Sight;
 use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
+pub use events::{Next, Records};
 use seen::Seen;
 
 /// The most bytes of an answer.
@@ -191,6 +193,11 @@ impl Filter {
             (_, 204 | 304 | 400..=599) => Ok(Reads::Whole(MOST_OF_ERROR)),
             _ => Err(Unfiltered::Status(status)),
         }
+    }
+
+    /// What is left of records as they arrive.
+    pub fn records(self) -> Records {
+        Records::new(self.seen.map(|seen| seen.sight), self.redaction)
     }
 
     /// What is left of an answer that was read as a whole.

@@ -67,6 +67,18 @@ impl Sight {
         }
     }
 
+    /// That the object of this ID is gone.
+    pub fn forget(&mut self, kind: ObjectKind, id: &str) {
+        if let Some(known) = self.known.get_mut(&kind) {
+            known.remove(id);
+        }
+    }
+
+    /// The labels by which an object is in scope.
+    pub fn labels(&self) -> &[(String, String)] {
+        self.scope.as_ref().map_or(&[], |scope| scope.labels())
+    }
+
     /// Whether an object is known by its ID to be in scope.
     pub fn knows(&self, kind: ObjectKind, id: &str) -> bool {
         let known = self.known.get(&kind);
