@@ -8,6 +8,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::flight::{InFlight, poll_engine};
 use super::hijack::Output;
+use super::records::Recorded;
 
 /// The body of an answer: dockgate's own, or the engine's as it comes.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) enum Answer {
     },
     /// From an engine that took over its connection.
     Hijacked(Box<Output>),
+    /// From the engine, filtered one record at a time.
+    Records(Box<Recorded>),
 }
 
 impl Answer {
@@ -54,6 +57,7 @@ impl Body for Answer {
                 broken,
             } => poll_engine(body, request, broken, cx),
             Answer::Hijacked(output) => output.poll_frame(cx),
+            Answer::Records(records) => records.poll_frame(cx),
         }
     }
 
@@ -61,7 +65,7 @@ impl Body for Answer {
         match self {
             Answer::Whole(bytes) => bytes.is_none(),
             Answer::Engine { body, .. } => body.is_end_stream(),
-            Answer::Hijacked(_) => false,
+            Answer::Hijacked(_) | Answer::Records(_) => false,
         }
     }
 
@@ -71,7 +75,7 @@ impl Body for Answer {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
             Answer::Engine { body, .. } => body.size_hint(),
-            Answer::Hijacked(_) => SizeHint::default(),
+            Answer::Hijacked(_) | Answer::Records(_) => SizeHint::default(),
         }
     }
 }

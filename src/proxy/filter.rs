@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use super::budget::{Charge, NoRoom};
-use crate::body::answer::Reads;
+use crate::body::answer::{Reads, Records};
 use crate::observe::access::{EngineFault, Explanation};
 use crate::policy::Filter;
 
@@ -77,7 +77,8 @@ impl Unfiltered {
         self.response.headers()
     }
 
-    /// What of it may pass as the answer to a request with this method.
+    /// What of it may pass as the answer to a request with this method: all of it at once, or its records
+    /// as they arrive.
     ///
     /// # Errors
     /// Why nothing does.
@@ -85,25 +86,28 @@ impl Unfiltered {
         self,
         method: &Method,
         mut charge: Charge,
-    ) -> Result<Response<Bytes>, Withheld> {
+    ) -> Result<Filtered, Withheld> {
         let filter = self.filter;
+        let told = filter.told();
         let withheld = |why: &dyn Display| {
-            let text = format!(
-                "the engine's response was withheld, because {}, and {why}",
-                filter.told()
-            );
+            let text = format!("the engine's response was withheld, because {told}, and {why}");
             Withheld::Engine(EngineFault::Unfiltered, text)
         };
         let (mut head, mut body) = self.response.into_parts();
         let status = head.status.as_u16();
-        let most = match filter.reads(status).map_err(|why| withheld(&why))? {
-            Reads::Whole(most) => most,
-            Reads::Records => return Err(withheld(&"it is read one record at a time")),
-        };
+        let reads = filter.reads(status).map_err(|why| withheld(&why))?;
         if let Some(encoding) = encoding(&head.headers) {
             let encoding = encoding.as_bytes().escape_ascii();
             return Err(withheld(&format_args!("the body is encoded ({encoding})")));
         }
+        head.headers.remove(CONTENT_LENGTH);
+        let most = match reads {
+            Reads::Whole(most) => most,
+            Reads::Records => {
+                let response = Response::from_parts(head, body);
+                return Ok(Filtered::Records(response, filter.records(), charge));
+            }
+        };
         let mut bytes = Vec::new();
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let frame = frame.map_err(|_| {
@@ -120,9 +124,8 @@ impl Unfiltered {
             charge.add(data.len()).map_err(no_room)?;
             bytes.extend_from_slice(&data);
         }
-        head.headers.remove(CONTENT_LENGTH);
         if method == Method::HEAD {
-            return Ok(Response::from_parts(head, Bytes::new()));
+            return Ok(Filtered::Whole(Response::from_parts(head, Bytes::new())));
         }
         // Until it is written anew, there are two of it.
         let length = bytes.len();
@@ -146,8 +149,17 @@ impl Unfiltered {
             head.headers.insert(CONTENT_LENGTH, left.len().into());
         }
         let left = Bytes::from_owner(Charged(left, charge));
-        Ok(Response::from_parts(head, left))
+        Ok(Filtered::Whole(Response::from_parts(head, left)))
     }
+}
+
+/// What passes of an answer.
+#[derive(Debug)]
+pub(super) enum Filtered {
+    /// This.
+    Whole(Response<Bytes>),
+    /// What is left of its records, and the memory that they take.
+    Records(Response<Incoming>, Records, Charge),
 }
 
 /// How a body is encoded, if it is.

@@ -102,6 +102,12 @@ impl InFlight {
         self.completed = true;
     }
 
+    /// The rest of the engine's answer is not passed on, for this reason.
+    pub(super) fn withheld(&mut self, why: &str) {
+        let reason = Reason::Engine(EngineFault::Unfiltered);
+        self.record.end = End::Engine(Explanation::new(reason, why));
+    }
+
     /// The engine's answer ended before its end, perhaps because the request's body did.
     pub(super) fn engine_broke_off(&mut self) {
         self.record.end = match self.client.upload.fault() {

@@ -40,6 +40,7 @@ mod names;
 mod notice;
 mod outgoing;
 mod own_container;
+mod records;
 mod respond;
 mod rulebook;
 mod server;

@@ -17,12 +17,13 @@ use super::answer::Answer;
 use super::browser;
 use super::clearance::{self, Unsettled};
 use super::client::Client;
-use super::filter::{Reply, Unfiltered, Withheld};
+use super::filter::{Filtered, Reply, Unfiltered, Withheld};
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
 use super::health::{is_own_check, is_read};
 use super::hijack::{self, Hijack};
 use super::holders;
+use super::records::Recorded;
 use super::rulebook::{self, Entry};
 use super::survey::survey;
 use super::tunnel::Tunnel;
@@ -212,7 +213,7 @@ pub(super) async fn answer(
         Ok(Ok(Reply::Passes(response))) => response,
         Ok(Ok(Reply::Filters(unfiltered))) => {
             // Boxed, since few come to it.
-            let answering = filtered(flight, kept, unfiltered, &head.method, unread);
+            let answering = filtered(flight, kept, unfiltered, &head.method, unread, http_11);
             return Ok(Box::pin(answering).await);
         }
         Ok(Err(e)) => {
@@ -312,18 +313,19 @@ fn is_open_ended(body: &Incoming) -> bool {
 
 /// Answers a request with what its filter leaves of the engine's answer.
 async fn filtered(
-    flight: InFlight,
+    mut flight: InFlight,
     kept: Option<Upstream>,
     unfiltered: Unfiltered,
     method: &Method,
     unread: bool,
+    http_11: bool,
 ) -> Response<Answer> {
     log_head("answer", unfiltered.headers());
     let client = Arc::clone(flight.client());
     let charge = client.shared.bodies.charge(client.held.bodies());
     let reading = Box::pin(unfiltered.read(method, charge));
-    let mut response = match unless_denied(&client, reading).await {
-        Ok(Ok(response)) => response,
+    let filtered = match unless_denied(&client, reading).await {
+        Ok(Ok(filtered)) => filtered,
         Ok(Err(Withheld::Engine(fault, why))) => {
             return flight.engine_failed(fault, why, unread).map(Answer::own);
         }
@@ -331,10 +333,24 @@ async fn filtered(
         Err(why) => return flight.denied_now(&why, unread).map(Answer::own),
     };
     *client.upstream() = kept;
-    // Its length is known to any client.
-    rewrite_answer(&mut response, false, true);
-    flight.answered_in_part(response.status(), response.body().len());
-    response.map(|bytes| Answer::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    match filtered {
+        Filtered::Whole(mut response) => {
+            // Its length is known to any client.
+            rewrite_answer(&mut response, false, true);
+            flight.answered_in_part(response.status(), response.body().len());
+            response.map(|bytes| Answer::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+        }
+        Filtered::Records(mut response, records, charge) => {
+            flight.streams(response.status());
+            if rewrite_answer(&mut response, true, http_11) {
+                flight.ends_with_connection();
+                if http_11 {
+                    client.link.next_answer_ends_with_the_connection();
+                }
+            }
+            response.map(|body| Answer::Records(Recorded::new(body, records, flight, charge)))
+        }
+    }
 }
 
 /// Answers a request with the 200 by which the engine took its connection over.
