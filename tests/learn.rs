@@ -644,7 +644,9 @@ fn held_beside(
                 let needs = asking.needs().to_vec();
                 asking.answered(needs.into_iter().map(|fact| answered(fact, engine)))
             }
-            Step::Answer(Told::Missing(words) | Told::Taken(words)) => return Err(words),
+            Step::Answer(Told::Missing(words) | Told::Dangling(words) | Told::Taken(words)) => {
+                return Err(words);
+            }
             Step::Make(making) => panic!("{:?} has to be made first", making.makes()),
             // Its archive is not learned from.
             Step::Watch(..) | Step::Judged(Judged::Clear(_)) => return Ok(()),

@@ -153,6 +153,7 @@ pub(super) async fn settle(
 fn answer_of(told: Told) -> Explanation {
     match told {
         Told::Missing(words) => Explanation::new(Reason::Missing, words),
+        Told::Dangling(words) => Explanation::new(Reason::Dangling, words),
         Told::Taken(words) => Explanation::new(Reason::Taken, words),
     }
 }

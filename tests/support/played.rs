@@ -77,7 +77,9 @@ impl Engine {
                         .collect();
                     asking.answered(answers)
                 }
-                Step::Answer(Told::Missing(words) | Told::Taken(words)) => return Err(words),
+                Step::Answer(Told::Missing(words) | Told::Dangling(words) | Told::Taken(words)) => {
+                    return Err(words);
+                }
                 Step::Make(making) => panic!("{:?} has to be made first", making.makes()),
                 // An archive passes as far as it is not judged on its way.
                 Step::Judged(Judged::Clear(_)) | Step::Watch(..) => return Ok(()),

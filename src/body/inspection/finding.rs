@@ -23,6 +23,8 @@ pub(super) enum Finding {
 pub enum Told {
     /// What the request names does not exist: 404.
     Missing(String),
+    /// What its body refers to does not exist: 400. With a 404, the docker CLI would pull the image.
+    Dangling(String),
     /// The name that it gives is another object's: 409.
     Taken(String),
 }

@@ -160,6 +160,7 @@ fn told_by(
                 asking.answered(answers)
             }
             Step::Answer(Told::Missing(words)) => return (format!("404 {words}"), asked),
+            Step::Answer(Told::Dangling(words)) => return (format!("400 {words}"), asked),
             Step::Answer(Told::Taken(words)) => return (format!("409 {words}"), asked),
             Step::Make(_) => panic!("nothing is to be made"),
             Step::Watch(_, mut watch) => {

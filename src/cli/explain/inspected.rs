@@ -159,6 +159,13 @@ impl<'a> Case<'a> {
                         paths.join(", POST ")
                     ));
                 }
+                Step::Answer(Told::Dangling(words)) => {
+                    let words = one_line(&words).into_owned();
+                    return Outcome::Undecided(format!(
+                        "undecided: dockgate answers 400, as what its body refers to does not \
+                         exist: {words}"
+                    ));
+                }
                 Step::Answer(Told::Missing(words)) => {
                     let words = one_line(&words).into_owned();
                     return Outcome::Undecided(format!(

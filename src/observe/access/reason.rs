@@ -17,6 +17,8 @@ pub enum Reason {
     Unreadable(Arc<Remedy>),
     /// What it names does not exist.
     Missing,
+    /// What it refers to does not exist.
+    Dangling,
     /// The name that it gives is taken.
     Taken,
     /// There is no room for its body now; there may be in so many seconds.
@@ -85,9 +87,11 @@ impl Reason {
             Reason::Denied(_) | Reason::NotAdmitted | Reason::FromPage => StatusCode::FORBIDDEN,
             Reason::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Reason::Upload(UploadFault::Stalled | UploadFault::Slow) => StatusCode::REQUEST_TIMEOUT,
-            Reason::Ambiguous | Reason::Malformed | Reason::Unreadable(_) | Reason::Upload(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Reason::Dangling
+            | Reason::Ambiguous
+            | Reason::Malformed
+            | Reason::Unreadable(_)
+            | Reason::Upload(_) => StatusCode::BAD_REQUEST,
             Reason::TooLarge(Part::Target) => StatusCode::URI_TOO_LONG,
             Reason::TooLarge(Part::Head) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Reason::TooLarge(Part::Body) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -107,18 +107,19 @@ fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) 
             Look::Owned(_) | Look::Shared(_) => {}
             // Somebody who may has connected it.
             Look::Hidden if is_same() => {}
-            Look::Hidden => return Finding::Answer(missing(ObjectKind::Network, name)),
+            Look::Hidden => {
+                return Finding::Answer(Told::Missing(format!("network {name} not found")));
+            }
         }
     }
     Finding::Nothing
 }
 
 /// What the engine says of something that does not exist.
-pub(super) fn missing(kind: ObjectKind, name: &str) -> Told {
-    Told::Missing(match kind {
-        ObjectKind::Container => format!("No such container: {name}"),
-        ObjectKind::Image => format!("No such image: {name}"),
-        ObjectKind::Volume => format!("get {name}: no such volume"),
-        other => format!("{other} {name} not found"),
-    })
+fn missing(kind: ObjectKind, name: &str) -> Told {
+    match kind {
+        ObjectKind::Container => Told::Missing(format!("No such container: {name}")),
+        ObjectKind::Image => Told::Missing(format!("No such image: {name}")),
+        other => Told::Dangling(format!("{other} {name} not found")),
+    }
 }
