@@ -44,6 +44,7 @@ mod policies;
 mod presets;
 mod registry;
 mod restarts;
+mod scope;
 mod sharing;
 mod streams;
 mod swarm;

@@ -1,0 +1,135 @@
+//! Two teams on one engine, and a policy with a `SCOPE` for each: neither sees or touches what is the
+//! other's.
+
+mod crawl;
+mod races;
+mod table;
+mod talk;
+mod teams;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crate::harness::{Engine, Gate};
+use crawl::{Events, crawl, sees_own, work};
+use talk::{Talk, To};
+use teams::{Marks, Team, marks, populate};
+
+/// Everything that a section grants.
+const ALL: &str = "AUTH BUILD COMMIT CONFIGS CONTAINERS DISTRIBUTION EVENTS EXEC IMAGES INFO NETWORKS NODES PLUGINS \
+                   POST SECRETS SERVICES SESSION SWARM SYSTEM TASKS VOLUMES";
+const SHARED: &str = "SCOPE_SHARED=network:commons,volume:models";
+/// The scopes that team alpha's things are in, and of team bravo's none is.
+const SCOPES: [&str; 4] = [
+    "SCOPE=label:team=alpha",
+    "SCOPE=created",
+    "SCOPE=name:alpha-*,chestnut:*",
+    "SCOPE=label:team=alpha SCOPE_IMAGES=1",
+];
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn teams_do_not_see_each_other() {
+    let engine = Engine::in_memory();
+    let mut direct = Talk::new(To::Engine(engine.socket()));
+    let begin = Instant::now();
+    let teams = populate(&mut direct);
+    println!("two teams after {:?}", begin.elapsed());
+    let mut wrong = nothing_foreign_is_seen(&engine, &mut direct, &teams);
+    wrong.extend(outside_is_as_absent(&engine, &mut direct, &teams));
+    wrong.extend(nothing_foreign_is_raced(&engine, &mut direct, &teams));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is outside is answered as what does not exist.
+fn outside_is_as_absent(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Vec<String> {
+    let scope = format!("{ALL} SCOPE=label:team=alpha SCOPE_IMAGES=1 {SHARED}");
+    let gate = Gate::before(&engine.socket(), &scope);
+    let marks = marks(direct, teams, true);
+    table::judge(gate.address, direct, teams, &marks)
+}
+
+/// Nothing is done to something that took a name in the last moment.
+fn nothing_foreign_is_raced(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Vec<String> {
+    let socket = engine.socket();
+    // Without a scope, much is.
+    let open = Gate::before(&socket, ALL);
+    let done = races::run(100, open.address, &socket, direct, teams);
+    println!("no scope: {} acts on something foreign", done.len());
+    assert!(done.len() > 10, "the races find nothing");
+    let scope = format!("{ALL} SCOPE=label:team=alpha {SHARED}");
+    let gate = Gate::before(&socket, &scope);
+    let mut wrong = races::run(2000, gate.address, &socket, direct, teams);
+    wrong.extend(races::volumes(gate.address, &socket, direct, teams));
+    wrong
+}
+
+/// No answer and no event has anything of the other team; and without a scope, hundreds do.
+fn nothing_foreign_is_seen(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Vec<String> {
+    let all = marks(direct, teams, true);
+    let open = Gate::before(&engine.socket(), ALL);
+    let found = crawl(open.address, teams, &all);
+    let leaks: usize = found.leaks.values().map(Vec::len).sum();
+    println!(
+        "no scope: {} of {} requests tell {leaks} times of {} marks",
+        found.leaks.len(),
+        found.requests,
+        all.len()
+    );
+    assert!(found.leaks.len() > 200, "the crawler finds nothing");
+    let mut wrong = Vec::new();
+    for scope in SCOPES {
+        let images = scope.contains("SCOPE_IMAGES");
+        let marks = marks(direct, teams, images);
+        wrong.extend(crawl_as(engine, direct, teams, scope, &marks));
+    }
+    wrong
+}
+
+/// What came out under a scope.
+fn crawl_as(
+    engine: &Engine,
+    direct: &mut Talk,
+    teams: &[Team; 2],
+    scope: &str,
+    marks: &Marks,
+) -> Vec<String> {
+    let begin = Instant::now();
+    let gate = Gate::before(&engine.socket(), &format!("{ALL} {scope} {SHARED}"));
+    let events = Events::listen(&To::Gate(gate.address));
+    let is_over = AtomicBool::new(false);
+    let found = thread::scope(|threads| {
+        threads.spawn(|| {
+            let mut direct = Talk::new(To::Engine(engine.socket()));
+            while !is_over.load(Ordering::Relaxed) {
+                work(&mut direct, &teams[1]);
+            }
+        });
+        let found = crawl(gate.address, teams, marks);
+        is_over.store(true, Ordering::Relaxed);
+        found
+    });
+    sees_own(gate.address, &teams[0], scope.contains("SCOPE_IMAGES"));
+    work(direct, &teams[0]);
+    for seen in ["alpha-passing", "alpha-argument", "\"destroy\""] {
+        events.until(seen);
+    }
+    let mut wrong: Vec<String> = Vec::new();
+    let told = events.text();
+    for line in told
+        .lines()
+        .filter(|line| !marks.found(line, "").is_empty())
+    {
+        wrong.push(format!("{scope}: event {line}"));
+    }
+    for (request, marks) in &found.leaks {
+        wrong.push(format!("{scope}: {request}: {}", marks.join(" ")));
+    }
+    println!(
+        "{scope}: {} requests, {:?}",
+        found.requests,
+        begin.elapsed()
+    );
+    wrong
+}
