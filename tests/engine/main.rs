@@ -45,6 +45,7 @@ mod presets;
 mod registry;
 mod restarts;
 mod scope;
+mod scope_clients;
 mod sharing;
 mod streams;
 mod swarm;
