@@ -3,6 +3,7 @@
 
 mod crawl;
 mod races;
+mod redaction;
 mod table;
 mod talk;
 mod teams;
@@ -38,6 +39,7 @@ fn teams_do_not_see_each_other() {
     println!("two teams after {:?}", begin.elapsed());
     let mut wrong = nothing_foreign_is_seen(&engine, &mut direct, &teams);
     wrong.extend(outside_is_as_absent(&engine, &mut direct, &teams));
+    wrong.extend(redaction::judge(&engine, &mut direct, &teams));
     wrong.extend(nothing_foreign_is_raced(&engine, &mut direct, &teams));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -69,7 +71,7 @@ fn nothing_foreign_is_raced(engine: &Engine, direct: &mut Talk, teams: &[Team; 2
 fn nothing_foreign_is_seen(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Vec<String> {
     let all = marks(direct, teams, true);
     let open = Gate::before(&engine.socket(), ALL);
-    let found = crawl(open.address, teams, &all);
+    let found = crawl(open.address, teams, &all, |_| true);
     let leaks: usize = found.leaks.values().map(Vec::len).sum();
     println!(
         "no scope: {} of {} requests tell {leaks} times of {} marks",
@@ -106,7 +108,7 @@ fn crawl_as(
                 work(&mut direct, &teams[1]);
             }
         });
-        let found = crawl(gate.address, teams, marks);
+        let found = crawl(gate.address, teams, marks, |_| true);
         is_over.store(true, Ordering::Relaxed);
         found
     });

@@ -26,11 +26,17 @@ pub(super) struct Findings {
     pub(super) leaks: BTreeMap<String, Vec<String>>,
 }
 
-/// Sends all of them.
-pub(super) fn crawl(address: SocketAddr, teams: &[Team; 2], marks: &Marks) -> Findings {
+/// Sends all that are wanted.
+pub(super) fn crawl(
+    address: SocketAddr,
+    teams: &[Team; 2],
+    marks: &Marks,
+    wanted: fn(&str) -> bool,
+) -> Findings {
     let mut talk = Talk::new(To::Gate(address));
     let mut findings = Findings::default();
-    for (path, asked) in targets(teams) {
+    let targets = targets(teams).into_iter();
+    for (path, asked) in targets.filter(|(path, _)| wanted(path)) {
         for method in ["GET", "HEAD"] {
             let line = format!("{method} {path}");
             let headers = match path.ends_with("/attach/ws") {

@@ -152,6 +152,7 @@ impl Team {
         let word = self.word;
         let name = format!("{word}-c{number}");
         let host = match number {
+            9 => json!({"Binds": ["/tmp/planted/bind:/bound"]}),
             1 => json!({
                 "NetworkMode": format!("{word}-net"),
                 "Binds": [format!("{word}-vol:/v"), "models:/models"],
@@ -321,9 +322,7 @@ pub(super) fn marks(engine: &mut Talk, [alpha, bravo]: &[Team; 2], images: bool)
     if images {
         texts.push(bravo.wood.to_owned());
     }
-    texts.sort();
-    texts.dedup();
-    Marks(texts)
+    Marks::new(texts)
 }
 
 /// Clients know IDs of 64 digits by the first 12.
@@ -367,6 +366,13 @@ fn harvest(value: &Value, told: &mut BTreeSet<String>) {
 pub(super) struct Marks(Vec<String>);
 
 impl Marks {
+    /// In lower case.
+    pub(super) fn new(mut texts: Vec<String>) -> Marks {
+        texts.sort();
+        texts.dedup();
+        Marks(texts)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
