@@ -289,15 +289,18 @@ pub(super) fn judge(
             }
             // As the engine says it, unless a policy has it refused for everybody.
             let engine = tried(direct, line, body, &other);
+            // References have a status of their own in each version, and some are looked for at start.
             let words = |answer: &Answer| (answer.status, answer.json()["message"].clone());
-            if none.status != 403 && words(&none) != words(&engine) && !is_made(engine.status) {
+            let is_reference = line.ends_with("/create");
+            if none.status != 403 && !is_reference && words(&none) != words(&engine) {
                 wrong.push(format!(
                     "{line} {body} {other}:\n{:?}\n{:?}, says the engine",
                     words(&none),
                     words(&engine)
                 ));
             }
-            if is_made(foreign.status) {
+            // To force the removal of what is not there is no mistake.
+            if is_made(foreign.status) && !line.starts_with("DELETE /volumes/{}?force") {
                 wrong.push(format!("{line} {body} {form} is done: {}", foreign.status));
             }
             outside.push(foreign.status);
