@@ -22,6 +22,28 @@ const REACHES: [(&str, &str); 8] = [
     ("supply", "SUPPLY"),
 ];
 
+/// What a field can disclose, as `api::fields::Disclosed` has it.
+const DISCLOSED: [(&str, &str); 8] = [
+    ("env", "ENV"),
+    ("commands", "COMMANDS"),
+    ("mounts", "MOUNTS"),
+    ("labels", "LABELS"),
+    ("tokens", "TOKENS"),
+    ("configs", "CONFIGS"),
+    ("network", "NETWORK"),
+    ("host", "HOST"),
+];
+
+/// How fields are redacted that are not by what they disclose: their names and `api::fields::Form`.
+const FORMS: [(&str, &str); 6] = [
+    ("base64", "Base64"),
+    ("event", "Event"),
+    ("pairs", "Pairs"),
+    ("processes", "Processes"),
+    ("source", "Source"),
+    ("text", "Text"),
+];
+
 /// The judgements by hand: their names, `api::fields::Judged`, and the kinds that they read. A kind
 /// of `*` is any object's name.
 const JUDGED: [(&str, &str, &[&str]); 35] = [
@@ -74,6 +96,7 @@ struct File {
     inspect: Field,
     open: Vec<Spanned<String>>,
     body: BTreeMap<Spanned<String>, Field>,
+    answer: BTreeMap<Spanned<String>, Field>,
     #[serde(default)]
     embed: BTreeMap<Spanned<String>, Names>,
     #[serde(default)]
@@ -85,10 +108,12 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Field {
     kind: Spanned<String>,
-    reach: Spanned<String>,
+    reach: Option<Spanned<String>>,
     #[serde(default)]
     harmless: Vec<Spanned<Harmless>>,
     judged: Option<Spanned<String>>,
+    discloses: Option<Spanned<String>>,
+    form: Option<Spanned<String>>,
     #[serde(default)]
     held: bool,
     retired: Option<Spanned<String>>,
@@ -112,6 +137,41 @@ impl File {
         let names = names.into_iter().flatten();
         names.filter_map(|name| self.object.get(name))
     }
+
+    /// The names of the objects that bodies hold, all of whose fields say what they reach.
+    fn judged(&self) -> BTreeSet<&str> {
+        let mut judged = BTreeSet::new();
+        let roots = self.body.values().chain([&self.inspect]);
+        let mut open: Vec<&str> = roots.map(Field::held).collect();
+        while let Some(name) = open.pop() {
+            let name = Spanned::new(0..0, name.to_owned());
+            let Some((own, fields)) = self.object.get_key_value(&name) else {
+                continue;
+            };
+            if judged.insert(own.get_ref().as_str()) {
+                open.extend(fields.values().map(Field::held));
+                let parts = [self.embed.get(&name), self.legacy.get(&name)];
+                let parts = parts.into_iter().flatten().flat_map(Spanned::get_ref);
+                open.extend(parts.map(|part| part.get_ref().as_str()));
+            }
+        }
+        judged
+    }
+}
+
+impl Field {
+    /// The last word of its kind, which may be an object's name.
+    fn held(&self) -> &str {
+        let kind = self.kind.get_ref();
+        kind.rsplit(' ').next().unwrap_or(kind)
+    }
+
+    /// What it reaches; nothing, if it is in answers alone.
+    fn reach(&self) -> &str {
+        self.reach
+            .as_ref()
+            .map_or("harmless", |reach| reach.get_ref())
+    }
 }
 
 /// The table as Rust source, or every mistake as `fields.toml:LINE: what is wrong`.
@@ -123,7 +183,7 @@ pub(crate) fn fields(text: &str) -> Result<String, Vec<String>> {
         mistakes: Vec::new(),
     };
     check.object_names(&file);
-    let rust = check.objects(&file) + &check.bodies(&file);
+    let rust = check.objects(&file) + &check.bodies(&file) + &check.answers(&file);
     check.used(&file);
     check.result(rust)
 }
@@ -134,8 +194,8 @@ impl Check<'_> {
         for name in file.object.keys() {
             let plain = |byte: u8| byte.is_ascii_alphanumeric();
             let first = name.get_ref().starts_with(|c: char| c.is_ascii_uppercase());
-            // Two statics that are no object's have these names.
-            let reserved = ["Inspect", "Bodies"].contains(&name.get_ref().as_str());
+            // Three statics that are no object's have these names.
+            let reserved = ["Inspect", "Bodies", "Answers"].contains(&name.get_ref().as_str());
             if !first || reserved || !name.get_ref().bytes().all(plain) {
                 self.mistake(name, &format!("{:?} is no object's name", name.get_ref()));
             }
@@ -155,7 +215,20 @@ impl Check<'_> {
 
     fn objects(&mut self, file: &File) -> String {
         let mut rust = String::new();
+        let judged = file.judged();
         for (name, own) in &file.object {
+            let is_judged = judged.contains(name.get_ref().as_str());
+            for (field, what) in own {
+                match &what.reach {
+                    None if is_judged => {
+                        self.mistake(field, "say what it reaches: a body holds it")
+                    }
+                    Some(reach) if !is_judged => {
+                        self.mistake(reach, "no body holds it: it reaches nothing");
+                    }
+                    _ => {}
+                }
+            }
             let all = [own].into_iter().chain(file.embedded(name)).flatten();
             let mut seen: BTreeMap<String, &str> = BTreeMap::new();
             let mut fields: Vec<(&str, String)> = Vec::new();
@@ -221,20 +294,46 @@ impl Check<'_> {
         rust + "];\n"
     }
 
+    fn answers(&mut self, file: &File) -> String {
+        let mut rust = "/// Every answer that discloses something, by its route.\n\
+                        pub static ANSWERS: &[Body] = &[\n"
+            .to_owned();
+        for (route, what) in &file.answer {
+            if let Some(reach) = &what.reach {
+                self.mistake(reach, "an answer reaches nothing");
+            }
+            if !discloses(file, what, &mut BTreeSet::new()) {
+                self.mistake(route, "it discloses nothing");
+            }
+            match parse_route(route.get_ref(), false) {
+                Ok(source) => {
+                    let root = self.field("", what, file);
+                    rust += &format!("Body {{ route: {source} root: {root} }},\n");
+                }
+                Err(what) => self.mistake(route, &what.to_string()),
+            }
+        }
+        rust + "];\n"
+    }
+
     /// One field as Rust source, with a comma behind.
     fn field(&mut self, name: &str, field: &Field, file: &File) -> String {
         let (kind, objects) = self.kind(&field.kind, file);
-        let reach = self.reach(&field.reach);
-        if field.reach.get_ref() == "inside" && objects.is_none() {
-            self.mistake(&field.reach, "there is nothing inside: say what it reaches");
+        let reach = field.reach.as_ref();
+        if let Some(text) = reach {
+            if text.get_ref() == "inside" && objects.is_none() {
+                self.mistake(text, "there is nothing inside: say what it reaches");
+            }
+            if let Some(object) = objects.filter(|_| text.get_ref() == "harmless")
+                && reaches(file, &object, &mut BTreeSet::new())
+            {
+                let what =
+                    format!("a field of {object} has reach: write \"inside\", or what it reaches");
+                self.mistake(text, &what);
+            }
         }
-        if let Some(object) = objects.filter(|_| field.reach.get_ref() == "harmless")
-            && reaches(file, &object, &mut BTreeSet::new())
-        {
-            let what =
-                format!("a field of {object} has reach: write \"inside\", or what it reaches");
-            self.mistake(&field.reach, &what);
-        }
+        let reach = reach.map_or("Reach::NONE".to_owned(), |reach| self.reach(reach));
+        let (disclosed, form) = self.disclosed(field);
         let mut harmless = String::new();
         for value in &field.harmless {
             match value.get_ref() {
@@ -267,7 +366,7 @@ impl Check<'_> {
         let retired = field.retired.as_ref().map(Spanned::get_ref);
         format!(
             "Field {{ name: {name:?}, kind: {kind}, reach: {reach}, judged: Judged::{judged}, \
-             harmless: &[{harmless}], held: {held}, retired: {retired:?}, \
+             harmless: &[{harmless}], disclosed: {disclosed}, form: {form}, held: {held}, retired: {retired:?}, \
              undocumented: {undocumented} }},"
         )
     }
@@ -324,6 +423,36 @@ impl Check<'_> {
         source
     }
 
+    /// What it discloses, and how it is redacted.
+    fn disclosed(&mut self, field: &Field) -> (String, String) {
+        let mut source = "Disclosed::NONE".to_owned();
+        let words = field.discloses.iter();
+        for word in words.clone().flat_map(|words| words.get_ref().split(' ')) {
+            match DISCLOSED.iter().find(|(name, _)| *name == word) {
+                Some((_, name)) => source += &format!(".with(Disclosed::{name})"),
+                None => {
+                    let names = DISCLOSED.map(|(name, _)| name).join(", ");
+                    let what = format!("{word:?} cannot be disclosed: write one of {names}");
+                    words.clone().for_each(|words| self.mistake(words, &what));
+                }
+            }
+        }
+        let Some(form) = &field.form else {
+            return (source, "Form::Value".to_owned());
+        };
+        if field.discloses.is_none() {
+            self.mistake(form, "it discloses nothing that could have a form");
+        }
+        let known = FORMS.iter().find(|(name, _)| name == form.get_ref());
+        if known.is_none() {
+            let names = FORMS.map(|(name, _)| name).join(", ");
+            let what = format!("{:?} is no form: write one of {names}", form.get_ref());
+            self.mistake(form, &what);
+        }
+        let name = known.map_or("Value", |(_, name)| name);
+        (source, format!("Form::{name}"))
+    }
+
     fn judged(&mut self, name: &Spanned<String>, kind: &Spanned<String>) -> String {
         let mut all = JUDGED.iter();
         let Some((_, variant, kinds)) = all.find(|(known, ..)| known == name.get_ref()) else {
@@ -348,9 +477,12 @@ impl Check<'_> {
     fn used(&mut self, file: &File) {
         let mut used = BTreeSet::new();
         let fields = file.object.values().flat_map(BTreeMap::values);
-        for field in fields.chain(file.body.values()).chain([&file.inspect]) {
-            let kind = field.kind.get_ref();
-            used.insert(kind.rsplit(' ').next().unwrap_or(kind).to_owned());
+        for field in fields
+            .chain(file.body.values())
+            .chain(file.answer.values())
+            .chain([&file.inspect])
+        {
+            used.insert(field.held().to_owned());
         }
         let listed = file.embed.values().chain(file.legacy.values());
         used.extend(listed.flat_map(|names| names.get_ref().iter().map(|n| n.get_ref().clone())));
@@ -377,14 +509,30 @@ fn reaches(file: &File, object: &str, seen: &mut BTreeSet<String>) -> bool {
     let fields = objects
         .iter()
         .filter_map(|object| file.object.get(&name(object)));
-    fields.flat_map(BTreeMap::values).any(|field| {
-        let inner = field.kind.get_ref().rsplit(' ').next().unwrap_or_default();
-        match field.reach.get_ref().as_str() {
+    fields
+        .flat_map(BTreeMap::values)
+        .any(|field| match field.reach() {
             "harmless" => false,
-            "inside" => reaches(file, inner, seen),
+            "inside" => reaches(file, field.held(), seen),
             _ => true,
-        }
-    })
+        })
+}
+
+/// Whether a field, or one inside, discloses something.
+fn discloses<'a>(file: &'a File, field: &'a Field, seen: &mut BTreeSet<&'a str>) -> bool {
+    if field.discloses.is_some() {
+        return true;
+    }
+    let object = field.held();
+    let name = |text: &str| Spanned::new(0..0, text.to_owned());
+    let embedded = file.embed.get(&name(object)).map(Spanned::get_ref);
+    let embedded = embedded.into_iter().flatten();
+    let objects = embedded.map(|name| name.get_ref().as_str()).chain([object]);
+    let fields = objects.filter_map(|object| file.object.get(&name(object)));
+    seen.insert(object)
+        && fields
+            .flat_map(BTreeMap::values)
+            .any(|field| discloses(file, field, seen))
 }
 
 /// `HostConfig` as `HOST_CONFIG`.

@@ -385,6 +385,13 @@ Test = { kind = "list of string", reach = "harmless" }
 
 [object.Shown]
 HostConfig = { kind = "HostConfig", reach = "inside", held = true }
+
+[answer]
+"GET /containers/json" = { kind = "list of Item" }
+
+[object.Item]
+Command = { kind = "string", discloses = "commands env", form = "text" }
+HostConfig = { kind = "HostConfig" }
 "#;
 
 #[test]
@@ -392,15 +399,18 @@ fn the_good_table_is_taken() {
     let rust = build::fields(GOOD).expect("no mistakes");
     for part in [
         r#"pub static HOST_CONFIG: Object = Object { name: "HostConfig", open: false, legacy: &[], fields: &[Field { name: "CapAdd", kind: Kind::Words,"#,
-        r#"Field { name: "Memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], held: false, retired: None, undocumented: false },"#,
-        r#"reach: Reach::NONE.with(Reach::KERNEL).with(Reach::DEVICES), judged: Judged::Value, harmless: &[], held: true,"#,
+        r#"Field { name: "Memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], disclosed: Disclosed::NONE, form: Form::Value, held: false, retired: None, undocumented: false },"#,
+        r#"reach: Reach::NONE.with(Reach::KERNEL).with(Reach::DEVICES), judged: Judged::Value, harmless: &[], disclosed: Disclosed::NONE, form: Form::Value, held: true,"#,
         r#"judged: Judged::Sysctls, harmless: &[Harmless::Start("net."),]"#,
-        r#"harmless: &[Harmless::Int(-1),], held: false, retired: Some("1.42")"#,
+        r#"harmless: &[Harmless::Int(-1),], disclosed: Disclosed::NONE, form: Form::Value, held: false, retired: Some("1.42")"#,
         r#"name: "Create", open: true, legacy: &[&HOST_CONFIG,]"#,
         r#"Kind::List(&Kind::Object(&MOUNT))"#,
         r#"slots: &slots::<16>(&["CapAdd", "#,
         r#"pub static INSPECT: Field = Field { name: "", kind: Kind::Object(&SHOWN),"#,
         r#"Body { route: Route { text: "POST /plugins/{name...}/set","#,
+        r#"pub static ANSWERS: &[Body] = &["#,
+        r#"Body { route: Route { text: "GET /containers/json","#,
+        r#"disclosed: Disclosed::NONE.with(Disclosed::COMMANDS).with(Disclosed::ENV), form: Form::Text,"#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
     }
@@ -423,7 +433,7 @@ refused! {
     unknown_key: "held = true" => "holds = true", 20, "unknown field `holds`";
     unknown_table: "[legacy]" => "[legacies]", 11, "unknown field `legacies`";
     not_toml: "\"Shown\"" => "Shown", 1, "";
-    no_reach: "kind = \"bool\", reach = \"kernel devices\"," => "kind = \"bool\",", 20, "missing field `reach`";
+    no_reach: "kind = \"bool\", reach = \"kernel devices\"," => "kind = \"bool\",", 20, "say what it reaches";
     no_kind: "kind = \"bool\", " => "", 20, "missing field `kind`";
     unknown_reach: "kernel devices" => "kernel device", 20, "is no reach";
     reach_twice: "kernel devices" => "kernel kernel", 20, "twice";
@@ -451,6 +461,13 @@ refused! {
     unknown_open: "open = [\"Create\"]" => "open = [\"Creates\"]", 2, "there is no object";
     unknown_inspect: "\"Shown\"" => "\"Showns\"", 1, "is no kind";
     unused_object: "Health = { kind = \"Health\", reach = \"harmless\" }\n" => "", 31, "nothing holds a Health";
+    reach_of_an_answer: "{ kind = \"list of Item\" }" => "{ kind = \"list of Item\", reach = \"inside\" }", 39, "an answer reaches nothing";
+    reach_in_an_answer: "{ kind = \"string\", discloses" => "{ kind = \"string\", reach = \"kernel\", discloses", 42, "no body holds it";
+    nothing_disclosed: "discloses = \"commands env\", form = \"text\"" => "retired = \"1.24\"", 39, "it discloses nothing";
+    unknown_disclosure: "commands env" => "command env", 42, "cannot be disclosed";
+    unknown_form: "\"text\"" => "\"texts\"", 42, "is no form";
+    form_of_nothing: "discloses = \"commands env\", form" => "form", 42, "it discloses nothing that could have a form";
+    bad_route_of_an_answer: "GET /containers/json" => "GET containers/json", 39, "must be METHOD /path";
     bad_route: "POST /containers/create" => "POST containers/create", 5, "must be METHOD /path";
     bad_method: "POST /containers/create" => "* /containers/create", 5, "is unknown or not allowed here";
 }

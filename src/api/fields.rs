@@ -15,10 +15,10 @@ pub use name::{fold, hash, same};
 
 include!(concat!(env!("OUT_DIR"), "/fields.rs"));
 
-/// A JSON body that the engine reads.
+/// A JSON body that the engine reads, or one that it answers with.
 #[derive(Debug)]
 pub struct Body {
-    /// The requests that carry it; placeholders are wide.
+    /// The requests that carry it, or that are answered so; placeholders are wide.
     pub route: Route,
     /// What it is. It has no name of its own.
     pub root: Field,
@@ -37,6 +37,31 @@ impl Body {
         // the engine's router takes the longer one.
         let fitting = BODIES.iter().filter(fits);
         fitting.max_by_key(|body| body.route.steps.len())
+    }
+
+    /// What the engine answers a request with, if that may disclose something.
+    pub fn answered(target: &Target) -> Option<&'static Body> {
+        let method = match target.method()? {
+            Method::Head => Method::Get,
+            other => other,
+        };
+        let path = target.path();
+        // `GET /networks/` is a list.
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        let fitting = ANSWERS.iter().filter(|body| body.route.spans(method, path));
+        // Of two that fit, the one that says more of the path.
+        let literals = |body: &&Body| {
+            let steps = body.route.steps.iter();
+            steps
+                .filter(|step| matches!(step, Step::Literal(_)))
+                .count()
+        };
+        fitting.max_by_key(literals)
+    }
+
+    /// All that it may disclose.
+    pub fn disclosed(&self) -> Disclosed {
+        self.root.all_disclosed(&mut Vec::new())
     }
 }
 
@@ -126,6 +151,10 @@ pub struct Field {
     pub judged: Judged,
     /// The values without reach, besides the empty ones.
     pub harmless: &'static [Harmless],
+    /// What it tells in an answer.
+    pub disclosed: Disclosed,
+    /// How that is redacted.
+    pub form: Form,
     /// Whether an existing container is judged by it.
     pub held: bool,
     /// The API version whose document no longer has it, though older engines read it.
@@ -135,6 +164,23 @@ pub struct Field {
 }
 
 impl Field {
+    fn all_disclosed(&self, seen: &mut Vec<&'static str>) -> Disclosed {
+        let mut kind = &self.kind;
+        while let Kind::List(inner) | Kind::Map(inner) = kind {
+            kind = inner;
+        }
+        match kind {
+            Kind::Object(object) if !seen.contains(&object.name) => {
+                seen.push(object.name);
+                let fields = object.fields.iter();
+                fields.fold(self.disclosed, |all, field| {
+                    all.with(field.all_disclosed(seen))
+                })
+            }
+            _ => self.disclosed,
+        }
+    }
+
     /// Whether a text is one of the values, items or keys without reach.
     pub fn is_harmless(&self, text: &str) -> bool {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
@@ -280,6 +326,80 @@ impl Namespace {
             Namespace::Uts => "uts",
         }
     }
+}
+
+/// What a field tells in an answer: any of eight things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disclosed(u8);
+
+impl Disclosed {
+    /// Nothing that anyone may not know.
+    pub const NONE: Disclosed = Disclosed(0);
+    /// Environment variables.
+    pub const ENV: Disclosed = Disclosed(1);
+    /// Command lines.
+    pub const COMMANDS: Disclosed = Disclosed(1 << 1);
+    /// What is mounted.
+    pub const MOUNTS: Disclosed = Disclosed(1 << 2);
+    /// Labels.
+    pub const LABELS: Disclosed = Disclosed(1 << 3);
+    /// Credentials.
+    pub const TOKENS: Disclosed = Disclosed(1 << 4);
+    /// The data of configs.
+    pub const CONFIGS: Disclosed = Disclosed(1 << 5);
+    /// Addresses and ports.
+    pub const NETWORK: Disclosed = Disclosed(1 << 6);
+    /// The host.
+    pub const HOST: Disclosed = Disclosed(1 << 7);
+
+    /// As `REDACT` names them.
+    pub const NAMES: [(&'static str, Disclosed); 8] = [
+        ("env", Disclosed::ENV),
+        ("commands", Disclosed::COMMANDS),
+        ("mounts", Disclosed::MOUNTS),
+        ("labels", Disclosed::LABELS),
+        ("tokens", Disclosed::TOKENS),
+        ("configs", Disclosed::CONFIGS),
+        ("network", Disclosed::NETWORK),
+        ("host", Disclosed::HOST),
+    ];
+
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Disclosed) -> Disclosed {
+        Disclosed(self.0 | other.0)
+    }
+
+    /// Whether they have something in common.
+    pub const fn meets(self, other: Disclosed) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// What of it is not in another one.
+    #[must_use]
+    pub const fn without(self, other: Disclosed) -> Disclosed {
+        Disclosed(self.0 & !other.0)
+    }
+}
+
+/// How a field is redacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// By what it discloses: of variables and labels those that were chosen, a network's as empty, and of
+    /// all else each text in it.
+    Value,
+    /// Data that clients decode from base64.
+    Base64,
+    /// An event: `exec_create: COMMAND`, and attributes among which are the labels of its object.
+    Event,
+    /// A list of names and values.
+    Pairs,
+    /// A table of processes, with the options of `ps` in the request.
+    Processes,
+    /// `SOURCE:TARGET[:OPTIONS]`
+    Source,
+    /// A sentence, which no client parses.
+    Text,
 }
 
 /// What a field gets at outside its container: any of eight things.

@@ -58,6 +58,9 @@ impl Glob {
         if self.parts.is_empty() {
             return self.text == name;
         }
+        if !self.parts.contains(&Part::Segment) {
+            return self.fits_at_first(name);
+        }
         let name = name.as_bytes();
         // How much of the name the parts so far can be: one flag for each end.
         let mut ends = vec![false; name.len() + 1];
@@ -82,6 +85,28 @@ impl Glob {
             ends = next;
         }
         ends[name.len()]
+    }
+
+    /// Without a wildcard that stops at a slash, the first place where a part fits is as good as any.
+    fn fits_at_first(&self, name: &str) -> bool {
+        let (mut rest, mut open) = (name, false);
+        for (at, part) in self.parts.iter().enumerate() {
+            let Part::Exactly(text) = part else {
+                open = true;
+                continue;
+            };
+            let behind = match (open, at + 1 == self.parts.len()) {
+                (false, _) => rest.strip_prefix(text.as_str()),
+                (true, true) => return rest.ends_with(text.as_str()),
+                (true, false) => rest.split_once(text.as_str()).map(|(_, behind)| behind),
+            };
+            match behind {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+            open = false;
+        }
+        open || rest.is_empty()
     }
 }
 

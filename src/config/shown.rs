@@ -9,9 +9,9 @@ use super::diagnostics::Diagnostic;
 use super::dialect::sections::Switch;
 use super::snapshot::Snapshot;
 use super::table::SETTINGS;
-use crate::api::Methods;
-use crate::api::fields::BODIES;
-use crate::api::sections::{Role, SCOPED};
+use crate::api::fields::{ANSWERS, BODIES};
+use crate::api::sections::{ACTIONS, Role, SCOPED};
+use crate::api::{Method, Methods};
 use crate::body::limits::Mistake;
 use crate::body::redaction::Redaction;
 use crate::body::scope::Scope;
@@ -116,10 +116,37 @@ fn of_scope() -> impl Iterator<Item = Rule> {
     own.chain([podman, known])
 }
 
-/// No body brings back what was redacted.
+/// Answers are redacted that tell something of what is, and nothing brings back what was.
 fn of_redaction(redaction: &Redaction) -> impl Iterator<Item = Rule> + use<> {
-    let _ = redaction;
-    let matchers = BODIES.iter().flat_map(|body| Matcher::denied(&body.route));
-    let placeholder = Effect::Demand(Term::Placeholder);
-    [rule(&REDACT.into(), placeholder, matchers.collect())].into_iter()
+    let podman = origin(REDACT, "Podman's own responses cannot be redacted");
+    let all = Matcher {
+        methods: Methods::of(None),
+        pattern: Pattern::below(LIBPOD),
+    };
+    let podman = rule(&podman, Effect::Deny, vec![all]);
+    let told = ANSWERS
+        .iter()
+        .filter(|answer| redaction.concerns(answer.disclosed()));
+    let told = told.flat_map(|answer| {
+        let reads = answer.route.method == Some(Method::Get);
+        Matcher::denied(&answer.route).map(move |matcher| Matcher {
+            methods: if reads {
+                Methods::READS
+            } else {
+                matcher.methods
+            },
+            ..matcher
+        })
+    });
+    let told = rule(&REDACT.into(), Effect::Demand(Term::Redact), told.collect());
+    // An exec's start has nothing that an answer shows.
+    let bodies = BODIES.iter().map(|body| &body.route);
+    let bodies = bodies.filter(|route| route.text != "POST /exec/{id}/start");
+    let in_query = ACTIONS
+        .iter()
+        .filter(|action| ["BUILD", "COMMIT", "PULL"].contains(&action.name));
+    let sent = bodies.chain(in_query.flat_map(|action| action.routes));
+    let sent = sent.flat_map(Matcher::denied).collect();
+    let placeholder = rule(&REDACT.into(), Effect::Demand(Term::Placeholder), sent);
+    [podman, told, placeholder].into_iter()
 }

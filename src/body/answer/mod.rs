@@ -9,8 +9,8 @@ mod alias;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
-use super::json::{self, Kind, Limits, Object, Shape, Value};
-use super::redaction::Redaction;
+use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
+use super::redaction::{self, Redaction};
 use super::scope::Sight;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
@@ -27,6 +27,8 @@ const VALUES: usize = 500_000;
 pub enum Unfiltered {
     /// It cannot be read in one way only.
     Unread(json::Refusal),
+    /// It cannot be redacted.
+    Odd(redaction::Odd),
     /// An error of the engine has a message, and this one has none.
     NoMessage,
     /// The engine gives no such answer, which may hold anything.
@@ -37,6 +39,7 @@ impl Display for Unfiltered {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Unfiltered::Unread(refusal) => refusal.fmt(f),
+            Unfiltered::Odd(odd) => odd.fmt(f),
             Unfiltered::NoMessage => f.write_str("the body has no error message"),
             Unfiltered::Status(status) => write!(f, "its status is {status}"),
         }
@@ -155,8 +158,12 @@ impl Filter {
     /// # Errors
     /// No engine gives such an answer.
     pub fn reads(&self, status: u16) -> Result<Reads, Unfiltered> {
+        let redaction = self.redaction.as_ref();
         match status {
-            200 => Ok(Reads::Whole(MOST)),
+            200 if redaction.is_some_and(|(_, target)| Redaction::of_records(target)) => {
+                Ok(Reads::Records)
+            }
+            200 | 201 => Ok(Reads::Whole(MOST)),
             400..=599 => Ok(Reads::Whole(MOST_OF_ERROR)),
             _ => Err(Unfiltered::Status(status)),
         }
@@ -178,14 +185,18 @@ impl Filter {
         let read =
             |field| json::read(bytes, limits, Field(Some(field))).map_err(Unfiltered::Unread);
         let tree = match status {
-            200 if self.tokens => {
+            200 | 201 if self.tokens => {
                 let mut tree = read(JOIN_TOKENS)?;
                 if let Some(swarm) = tree.object_mut() {
                     swarm.remove(JOIN_TOKENS);
                 }
-                tree
+                self.redact(tree)?
             }
-            200 => return Err(Unfiltered::Status(status)),
+            200 | 201 if self.redaction.is_some() => {
+                let tree = json::read(bytes, limits, Untyped).map_err(Unfiltered::Unread)?;
+                self.redact(tree)?
+            }
+            200 | 201 => return Err(Unfiltered::Status(status)),
             _ => {
                 let message = read(MESSAGE)?.at(MESSAGE).as_str().map(str::to_owned);
                 let mut error = Object::default();
@@ -197,6 +208,16 @@ impl Filter {
             status,
             body: tree.to_json().into_bytes(),
         })
+    }
+
+    /// An answer without what is not told of it.
+    fn redact(&self, mut tree: Value) -> Result<Value, Unfiltered> {
+        if let Some((redaction, target)) = &self.redaction {
+            redaction
+                .apply(target, &mut tree)
+                .map_err(Unfiltered::Odd)?;
+        }
+        Ok(tree)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::archive::Archive;
 use super::others::Others;
 use super::scoped::{self, Scoped};
-use super::{Subject, build, limited, middleware, query, rules, unreadable};
+use super::{Subject, build, limited, middleware, query, returned, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -59,7 +59,11 @@ pub(super) fn judge(
             }
             // It is about the answer alone.
             Term::Redact => {}
-            Term::Placeholder => head.reads = true,
+            Term::Placeholder => {
+                returned::query(inspection)?;
+                // The archive of a build has no field that was ever shown.
+                head.reads |= draft.body().is_some();
+            }
         }
     }
     scoped::is_known(&head.scoped, inspection)?;

@@ -21,6 +21,7 @@ mod middleware;
 mod others;
 mod pin;
 mod query;
+mod returned;
 mod root;
 mod rules;
 mod scoped;
@@ -250,7 +251,7 @@ impl Reading {
 impl Request {
     /// All of it has been read: mutators change it, once.
     fn complete(mut self) -> Step {
-        let edited = middleware::edit(&mut self);
+        let edited = returned::body(&self).and_then(|()| middleware::edit(&mut self));
         match self.failed.take().map_or(edited, Err) {
             Ok(()) => self.round(),
             Err(unmet) => self.fails(unmet),
