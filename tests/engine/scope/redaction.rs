@@ -14,7 +14,7 @@ const REDACT: &str = "REDACT=env,commands,mounts,labels:*,tokens,configs,network
 const PLANTED: [(&str, &str); 17] = [
     ("-hush-", "env: Config.Env"),
     ("-served", "env: ContainerSpec.Env"),
-    ("walnut=", "env: an image's"),
+    ("walnut-planted", "env: an image's"),
     ("exec sleep", "commands: Cmd, Args, an exec's"),
     ("true # ", "commands: a health check, events"),
     ("-argument", "commands: an exec's event"),
@@ -40,6 +40,7 @@ pub(super) fn judge(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Ve
         planted.extend(Some(text.trim().to_lowercase()).filter(|text| text.len() > 5));
     }
     let marks = Marks::new(planted);
+    work(direct, &teams[0]);
     let open = Gate::before(&engine.socket(), ALL);
     let found = crawl(open.address, teams, &marks, is_json);
     println!(
@@ -59,11 +60,12 @@ pub(super) fn judge(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Ve
     }
     let gate = Gate::before(&engine.socket(), &format!("{ALL} {REDACT}"));
     let events = Events::listen(&To::Gate(gate.address));
+    let mut wrong: Vec<String> = events.lack("200 OK").into_iter().collect();
     work(direct, &teams[0]);
-    events.until("alpha-passing");
-    events.until("\"secret\"");
+    for seen in ["alpha-passing", "\"secret\""] {
+        wrong.extend(events.lack(seen));
+    }
     let found = crawl(gate.address, teams, &marks, is_json);
-    let mut wrong = Vec::new();
     for (request, marks) in found.leaks {
         wrong.push(format!("REDACT: {request}: {}", marks.join(" ")));
     }
@@ -74,9 +76,13 @@ pub(super) fn judge(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Ve
             wrong.push(format!("REDACT: event {line}: {}", found.join(" ")));
         }
     }
-    gate.sh(CLI);
     let python = variable("DOCKGATE_TEST_PYTHON");
-    assert_eq!(gate.sh(&format!("{python} -c '{PYTHON}'")), "all read");
+    for clients in [CLI, &format!("{python} -c '{PYTHON}'")] {
+        let run = gate.run(clients);
+        if run.code != 0 {
+            wrong.push(format!("REDACT: {}", run.stderr));
+        }
+    }
     wrong
 }
 

@@ -199,7 +199,7 @@ impl Team {
             &format!(
                 "POST /images/create?fromSrc=-&repo={wood}&tag=1&changes={}&changes={}",
                 encoded(&changes),
-                encoded(&format!("ENV {wood}=1")),
+                encoded(&format!("ENV {wood}={wood}-planted")),
             ),
             "Content-Type: application/x-tar\r\n",
             // Another image for each: a file of its name.
