@@ -20,6 +20,8 @@ const BOUND: Duration = Duration::from_secs(45);
 /// Fewer prove nothing.
 const FEWEST: usize = 200;
 const CLIENTS: usize = 2;
+/// How often a name changes hands until other containers are made.
+const TURNS: usize = 200;
 
 /// What a client does to whatever has a name.
 const ACTS: &[(&str, &str)] = &[
@@ -65,6 +67,8 @@ const ACTS: &[(&str, &str)] = &[
     ("GET /containers/raced/json", ""),
     ("GET /networks/raced", ""),
 ];
+/// Where the container is removed.
+const REMOVES: usize = 17;
 
 /// Runs so many rounds; what was done to something foreign.
 pub(super) fn run(
@@ -78,6 +82,8 @@ pub(super) fn run(
     let events = Events::listen(&To::Engine(socket.into()));
     let rounds = AtomicUsize::new(0);
     let is_over = AtomicBool::new(false);
+    // How often the name has changed hands: each act meets another change.
+    let changes = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     let say = |what: String| wrong.lock().expect("no panic").push(what);
     let foreign = thread::scope(|threads| {
@@ -85,21 +91,31 @@ pub(super) fn run(
             let mut engine = Talk::new(To::Engine(socket.into()));
             let mut foreign = BTreeSet::new();
             while !is_over.load(Ordering::Relaxed) {
-                swap(&mut engine, teams, &mut foreign, &say);
+                swap(&mut engine, teams, &mut foreign, &changes, &say);
             }
             foreign
         });
         let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let (rounds, say) = (&rounds, &say);
+            .map(|_| {
+                let (rounds, changes, say) = (&rounds, &changes, &say);
                 threads.spawn(move || {
                     let mut gate = Talk::new(To::Gate(address));
+                    let mut met = 0;
                     loop {
                         let round = rounds.fetch_add(1, Ordering::Relaxed);
                         if round >= all || begin.elapsed() > BOUND {
                             return;
                         }
-                        let (line, body) = ACTS[(round + client) % ACTS.len()];
+                        while changes.load(Ordering::Relaxed) == met && begin.elapsed() < BOUND {
+                            thread::yield_now();
+                        }
+                        met = changes.load(Ordering::Relaxed);
+                        // What is removed takes long to be made again.
+                        let act = match round % ACTS.len() {
+                            REMOVES if round / ACTS.len() % 8 > 0 => 0,
+                            act => act,
+                        };
+                        let (line, body) = ACTS[act];
                         let line = line.replace("NEW", &format!("alpha-raced-{round}"));
                         let answer = gate.ask(&line, body);
                         if answer.body.contains("bravo") {
@@ -137,6 +153,7 @@ fn swap(
     engine: &mut Talk,
     [alpha, bravo]: &[Team; 2],
     foreign: &mut BTreeSet<String>,
+    changes: &AtomicUsize,
     say: &impl Fn(String),
 ) {
     let mut mine = None;
@@ -158,7 +175,7 @@ fn swap(
     foreign.insert(theirs.clone());
     engine.ask(&format!("POST /containers/{theirs}/start"), "");
     engine.ask(&format!("POST /containers/{mine}/start"), "");
-    for turn in 0..6 {
+    for turn in 0..TURNS {
         let (away, there, word) = match turn % 2 {
             0 => (&theirs, &mine, "bravo"),
             _ => (&mine, &theirs, "alpha"),
@@ -167,22 +184,26 @@ fn swap(
             &format!("POST /containers/{away}/rename?name={word}-waiting"),
             "",
         );
-        engine.ask(&format!("POST /containers/{there}/rename?name=raced"), "");
-        // Two networks may have one name; so only one is there.
-        let team = match turn % 2 {
-            0 => alpha,
-            _ => bravo,
-        };
+        let named = format!("POST /containers/{there}/rename?name=raced");
+        if engine.ask(&named, "").status == 404 {
+            break;
+        }
+        changes.fetch_add(1, Ordering::Relaxed);
+        if turn % 8 > 0 {
+            continue;
+        }
+        // This takes longer than a rename. Two networks may have one name; so only one is there.
         for network in networks.drain(..) {
             free(engine, &network);
         }
+        let team = [alpha, bravo][turn / 8 % 2];
         let body = json!({"Name": "raced", "Labels": team.labels()});
         let made = engine
             .ask("POST /networks/create", &body.to_string())
             .json();
         if let Some(id) = made["Id"].as_str() {
             networks.push(id.to_owned());
-            if turn % 2 == 1 {
+            if turn / 8 % 2 == 1 {
                 foreign.insert(id.to_owned());
             }
         }
@@ -254,7 +275,7 @@ pub(super) fn volumes(
     direct: &mut Talk,
     [alpha, bravo]: &[Team; 2],
 ) -> Vec<String> {
-    const TURNS: usize = 150;
+    const TRIES: usize = 150;
     // Even: the name is alpha's. Odd: it is bravo's. Half way in between, nobody can tell.
     let state = AtomicUsize::new(0);
     let is_over = AtomicBool::new(false);
@@ -284,7 +305,7 @@ pub(super) fn volumes(
         });
         let mut gate = Talk::new(To::Gate(address));
         let begin = Instant::now();
-        while all < TURNS && begin.elapsed() < BOUND / 3 {
+        while all < TRIES && begin.elapsed() < BOUND / 3 {
             let before = state.load(Ordering::SeqCst);
             let removed = gate.ask("DELETE /volumes/raced-volume", "");
             let after = state.load(Ordering::SeqCst);
