@@ -35,9 +35,10 @@ const DISCLOSED: [(&str, &str); 8] = [
 ];
 
 /// How fields are redacted that are not by what they disclose: their names and `api::fields::Form`.
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 7] = [
     ("base64", "Base64"),
     ("event", "Event"),
+    ("mark", "Mark"),
     ("pairs", "Pairs"),
     ("processes", "Processes"),
     ("source", "Source"),
@@ -221,7 +222,7 @@ impl Check<'_> {
             for (field, what) in own {
                 match &what.reach {
                     None if is_judged => {
-                        self.mistake(field, "say what it reaches: a body holds it")
+                        self.mistake(field, "say what it reaches: a body holds it");
                     }
                     Some(reach) if !is_judged => {
                         self.mistake(reach, "no body holds it: it reaches nothing");

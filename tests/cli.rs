@@ -239,6 +239,38 @@ gate     mountSource: /srv
 }
 
 #[test]
+fn bounds_of_api_versions_are_shown_or_refused() {
+    let env = [("API_VERSION_MIN", "1.24"), ("API_VERSION_MAX", "1.44")];
+    let shown = dockgate(&["check"], &env);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    let line = "clients see API versions from 1.24 to 1.44; requests for an older version \
+                than the engine accepts are raised to its lowest\n";
+    assert!(shown.out.contains(line), "{}", shown.out);
+    for (min, max, told) in [
+        (
+            "1.44",
+            "1.40",
+            "API_VERSION_MAX: 1.40 is lower than API_VERSION_MIN, which is 1.44; set API_VERSION_MAX to 1.44 or higher, or lower API_VERSION_MIN",
+        ),
+        (
+            "v1.24",
+            "",
+            "API_VERSION_MIN: v1.24 is not a version of the Docker API; use a version such as 1.44",
+        ),
+        (
+            "",
+            "1.12",
+            "API_VERSION_MAX: 1.12 is lower than 1.24, the lowest version that dockgate can raise; use 1.24 or higher, and quote it in YAML, where 1.40 is 1.4",
+        ),
+    ] {
+        let env = [("API_VERSION_MIN", min), ("API_VERSION_MAX", max)];
+        let refused = dockgate(&["check"], &env);
+        assert_eq!(refused.code, 78, "{}", refused.err);
+        assert!(refused.err.contains(told), "{}", refused.err);
+    }
+}
+
+#[test]
 fn several_policies_are_shown_and_chosen() {
     let text = "policies:\n  web: {PRESET: traefik}\n  ci: {ALLOW_START: 1, DRY_RUN: 0}\n\
                 endpoints:\n- {listen: \"tcp://[::]:1\", policy: web}\n\

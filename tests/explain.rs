@@ -436,3 +436,38 @@ fn what_mutators_change_is_shown() {
     let told = "terms in force:\n  mutator  ";
     assert!(ran.code == 3 && ran.out.contains(told), "{}", ran.out);
 }
+
+#[test]
+fn a_request_for_an_old_version_is_explained_as_it_is_forwarded() {
+    let bench = Bench::new();
+    let env = [("API_VERSION_MIN", "1.24")];
+    let old = ["POST", "/v1.24/containers/create?platform=x"];
+    let unknown = bench.explain(&env, &old, b"");
+    assert_eq!(unknown.code, 3, "{}", unknown.out);
+    let told = "undecided: API_VERSION_MIN is set, and the engine does not say which versions it accepts: ";
+    assert!(unknown.out.starts_with(told), "{}", unknown.out);
+    bench.engine(&[
+        (
+            "/version",
+            r#"{"ApiVersion":"1.52","MinAPIVersion":"1.44"}"#,
+        ),
+        ("/info", r#"{"CgroupVersion":"2"}"#),
+    ]);
+    let with_body = [&old[..], &["--body", "-"]].concat();
+    let raised = bench.explain(&env, &with_body, br#"{"Image":"busybox"}"#);
+    assert_eq!(raised.code, 0, "{} {}", raised.out, raised.err);
+    for part in [
+        "- POST /v1.24/containers/create?platform=x\n",
+        "+ POST /v1.44/containers/create\n",
+        "shareable",
+    ] {
+        assert!(raised.out.contains(part), "{part}: {}", raised.out);
+    }
+    let same = bench.explain(&env, &["GET", "/v1.44/containers/json"], b"");
+    assert_eq!((same.code, &*same.out), (0, "allowed by CONTAINERS\n"));
+    let version = bench.explain(&env, &["GET", "/version"], b"");
+    assert_eq!(
+        (version.code, &*version.out),
+        (0, "allowed by VERSION\nforwarded unchanged\n")
+    );
+}

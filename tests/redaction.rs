@@ -121,6 +121,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
             "StopSignal",
             "Condition",
             "FailureAction",
+            "PublishMode",
             "Order",
             "Protocol",
             "Availability",

@@ -392,6 +392,9 @@ pub enum Form {
     Base64,
     /// An event: `exec_create: COMMAND`, and attributes among which are the labels of its object.
     Event,
+    /// A text, which no client parses and the engine ignores or refuses. With a network's it is replaced
+    /// even if it is empty, so that nobody sends back what was emptied beside it.
+    Mark,
     /// A list of names and values.
     Pairs,
     /// A table of processes, with the options of `ps` in the request.

@@ -28,6 +28,8 @@ pub struct Target {
     decoded: Option<Box<[u8]>>,
     /// Where the canonical path begins: after the version segment, if there is one.
     start: usize,
+    /// The version that was asked for, if it is an older one than the path has. Few have it.
+    asked: Option<Box<Version>>,
 }
 
 impl Target {
@@ -55,6 +57,7 @@ impl Target {
             raw: raw.clone(),
             decoded,
             start,
+            asked: None,
         })
     }
 
@@ -89,6 +92,31 @@ impl Target {
     pub fn version(&self) -> Option<Version> {
         let version = self.whole_path()[..self.start].strip_prefix(b"/v")?;
         Some(Version::parse(&String::from_utf8_lossy(version)))
+    }
+
+    /// The version that was asked for, if the request has been raised to a newer one.
+    pub fn asked(&self) -> Option<Version> {
+        self.asked.as_deref().copied()
+    }
+
+    /// The same in a newer version, with this query. Nothing if its version is not written plainly: then
+    /// it is not what clients write.
+    pub fn raised(&self, version: Version, query: Option<&str>) -> Option<Target> {
+        let sent = self.raw.path();
+        let asked = self.version().filter(|asked| *asked < version)?;
+        let rest = sent.get(self.start..)?;
+        if version_length(sent.as_bytes()) != self.start {
+            return None;
+        }
+        let query = query.map_or(String::new(), |query| format!("?{query}"));
+        let uri = Uri::try_from(format!("/v{version}{rest}{query}")).ok()?;
+        let raised = Target::parse(&self.method, &uri).ok()?;
+        // Nothing else may come of it.
+        let is_same = raised.path() == self.path() && raised.version() == Some(version);
+        is_same.then_some(Target {
+            asked: Some(self.asked().unwrap_or(asked).into()),
+            ..raised
+        })
     }
 
     /// The same with another path behind the version, and the same query.

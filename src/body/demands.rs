@@ -11,7 +11,8 @@ use super::gates::Gate;
 use super::limits::Limits;
 use super::redaction::Redaction;
 use super::rules::Rules;
-use super::scope::Scope;
+use super::scope::{LabelFilter, Scope};
+use super::versions::Bounds;
 
 /// The values behind the terms of one policy.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,12 @@ pub struct Demands {
     pub rules: Rules,
     /// Whose things its clients see and touch.
     pub scope: Option<Arc<Scope>>,
+    /// What of its lists and inspects its clients see, by labels.
+    pub label_filters: Arc<[LabelFilter]>,
     /// What of answers its clients are not told.
     pub redaction: Option<Arc<Redaction>>,
+    /// Within which versions of the API they are told the engine's.
+    pub versions: Option<Bounds>,
 }
 
 impl Demands {

@@ -11,6 +11,7 @@ use super::Place;
 use super::json::{self, Limits, Object, Value};
 use crate::api::fields::{Body, Kind};
 use crate::api::{Method, Target};
+pub(super) use query::encoded;
 
 /// A request between the client and the engine.
 #[derive(Clone, Debug)]
@@ -209,6 +210,12 @@ impl Draft {
             false => Ok(()),
             true => Err(Objection::new("the body", "", "was not read")),
         }
+    }
+
+    /// The same request of another object, or with another query.
+    pub(super) fn set_target(&mut self, target: Target) {
+        self.target = target;
+        self.is_other_target = true;
     }
 
     /// Another path, of the same act.

@@ -47,7 +47,7 @@ impl Name {
 }
 
 /// Percent-encoded, but for letters, digits and what is plain.
-fn encoded(text: &str, plain: &[u8]) -> String {
+pub(super) fn encoded(text: &str, plain: &[u8]) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte.is_ascii_alphanumeric() || plain.contains(&byte) {
@@ -196,8 +196,9 @@ impl Fact {
     }
 }
 
-/// The newest version of the API.
-const VERSION: Wanted = Wanted::Fields(&[("ApiVersion", Wanted::All)]);
+/// The newest version of the API, and the oldest.
+const VERSION: Wanted =
+    Wanted::Fields(&[("ApiVersion", Wanted::All), ("MinAPIVersion", Wanted::All)]);
 /// Of containers, of which each is asked.
 const IDS: Wanted = Wanted::Items(&Wanted::Fields(&[("Id", Wanted::All)]));
 /// In whose namespaces a container is.
@@ -239,6 +240,7 @@ fn listed(kind: ObjectKind) -> Wanted {
             ("Names", Wanted::All),
             ("Labels", Wanted::All),
             ("State", Wanted::All),
+            ("ImageID", Wanted::All),
             (
                 "Mounts",
                 Wanted::Items(&Wanted::Fields(&[

@@ -21,5 +21,6 @@ pub mod rules;
 pub mod scope;
 #[cfg(test)]
 mod tests;
+pub mod versions;
 
 pub use place::Place;

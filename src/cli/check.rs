@@ -236,6 +236,9 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
         text.push_str(&aligned(&rows));
         text.push('\n');
     }
+    if let Some(versions) = &sources.versions {
+        line(text, format_args!("{}\n", versions.told()));
+    }
     if !sources.rules.is_empty() {
         text.push_str(&rules_in_cel(&sources.rules));
         text.push('\n');

@@ -13,6 +13,7 @@ mod listen;
 mod look;
 mod names;
 mod near;
+mod nevertheless;
 mod paths;
 mod policies;
 mod process_1;
@@ -25,6 +26,7 @@ mod sources;
 mod table;
 mod unmapped;
 mod values;
+mod versions;
 mod waiver;
 
 pub use crate::clients::AllowFrom;

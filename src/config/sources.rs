@@ -19,9 +19,11 @@ use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::shown::Shown;
 use super::snapshot::Snapshot;
+use super::versions;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
 use crate::body::limits::Limits;
+use crate::body::versions::Bounds;
 use crate::policy::{Notation, Policy, Rule, Unprotected};
 
 /// What a policy is made of, dialect by dialect.
@@ -45,6 +47,8 @@ pub struct Sources {
     pub rules: Vec<RuleOn>,
     /// What clients are shown.
     pub shown: Shown,
+    /// Within which versions of the API clients are told the engine's.
+    pub versions: Option<Bounds>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
 }
@@ -120,6 +124,7 @@ impl Sources {
         let limits = limits::read(snapshot, deny_root, diagnostics);
         let rules = rules::read(snapshot, diagnostics);
         let shown = Shown::read(snapshot, name, diagnostics);
+        let versions = versions::read(snapshot, diagnostics);
         let unprotected = unprotected(snapshot, diagnostics);
         Sources {
             grants,
@@ -131,6 +136,7 @@ impl Sources {
             limits,
             rules,
             shown,
+            versions,
             unprotected,
         }
     }
@@ -149,6 +155,7 @@ impl Sources {
         rules.extend(self.limits.iter().flat_map(limits::rules));
         rules.extend(demanded(&self.rules));
         rules.extend(self.shown.rules());
+        rules.extend(self.versions.iter().map(|_| versions::rule()));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";
             Diagnostic::error("policy", format!("policy: {error}"), help)
@@ -179,7 +186,9 @@ impl Sources {
                 gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
                 scope: self.shown.scope.clone(),
+                label_filters: Arc::default(),
                 redaction: self.shown.redaction.clone(),
+                versions: self.versions,
                 rules: self
                     .rules
                     .iter()

@@ -173,6 +173,11 @@ settings! {
             "Methods other than GET and HEAD, in the granted sections", in_policy: true;
         "DENY_ROOT", "0",
             "1: deny what gives control of the host or of other containers", in_policy: true;
+        "API_VERSION_MIN", "",
+            "The lowest API version that clients see, and from which old requests are raised, such as 1.24",
+            in_policy: true;
+        "API_VERSION_MAX", "",
+            "The highest API version that clients see, such as 1.44", in_policy: true;
         "LISTEN", "tcp://[::]:2375",
             "Comma-separated list of tcp://IP:PORT and unix:///PATH", restart: true
             => listen: Vec<Listen> = listeners;
@@ -271,7 +276,7 @@ settings! {
         "REDACT", "",
             "What clients are not told: env, commands, mounts, labels:KEY, tokens, configs, network, host";
         "REDACT_ENV", "",
-            "Names of environment variables to redact, such as *TOKEN*; *: all";
+            "Variables that env hides, in any case; *: all. Unset: *PASS*,*TOKEN*,*SECRET*,*KEY*";
     }
     OF_PRESETS {
         "PRESET", "",

@@ -111,6 +111,10 @@ pub enum Term {
     Redact,
     /// That it does not bring back what was redacted before.
     Placeholder,
+    /// That it is what the older version of the API meant that it was raised from.
+    Older,
+    /// That its answer tells the versions of the API within the bounds.
+    Versions,
 }
 
 impl Term {
@@ -124,7 +128,13 @@ impl Term {
             Term::Scope(_) => "SCOPE",
             Term::LabelFilter(_) => "a labelFilter",
             Term::Redact | Term::Placeholder => "REDACT",
+            Term::Older | Term::Versions => "API_VERSION_MIN",
         }
+    }
+
+    /// Whether it changes a request or its answer, and is not about what may be asked for.
+    pub fn only_changes(self) -> bool {
+        matches!(self, Term::Middleware | Term::Older | Term::Versions)
     }
 
     /// What it removes from the answer, if it does: then no answer passes without a filter.
@@ -142,7 +152,9 @@ impl Term {
             | Term::Rule(_)
             | Term::Scope(_)
             | Term::LabelFilter(_)
-            | Term::Placeholder => None,
+            | Term::Placeholder
+            | Term::Older
+            | Term::Versions => None,
         }
     }
 }
@@ -164,8 +176,14 @@ impl Terms {
 
     /// Those that change what is forwarded.
     pub(super) fn changing(&self) -> Option<Terms> {
-        let changes = |term: &&Term| matches!(term, Term::Middleware);
+        let changes = |term: &&Term| term.only_changes();
         Terms::all(self.iter().filter(changes).copied())
+    }
+
+    /// These, if any, and one more.
+    pub(super) fn with(own: Option<Terms>, more: Term) -> Terms {
+        let own = own.iter().flat_map(Terms::iter).copied();
+        Terms(own.chain([more]).collect())
     }
 
     /// The terms of both.

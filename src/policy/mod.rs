@@ -208,6 +208,15 @@ impl Policy {
 
     /// The terms of such a request, even where only an engine other than Docker's sees a version.
     fn terms(&self, target: &Target) -> Option<Terms> {
+        let own = self.own_terms(target);
+        match target.asked() {
+            None => own,
+            // Whatever allows it, it is forwarded as the version meant it that was asked for.
+            Some(_) => Some(Terms::with(own, Term::Older)),
+        }
+    }
+
+    fn own_terms(&self, target: &Target) -> Option<Terms> {
         // Without any, no path is walked a second time.
         let method = target.method().filter(|_| self.demands)?;
         let at = |path| self.outcome(method, path).terms.as_ref();

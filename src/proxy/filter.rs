@@ -33,6 +33,14 @@ impl Reply {
             Some(filter) => Reply::Filters(Unfiltered { response, filter }),
         }
     }
+
+    /// Its headers, which no filter sees.
+    pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
+        match self {
+            Reply::Passes(response) => response.headers_mut(),
+            Reply::Filters(unfiltered) => unfiltered.response.headers_mut(),
+        }
+    }
 }
 
 /// An answer with a filter. Only [`Unfiltered::read`] leads out of it.
@@ -116,15 +124,27 @@ impl Unfiltered {
         if method == Method::HEAD {
             return Ok(Response::from_parts(head, Bytes::new()));
         }
-        let left = filter.whole(status, &bytes).map_err(|why| withheld(&why))?;
+        // Until it is written anew, there are two of it.
+        let length = bytes.len();
+        charge.add(length).map_err(no_room)?;
+        let left = filter.whole(status, bytes).map_err(|why| withheld(&why))?;
         head.status = StatusCode::from_u16(left.status).map_err(|why| withheld(&why))?;
+        if left.is_json {
+            let json = HeaderValue::from_static("application/json");
+            head.headers.insert(CONTENT_TYPE, json);
+        }
         let left = left.body;
         // Escapes may have become longer.
-        let longer = left.len().saturating_sub(bytes.len());
+        let longer = left.len().saturating_sub(2 * length);
         charge.add(longer).map_err(no_room)?;
-        let json = HeaderValue::from_static("application/json");
-        head.headers.insert(CONTENT_TYPE, json);
-        head.headers.insert(CONTENT_LENGTH, left.len().into());
+        charge.shrink_to(left.len());
+        // Without a body, there is none to be told of.
+        if !matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        ) {
+            head.headers.insert(CONTENT_LENGTH, left.len().into());
+        }
         let left = Bytes::from_owner(Charged(left, charge));
         Ok(Response::from_parts(head, left))
     }

@@ -52,6 +52,7 @@ mod survey;
 mod tunnel;
 mod upload;
 mod upstream;
+mod versions;
 mod watched;
 mod wire;
 

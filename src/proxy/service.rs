@@ -28,6 +28,7 @@ use super::survey::survey;
 use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::upstream::{self, Upstream};
+use super::versions;
 use crate::api::{Framing, Target};
 use crate::observe::access::{self, Decision, EngineFault, Explanation};
 use crate::observe::log::REQUESTS;
@@ -110,6 +111,18 @@ pub(super) async fn answer(
     if policy.logs_requests {
         log_request(&target);
     }
+    let target = match policy
+        .demands
+        .versions
+        .filter(|bounds| bounds.cover(&target))
+    {
+        None => target,
+        // Boxed, since few come to it.
+        Some(bounds) => match Box::pin(versions::raised(flight.client(), bounds, target)).await {
+            Ok(target) => target,
+            Err(why) => return Ok(flight.unsettled(why, unread).map(Answer::own)),
+        },
+    };
     let permit = match policy.decide(target, message) {
         Verdict::Allow(permit) => {
             flight.decided(Decision::Allowed(Arc::clone(permit.origin())));
@@ -185,13 +198,16 @@ pub(super) async fn answer(
     let (state, engine) = (&client.upload, &client.shared.socket_path);
     let mut kept = flight.client().upstream().take();
     // Pinned where it is made, since it is large and moving it costs.
-    let sent = unless_denied(
+    let mut sent = unless_denied(
         flight.client(),
         pin!(upstream::send(
             &mut kept, engine, cleared, headers, upload, state
         )),
     )
     .await;
+    if let (Some(bounds), Ok(Ok(reply))) = (policy.demands.versions, &mut sent) {
+        versions::tell(reply.headers_mut(), bounds);
+    }
     let mut response = match sent {
         Ok(Ok(Reply::Passes(response))) => response,
         Ok(Ok(Reply::Filters(unfiltered))) => {

@@ -15,6 +15,7 @@ use super::rulebook::Rulebook;
 use super::server::Room;
 use super::slots::Slots;
 use super::strangers::Strangers;
+use super::versions::Lowest;
 use super::wire::Socket;
 use crate::config::Settings;
 use crate::learn::Learner;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub holders: Holders,
     /// One for each connection on which the engine is asked what terms depend on.
     pub asking: Semaphore,
+    /// The engine's lowest version of the API.
+    pub lowest: Lowest,
     /// The memory for bodies that are read as a whole.
     pub bodies: Budget,
     /// How many connections one client may have.
@@ -74,6 +77,7 @@ impl Shared {
             slots: Slots::new(room.connections, room.waiting),
             holders: Holders::new(process.client_rate),
             asking: Semaphore::new(ASKING),
+            lowest: Lowest::default(),
             bodies: Budget::default(),
             client_connections: process.client_connections,
             excess: Strangers::new(room.strangers),

@@ -18,6 +18,17 @@ fn docker_py_works() {
     assert_eq!(gate.sh(&format!("{python} $HERE/denied.py")), "all denied");
 }
 
+/// It is told other versions than those of the engine, and can do the same.
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn docker_py_works_within_bounds() {
+    let python = variable("DOCKGATE_TEST_PYTHON");
+    let gate = Gate::new(&format!(
+        "{GRANTS} API_VERSION_MIN=1.24 API_VERSION_MAX=1.40"
+    ));
+    assert_eq!(gate.sh(&format!("{python} $HERE/everyday.py")), "all done");
+}
+
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn dockerode_works() {

@@ -10,6 +10,27 @@ fn version_needs_no_grant() {
     }
 }
 
+/// The CLI takes the version that it is told, and works with it.
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn a_lower_version_is_negotiated() {
+    for gate in Gate::each("CONTAINERS EXEC POST API_VERSION_MIN=1.24 API_VERSION_MAX=1.40") {
+        assert_eq!(
+            gate.sh("docker version --format '{{.Client.APIVersion}} {{.Server.APIVersion}} {{.Server.MinAPIVersion}}'"),
+            "1.40 1.40 1.24"
+        );
+        let id = gate.sh("docker run -d --name $N busybox sleep 600");
+        assert_eq!(gate.sh("docker ps --no-trunc -q -f name=$N"), id);
+        assert_eq!(gate.sh("docker exec $N echo hi"), "hi");
+        assert_eq!(
+            gate.sh("docker inspect -f {{.HostConfig.IpcMode}} $N"),
+            "private"
+        );
+        gate.sh("docker rm -f $N");
+        assert!(gate.log().contains("/v1.40/containers/create"));
+    }
+}
+
 #[test]
 #[ignore = "needs a real Docker Engine: run scripts/test"]
 fn ps_info_and_df_show_the_engine() {

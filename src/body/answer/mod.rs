@@ -1,10 +1,15 @@
 //! What is left of the engine's answers once a [`Filter`] has removed what clients must not get.
 //!
-//! An answer is read as strictly as a request's body, and written anew: what cannot be read in one way
-//! only does not pass at all. Names of fields count in any case, as clients in Go read them. Of an
-//! error, only the engine's message is left.
+//! An answer is read as strictly as a request's body: what cannot be read in one way only does not pass
+//! at all. What a client sees of a list stays as the engine wrote it; whatever is changed is written
+//! anew. Of an error, only the engine's message is left.
 
 mod alias;
+mod items;
+mod seen;
+#[cfg(test)]
+mod tests;
+mod usage;
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
@@ -12,21 +17,25 @@ use std::sync::Arc;
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
 use super::redaction::{self, Redaction};
 use super::scope::Sight;
+use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
+use seen::Seen;
 
 /// The most bytes of an answer.
 const MOST: usize = 16 << 20;
 /// The most bytes of an error.
 const MOST_OF_ERROR: usize = 64 << 10;
 /// The most values of an answer.
-const VALUES: usize = 500_000;
+const VALUES: usize = 2_000_000;
 
 /// Why nothing of an answer passes.
 #[derive(Debug)]
 pub enum Unfiltered {
     /// It cannot be read in one way only.
     Unread(json::Refusal),
+    /// It is not what the engine answers to such a request.
+    Unlike,
     /// It cannot be redacted.
     Odd(redaction::Odd),
     /// An error of the engine has a message, and this one has none.
@@ -39,6 +48,9 @@ impl Display for Unfiltered {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Unfiltered::Unread(refusal) => refusal.fmt(f),
+            Unfiltered::Unlike => {
+                f.write_str("the body is not what such a request is answered with")
+            }
             Unfiltered::Odd(odd) => odd.fmt(f),
             Unfiltered::NoMessage => f.write_str("the body has no error message"),
             Unfiltered::Status(status) => write!(f, "its status is {status}"),
@@ -57,15 +69,8 @@ pub struct Filter {
     aliases: Vec<Alias>,
     seen: Option<Seen>,
     redaction: Option<(Arc<Redaction>, Target)>,
-}
-
-/// What is seen of an answer.
-#[derive(Debug)]
-struct Seen {
-    answered: Answered,
-    sight: Sight,
-    /// The most objects that are left of a list.
-    limit: Option<usize>,
+    /// Within which versions the engine's are told.
+    versions: Option<Bounds>,
 }
 
 /// What an answer is.
@@ -75,7 +80,7 @@ pub enum Answered {
     List(ObjectKind),
     /// An object of this kind, that is in scope or shared.
     Object(ObjectKind),
-    /// That an object of this kind was made, or was there.
+    /// That an object of this kind was made, or was there, or that its name is taken.
     Made(ObjectKind),
     /// `GET /system/df`
     Usage,
@@ -99,8 +104,10 @@ pub enum Reads {
 pub struct Left {
     /// Its status.
     pub status: u16,
-    /// Its body, which is JSON.
+    /// Its body.
     pub body: Vec<u8>,
+    /// Whether the body was written anew, as JSON.
+    pub is_json: bool,
 }
 
 impl Filter {
@@ -136,12 +143,24 @@ impl Filter {
         self
     }
 
-    /// Whether all passes as it is.
-    pub fn is_empty(&self) -> bool {
-        !self.tokens && self.aliases.is_empty() && self.seen.is_none() && self.redaction.is_none()
+    /// Tells the engine's versions within these.
+    #[must_use]
+    pub fn telling(mut self, versions: Bounds) -> Filter {
+        self.versions = Some(versions);
+        self
     }
 
-    /// `DENY_ROOT removes the join tokens`
+    /// Whether all passes as it is.
+    pub fn is_empty(&self) -> bool {
+        !self.removes() && self.aliases.is_empty()
+    }
+
+    /// Whether something is removed, rather than put back.
+    fn removes(&self) -> bool {
+        self.tokens || self.seen.is_some() || self.redaction.is_some() || self.versions.is_some()
+    }
+
+    /// `DENY_ROOT removes the join tokens from it`
     pub fn told(&self) -> &'static str {
         match self {
             Filter { tokens: true, .. } => "DENY_ROOT removes the join tokens from it",
@@ -149,7 +168,10 @@ impl Filter {
             Filter {
                 redaction: Some(_), ..
             } => "REDACT removes values from it",
-            _ => "SCOPE puts names back in it",
+            Filter {
+                versions: Some(_), ..
+            } => "API_VERSION_MIN and API_VERSION_MAX change the versions in it",
+            _ => "SCOPE puts a name back into it",
         }
     }
 
@@ -159,12 +181,14 @@ impl Filter {
     /// No engine gives such an answer.
     pub fn reads(&self, status: u16) -> Result<Reads, Unfiltered> {
         let redaction = self.redaction.as_ref();
-        match status {
-            200 if redaction.is_some_and(|(_, target)| Redaction::of_records(target)) => {
+        match (&self.seen, status) {
+            (Some(seen), 200) if seen.answered == Answered::Events => Ok(Reads::Records),
+            (_, 200) if redaction.is_some_and(|(_, target)| Redaction::of_records(target)) => {
                 Ok(Reads::Records)
             }
-            200 | 201 => Ok(Reads::Whole(MOST)),
-            400..=599 => Ok(Reads::Whole(MOST_OF_ERROR)),
+            _ if !self.removes() => Ok(Reads::Whole(MOST_OF_ERROR)),
+            (_, 200 | 201) => Ok(Reads::Whole(MOST)),
+            (_, 204 | 304 | 400..=599) => Ok(Reads::Whole(MOST_OF_ERROR)),
             _ => Err(Unfiltered::Status(status)),
         }
     }
@@ -173,52 +197,96 @@ impl Filter {
     ///
     /// # Errors
     /// It cannot be read in one way only.
-    pub fn whole(&self, status: u16, bytes: &[u8]) -> Result<Left, Unfiltered> {
-        let most = match self.reads(status)? {
-            Reads::Whole(most) => most,
-            Reads::Records => return Err(Unfiltered::Status(status)),
+    pub fn whole(&self, status: u16, bytes: Vec<u8>) -> Result<Left, Unfiltered> {
+        let as_it_is = |body| Left {
+            status,
+            body,
+            is_json: false,
         };
-        let limits = Limits {
-            bytes: most,
-            values: VALUES,
-        };
-        let read =
-            |field| json::read(bytes, limits, Field(Some(field))).map_err(Unfiltered::Unread);
-        let tree = match status {
-            200 | 201 if self.tokens => {
-                let mut tree = read(JOIN_TOKENS)?;
-                if let Some(swarm) = tree.object_mut() {
-                    swarm.remove(JOIN_TOKENS);
-                }
-                self.redact(tree)?
-            }
-            200 | 201 if self.redaction.is_some() => {
-                let tree = json::read(bytes, limits, Untyped).map_err(Unfiltered::Unread)?;
-                self.redact(tree)?
-            }
-            200 | 201 => return Err(Unfiltered::Status(status)),
-            _ => {
-                let message = read(MESSAGE)?.at(MESSAGE).as_str().map(str::to_owned);
-                let mut error = Object::default();
-                error.set(MESSAGE, message.ok_or(Unfiltered::NoMessage)?);
-                Value::Object(error)
-            }
+        let left = match status {
+            _ if !self.removes() => as_it_is(bytes),
+            200 | 201 => self.left(status, bytes)?,
+            204 | 304 if bytes.is_empty() => as_it_is(bytes),
+            400..=599 => self.error(status, &bytes)?,
+            _ => return Err(Unfiltered::Status(status)),
         };
         Ok(Left {
-            status,
-            body: tree.to_json().into_bytes(),
+            body: alias::put_back(&self.aliases, left.body),
+            ..left
         })
     }
 
-    /// An answer without what is not told of it.
-    fn redact(&self, mut tree: Value) -> Result<Value, Unfiltered> {
+    /// What is left of what was asked for.
+    fn left(&self, status: u16, bytes: Vec<u8>) -> Result<Left, Unfiltered> {
+        let left = match &self.seen {
+            Some(seen) => seen.left(status, bytes)?,
+            None => Left {
+                status,
+                body: bytes,
+                is_json: true,
+            },
+        };
+        let is_as_left = !self.tokens && self.redaction.is_none() && self.versions.is_none();
+        if left.status != status || is_as_left {
+            return Ok(left);
+        }
+        let mut tree = match self.tokens {
+            true => read(&left.body, Field(Some(JOIN_TOKENS)))?,
+            false => read(&left.body, Untyped)?,
+        };
+        if self.tokens
+            && let Some(swarm) = tree.object_mut()
+        {
+            swarm.remove(JOIN_TOKENS);
+        }
         if let Some((redaction, target)) = &self.redaction {
             redaction
                 .apply(target, &mut tree)
                 .map_err(Unfiltered::Odd)?;
         }
-        Ok(tree)
+        if let Some(versions) = self.versions {
+            versions.tell(&mut tree);
+        }
+        Ok(Left {
+            status,
+            body: tree.to_json().into_bytes(),
+            is_json: true,
+        })
     }
+
+    /// The message of an error, and nothing else of it.
+    fn error(&self, status: u16, bytes: &[u8]) -> Result<Left, Unfiltered> {
+        let tree = read(bytes, Field(Some(MESSAGE)));
+        let message = tree.map(|tree| tree.at(MESSAGE).as_str().map(str::to_owned));
+        let message = match (message, &self.seen) {
+            (Ok(message), _) => message.ok_or(Unfiltered::NoMessage)?,
+            // Before API 1.24, it is plain text.
+            (Err(_), Some(_)) if str::from_utf8(bytes).is_ok_and(|text| !text.starts_with('{')) => {
+                String::from_utf8_lossy(bytes).trim_end().to_owned()
+            }
+            (Err(why), _) => return Err(why),
+        };
+        let message = match &self.seen {
+            Some(seen) => seen.error(status, message),
+            None => message,
+        };
+        let mut error = Object::default();
+        error.set(MESSAGE, message);
+        Ok(Left {
+            status,
+            body: Value::from(error).to_json().into_bytes(),
+            is_json: true,
+        })
+    }
+}
+
+/// An answer, read as strictly as a body.
+fn read(bytes: &[u8], shape: impl Shape) -> Result<Value, Unfiltered> {
+    let limits = Limits {
+        bytes: MOST,
+        values: VALUES,
+    };
+    json::read(bytes, limits, shape).map_err(Unfiltered::Unread)
 }
 
 /// Of a swarm.
@@ -245,100 +313,5 @@ impl Shape for Field {
 
     fn element(self) -> Field {
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn swarm(answer: &str) -> Result<String, String> {
-        of(200, answer.as_bytes())
-    }
-
-    fn of(status: u16, answer: &[u8]) -> Result<String, String> {
-        let filtered = Filter::default().without_tokens().whole(status, answer);
-        let filtered = filtered.map_err(|unfiltered| unfiltered.to_string())?;
-        assert_eq!(filtered.status, status);
-        Ok(String::from_utf8(filtered.body).expect("JSON"))
-    }
-
-    #[test]
-    fn a_swarm_has_no_tokens_and_all_else_stays() {
-        for (answer, left) in [
-            (
-                r#"{"ID":"x","Version":{"Index":11},"JoinTokens":{"Worker":"a","Manager":"b"},"DataPathPort":4789}"#,
-                r#"{"ID":"x","Version":{"Index":11},"DataPathPort":4789}"#,
-            ),
-            (r#"{"jointokens":{"Manager":"b"}}"#, "{}"),
-            (r#"{"JOINTO\u212aENS":"b","a":1.50}"#, r#"{"a":1.50}"#),
-            (r#"{"JoinTo\u006bens":["b"]}"#, "{}"),
-            (r#"{"JoinTokens":null}"#, "{}"),
-            ("{}", "{}"),
-            ("null", "{}"),
-            // These are no fields of a swarm.
-            (
-                r#"{"Spec":{"JoinTokens":"x"},"JoinToken":"y"}"#,
-                r#"{"Spec":{"JoinTokens":"x"},"JoinToken":"y"}"#,
-            ),
-        ] {
-            assert_eq!(swarm(answer).as_deref(), Ok(left), "{answer}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_in_one_way_does_not_pass() {
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(80), "]".repeat(80));
-        for (answer, why) in [
-            ("", "the body is empty"),
-            ("x", "the body is not valid JSON"),
-            (
-                r#"{"JoinTokens":{"Manager":"b"}"#,
-                "the body is not valid JSON",
-            ),
-            ("{}{}", "the body is not valid JSON"),
-            ("[]", "the body must be an object, not a list"),
-            (r#""SWMTKN""#, "the body must be an object, not a string"),
-            (r#"{"JoinTokens":1,"joinTokens":2}"#, "duplicate key"),
-            (r#"{"ID":1,"ID":2}"#, "duplicate key"),
-            (&deep, "nested more than 64 levels"),
-        ] {
-            let refused = swarm(answer).expect_err(answer);
-            assert!(refused.contains(why), "{answer}: {refused}");
-            assert!(!refused.contains("SWMTKN"), "{refused}");
-        }
-        let refused = of(200, b"{\"a\":\"\xff\"}").expect_err("no UTF-8");
-        assert!(refused.contains("not valid UTF-8"), "{refused}");
-        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(MOST));
-        assert!(swarm(&large).is_err());
-    }
-
-    #[test]
-    fn of_an_error_the_message_is_left() {
-        let left = r#"{"message":"This node is not a swarm manager."}"#;
-        for answer in [
-            left,
-            r#"{"cause":"x","message":"This node is not a swarm manager.","response":503}"#,
-            r#"{"Message":"This node is not a swarm manager.","JoinTokens":{"Manager":"b"}}"#,
-        ] {
-            for status in [400, 404, 500, 503] {
-                let found = of(status, answer.as_bytes());
-                assert_eq!(found.as_deref(), Ok(left), "{status} {answer}");
-            }
-        }
-        for (status, answer, why) in [
-            (503, r#"{"JoinTokens":{"Manager":"b"}}"#, "no error message"),
-            (503, r#"{"message":{"JoinTokens":"b"}}"#, "no error message"),
-            (503, r#"{"message":null}"#, "no error message"),
-            (404, "page not found", "not valid JSON"),
-            (101, "", "its status is 101"),
-            (206, "{}", "its status is 206"),
-            (301, left, "its status is 301"),
-        ] {
-            let refused = of(status, answer.as_bytes()).expect_err(answer);
-            assert!(refused.contains(why), "{answer}: {refused}");
-        }
-        let long = format!("{{\"message\":\"{}\"}}", "x".repeat(MOST_OF_ERROR));
-        assert!(of(500, long.as_bytes()).is_err());
     }
 }

@@ -101,7 +101,7 @@ impl Pulled {
 }
 
 /// A value of a query or a part of a path, with all but letters, digits and `-_.~` escaped.
-fn encoded(text: &str) -> String {
+pub(in crate::body) fn encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

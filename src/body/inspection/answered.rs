@@ -7,8 +7,10 @@ use crate::policy::Term;
 
 /// All that is removed from its answer; nothing, if nothing is being protected.
 pub(super) fn filter(request: &mut Request) -> Option<Box<Filter>> {
+    let versions = request.demands.versions;
+    let versions = versions.filter(|_| request.has(|term| term == Term::Versions));
     if request.inspection.is_waived() {
-        return None;
+        return versions.map(|bounds| Box::new(Filter::default().telling(bounds)));
     }
     let mut filter = match request.scoped.filter.take() {
         Some(filter) => *filter,
@@ -25,6 +27,9 @@ pub(super) fn filter(request: &mut Request) -> Option<Box<Filter>> {
     {
         // By the route that the client asked for.
         filter = filter.redacted(redaction.clone(), request.inspection.target().clone());
+    }
+    if let Some(bounds) = versions {
+        filter = filter.telling(bounds);
     }
     (!filter.is_empty()).then(|| Box::new(filter))
 }

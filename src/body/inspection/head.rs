@@ -4,7 +4,7 @@
 use super::archive::Archive;
 use super::others::Others;
 use super::scoped::{self, Scoped};
-use super::{Subject, build, limited, middleware, query, returned, rules, unreadable};
+use super::{Subject, build, limited, middleware, older, query, returned, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -58,12 +58,13 @@ pub(super) fn judge(
                 head.reads |= scoped::head(&mut head.scoped, inspection, demands, role)?;
             }
             // It is about the answer alone.
-            Term::Redact => {}
+            Term::Redact | Term::Versions => {}
             Term::Placeholder => {
                 returned::query(inspection)?;
                 // The archive of a build has no field that was ever shown.
                 head.reads |= draft.body().is_some();
             }
+            Term::Older => head.reads |= older::head(inspection, draft)?,
         }
     }
     scoped::is_known(&head.scoped, inspection)?;

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::head::Head;
-use super::{Request, rules, unreadable};
+use super::{Request, older, rules, unreadable};
 use crate::body::demands::Demands;
 use crate::body::draft::{Draft, Objection};
 use crate::body::edits;
@@ -30,12 +30,17 @@ pub(super) fn head(
     Ok(())
 }
 
-/// What mutators need of a request whose head fails, if it is forwarded nevertheless.
+/// What mutators and older versions need of a request whose head fails, if it is forwarded nevertheless.
 pub(super) fn waived(inspection: &Inspection, draft: &Draft, demands: &Demands) -> Option<Head> {
     let is_edited = inspection.terms().contains(&Term::Middleware) && edits(demands, draft);
+    let is_older = older::reads(inspection, draft);
     let mut needed = Head::default();
-    let read = head(&mut needed, inspection, draft, demands);
-    (inspection.is_waived() && is_edited && read.is_ok()).then_some(needed)
+    let mut read = Ok(());
+    if is_edited {
+        read = head(&mut needed, inspection, draft, demands);
+    }
+    needed.reads |= is_older;
+    (inspection.is_waived() && (is_edited || is_older) && read.is_ok()).then_some(needed)
 }
 
 /// Whether a mutator may change it.

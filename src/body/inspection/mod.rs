@@ -6,10 +6,10 @@
 //! [`Proof`] that terms are met. Fails closed: what cannot be read in one way, what the table of
 //! fields does not have, and what the engine does not answer are refused.
 //!
-//! The order is that of this page: the head, the body, what mutators change in it, what limits write
-//! in; then all judges in rounds, until none has a question left; then the rules in CEL, once, on what
-//! would be forwarded; then the pins. So whatever is judged is the changed request, and that is
-//! forwarded.
+//! The order is that of this page: the head, the body, what an older version of the API meant by it, what
+//! mutators change in it, what limits write in; then all judges in rounds, until none has a question left;
+//! then the rules in CEL, once, on what would be forwarded; then the pins. So whatever is judged is the
+//! changed request, and that is forwarded.
 
 mod answered;
 mod archive;
@@ -18,6 +18,7 @@ mod finding;
 mod head;
 mod limited;
 mod middleware;
+mod older;
 mod others;
 mod pin;
 mod query;
@@ -130,6 +131,8 @@ struct Request {
     failed: Option<Unmet>,
     /// What its policy's scope makes of it.
     scoped: Scoped,
+    /// Whether mutators have changed it, and before them what an older version meant was written in.
+    is_complete: bool,
     facts: Facts,
 }
 
@@ -200,6 +203,7 @@ pub fn begin(
         edited: Written::default(),
         failed,
         scoped: head.scoped,
+        is_complete: false,
         facts: Facts::default(),
     };
     match head.reads {
@@ -249,8 +253,13 @@ impl Reading {
 }
 
 impl Request {
-    /// All of it has been read: mutators change it, once.
+    /// All of it has been read: it becomes what the version that was asked for meant, then mutators
+    /// change it, once.
     fn complete(mut self) -> Step {
+        match older::write(&mut self) {
+            Finding::Nothing => self.is_complete = true,
+            found => return self.follow(found),
+        }
         let edited = returned::body(&self).and_then(|()| middleware::edit(&mut self));
         match self.failed.take().map_or(edited, Err) {
             Ok(()) => self.round(),
@@ -393,7 +402,7 @@ impl Request {
 
     /// Whether it is judged by what it asks for.
     fn is_limited(&self) -> bool {
-        self.has(|term| term != Term::Middleware)
+        self.has(|term| !term.only_changes())
     }
 
     /// Whether it is judged by what it reaches.
@@ -450,6 +459,7 @@ impl Asking {
         // Nothing is asked twice, so that this ends.
         let facts = &self.request.facts;
         match self.needs.iter().all(|fact| facts.answer(fact).is_some()) {
+            true if !self.request.is_complete => self.request.complete(),
             true => self.request.round(),
             false => self.request.fails(unreadable("the engine did not answer")),
         }

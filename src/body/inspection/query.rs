@@ -8,7 +8,7 @@ use super::{ANOTHERS, too_much, unreadable};
 use crate::api::Target;
 use crate::api::fields::Reach;
 use crate::api::query::{has_value, pairs};
-use crate::body::facts::Name;
+use crate::body::facts::{Name, encoded};
 use crate::policy::{Body, Unmet};
 
 /// A parameter of a build: what is harmless of its values besides an empty one.
@@ -228,6 +228,33 @@ pub(super) fn with_container(target: &Target, id: &str) -> String {
         _ => pair.to_owned(),
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// The target with other values for these keys, and without those that have none. Nothing if there is
+/// no edit.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn edited(
+    target: &Target,
+    edits: &[(&str, Option<String>)],
+) -> Option<Result<Target, ()>> {
+    if edits.is_empty() {
+        return None;
+    }
+    let query = target.query().unwrap_or_default();
+    let is_edited = |pair: &str| match pairs(pair).as_deref() {
+        Some([(key, _)]) => edits.iter().any(|(edited, _)| edited == key),
+        _ => false,
+    };
+    let kept = query.split('&').filter(|pair| !pair.is_empty());
+    let kept = kept.filter(|pair| !is_edited(pair)).map(str::to_owned);
+    let new = edits.iter().filter_map(|(key, value)| {
+        let value = encoded(value.as_ref()?, b"-._~");
+        Some(format!("{key}={value}"))
+    });
+    let query: Vec<String> = kept.chain(new).collect();
+    Some(target.with_query(&query.join("&")).map_err(|_| ()))
 }
 
 fn read(target: &Target) -> Result<Vec<(String, String)>, Unmet> {

@@ -95,6 +95,8 @@ impl Survey {
             edited: Written::default(),
             failed: None,
             scoped: Scoped::default(),
+            // What it learns from is what was sent.
+            is_complete: true,
             facts: Facts::default(),
         };
         Survey {

@@ -23,6 +23,9 @@ pub use returned::returned;
 
 /// What stands in place of a value.
 pub const PLACEHOLDER: &str = "[redacted by dockgate]";
+/// The same in an image, so that a program that compares a container's own settings with those of its image
+/// does not take two of them for the same value.
+const PLACEHOLDER_OF_IMAGES: &str = "[redacted by dockgate] in the image";
 /// The same where clients decode base64.
 pub const PLACEHOLDER_BASE64: &str = "W3JlZGFjdGVkIGJ5IGRvY2tnYXRlXQ==";
 
@@ -47,6 +50,7 @@ pub struct Redaction {
 pub struct Redacting<'r> {
     redaction: &'r Redaction,
     root: &'static Field,
+    placeholder: &'static str,
     /// The arguments of `ps`, if the request has any.
     arguments: Option<String>,
 }
@@ -164,6 +168,10 @@ impl Redaction {
         Some(Redacting {
             redaction: self,
             root: &answer.root,
+            placeholder: match answer.route.text {
+                "GET /images/{name...}/json" => PLACEHOLDER_OF_IMAGES,
+                _ => PLACEHOLDER,
+            },
             arguments,
         })
     }

@@ -93,8 +93,8 @@ fn other_values_keep_their_types() {
     for (line, answer, expected) in [
         (
             "GET /containers/a/json",
-            r#"{"Path":"sh","Args":["-c","x"],"Config":{"Cmd":null,"Entrypoint":[],"Labels":{"secret.a":"x","b":"y"}},"NetworkSettings":{"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"80"}]},"Networks":{"n":{"IPAddress":"10.0.0.2","IPPrefixLen":24,"Aliases":null,"NetworkID":"i"}}},"HostConfig":{"Binds":["/srv:/x:ro","/odd"]}}"#,
-            r#"{"Path":"[redacted by dockgate]","Args":["[redacted by dockgate]","[redacted by dockgate]"],"Config":{"Cmd":null,"Entrypoint":[],"Labels":{"secret.a":"[redacted by dockgate]","b":"y"}},"NetworkSettings":{"Ports":{},"Networks":{"n":{"IPAddress":"","IPPrefixLen":0,"Aliases":null,"NetworkID":"i"}}},"HostConfig":{"Binds":["[redacted by dockgate]:/x:ro","[redacted by dockgate]"]}}"#,
+            r#"{"Path":"sh","Args":["-c","x"],"Config":{"Cmd":null,"Entrypoint":[],"Labels":{"secret.a":"x","b":"y"}},"NetworkSettings":{"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"80"}]},"Networks":{"n":{"IPAddress":"10.0.0.2","IPPrefixLen":24,"Aliases":null,"NetworkID":"i"}}},"HostConfig":{"Binds":["/srv:/x:ro","/odd"],"ContainerIDFile":"","Dns":["1.1.1.1"],"ExtraHosts":["a:1.1.1.1"]}}"#,
+            r#"{"Path":"[redacted by dockgate]","Args":["[redacted by dockgate]","[redacted by dockgate]"],"Config":{"Cmd":null,"Entrypoint":[],"Labels":{"secret.a":"[redacted by dockgate]","b":"y"}},"NetworkSettings":{"Ports":{},"Networks":{"n":{"IPAddress":"","IPPrefixLen":0,"Aliases":null,"NetworkID":"i"}}},"HostConfig":{"Binds":["[redacted by dockgate]:/x:ro","[redacted by dockgate]"],"ContainerIDFile":"[redacted by dockgate]","Dns":[],"ExtraHosts":["[redacted by dockgate]"]}}"#,
         ),
         (
             "GET /configs",
@@ -128,6 +128,55 @@ fn other_values_keep_their_types() {
     );
 }
 
+/// Watchtower leaves out of a new container what its image has as well.
+#[test]
+fn nothing_redacted_in_a_container_looks_like_its_image() {
+    let answer = r#"{"Config":{"Env":["A_KEY=x"],"Cmd":["x"],"Labels":{"l":"x"}}}"#;
+    let all = redaction("env, commands, labels:*");
+    let image = left(&all, "GET /images/a/json", answer);
+    let own = left(&all, "GET /containers/a/json", answer);
+    let image = json::read(image.as_bytes(), Limits::default(), Untyped).expect("JSON");
+    let own = json::read(own.as_bytes(), Limits::default(), Untyped).expect("JSON");
+    for place in ["Config.Env", "Config.Cmd", "Config.Labels"] {
+        assert_ne!(image.at(place), own.at(place), "{place}");
+    }
+    assert!(returned(&image).is_some() && returned(&own).is_some());
+}
+
+/// What is emptied beside it would be lost.
+#[test]
+fn what_is_emptied_has_a_mark_beside_it() {
+    let network = redaction("network");
+    for (line, answer) in [
+        (
+            "GET /containers/a/json",
+            r#"{"HostConfig":{"ContainerIDFile":"","PortBindings":{"80/tcp":[]}}}"#,
+        ),
+        (
+            "GET /containers/a/json",
+            r#"{"NetworkSettings":{"Networks":{"n":{"EndpointID":"","IPAMConfig":{"IPv4Address":"10.0.0.9"}}}}}"#,
+        ),
+        (
+            "GET /services/a",
+            r#"{"Spec":{"EndpointSpec":{"Ports":[{"Protocol":"tcp","TargetPort":80,"PublishedPort":8080}]}}}"#,
+        ),
+    ] {
+        let redacted = left(&network, line, answer);
+        assert!(
+            !redacted.contains("80") && !redacted.contains("10.0"),
+            "{redacted}"
+        );
+        let tree = json::read(redacted.as_bytes(), Limits::default(), Untyped).expect("JSON");
+        assert!(returned(&tree).is_some(), "{redacted}");
+    }
+    // Nothing is lost by what is merely hidden of a host.
+    let answer = r#"{"HostConfig":{"ContainerIDFile":""}}"#;
+    assert_eq!(
+        left(&redaction("host"), "GET /containers/a/json", answer),
+        answer
+    );
+}
+
 #[test]
 fn an_event_keeps_what_happened() {
     let all = redaction("commands, labels:*, mounts, host");
@@ -156,6 +205,9 @@ fn an_event_keeps_what_happened() {
     ] {
         assert_eq!(left(&all, "GET /events", event), expected);
     }
+    let target = |path| Target::from_line("GET", path).expect("a target");
+    assert!(Redaction::of_records(&target("/v1.41/events?since=1")));
+    assert!(!Redaction::of_records(&target("/containers/json")));
     let host = redaction("host");
     let exec = r#"{"Type":"container","Action":"exec_start: sh","Actor":{"ID":"i","Attributes":{"a":"b"}}}"#;
     assert_eq!(left(&host, "GET /events", exec), exec);

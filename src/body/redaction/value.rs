@@ -14,12 +14,18 @@ impl Redacting<'_> {
         path: &Path<'_>,
     ) -> Result<(), Odd> {
         let what = self.redaction.what;
+        let by = self.placeholder;
         let only = |one| !field.disclosed.without(one).meets(what);
         match field.form {
             Form::Value if field.disclosed == Disclosed::ENV => self.variables(value),
             Form::Value if only(Disclosed::LABELS) => self.labels(value),
             Form::Value if field.disclosed.meets(Disclosed::NETWORK) => empty(value),
-            Form::Value | Form::Text => replace(value, PLACEHOLDER),
+            Form::Value | Form::Text => replace(value, by),
+            Form::Mark if what.meets(Disclosed::NETWORK) => match value {
+                Value::Text(text) => PLACEHOLDER.clone_into(text),
+                other => replace(other, by),
+            },
+            Form::Mark => replace(value, by),
             Form::Base64 => replace(value, PLACEHOLDER_BASE64),
             Form::Source => sources(value),
             Form::Pairs => pairs(value),
@@ -32,12 +38,13 @@ impl Redacting<'_> {
     /// `NAME=VALUE` in a list, `{"Name": NAME, "Value": VALUE}` in a list, or `{NAME: VALUE}`.
     fn variables(&self, value: &mut Value) {
         let fits = |name: &str| any(&self.redaction.variables, &name.to_uppercase());
-        named(value, &fits);
+        named(value, &fits, self.placeholder);
     }
 
     /// `{KEY: VALUE}`, or `KEY=VALUE` in a list.
     fn labels(&self, value: &mut Value) {
-        named(value, &|key| any(&self.redaction.labels, key));
+        let fits = |key: &str| any(&self.redaction.labels, key);
+        named(value, &fits, self.placeholder);
     }
 
     fn event(&self, value: &mut Value, path: &Path<'_>) -> Result<(), Odd> {
@@ -155,12 +162,12 @@ fn any(globs: &[Glob], name: &str) -> bool {
 }
 
 /// Replaces the values whose names fit.
-fn named(value: &mut Value, fits: &impl Fn(&str) -> bool) {
+fn named(value: &mut Value, fits: &impl Fn(&str) -> bool, by: &str) {
     match value {
         Value::Object(object) => {
             for (key, value) in object.iter_mut() {
                 if fits(key) {
-                    replace(value, PLACEHOLDER);
+                    replace(value, by);
                 }
             }
         }
@@ -175,28 +182,28 @@ fn named(value: &mut Value, fits: &impl Fn(&str) -> bool) {
                         }
                         for (key, value) in object.iter_mut() {
                             if !same("Name", key) {
-                                replace(value, PLACEHOLDER);
+                                replace(value, by);
                             }
                         }
                     }
-                    item => assigned(item, fits),
+                    item => assigned(item, fits, by),
                 }
             }
         }
-        other => assigned(other, fits),
+        other => assigned(other, fits, by),
     }
 }
 
 /// `NAME=VALUE`
-fn assigned(value: &mut Value, fits: &impl Fn(&str) -> bool) {
+fn assigned(value: &mut Value, fits: &impl Fn(&str) -> bool, by: &str) {
     let Value::Text(text) = value else {
-        return replace(value, PLACEHOLDER);
+        return replace(value, by);
     };
     if let Some((name, value)) = text.split_once('=')
         && !value.is_empty()
         && fits(name)
     {
-        *text = format!("{name}={PLACEHOLDER}");
+        *text = format!("{name}={by}");
     }
 }
 

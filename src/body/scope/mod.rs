@@ -4,16 +4,19 @@
 //! Kinds that have neither share the fate of what they belong to: a command that of its container, a
 //! task that of its service. What cannot be told is out of scope.
 
+mod label_filter;
 mod sight;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::{self, Display, Formatter};
 
+use super::facts::full_id;
 use super::glob::Glob;
 use super::json::Value;
 use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
+pub use label_filter::LabelFilter;
 pub use sight::Sight;
 
 /// The scope of a policy.
@@ -44,6 +47,8 @@ struct Shared {
 
 /// The label of what a policy with `SCOPE: created` makes. Its value is the policy's name.
 pub const CREATED_BY: &str = "dockgate.created-by";
+/// What the labels begin with that no client sets.
+pub const OWN_LABELS: &str = "dockgate.";
 /// The label by which Compose marks the objects of a project.
 const PROJECT: &str = "com.docker.compose.project";
 /// The networks that every engine has for everybody.
@@ -148,6 +153,11 @@ fn names_of(marks: Marks, object: &Value) -> Vec<&str> {
     names
         .map(|name| name.strip_prefix('/').unwrap_or(name))
         .collect()
+}
+
+/// Whether a volume has the name of one that was made without a name.
+pub(super) fn is_anonymous(volume: &str) -> bool {
+    full_id(&volume.into()).is_some()
 }
 
 fn named(variable: &'static str, mistakes: Vec<Mistake>) -> Vec<(&'static str, Mistake)> {

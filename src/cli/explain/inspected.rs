@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::super::output::{aligned, visible};
 use super::changes;
+use crate::api::Target;
 use crate::api::sections::Check;
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, Told, Watch};
@@ -107,6 +108,7 @@ impl<'a> Case<'a> {
     pub(super) fn new(
         settings: &'a Settings,
         (id, policy): (PolicyId, &ConfiguredPolicy),
+        sent: &Target,
         permit: &Permit,
         body: Option<Sent>,
         client: Option<Value>,
@@ -127,11 +129,7 @@ impl<'a> Case<'a> {
             by: format!("allowed by {}", permit.origin()),
             label,
             terms: permit.terms().to_vec(),
-            line: format!(
-                "{} {}",
-                permit.target().method_str(),
-                permit.target().path_and_query()
-            ),
+            line: format!("{} {}", sent.method_str(), sent.path_and_query()),
             body,
             client,
             middleware: middleware.collect(),
@@ -342,7 +340,7 @@ impl<'a> Case<'a> {
     /// What sets its terms.
     fn variables(&self) -> Vec<&str> {
         let judging = self.terms.iter().filter(|term| term.removes().is_none());
-        let others = judging.filter(|term| !matches!(term, Term::Rule(_)));
+        let others = judging.filter(|term| !matches!(term, Term::Rule(_) | Term::Versions));
         let mut variables: Vec<&str> = others.map(|term| term.variable()).collect();
         variables.extend(self.rules().map(|rule| &*rule.name));
         variables.sort_unstable();

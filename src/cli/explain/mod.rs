@@ -12,7 +12,9 @@ use super::whose::{self, Client, Whose};
 use super::with_settings;
 use super::{FAILED, OK, WRONG_USAGE};
 use crate::api::{Framing, Message, Method, Target};
-use crate::config::{PolicyId, Settings, Snapshot};
+use crate::body::inspection::Fact;
+use crate::body::versions::{MIN, lowest};
+use crate::config::{ConfiguredPolicy, PolicyId, Settings, Snapshot};
 use crate::policy::{Denial, Passage, Verdict, printable};
 use crate::proxy;
 use inspected::{Case, Outcome, Sent};
@@ -179,16 +181,19 @@ fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
         None => message,
         Some(body) => message.into_json(body.start().len()),
     };
-    let outcome = match policy.decide(target.clone(), message) {
-        Verdict::Allow(permit) => {
+    let sent = target.clone();
+    let decided = raised(settings, policy, target.clone());
+    let outcome = match decided.map(|target| policy.decide(target, message)) {
+        Err(why) => Outcome::Undecided(why),
+        Ok(Verdict::Allow(permit)) => {
             let seen = client.map(|client| proxy::seen_by_rules(client.identity()));
-            let mut case = Case::new(settings, (id, policy), &permit, body, seen);
+            let mut case = Case::new(settings, (id, policy), &sent, &permit, body, seen);
             match permit.passage() {
                 Passage::Stream(cleared) => case.allowed(cleared),
                 Passage::Inspect(inspection) => case.judge(inspection),
             }
         }
-        verdict => Outcome::Denied(verdict.to_string()),
+        Ok(verdict) => Outcome::Denied(verdict.to_string()),
     };
     let (code, text) = match outcome {
         Outcome::Allowed(text) => (OK, text),
@@ -206,6 +211,31 @@ fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
         OK => printed,
         code => code,
     }
+}
+
+/// The request in a version that the engine accepts, if the policy's bounds cover its version.
+///
+/// # Errors
+/// The engine does not say which versions it accepts.
+fn raised(
+    settings: &Settings,
+    policy: &ConfiguredPolicy,
+    target: Target,
+) -> Result<Target, String> {
+    let Some(bounds) = policy.demands.versions.filter(|one| one.cover(&target)) else {
+        return Ok(target);
+    };
+    let answers = proxy::ask(&settings.engine, &[Fact::Version]);
+    let answers = answers.map_err(|why| {
+        format!(
+            "undecided: {MIN} is set, and the engine does not say which versions it accepts: {why}"
+        )
+    })?;
+    let lowest = answers.iter().find_map(|(_, answer)| lowest(answer));
+    Ok(match lowest {
+        Some(lowest) => bounds.raise(target, lowest),
+        None => target,
+    })
 }
 
 /// What a client sends for a whole address: `tcp://dockgate:2375/info`.

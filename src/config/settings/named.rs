@@ -110,6 +110,7 @@ pub(super) fn consequences(document: &Document, policies: &Policies) -> Vec<Diag
         let mut specs = document.policies.iter();
         let scope = specs.find(|spec| *spec.name == *policy.name).map(Scope);
         let overlooked = policy.idle_zeros().chain(policy.movable_images());
+        let overlooked = overlooked.chain(policy.told_nevertheless());
         diagnostics.extend(overlooked.map(|mistake| match &scope {
             Some(scope) => scope.place(mistake),
             None => mistake,

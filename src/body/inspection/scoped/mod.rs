@@ -9,7 +9,9 @@
 //! does not exist, and the name is put back into its answer.
 
 mod creates;
+mod decoy;
 mod images;
+mod look;
 mod objects;
 mod queries;
 mod references;
@@ -17,12 +19,16 @@ mod sight;
 mod volumes;
 
 use super::finding::Finding;
+use super::head::no_form;
 use super::{Request, unreadable};
+use std::sync::Arc;
+
 use crate::api::ObjectKind;
 use crate::api::sections::{Role, Route, SCOPED};
 use crate::body::answer::{Alias, Filter};
 use crate::body::demands::Demands;
-use crate::policy::{Inspection, Term, Unmet};
+use crate::body::scope::Scope;
+use crate::policy::{Excess, Inspection, Term, Unmet};
 pub use volumes::{Made, Make};
 
 /// What a scope makes of a request, as far as that is known.
@@ -40,6 +46,14 @@ pub(super) struct Scoped {
     pub(super) makes: Vec<Make>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
+    /// The most objects of a list.
+    limit: Option<usize>,
+    /// What has been looked at once, and changed.
+    done: Vec<Role>,
+    /// Whether a container is started.
+    starts: bool,
+    /// The container in the path.
+    container: Option<String>,
 }
 
 /// An object in the path.
@@ -56,6 +70,27 @@ impl Scoped {
     /// Whether this is looked at.
     pub(super) fn has(&self, role: Role) -> bool {
         self.roles.iter().any(|(own, _)| *own == role)
+    }
+
+    /// The kind of object that this is about.
+    fn kind(&self, role: Role) -> Option<ObjectKind> {
+        let mut roles = self.roles.iter();
+        roles.find_map(|(own, kind)| (*own == role).then_some(*kind))?
+    }
+
+    /// The container in the path, as the client names it.
+    fn container(&self) -> Option<&str> {
+        self.container.as_deref()
+    }
+
+    /// Whether this has been looked at.
+    fn is_settled(&self, role: Role) -> bool {
+        self.done.contains(&role)
+    }
+
+    /// That this has been looked at.
+    fn settled(&mut self, role: Role) {
+        self.done.push(role);
     }
 }
 
@@ -90,6 +125,10 @@ pub(super) fn head(
             .name_in(path)
             .and_then(|name| str::from_utf8(name).ok());
         let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
+        if kind == ObjectKind::Container {
+            scoped.container = Some(text.to_owned());
+            scoped.starts = path.ends_with(b"/start") || path.ends_with(b"/restart");
+        }
         scoped.named = Some(Named {
             kind,
             text: text.to_owned(),
@@ -134,3 +173,26 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     }
     Finding::Nothing
 }
+
+/// Something that a scope does not allow, though it hides nothing.
+fn denied(place: &str, value: &str, why: impl Into<Box<str>>) -> Unmet {
+    let excess = Excess {
+        of: None,
+        place: place.into(),
+        value: value.into(),
+        why: why.into(),
+        by: Some(SCOPE),
+    };
+    Unmet::Excess(SCOPE, vec![excess])
+}
+
+/// The scope of the request's policy.
+fn scope_of(request: &Request) -> Option<Arc<Scope>> {
+    request.demands.scope.clone()
+}
+
+/// Why a name is refused.
+const OUTSIDE_NAMES: &str = "is not one of the names in SCOPE";
+
+/// The variable.
+const SCOPE: &str = "SCOPE";

@@ -1,8 +1,102 @@
-//! The objects that the path and the query of a request name.
+//! The objects that the path of a request names, and the container in its query.
 
-use super::{Finding, Request};
+use super::decoy;
+use super::look::{Look, Looking, renamed};
+use super::{Finding, Request, denied};
+use crate::api::sections::Role;
+use crate::api::{Method, ObjectKind};
+use crate::body::inspection::query;
+use crate::body::inspection::unreadable;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
-    let _ = request;
+    match path(request) {
+        Finding::Nothing if !request.scoped.is_hidden => commit(request),
+        found => found,
+    }
+}
+
+/// The object in the path is in scope, and what is forwarded names it by its full ID; or it is hidden,
+/// and what is forwarded names nothing.
+fn path(request: &mut Request) -> Finding {
+    let Some(named) = &request.scoped.named else {
+        return Finding::Nothing;
+    };
+    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
+        return Finding::Refused(unreadable("it cannot be judged"));
+    };
+    let target = request.draft.target();
+    let (name, route) = (named.text.as_str(), named.route);
+    let pinned = match looking.at(named.kind, name) {
+        Look::Asks(fact) => return Finding::asks([fact].into()),
+        // These have no other name.
+        Look::Owned(_) if has_no_id(named.kind) => Some(target.clone()),
+        Look::Shared(_) if has_no_id(named.kind) && uses(request) => Some(target.clone()),
+        Look::Owned(id) => renamed(target, route, &id),
+        Look::Shared(id) if uses(request) => renamed(target, route, &id),
+        Look::Shared(_) => {
+            let why = "is shared (SCOPE_SHARED): clients can use it, but not change it";
+            return Finding::Refused(denied("the path", name, why));
+        }
+        Look::Hidden => {
+            let alias = decoy::alias(named.kind, name);
+            let decoy = renamed(target, route, &decoy::in_place(&alias, name));
+            request.scoped.aliases.push(alias);
+            request.scoped.is_hidden = true;
+            decoy
+        }
+    };
+    match pinned {
+        Some(target) => {
+            request.draft.set_target(target);
+            // Once is enough: what was found stands in the target now.
+            request.scoped.named = None;
+            Finding::Nothing
+        }
+        None => Finding::Refused(unreadable("its target cannot be written anew")),
+    }
+}
+
+fn has_no_id(kind: ObjectKind) -> bool {
+    matches!(kind, ObjectKind::Volume | ObjectKind::Image)
+}
+
+/// Whether an object in the path is used by the request, and stays as it is.
+fn uses(request: &Request) -> bool {
+    let target = request.draft.target();
+    let reads = matches!(target.method(), Some(Method::Get | Method::Head));
+    let path = target.path();
+    let of_network = path.ends_with(b"/connect") || path.ends_with(b"/disconnect");
+    reads || path.starts_with(b"/networks/") && of_network || path.ends_with(b"/push")
+}
+
+/// The container of which a commit makes an image.
+fn commit(request: &mut Request) -> Finding {
+    if !request.scoped.has(Role::Commit) || request.scoped.is_settled(Role::Commit) {
+        return Finding::Nothing;
+    }
+    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
+        return Finding::Refused(unreadable("it cannot be judged"));
+    };
+    let target = request.draft.target();
+    let name = match query::one(target, "container") {
+        Ok(name) => name,
+        Err(unmet) => return Finding::Refused(unmet),
+    };
+    let id = match looking.at(ObjectKind::Container, &name) {
+        Look::Asks(fact) => return Finding::asks([fact].into()),
+        Look::Owned(id) | Look::Shared(id) => id,
+        Look::Hidden => {
+            let alias = decoy::alias(ObjectKind::Container, &name);
+            let decoy = alias.decoy.clone();
+            request.scoped.aliases.push(alias);
+            request.scoped.is_hidden = true;
+            decoy
+        }
+    };
+    match target.with_query(&query::with_container(target, &id)) {
+        Ok(target) => request.draft.set_target(target),
+        Err(_) => return Finding::Refused(unreadable("its target cannot be written anew")),
+    }
+    request.scoped.settled(Role::Commit);
     Finding::Nothing
 }

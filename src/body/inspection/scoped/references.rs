@@ -1,8 +1,126 @@
-//! What the body of a request names: all of it is in scope, or shared, or the request is refused as the engine refuses what does not exist.
+//! What the body of a request names, and what a start makes a container join: all of it is seen, or the
+//! request is refused as the engine refuses what does not exist.
 
+use std::collections::BTreeSet;
+
+use super::look::{Look, Looking};
 use super::{Finding, Request};
+use crate::api::ObjectKind;
+use crate::api::fields::Body;
+use crate::api::sections::Role;
+use crate::body::facts::Fact;
+use crate::body::inspection::{Told, unreadable};
+use crate::body::json::Value;
+use crate::body::reach::{self, Engine, Reference, What};
 
 pub(super) fn settle(request: &mut Request) -> Finding {
-    let _ = request;
+    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
+        return Finding::Nothing;
+    };
+    let mut named = BTreeSet::new();
+    if request.scoped.has(Role::Body)
+        && let Some((body, tree)) = request.draft.asked()
+    {
+        match of_body(body, tree) {
+            Ok(all) => named.extend(all),
+            Err(finding) => return finding,
+        }
+    }
+    let mut needs = BTreeSet::new();
+    let mut hidden = None;
+    for (kind, name) in &named {
+        if !looking.scope.covers(*kind) {
+            continue;
+        }
+        match looking.at(*kind, name) {
+            Look::Asks(fact) => drop(needs.insert(fact)),
+            Look::Owned(_) | Look::Shared(_) => {}
+            Look::Hidden => drop(hidden.get_or_insert_with(|| missing(*kind, name))),
+        }
+    }
+    if request.scoped.starts {
+        match joined(request, &looking, &mut needs) {
+            Finding::Nothing => {}
+            found => return found,
+        }
+    }
+    match hidden {
+        _ if !needs.is_empty() => Finding::asks(needs),
+        Some(told) => Finding::Answer(told),
+        None => Finding::Nothing,
+    }
+}
+
+/// All objects that a body names, but volumes: those that do not exist are made.
+fn of_body(body: &Body, tree: &Value) -> Result<BTreeSet<(ObjectKind, String)>, Finding> {
+    let claims = reach::asked(body, tree, &Engine::default());
+    let claims = claims.map_err(|too_many| Finding::Refused(unreadable(too_many)))?;
+    let mut named = BTreeSet::new();
+    for claim in &claims {
+        let of = |kind, name: &str| (kind, name.to_owned());
+        let object = match (&claim.what, claim.refers()) {
+            (_, Some(Reference::Container(name))) => of(ObjectKind::Container, name),
+            (What::Network(name), _) if !is_everybodys(name) => of(ObjectKind::Network, name),
+            (What::Secret(name), _) => of(ObjectKind::Secret, name),
+            (What::Config(name), _) => of(ObjectKind::Config, name),
+            (What::Image(name), _) => of(ObjectKind::Image, name),
+            _ => continue,
+        };
+        named.insert(object);
+    }
+    for (place, kind) in [
+        // Of a connect and a disconnect.
+        ("Container", ObjectKind::Container),
+        // Of a new network.
+        ("ConfigFrom.Network", ObjectKind::Network),
+    ] {
+        if let Some(name) = tree.at(place).as_str().filter(|name| !name.is_empty()) {
+            named.insert((kind, name.to_owned()));
+        }
+    }
+    Ok(named)
+}
+
+/// Whether a network is no object that belongs to anybody, but a way to be connected.
+fn is_everybodys(name: &str) -> bool {
+    ["", "default", "bridge", "none", "host"].contains(&name)
+}
+
+/// The networks that a container joins when it is started: the engine looks for them by their names
+/// then, and by now these may be others'.
+fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) -> Finding {
+    let Some(container) = request.scoped.container() else {
+        return Finding::Nothing;
+    };
+    let found = Fact::container(container).and_then(|fact| looking.facts.answer(&fact)?.found());
+    let networks = found.map_or(Value::NULL, |found| found.at("NetworkSettings.Networks"));
+    let networks = networks.as_object().into_iter().flat_map(|all| all.iter());
+    for (name, endpoint) in networks.filter(|(name, _)| !is_everybodys(name)) {
+        let is_same = || {
+            let now = Fact::network(name).and_then(|fact| looking.facts.answer(&fact)?.found());
+            let before = endpoint
+                .at("NetworkID")
+                .as_str()
+                .filter(|id| !id.is_empty());
+            before.is_some() && before == now.and_then(|now| now.at("Id").as_str())
+        };
+        match looking.at(ObjectKind::Network, name) {
+            Look::Asks(fact) => drop(needs.insert(fact)),
+            Look::Owned(_) | Look::Shared(_) => {}
+            // Somebody who may has connected it.
+            Look::Hidden if is_same() => {}
+            Look::Hidden => return Finding::Answer(missing(ObjectKind::Network, name)),
+        }
+    }
     Finding::Nothing
+}
+
+/// What the engine says of something that does not exist.
+pub(super) fn missing(kind: ObjectKind, name: &str) -> Told {
+    Told::Missing(match kind {
+        ObjectKind::Container => format!("No such container: {name}"),
+        ObjectKind::Image => format!("No such image: {name}"),
+        ObjectKind::Volume => format!("get {name}: no such volume"),
+        other => format!("{other} {name} not found"),
+    })
 }

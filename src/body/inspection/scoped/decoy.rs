@@ -1,0 +1,83 @@
+//! What the engine is asked for in place of a name that a client does not see.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+use crate::api::ObjectKind;
+use crate::body::answer::Alias;
+
+/// An alias for a name. Nobody can tell a decoy before, so nothing has that name.
+pub(super) fn alias(kind: ObjectKind, name: &str) -> Alias {
+    let random = random();
+    match kind {
+        // An image's name goes on with a tag or a digest, which stay.
+        ObjectKind::Image => {
+            let repository = repository(name);
+            Alias {
+                decoy: format!("x{}", &random[..40]),
+                name: repository.to_owned(),
+            }
+        }
+        _ => Alias {
+            decoy: random,
+            name: name.to_owned(),
+        },
+    }
+}
+
+/// The name with its decoy in place.
+pub(super) fn in_place(alias: &Alias, name: &str) -> String {
+    let rest = name.strip_prefix(&alias.name).unwrap_or_default();
+    format!("{}{rest}", alias.decoy)
+}
+
+/// An image's name without tag and digest.
+fn repository(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let last = name.rfind('/').map_or(0, |at| at + 1);
+    match name[last..].find(':') {
+        Some(at) => &name[..last + at],
+        None => name,
+    }
+}
+
+/// 64 hexadecimal digits. The standard library seeds its hashers from the operating system's random
+/// numbers, so that nobody can foresee what they give.
+fn random() -> String {
+    let digits = (0..4_u64).map(|number| {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u64(number);
+        format!("{:016x}", hasher.finish())
+    });
+    digits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoy_has_the_form_of_an_id_and_is_new_each_time() {
+        let decoys: Vec<String> = (0..1000).map(|_| random()).collect();
+        for (at, decoy) in decoys.iter().enumerate() {
+            assert!(decoy.len() == 64 && decoy.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            assert!(!decoys[..at].contains(decoy), "{decoy}");
+        }
+    }
+
+    #[test]
+    fn an_image_keeps_its_tag_and_its_digest() {
+        for (name, repository, rest) in [
+            ("nginx", "nginx", ""),
+            ("nginx:1", "nginx", ":1"),
+            ("reg:5000/a/b", "reg:5000/a/b", ""),
+            ("reg:5000/a/b:1", "reg:5000/a/b", ":1"),
+            ("a@sha256:0", "a", "@sha256:0"),
+            ("a:1@sha256:0", "a", ":1@sha256:0"),
+        ] {
+            let alias = alias(ObjectKind::Image, name);
+            assert_eq!(alias.name, repository);
+            assert_eq!(in_place(&alias, name), format!("{}{rest}", alias.decoy));
+        }
+    }
+}

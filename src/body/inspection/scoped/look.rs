@@ -1,0 +1,174 @@
+//! Whether a client sees the object that a name stands for, by a fresh inspect.
+
+use crate::api::{ObjectKind, Target};
+use crate::body::demands::Demands;
+use crate::body::facts::{Answer, Fact, Facts, Filters, Name, full_id, network_id};
+use crate::body::json::Value;
+use crate::body::scope::{Scope, is_anonymous};
+
+/// What a name stands for, to a client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// That depends on this.
+    Asks(Fact),
+    /// An object in scope: its full ID. A volume and an image have the name that was given.
+    Owned(String),
+    /// An object out of scope that is there for use, by its full ID.
+    Shared(String),
+    /// Nothing: it does not exist, or it is hidden.
+    Hidden,
+}
+
+/// What is known of objects by now.
+pub(super) struct Looking<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) facts: &'a Facts,
+}
+
+impl<'a> Looking<'a> {
+    /// In a request of a policy with a scope.
+    pub(super) fn new(demands: &'a Demands, facts: &'a Facts) -> Option<Looking<'a>> {
+        let scope = demands.scope.as_deref()?;
+        Some(Looking { scope, facts })
+    }
+
+    /// What this text stands for.
+    pub(super) fn at(&self, kind: ObjectKind, text: &str) -> Look {
+        let Some(fact) = fact(kind, text) else {
+            return Look::Hidden;
+        };
+        let anonymous = kind == ObjectKind::Volume && is_anonymous(text);
+        // Asked for in any case, so that what does not exist takes as long as what is hidden.
+        let users = self.listed(ObjectKind::Container);
+        let found = match (self.facts.answer(&fact), self.facts.answer(&users)) {
+            (None, _) => return Look::Asks(fact),
+            (_, None) if anonymous => return Look::Asks(users),
+            // A prefix of many IDs is no name either.
+            (Some(answer), _) => answer.found(),
+        };
+        let Some(found) = found else {
+            return Look::Hidden;
+        };
+        let marks = kind.inspected();
+        let id = match kind {
+            ObjectKind::Volume | ObjectKind::Image => Some(text.to_owned()),
+            ObjectKind::Container | ObjectKind::Exec => {
+                full_id(found.at(marks.id)).map(|id| id.as_str().to_owned())
+            }
+            ObjectKind::Network
+            | ObjectKind::Service
+            | ObjectKind::Task
+            | ObjectKind::Secret
+            | ObjectKind::Config => network_id(found.at(marks.id)).map(|id| id.as_str().to_owned()),
+        };
+        let Some(id) = id else {
+            return Look::Hidden;
+        };
+        if let Some(owner) = kind.owner() {
+            let owned = found.at(marks.owner).as_str().unwrap_or_default();
+            return match self.at(owner, owned) {
+                Look::Owned(_) => Look::Owned(id),
+                Look::Shared(_) => Look::Hidden,
+                asks => asks,
+            };
+        }
+        if self.scope.owns(marks, found) || anonymous && self.is_mounted(text) {
+            Look::Owned(id)
+        } else if self.scope.shares(kind, marks, found) {
+            Look::Shared(id)
+        } else {
+            Look::Hidden
+        }
+    }
+
+    /// Whether this very name is that of an object out of scope.
+    ///
+    /// # Errors
+    /// What has to be asked first.
+    pub(super) fn is_taken(&self, kind: ObjectKind, name: &str) -> Result<bool, Fact> {
+        let Some(fact) = fact(kind, name) else {
+            return Ok(false);
+        };
+        let Some(answer) = self.facts.answer(&fact) else {
+            return Err(fact);
+        };
+        let marks = kind.inspected();
+        // Several networks can have one name.
+        if kind == ObjectKind::Network && matches!(answer, Answer::Unclear) {
+            return Ok(true);
+        }
+        // What was found by its ID does not have the name.
+        let named = |found: &&Value| {
+            let own = found.at(marks.name).as_str().unwrap_or_default();
+            own.strip_prefix('/').unwrap_or(own) == name.strip_prefix('/').unwrap_or(name)
+        };
+        let found = answer.found().filter(named);
+        Ok(found.is_some_and(|found| !self.scope.owns(marks, found)))
+    }
+
+    /// Whether a container in scope has a volume mounted.
+    fn is_mounted(&self, volume: &str) -> bool {
+        self.owned(ObjectKind::Container).any(|container| {
+            let mounts = container.at("Mounts").items().iter();
+            let mut names = mounts.filter_map(|mount| mount.at("Name").as_str());
+            names.any(|name| name == volume)
+        })
+    }
+
+    /// The question for the objects of a kind that may be in scope.
+    pub(super) fn listed(&self, kind: ObjectKind) -> Fact {
+        Fact::Listed(kind, self.filters())
+    }
+
+    /// What narrows a list to the scope, if the engine can do that.
+    pub(super) fn filters(&self) -> Filters {
+        let labels = self.scope.labels().iter();
+        let labels: Vec<Value> = labels
+            .map(|(key, value)| Value::from(format!("{key}={value}")))
+            .collect();
+        if labels.is_empty() {
+            return Filters::default();
+        }
+        let mut filters = crate::body::json::Object::default();
+        filters.set("label", Value::List(labels));
+        Value::from(filters).to_json().into()
+    }
+
+    /// The objects of a kind that are in scope, as far as a list that was asked for says.
+    pub(super) fn owned(&self, kind: ObjectKind) -> impl Iterator<Item = &'a Value> {
+        let answer = self.facts.answer(&self.listed(kind));
+        let found = answer.and_then(Answer::found).unwrap_or(Value::NULL);
+        let items = match kind {
+            ObjectKind::Volume => found.at("Volumes").items(),
+            _ => found.items(),
+        };
+        let scope = self.scope;
+        items
+            .iter()
+            .filter(move |item| scope.owns(kind.listed(), item))
+    }
+}
+
+/// The question for one object, if it can have such a name.
+fn fact(kind: ObjectKind, text: &str) -> Option<Fact> {
+    match kind {
+        ObjectKind::Container => Fact::container(text),
+        ObjectKind::Exec => Name::of(text).map(Fact::Exec),
+        ObjectKind::Network => Fact::network(text),
+        ObjectKind::Volume => Fact::volume(text),
+        ObjectKind::Image => Fact::image(text),
+        ObjectKind::Service => Name::of(text).map(Fact::Service),
+        ObjectKind::Task => Name::of(text).map(Fact::Task),
+        ObjectKind::Secret => Name::of(text).map(Fact::Secret),
+        ObjectKind::Config => Name::of(text).map(Fact::Config),
+    }
+}
+
+/// The path of a target with another name in place of the one that the route has there.
+pub(super) fn renamed(
+    target: &Target,
+    route: &crate::api::sections::Route,
+    name: &str,
+) -> Option<Target> {
+    target.with_path(&route.with_name(name)?).ok()
+}
