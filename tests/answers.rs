@@ -56,7 +56,9 @@ fn item(kind: ObjectKind) -> impl Strategy<Value = Value> {
                     "Name": name,
                     "Labels": labels,
                     "Data": "aHVzaA==",
-                    "TaskTemplate": {"ContainerSpec": {"Env": env}},
+                    // Of a service alone.
+                    "TaskTemplate": (kind == ObjectKind::Service)
+                        .then(|| json!({"ContainerSpec": {"Env": env}})),
                 },
             }),
             ObjectKind::Volume => json!({
@@ -70,7 +72,8 @@ fn item(kind: ObjectKind) -> impl Strategy<Value = Value> {
                 "Name": name,
                 "Names": [format!("/{name}")],
                 "Labels": labels,
-                "Command": "echo hush",
+                // Of a container alone.
+                "Command": (kind == ObjectKind::Container).then_some("echo hush"),
                 "Containers": null,
             }),
         }
@@ -91,7 +94,7 @@ fn list() -> impl Strategy<Value = (ObjectKind, &'static str, Value)> {
 
 fn scoped(scope: &str, kind: ObjectKind, limit: Option<usize>) -> Filter {
     let scope = Scope::read("default", scope, Some(SHARED), true).expect("a scope");
-    let mut sight = Sight::new(Some(Arc::new(scope)));
+    let mut sight = Sight::new(Some(Arc::new(scope)), Arc::default());
     for kind in [
         ObjectKind::Container,
         ObjectKind::Volume,
@@ -103,7 +106,7 @@ fn scoped(scope: &str, kind: ObjectKind, limit: Option<usize>) -> Filter {
 }
 
 fn left(filter: &Filter, list: &Value) -> Value {
-    let left = filter.whole(200, list.to_string().as_bytes());
+    let left = filter.whole(200, list.to_string().into_bytes());
     let left = left.expect("it can be read");
     assert_eq!(left.status, 200);
     serde_json::from_slice(&left.body).expect("JSON")

@@ -61,7 +61,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let target = Target::parse(&method, &Uri::from_static(path)).expect("a target");
     let sight = || {
-        let mut sight = Sight::new(Some(Arc::clone(&OF)));
+        let mut sight = Sight::new(Some(Arc::clone(&OF)), Arc::default());
         for kind in [
             ObjectKind::Container,
             ObjectKind::Volume,
@@ -73,7 +73,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let scoped = || Filter::default().seen(answered, sight(), None);
     let read = serde_json::from_slice::<Value>(bytes);
-    let left = scoped().whole(200, bytes);
+    let left = scoped().whole(200, bytes.to_vec());
     let (Ok(sent), Ok(left)) = (&read, &left) else {
         assert!(left.is_err(), "what cannot be read passed");
         return;
@@ -109,7 +109,7 @@ fuzz_target!(|data: &[u8]| {
         _ => {}
     }
     // What is left is all left.
-    let again = scoped().whole(200, left.to_string().as_bytes());
+    let again = scoped().whole(200, left.to_string().into_bytes());
     let again = again.map(|again| serde_json::from_slice::<Value>(&again.body).expect("JSON"));
     if let Answered::List(_) | Answered::Object(_) = answered {
         assert_eq!(
@@ -119,7 +119,7 @@ fuzz_target!(|data: &[u8]| {
         );
     }
     let redacted = scoped().redacted(Arc::clone(&REDACTION), target);
-    if let Ok(redacted) = redacted.whole(200, bytes) {
+    if let Ok(redacted) = redacted.whole(200, bytes.to_vec()) {
         let redacted: Value = serde_json::from_slice(&redacted.body).expect("JSON");
         let words = more(&redacted, &left, &[PLACEHOLDER, PLACEHOLDER_BASE64]);
         assert!(words.is_empty(), "the redaction adds {words:?}");

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// The scope of the model, and what it shares.
-pub const SCOPE: &str = "label:team=ci";
-pub const SHARED: &str = "network:commons,volume:models";
+pub(crate) const SCOPE: &str = "label:team=ci";
+pub(crate) const SHARED: &str = "network:commons,volume:models";
 /// The IDs of what is in scope by another object: a volume that is mounted, a service that has tasks, a
 /// container that is a network's member.
-pub const KNOWN: &str = "known";
+pub(crate) const KNOWN: &str = "known";
 
 /// A field, however its name is spelled: clients in Go read it in any case.
-pub fn field<'v>(object: &'v Value, name: &str) -> &'v Value {
+pub(crate) fn field<'v>(object: &'v Value, name: &str) -> &'v Value {
     let folded = |text: &str| {
         let plain = |c: char| match c {
             'ſ' => 's',
@@ -28,7 +28,7 @@ pub fn field<'v>(object: &'v Value, name: &str) -> &'v Value {
 }
 
 /// Whether an item of a list of this kind is seen. The kind is a word: `container`.
-pub fn is_seen(kind: &str, item: &Value) -> bool {
+pub(crate) fn is_seen(kind: &str, item: &Value) -> bool {
     let spec = field(item, "Spec");
     let (id, name, labels) = match kind {
         "task" => return field(item, "ServiceID") == KNOWN,
@@ -53,12 +53,13 @@ pub fn is_seen(kind: &str, item: &Value) -> bool {
         "volume" => name == "models",
         _ => false,
     };
+    let is_known = id == KNOWN && ["container", "volume", "service"].contains(&kind);
     // A label's key is exact.
-    labels.get("team") == Some(&Value::from("ci")) || id == KNOWN || is_shared
+    labels.get("team") == Some(&Value::from("ci")) || is_known || is_shared
 }
 
 /// The items of a list as the engine answers it.
-pub fn items<'v>(kind: &str, list: &'v Value) -> Vec<&'v Value> {
+pub(crate) fn items<'v>(kind: &str, list: &'v Value) -> Vec<&'v Value> {
     let list = match kind {
         "volume" => field(list, "Volumes"),
         _ => list,
@@ -67,7 +68,7 @@ pub fn items<'v>(kind: &str, list: &'v Value) -> Vec<&'v Value> {
 }
 
 /// All texts in it, names of fields too.
-pub fn texts(value: &Value) -> BTreeSet<&str> {
+pub(crate) fn texts(value: &Value) -> BTreeSet<&str> {
     let mut all = BTreeSet::new();
     let mut left = vec![value];
     while let Some(value) = left.pop() {
@@ -87,7 +88,7 @@ pub fn texts(value: &Value) -> BTreeSet<&str> {
 }
 
 /// What an answer says that another one does not: the texts, but for what stands in place of one.
-pub fn more<'v>(shown: &'v Value, of: &Value, placeholders: &[&str]) -> Vec<&'v str> {
+pub(crate) fn more<'v>(shown: &'v Value, of: &Value, placeholders: &[&str]) -> Vec<&'v str> {
     let known = texts(of);
     let said = |text: &str| {
         let mut parts = vec![text];
