@@ -21,7 +21,7 @@ use teams::{Marks, Team, marks, populate};
 /// Everything that a section grants.
 const ALL: &str = "AUTH BUILD COMMIT CONFIGS CONTAINERS DISTRIBUTION EVENTS EXEC IMAGES INFO NETWORKS NODES PLUGINS \
                    POST SECRETS SERVICES SESSION SWARM SYSTEM TASKS VOLUMES";
-const SHARED: &str = "SCOPE_SHARED=network:commons,volume:models";
+const SHARED: &str = "SCOPE_SHARED=network:commons,volume:models,image:busybox*";
 /// The scopes that team alpha's things are in, and of team bravo's none is.
 const SCOPES: [&str; 4] = [
     "SCOPE=label:team=alpha",
