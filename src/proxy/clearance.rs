@@ -354,8 +354,22 @@ impl<'a> Questions<'a> {
     /// # Errors
     /// It gives no answer, or there is no room for it.
     async fn make(&mut self, makes: &[Make], charge: &mut Charge) -> Result<Vec<Made>, Unsettled> {
-        let _ = (makes, charge);
-        Ok(Vec::new())
+        let until = *self
+            .until
+            .get_or_insert_with(|| Instant::now() + FACTS_TIME);
+        let path = &self.shared.socket_path;
+        let mut made = Vec::with_capacity(makes.len());
+        for make in makes {
+            let answer = make_one(&mut self.engine, path, make, charge);
+            let answer = timeout_at(until, answer).await;
+            let answer = answer.map_err(|_| EngineError::Silent(path.clone()))??;
+            let failed = answer.0 >= 400;
+            made.push(answer);
+            if failed {
+                break;
+            }
+        }
+        Ok(made)
     }
 }
 
@@ -409,6 +423,36 @@ async fn answer(
     charge.shrink_to(before);
     charge.add(answer.size()).map_err(no_room_for_answers)?;
     Ok(answer)
+}
+
+/// Has the engine make one thing.
+async fn make_one(
+    engine: &mut Option<Upstream>,
+    path: &Path,
+    make: &Make,
+    charge: &mut Charge,
+) -> Result<Made, Unsettled> {
+    let mut connection = match engine.take() {
+        Some(connection) => connection,
+        None => Upstream::own(path).await?,
+    };
+    let response = connection.post(make.path, make.body.clone()).await?;
+    let status = response.status().as_u16();
+    let mut body: Incoming = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = next(&mut body).await {
+        let frame = frame.map_err(|_| EngineError::Gone)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        charge.add(data.len()).map_err(no_room_for_answers)?;
+        bytes.extend_from_slice(&data);
+        if bytes.len() > Limits::default().bytes {
+            return Err(EngineError::Gone.into());
+        }
+    }
+    *engine = Some(connection);
+    Ok((status, bytes))
 }
 
 /// Why the engine's answers are not read now.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
-use http::{HeaderValue, Request, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -183,6 +183,27 @@ impl Upstream {
         *request.uri_mut() = path.parse().map_err(|_| EngineError::Gone)?;
         let host = HeaderValue::from_static("docker");
         request.headers_mut().insert(HOST, host);
+        self.sender.ready().await.map_err(fault)?;
+        self.sender.send_request(request).await.map_err(fault)
+    }
+
+    /// Posts JSON to such a path of the engine.
+    ///
+    /// # Errors
+    /// [`EngineError::Garbage`] and [`EngineError::Gone`].
+    pub(super) async fn post(
+        &mut self,
+        path: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, EngineError> {
+        let length = body.len();
+        let mut request = Request::new(Upload::empty().replaced_by(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static(path);
+        let headers = request.headers_mut();
+        headers.insert(HOST, HeaderValue::from_static("docker"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, length.into());
         self.sender.ready().await.map_err(fault)?;
         self.sender.send_request(request).await.map_err(fault)
     }

@@ -54,8 +54,8 @@ pub(super) fn judge(
                 head.reads |= needs.reads;
                 head.subjects.extend(needs.subjects);
             }
-            Term::Scope(role) | Term::LabelFilter(role) => {
-                head.reads |= scoped::head(&mut head.scoped, inspection, demands, role)?;
+            Term::Scope(_) | Term::LabelFilter(_) => {
+                head.reads |= scoped::head(&mut head.scoped, inspection, demands, *term)?;
             }
             // It is about the answer alone.
             Term::Redact | Term::Versions => {}

@@ -128,9 +128,8 @@ fn mark(tree: &mut Value, place: &'static str, scope: &Scope) -> Result<(), Unme
 
 /// What is made has a name that the scope admits, and that nothing hidden has.
 fn name(request: &mut Request) -> Finding {
-    let Some((looking, kind)) =
-        Looking::new(&request.demands, &request.facts).zip(request.scoped.kind(Role::Created))
-    else {
+    let looking = Looking::new(&request.demands, &request.facts);
+    let Some(kind) = request.scoped.kind(Role::Created) else {
         return Finding::Refused(unreadable("it cannot be judged"));
     };
     // What is changed keeps its name.
@@ -148,7 +147,7 @@ fn name(request: &mut Request) -> Finding {
         }
     };
     let plain = name.strip_prefix('/').unwrap_or(&name);
-    if !looking.scope.admits(plain) {
+    if !looking.admits(plain) {
         return Finding::Refused(denied(place, &name, OUTSIDE_NAMES));
     }
     if name.is_empty() {

@@ -4,7 +4,7 @@ use crate::api::{ObjectKind, Target};
 use crate::body::demands::Demands;
 use crate::body::facts::{Answer, Fact, Facts, Filters, Name, full_id, network_id};
 use crate::body::json::Value;
-use crate::body::scope::{Scope, is_anonymous};
+use crate::body::scope::{LabelFilter, Scope, is_anonymous};
 
 /// What a name stands for, to a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,15 +21,42 @@ pub(super) enum Look {
 
 /// What is known of objects by now.
 pub(super) struct Looking<'a> {
-    pub(super) scope: &'a Scope,
+    scope: Option<&'a Scope>,
+    filters: &'a [LabelFilter],
     pub(super) facts: &'a Facts,
 }
 
 impl<'a> Looking<'a> {
-    /// In a request of a policy with a scope.
-    pub(super) fn new(demands: &'a Demands, facts: &'a Facts) -> Option<Looking<'a>> {
-        let scope = demands.scope.as_deref()?;
-        Some(Looking { scope, facts })
+    /// In a request of a policy with these demands.
+    pub(super) fn new(demands: &'a Demands, facts: &'a Facts) -> Looking<'a> {
+        Looking {
+            scope: demands.scope.as_deref(),
+            filters: &[],
+            facts,
+        }
+    }
+
+    /// The same, if what is looked at is shown besides.
+    pub(super) fn shown(self, demands: &'a Demands) -> Looking<'a> {
+        Looking {
+            filters: &demands.label_filters,
+            ..self
+        }
+    }
+
+    /// Whether objects of such a kind are anybody's.
+    pub(super) fn covers(&self, kind: ObjectKind) -> bool {
+        self.scope.is_some_and(|scope| scope.covers(kind))
+    }
+
+    /// Whether an object may be given this name.
+    pub(super) fn admits(&self, name: &str) -> bool {
+        self.scope.is_none_or(|scope| scope.admits(name))
+    }
+
+    /// The labels by which an object is in scope.
+    pub(super) fn labels(&self) -> &'a [(String, String)] {
+        self.scope.map_or(&[], Scope::labels)
     }
 
     /// What this text stands for.
@@ -37,7 +64,7 @@ impl<'a> Looking<'a> {
         let Some(fact) = fact(kind, text) else {
             return Look::Hidden;
         };
-        let anonymous = kind == ObjectKind::Volume && is_anonymous(text);
+        let anonymous = kind == ObjectKind::Volume && is_anonymous(text) && self.scope.is_some();
         // Asked for in any case, so that what does not exist takes as long as what is hidden.
         let users = self.listed(ObjectKind::Container);
         let found = match (self.facts.answer(&fact), self.facts.answer(&users)) {
@@ -72,12 +99,16 @@ impl<'a> Looking<'a> {
                 asks => asks,
             };
         }
-        if self.scope.owns(marks, found) || anonymous && self.is_mounted(text) {
-            Look::Owned(id)
-        } else if self.scope.shares(kind, marks, found) {
-            Look::Shared(id)
-        } else {
-            Look::Hidden
+        let mut filters = self.filters.iter();
+        if !filters.all(|filter| filter.shows(kind, marks, found)) {
+            return Look::Hidden;
+        }
+        match self.scope.filter(|scope| scope.covers(kind)) {
+            None => Look::Owned(id),
+            Some(scope) if scope.owns(marks, found) => Look::Owned(id),
+            Some(_) if anonymous && self.is_mounted(text) => Look::Owned(id),
+            Some(scope) if scope.shares(kind, marks, found) => Look::Shared(id),
+            Some(_) => Look::Hidden,
         }
     }
 
@@ -103,7 +134,8 @@ impl<'a> Looking<'a> {
             own.strip_prefix('/').unwrap_or(own) == name.strip_prefix('/').unwrap_or(name)
         };
         let found = answer.found().filter(named);
-        Ok(found.is_some_and(|found| !self.scope.owns(marks, found)))
+        let owned = |found| self.scope.is_none_or(|scope| scope.owns(marks, found));
+        Ok(found.is_some_and(|found| !owned(found)))
     }
 
     /// Whether a container in scope has a volume mounted.
@@ -122,7 +154,7 @@ impl<'a> Looking<'a> {
 
     /// What narrows a list to the scope, if the engine can do that.
     pub(super) fn filters(&self) -> Filters {
-        let labels = self.scope.labels().iter();
+        let labels = self.labels().iter();
         let labels: Vec<Value> = labels
             .map(|(key, value)| Value::from(format!("{key}={value}")))
             .collect();
@@ -143,9 +175,8 @@ impl<'a> Looking<'a> {
             _ => found.items(),
         };
         let scope = self.scope;
-        items
-            .iter()
-            .filter(move |item| scope.owns(kind.listed(), item))
+        let owned = move |item: &&Value| scope.is_none_or(|scope| scope.owns(kind.listed(), item));
+        items.iter().filter(owned)
     }
 }
 

@@ -99,19 +99,19 @@ pub(super) fn head(
     scoped: &mut Scoped,
     inspection: &Inspection,
     demands: &Demands,
-    role: Role,
+    term: Term,
 ) -> Result<bool, Unmet> {
-    let Some(scope) = &demands.scope else {
-        return Err(unreadable("it cannot be judged"));
+    let role = match term {
+        Term::Scope(Role::Known) => return Ok(false),
+        Term::Scope(role) if demands.scope.is_some() => role,
+        Term::LabelFilter(role) if !demands.label_filters.is_empty() => role,
+        _ => return Err(unreadable("it cannot be judged")),
     };
-    if role == Role::Known {
-        return Ok(false);
-    }
     let target = inspection.target();
     let path = target.path();
     // Of routes that fit, the engine's router takes the longer one.
-    let fitting = SCOPED.iter().filter(|scoped| scoped.judged.contains(&role));
-    let fitting = fitting.flat_map(|scoped| scoped.routes.iter().map(|route| (scoped.kind, route)));
+    let fitting = SCOPED.iter().filter(|one| one.judged.contains(&role));
+    let fitting = fitting.flat_map(|one| one.routes.iter().map(|route| (one.kind, route)));
     let fitting = fitting.filter(|(_, route)| {
         let method = target.method();
         method.is_some_and(|method| route.spans(method, path))
@@ -119,23 +119,31 @@ pub(super) fn head(
     let longest = fitting.max_by_key(|(_, route)| route.steps.len());
     let (kind, route) =
         longest.ok_or_else(|| unreadable("its path is none that a scope is known for"))?;
-    scoped.roles.push((role, kind));
-    if let (Role::Object, Some(kind)) = (role, kind.filter(|kind| scope.covers(*kind))) {
-        let text = route
-            .name_in(path)
-            .and_then(|name| str::from_utf8(name).ok());
-        let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
-        if kind == ObjectKind::Container {
-            scoped.container = Some(text.to_owned());
-            scoped.starts = path.ends_with(b"/start") || path.ends_with(b"/restart");
-        }
-        scoped.named = Some(Named {
-            kind,
-            text: text.to_owned(),
-            route,
-        });
+    // The engine prefers the values of a form to those of the query.
+    if !matches!(role, Role::Object | Role::Body | Role::Nothing) {
+        no_form(inspection)?;
     }
-    Ok(matches!(role, Role::Body | Role::Created))
+    if !scoped.has(role) {
+        scoped.roles.push((role, kind));
+    }
+    let is_read = matches!(role, Role::Body | Role::Created | Role::Commit);
+    let (Role::Object, Some(kind), None) = (role, kind, &scoped.named) else {
+        return Ok(is_read);
+    };
+    let text = route
+        .name_in(path)
+        .and_then(|name| str::from_utf8(name).ok());
+    let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
+    if kind == ObjectKind::Container {
+        scoped.container = Some(text.to_owned());
+        scoped.starts = path.ends_with(b"/start") || path.ends_with(b"/restart");
+    }
+    scoped.named = Some(Named {
+        kind,
+        text: text.to_owned(),
+        route,
+    });
+    Ok(is_read)
 }
 
 /// Whether anything is known of such a request, once all its terms have been looked at.

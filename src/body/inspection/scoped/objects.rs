@@ -7,6 +7,7 @@ use crate::api::sections::Role;
 use crate::api::{Method, ObjectKind};
 use crate::body::inspection::query;
 use crate::body::inspection::unreadable;
+use crate::policy::Term;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
     match path(request) {
@@ -21,8 +22,12 @@ fn path(request: &mut Request) -> Finding {
     let Some(named) = &request.scoped.named else {
         return Finding::Nothing;
     };
-    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
-        return Finding::Refused(unreadable("it cannot be judged"));
+    let looking = Looking::new(&request.demands, &request.facts);
+    // What lists do not show has no inspect either. All else is as it is granted.
+    let is_inspect = request.has(|term| term == Term::LabelFilter(Role::Object));
+    let looking = match is_inspect {
+        true => looking.shown(&request.demands),
+        false => looking,
     };
     let target = request.draft.target();
     let (name, route) = (named.text.as_str(), named.route);
@@ -74,9 +79,7 @@ fn commit(request: &mut Request) -> Finding {
     if !request.scoped.has(Role::Commit) || request.scoped.is_settled(Role::Commit) {
         return Finding::Nothing;
     }
-    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
-        return Finding::Refused(unreadable("it cannot be judged"));
-    };
+    let looking = Looking::new(&request.demands, &request.facts);
     let target = request.draft.target();
     let name = match query::one(target, "container") {
         Ok(name) => name,

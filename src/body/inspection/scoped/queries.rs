@@ -42,8 +42,8 @@ const NAMING: &[(ObjectKind, &str, ObjectKind)] = &[
 /// A list: what its filters name is seen, or something that does not exist stands in its place. How
 /// many of all containers are shown is up to what is seen.
 fn list(request: &mut Request) -> Finding {
-    let kind = request.scoped.kind(Role::List);
-    let Some((looking, kind)) = Looking::new(&request.demands, &request.facts).zip(kind) else {
+    let looking = Looking::new(&request.demands, &request.facts);
+    let Some(kind) = request.scoped.kind(Role::List) else {
         return Finding::Refused(unreadable("it cannot be judged"));
     };
     let target = request.draft.target().clone();
@@ -54,7 +54,7 @@ fn list(request: &mut Request) -> Finding {
     let mut needs = BTreeSet::new();
     let mut aliases = Vec::new();
     let mut settle = |kind: ObjectKind, name: &mut String| {
-        if !looking.scope.covers(kind) {
+        if !looking.covers(kind) {
             return;
         }
         match looking.at(kind, name) {
@@ -155,15 +155,13 @@ const LABEL_FILTER: Version = Version(1, 30);
 
 /// A new name, that no hidden object has.
 fn rename(request: &mut Request) -> Finding {
-    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
-        return Finding::Refused(unreadable("it cannot be judged"));
-    };
+    let looking = Looking::new(&request.demands, &request.facts);
     let name = match query::one(request.draft.target(), "name") {
         Ok(name) => name,
         Err(unmet) => return Finding::Refused(unmet),
     };
     let plain = name.strip_prefix('/').unwrap_or(&name);
-    if !looking.scope.admits(plain) {
+    if !looking.admits(plain) {
         return Finding::Refused(denied("the parameter name", &name, super::OUTSIDE_NAMES));
     }
     match looking.is_taken(ObjectKind::Container, &name) {

@@ -14,9 +14,7 @@ use crate::body::json::Value;
 use crate::body::reach::{self, Engine, Reference, What};
 
 pub(super) fn settle(request: &mut Request) -> Finding {
-    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
-        return Finding::Nothing;
-    };
+    let looking = Looking::new(&request.demands, &request.facts);
     let mut named = BTreeSet::new();
     if request.scoped.has(Role::Body)
         && let Some((body, tree)) = request.draft.asked()
@@ -29,7 +27,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     let mut needs = BTreeSet::new();
     let mut hidden = None;
     for (kind, name) in &named {
-        if !looking.scope.covers(*kind) {
+        if !looking.covers(*kind) {
             continue;
         }
         match looking.at(*kind, name) {

@@ -17,7 +17,8 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         request.demands.scope.clone(),
         request.demands.label_filters.clone(),
     );
-    if let Some(looking) = Looking::new(&request.demands, &request.facts) {
+    if request.demands.scope.is_some() {
+        let looking = Looking::new(&request.demands, &request.facts);
         let kinds = depends_on(answered, &sight);
         let needs: BTreeSet<_> = kinds.iter().map(|kind| looking.listed(*kind)).collect();
         let needs: BTreeSet<_> = needs

@@ -30,9 +30,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     if !request.scoped.has(Role::Body) {
         return Finding::Nothing;
     }
-    let Some(looking) = Looking::new(&request.demands, &request.facts) else {
-        return Finding::Nothing;
-    };
+    let looking = Looking::new(&request.demands, &request.facts);
     let Some((body, tree)) = request.draft.asked() else {
         return Finding::Nothing;
     };
@@ -62,14 +60,14 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         ) {
             (Look::Asks(fact), _) => drop(needs.insert(fact)),
             (Look::Owned(_) | Look::Shared(_), _) => {}
-            (Look::Hidden, Some(Answer::Missing(_))) if !looking.scope.admits(name) => {
+            (Look::Hidden, Some(Answer::Missing(_))) if !looking.admits(name) => {
                 return Finding::Refused(denied("a volume", name, OUTSIDE_NAMES));
             }
             // On other nodes, the service's labels do it.
             (Look::Hidden, Some(Answer::Missing(_))) if !here => {}
             (Look::Hidden, Some(Answer::Missing(_))) => makes.push(Make {
                 path: "/volumes/create",
-                body: spec(tree, name, looking.scope.labels()),
+                body: spec(tree, name, looking.labels()),
                 name: name.to_owned(),
             }),
             (Look::Hidden, _) => return Finding::Answer(taken(name)),
@@ -79,7 +77,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         return Finding::asks(needs);
     }
     // By name, the engine's own is as good.
-    if !looking.scope.labels().is_empty() {
+    if !looking.labels().is_empty() {
         request.scoped.makes = makes;
     }
     Finding::Nothing
