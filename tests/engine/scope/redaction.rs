@@ -87,7 +87,7 @@ pub(super) fn judge(engine: &Engine, direct: &mut Talk, teams: &[Team; 2]) -> Ve
 }
 
 /// What is no JSON has files or output, which nothing redacts: starting says so.
-fn is_json(path: &str) -> bool {
+pub(super) fn is_json(path: &str) -> bool {
     let others = ["/logs", "/export", "/archive", "/get", "/attach/ws"];
     let path = path.split('?').next().unwrap_or_default();
     !others.iter().any(|other| path.ends_with(other))
