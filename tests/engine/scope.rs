@@ -26,7 +26,7 @@ const SHARED: &str = "SCOPE_SHARED=network:commons,volume:models,image:busybox*"
 const SCOPES: [&str; 4] = [
     "SCOPE=label:team=alpha",
     "SCOPE=created",
-    "SCOPE=name:alpha-*,chestnut:*",
+    "SCOPE=name:alpha-*",
     "SCOPE=label:team=alpha SCOPE_IMAGES=1",
 ];
 
