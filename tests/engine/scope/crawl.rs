@@ -223,7 +223,13 @@ fn queries(path: &str, teams: &[Team; 2]) -> Vec<(String, String)> {
     let now = now.expect("after 1970").as_secs().to_string();
     let queries = queries.into_iter();
     queries
-        .map(|query| (query.replace("END", &now), String::new()))
+        .map(|query| {
+            // The longest name that it has, which may come back as what there is not.
+            let things = bravo.things.iter().map(|thing| &thing.name);
+            let names = things.filter(|name| query.contains(&***name));
+            let asked = names.max_by_key(|name| name.len()).cloned();
+            (query.replace("END", &now), asked.unwrap_or_default())
+        })
         .collect()
 }
 
