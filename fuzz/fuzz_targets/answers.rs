@@ -79,7 +79,17 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let left: Value = serde_json::from_slice(&left.body).expect("JSON");
-    let words = more(&left, sent, &[]);
+    // Names of fields in which it counts anew are no secret.
+    const COUNTED: [&str; 6] = [
+        "BuildCache",
+        "Containers",
+        "Images",
+        "RefCount",
+        "Volumes",
+        "Warnings",
+    ];
+    let mut words = more(&left, sent, &[]);
+    words.retain(|word| !COUNTED.contains(word));
     assert!(words.is_empty(), "the scope adds {words:?}");
     match answered {
         Answered::List(kind) => {

@@ -64,7 +64,10 @@ fn the_cli_works_alone() {
             assert_eq!(gate.sh(list), "", "{list}");
         }
         for (command, said) in [
-            (format!("docker inspect {other}"), "No such object"),
+            (
+                format!("docker inspect --type container {other}"),
+                "No such container",
+            ),
             (format!("docker rm -f {other}x{other}"), "No such container"),
             (format!("docker stop {other}"), "No such container"),
             (format!("docker exec {other} true"), "No such container"),
