@@ -44,6 +44,8 @@ mod policies;
 mod presets;
 mod registry;
 mod restarts;
+mod scope;
+mod scope_clients;
 mod sharing;
 mod streams;
 mod swarm;

@@ -10,6 +10,11 @@ use crate::body::answer::Alias;
 pub(super) fn alias(kind: ObjectKind, name: &str) -> Alias {
     let random = random();
     match kind {
+        // The engine says something else of what looks like an ID.
+        ObjectKind::Image if is_id(id_in(name)) => Alias {
+            decoy: random,
+            name: id_in(name).to_owned(),
+        },
         // An image's name goes on with a tag or a digest, which stay.
         ObjectKind::Image => {
             let repository = repository(name);
@@ -27,8 +32,18 @@ pub(super) fn alias(kind: ObjectKind, name: &str) -> Alias {
 
 /// The name with its decoy in place.
 pub(super) fn in_place(alias: &Alias, name: &str) -> String {
-    let rest = name.strip_prefix(&alias.name).unwrap_or_default();
-    format!("{}{rest}", alias.decoy)
+    let (before, rest) = name.split_once(&alias.name).unwrap_or_default();
+    format!("{before}{}{rest}", alias.decoy)
+}
+
+/// An image's ID without what may stand in front of it.
+fn id_in(name: &str) -> &str {
+    name.strip_prefix("sha256:").unwrap_or(name)
+}
+
+/// Whether this is a full ID.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// An image's name without tag and digest.
@@ -62,6 +77,18 @@ mod tests {
         for (at, decoy) in decoys.iter().enumerate() {
             assert!(decoy.len() == 64 && decoy.bytes().all(|byte| byte.is_ascii_hexdigit()));
             assert!(!decoys[..at].contains(decoy), "{decoy}");
+        }
+    }
+
+    #[test]
+    fn an_image_by_its_id_stays_one() {
+        let id = "0123456789abcdef".repeat(4);
+        for (name, before) in [(id.clone(), ""), (format!("sha256:{id}"), "sha256:")] {
+            let alias = alias(ObjectKind::Image, &name);
+            assert_eq!(alias.name, id);
+            assert!(is_id(&alias.decoy) && alias.decoy != id);
+            let forwarded = format!("{before}{}", alias.decoy);
+            assert_eq!(in_place(&alias, &name), forwarded);
         }
     }
 
