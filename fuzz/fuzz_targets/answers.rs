@@ -44,8 +44,8 @@ const ANSWERS: [(Answered, &str); 16] = [
     (Answered::Object(ObjectKind::Network), "/networks/x"),
     (Answered::Object(ObjectKind::Volume), "/volumes/x"),
     (Answered::Object(ObjectKind::Service), "/services/x"),
-    (Answered::Made(ObjectKind::Container), "/containers/create"),
-    (Answered::Made(ObjectKind::Volume), "/volumes/create"),
+    (Answered::Act(ObjectKind::Container), "/containers/create"),
+    (Answered::Act(ObjectKind::Volume), "/volumes/create"),
     (Answered::Usage, "/system/df"),
     (Answered::Info, "/info"),
 ];
@@ -56,7 +56,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let (answered, path) = ANSWERS[usize::from(*what) % ANSWERS.len()];
     let method = match answered {
-        Answered::Made(_) => Method::POST,
+        Answered::Act(_) => Method::POST,
         _ => Method::GET,
     };
     let target = Target::parse(&method, &Uri::from_static(path)).expect("a target");

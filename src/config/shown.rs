@@ -80,6 +80,13 @@ impl Shown {
         }
     }
 
+    /// The same, with what clients pulled before a reload.
+    pub(super) fn keep(&mut self, former: &Shown) {
+        if let (Some(scope), Some(former)) = (&mut self.scope, &former.scope) {
+            *scope = Arc::new(scope.with_pulled_of(former));
+        }
+    }
+
     /// The rules that they make.
     pub(super) fn rules(&self) -> Vec<Rule> {
         let scope = self.scope.iter().flat_map(|_| of_scope());

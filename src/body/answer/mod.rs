@@ -82,8 +82,8 @@ pub enum Answered {
     List(ObjectKind),
     /// An object of this kind, that is in scope or shared.
     Object(ObjectKind),
-    /// That an object of this kind was made, or was there, or that its name is taken.
-    Made(ObjectKind),
+    /// What came of an act on an object of this kind: it was made, its name is taken, it is in use.
+    Act(ObjectKind),
     /// `GET /system/df`
     Usage,
     /// `GET /info`

@@ -21,7 +21,7 @@ impl Seen {
         let body = match self.answered {
             Answered::List(kind) => self.list(kind, &bytes)?,
             Answered::Object(kind) => self.object(kind, bytes)?,
-            Answered::Made(kind) => return self.made(kind, status, bytes),
+            Answered::Act(kind) => return self.made(kind, status, bytes),
             Answered::Usage => usage::of_disk(&self.sight, read(&bytes, Untyped)?)?,
             Answered::Info => usage::info(&self.sight, read(&bytes, Untyped)?)?,
             Answered::Events => return Err(Unfiltered::Unlike),
@@ -168,11 +168,14 @@ impl Seen {
         tells && self.sight.covers(ObjectKind::Container)
     }
 
-    /// What a client is told of what it has made.
+    /// What a client is told of what it has done.
     fn made(&self, kind: ObjectKind, status: u16, bytes: Vec<u8>) -> Result<Left, Unfiltered> {
         let tree = read(&bytes, Untyped)?;
         // An engine that has such a volume already gives that.
-        if kind == ObjectKind::Volume && !self.sight.sees(kind, kind.inspected(), &tree) {
+        if kind == ObjectKind::Volume
+            && status == 201
+            && !self.sight.sees(kind, kind.inspected(), &tree)
+        {
             let mut error = Object::default();
             error.set(MESSAGE, "a volume of that name already exists");
             return Ok(Left {
@@ -191,7 +194,7 @@ impl Seen {
     /// An error's message, without the IDs of what is not seen.
     pub(super) fn error(&self, status: u16, message: String) -> String {
         match self.answered {
-            Answered::Made(kind) if status == 409 => {
+            Answered::Act(kind) if status == 409 => {
                 without_ids(&message, |id| self.sight.knows(kind, id))
             }
             _ => message,
@@ -199,13 +202,22 @@ impl Seen {
     }
 }
 
-/// A text without full IDs, but for those that are known.
+/// A text without full IDs, and without short ones of containers, but for those that are known.
 fn without_ids(text: &str, is_known: impl Fn(&str) -> bool) -> String {
-    let is_id = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let ends = |letter: char| !letter.is_ascii_alphanumeric();
+    let mut before = "";
     let parts = text.split_inclusive(ends).map(|part| {
         let word = part.trim_end_matches(ends);
-        match is_id(word) && !is_known(word) {
+        let is_id = match word.len() {
+            64 => is_hex(word),
+            12 => is_hex(word) && before == "container",
+            _ => false,
+        };
+        if !word.is_empty() {
+            before = word;
+        }
+        match is_id && !is_known(word) {
             true => format!("another{}", &part[word.len()..]),
             false => part.to_owned(),
         }
@@ -222,6 +234,7 @@ const MARKS: Wanted = Wanted::Fields(&[
     ("Name", Wanted::All),
     ("Names", Wanted::All),
     ("RepoTags", Wanted::All),
+    ("RepoDigests", Wanted::All),
     ("Labels", Wanted::All),
     ("ServiceID", Wanted::All),
     (

@@ -184,7 +184,7 @@ fn counts_are_of_what_is_in_scope() {
 #[test]
 fn a_name_that_is_taken_is_not_told_with_a_foreign_id() {
     let id = "0f".repeat(32);
-    let filter = || Filter::default().seen(Answered::Made(ObjectKind::Container), team_a(), None);
+    let filter = || Filter::default().seen(Answered::Act(ObjectKind::Container), team_a(), None);
     let text = format!("Conflict. The name \"/x\" is already in use by container \"{id}\".");
     let mut json = Value::from(Object::default());
     if let Some(error) = json.object_mut() {

@@ -5,6 +5,7 @@
 //! task that of its service. What cannot be told is out of scope.
 
 mod label_filter;
+mod pulled;
 mod sight;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use super::json::Value;
 use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
 pub use label_filter::LabelFilter;
+use pulled::Pulled;
 pub use sight::Sight;
 
 /// The scope of a policy.
@@ -25,6 +27,7 @@ pub struct Scope {
     by: By,
     shared: Vec<Shared>,
     images: bool,
+    pulled: Pulled,
     /// As it is written, for messages.
     text: String,
 }
@@ -51,6 +54,8 @@ pub const CREATED_BY: &str = "dockgate.created-by";
 pub const OWN_LABELS: &str = "dockgate.";
 /// The label by which Compose marks the objects of a project.
 const PROJECT: &str = "com.docker.compose.project";
+/// Where the names of an image stand.
+const IMAGE_NAMES: &str = "RepoTags";
 /// The networks that every engine has for everybody.
 const EVERYBODYS: [&str; 2] = ["bridge", "none"];
 
@@ -74,6 +79,7 @@ impl Scope {
                 by,
                 shared,
                 images,
+                pulled: Pulled::default(),
                 text: scope.trim().to_owned(),
             }),
             (by, shared) => {
@@ -88,8 +94,27 @@ impl Scope {
         kind != ObjectKind::Image || self.images
     }
 
+    /// That an image of this name, which was not there, is pulled: it is in scope from now on.
+    pub fn pulls(&self, name: &str) {
+        self.pulled.add(name);
+    }
+
+    /// The same scope, with what its clients pulled before a reload.
+    #[must_use]
+    pub fn with_pulled_of(&self, former: &Scope) -> Scope {
+        let same = self.by == former.by;
+        let pulled = if same { &former.pulled } else { &self.pulled };
+        Scope {
+            pulled: pulled.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Whether an object that has its marks there is in scope by itself.
     pub fn owns(&self, marks: Marks, object: &Value) -> bool {
+        if marks.name == IMAGE_NAMES && self.images && self.pulled.has(object) {
+            return true;
+        }
         match &self.by {
             By::Labels(labels) if !marks.labels.is_empty() => {
                 let own = object.at(marks.labels).as_object();
@@ -192,7 +217,8 @@ impl By {
                     }
                     continue;
                 }
-                None if in_names => {
+                // Images have tags.
+                None | Some(_) if in_names => {
                     match limits::name(entry) {
                         Ok(glob) => names.push(glob),
                         Err(mistake) => mistakes.push(mistake),

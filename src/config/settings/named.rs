@@ -43,6 +43,10 @@ pub(super) fn read(
         let middleware = Middleware::of_policy(spec, document, diagnostics);
         let snapshot = scope.snapshot(&mut own);
         let mut sources = Sources::read(&spec.name, &snapshot, middleware, profiles, &mut own);
+        let former = current.and_then(|all| all.get(all.id(&spec.name)?));
+        if let Some(former) = former {
+            sources.shown.keep(&former.sources.shown);
+        }
         if current.is_some() && protects(&spec.name) && sources.unprotected.take().is_some() {
             let name = &spec.name;
             needs_restart.push(format!(

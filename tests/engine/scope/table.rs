@@ -404,7 +404,8 @@ fn tried(talk: &mut Talk, line: &str, body: &str, name: &str) -> Answer {
 
 /// With a short name in place of its own, and of a file no more than its beginning.
 fn masked(answer: &Answer, name: &str) -> String {
-    let text = format!("{}\n{}", answer.head, answer.body).replace(name, "NAME");
+    let text = format!("{}\n{}", answer.head, answer.body)
+        .replace(name.trim_start_matches("sha256:"), "NAME");
     text.chars().take(600).collect::<String>().replace('\0', "")
 }
 

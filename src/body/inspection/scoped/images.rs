@@ -1,8 +1,250 @@
-//! The images that a request names, brings and makes, if the scope is about images.
+//! The images that a request names, brings and makes, where images are anybody's; and what a build is
+//! connected to.
 
-use super::{Finding, Request};
+use std::collections::BTreeSet;
+
+use super::decoy;
+use super::look::{Look, Looking};
+use super::references::{is_everybodys, missing};
+use super::{Finding, Request, denied, scope_of};
+use crate::api::sections::Role;
+use crate::api::{ObjectKind, Target};
+use crate::body::facts::{Answer, Fact};
+use crate::body::image::Name;
+use crate::body::inspection::{Told, query, unreadable};
+use crate::body::json::{Limits, Object, Untyped, Value, read};
+use crate::body::scope::{OWN_LABELS, Scope};
+use crate::policy::Unmet;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
-    let _ = request;
-    Finding::Nothing
+    let step = if request.scoped.has(Role::Build) {
+        build
+    } else if !request
+        .demands
+        .scope
+        .as_ref()
+        .is_some_and(|scope| scope.covers(ObjectKind::Image))
+    {
+        return Finding::Nothing;
+    } else if request.scoped.has(Role::Load) {
+        load
+    } else if request.scoped.has(Role::Save) {
+        save
+    } else if request.scoped.has(Role::Tag) || request.scoped.has(Role::Commit) {
+        tag
+    } else if request.scoped.has(Role::Pull) {
+        pull
+    } else {
+        return Finding::Nothing;
+    };
+    step(request).unwrap_or_else(Finding::Refused)
+}
+
+/// An archive brings names and labels of its own.
+fn load(_: &mut Request) -> Result<Finding, Unmet> {
+    let why = "brings images that cannot be held to SCOPE; pull or build them";
+    Err(denied("an archive of images", "", why))
+}
+
+/// Each image that is saved is seen.
+fn save(request: &mut Request) -> Result<Finding, Unmet> {
+    if request.scoped.is_settled(Role::Save) {
+        return Ok(Finding::Nothing);
+    }
+    let looking = Looking::new(&request.demands, &request.facts);
+    let target = request.draft.target();
+    let mut needs = BTreeSet::new();
+    let mut aliases = Vec::new();
+    let mut names = query::all(target, "names")?;
+    for name in &mut names {
+        match looking.at(ObjectKind::Image, name) {
+            Look::Asks(fact) => drop(needs.insert(fact)),
+            Look::Owned(_) | Look::Shared(_) => {}
+            Look::Hidden => {
+                let alias = decoy::alias(ObjectKind::Image, name);
+                *name = decoy::in_place(&alias, name);
+                aliases.push(alias);
+            }
+        }
+    }
+    if !needs.is_empty() {
+        return Ok(Finding::Asks(needs));
+    }
+    if !aliases.is_empty() {
+        let edits: Vec<(&str, Option<String>)> = names
+            .into_iter()
+            .map(|name| ("names", Some(name)))
+            .collect();
+        edit(request, &edits)?;
+        request.scoped.aliases.extend(aliases);
+        // The others would be saved without what does not exist.
+        request.scoped.is_hidden = true;
+    }
+    request.scoped.settled(Role::Save);
+    Ok(Finding::Nothing)
+}
+
+/// A name that an image gets is nobody's else.
+fn tag(request: &mut Request) -> Result<Finding, Unmet> {
+    let target = request.draft.target();
+    let name = named(&query::one(target, "repo")?, &query::one(target, "tag")?);
+    let looking = Looking::new(&request.demands, &request.facts);
+    Ok(given(&looking, &name))
+}
+
+/// What comes of a name that is given to an image.
+fn given(looking: &Looking<'_>, name: &str) -> Finding {
+    if name.is_empty() {
+        return Finding::Nothing;
+    }
+    let Some(fact) = Fact::image(name) else {
+        // No engine takes it.
+        return Finding::Nothing;
+    };
+    match (
+        looking.at(ObjectKind::Image, name),
+        looking.facts.answer(&fact),
+    ) {
+        (Look::Asks(fact), _) => Finding::asks([fact].into()),
+        (Look::Owned(_), _) | (Look::Hidden, Some(Answer::Missing(_))) => Finding::Nothing,
+        _ => Finding::Answer(Told::Taken(format!(
+            "image with name {name} already exists"
+        ))),
+    }
+}
+
+/// An image that was not there is in scope from now on.
+fn pull(request: &mut Request) -> Result<Finding, Unmet> {
+    let target = request.draft.target();
+    if !query::one(target, "fromSrc")?.is_empty() {
+        let why = "brings an image that cannot be held to SCOPE; pull or build it";
+        return Err(denied("the parameter fromSrc", "", why));
+    }
+    let name = named(
+        &query::one(target, "fromImage")?,
+        &query::one(target, "tag")?,
+    );
+    let (Some(fact), Some(scope)) = (Fact::image(&name), scope_of(request)) else {
+        // No engine takes it.
+        return Ok(Finding::Nothing);
+    };
+    match request.facts.answer(&fact) {
+        None => return Ok(Finding::asks([fact].into())),
+        Some(Answer::Missing(_)) if !request.inspection.is_waived() => scope.pulls(&name),
+        Some(_) => {}
+    }
+    Ok(Finding::Nothing)
+}
+
+/// A build: its network is seen; and where images are anybody's, what it makes is in scope.
+fn build(request: &mut Request) -> Result<Finding, Unmet> {
+    if request.scoped.is_settled(Role::Build) || request.inspection.is_waived() {
+        return Ok(Finding::Nothing);
+    }
+    let scope = scope_of(request).ok_or_else(|| unreadable("it cannot be judged"))?;
+    let looking = Looking::new(&request.demands, &request.facts);
+    let target = request.draft.target().clone();
+    let mut found = Finding::Nothing;
+    let network = query::one(&target, "networkmode")?;
+    let connected = match network.strip_prefix("container:") {
+        Some(name) => Some((ObjectKind::Container, name)),
+        None => Some((ObjectKind::Network, &*network)).filter(|(_, name)| !is_everybodys(name)),
+    };
+    let mut named: Vec<(ObjectKind, String)> = connected
+        .map(|(kind, name)| (kind, name.to_owned()))
+        .into_iter()
+        .collect();
+    if scope.covers(ObjectKind::Image) {
+        let limits = request.demands.limits.as_ref();
+        if limits.is_none_or(|limits| limits.image_from.entries.is_none()) {
+            let why = "could start from anybody's image; set IMAGE_FROM to those that it may use";
+            return Err(denied("a build", "", why));
+        }
+        let from = texts(&query::one(&target, "cachefrom")?)?;
+        named.extend(from.into_iter().map(|name| (ObjectKind::Image, name)));
+        for name in query::all(&target, "t")? {
+            let name = match Name::parse(&name) {
+                Ok(name) => name.or_latest().to_string(),
+                Err(_) => continue,
+            };
+            found = found.and(|| given(&looking, &name));
+        }
+    }
+    for (kind, name) in named {
+        found = found.and(|| match looking.at(kind, &name) {
+            Look::Asks(fact) => Finding::asks([fact].into()),
+            Look::Owned(_) | Look::Shared(_) => Finding::Nothing,
+            Look::Hidden => Finding::Answer(missing(kind, &name)),
+        });
+    }
+    if found != Finding::Nothing {
+        return Ok(found);
+    }
+    if scope.covers(ObjectKind::Image) {
+        let labels = labelled(&query::one(&target, "labels")?, &scope)?;
+        edit(request, &[("labels", Some(labels))])?;
+    }
+    request.scoped.settled(Role::Build);
+    Ok(Finding::Nothing)
+}
+
+/// The labels of a build, with those of the scope.
+fn labelled(text: &str, scope: &Scope) -> Result<String, Unmet> {
+    const PLACE: &str = "the parameter labels";
+    let unreadable = || unreadable("its labels are not read by all engines in the same way");
+    let mut tree = match text {
+        "" => Value::from(Object::default()),
+        text => read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unreadable())?,
+    };
+    let labels = tree.object_mut().ok_or_else(unreadable)?;
+    let own = |key: &str| scope.labels().iter().any(|(own, _)| own == key);
+    let is_taken = |(key, _): &(&str, &Value)| key.starts_with(OWN_LABELS) && !own(key);
+    let taken = labels.iter().find(is_taken);
+    if let Some(key) = taken.map(|(key, _)| key.to_owned()) {
+        return Err(denied(PLACE, &key, "is a label that dockgate alone sets"));
+    }
+    for (key, value) in scope.labels() {
+        match labels.get(key) {
+            Some(other) if other.as_str() != Some(value) => {
+                let why = format!("has another {key}: SCOPE has {key}={value}; leave it out");
+                return Err(denied(PLACE, &other.shown(), why));
+            }
+            _ => labels.set(key.clone(), value.as_str()),
+        }
+    }
+    Ok(tree.to_json())
+}
+
+/// A list of texts, as JSON.
+fn texts(text: &str) -> Result<Vec<String>, Unmet> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unreadable = || unreadable("its query is not read by all engines in the same way");
+    let tree = read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unreadable())?;
+    let texts = tree
+        .items()
+        .iter()
+        .map(|one| one.as_str().map(str::to_owned));
+    texts.collect::<Option<_>>().ok_or_else(unreadable)
+}
+
+/// A repository with a tag or a digest, as an image is called; empty without a repository.
+fn named(repository: &str, tag: &str) -> String {
+    match (repository, tag) {
+        ("", _) => String::new(),
+        (repository, "") => repository.to_owned(),
+        (repository, digest) if digest.contains(':') => format!("{repository}@{digest}"),
+        (repository, tag) => format!("{repository}:{tag}"),
+    }
+}
+
+fn edit(request: &mut Request, edits: &[(&str, Option<String>)]) -> Result<(), Unmet> {
+    let target: &Target = request.draft.target();
+    match query::edited(target, edits) {
+        Some(Ok(target)) => request.draft.set_target(target),
+        Some(Err(())) => return Err(unreadable("its query cannot be written anew")),
+        None => {}
+    }
+    Ok(())
 }

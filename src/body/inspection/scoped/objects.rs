@@ -5,8 +5,7 @@ use super::look::{Look, Looking, renamed};
 use super::{Finding, Request, denied};
 use crate::api::sections::Role;
 use crate::api::{Method, ObjectKind};
-use crate::body::inspection::query;
-use crate::body::inspection::unreadable;
+use crate::body::inspection::{Told, query, unreadable};
 use crate::policy::Term;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -41,6 +40,10 @@ fn path(request: &mut Request) -> Finding {
         Look::Shared(_) => {
             let why = "is shared (SCOPE_SHARED): clients can use it, but not change it";
             return Finding::Refused(denied("the path", name, why));
+        }
+        // Of a container that does not run, the engine would keep any network that does not exist.
+        Look::Hidden if target.path().ends_with(b"/connect") => {
+            return Finding::Answer(Told::Missing(format!("network {name} not found")));
         }
         Look::Hidden => {
             let alias = decoy::alias(named.kind, name);

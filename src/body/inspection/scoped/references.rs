@@ -24,6 +24,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
             Err(finding) => return finding,
         }
     }
+    let is_disconnect = request.draft.target().path().ends_with(b"/disconnect");
     let mut needs = BTreeSet::new();
     let mut hidden = None;
     for (kind, name) in &named {
@@ -33,6 +34,9 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         match looking.at(*kind, name) {
             Look::Asks(fact) => drop(needs.insert(fact)),
             Look::Owned(_) | Look::Shared(_) => {}
+            Look::Hidden if is_disconnect => {
+                hidden = Some(Told::Missing(format!("endpoint {name} not found")));
+            }
             Look::Hidden => drop(hidden.get_or_insert_with(|| missing(*kind, name))),
         }
     }
@@ -80,7 +84,7 @@ fn of_body(body: &Body, tree: &Value) -> Result<BTreeSet<(ObjectKind, String)>, 
 }
 
 /// Whether a network is no object that belongs to anybody, but a way to be connected.
-fn is_everybodys(name: &str) -> bool {
+pub(super) fn is_everybodys(name: &str) -> bool {
     ["", "default", "bridge", "none", "host"].contains(&name)
 }
 
@@ -116,7 +120,7 @@ fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) 
 }
 
 /// What the engine says of something that does not exist.
-fn missing(kind: ObjectKind, name: &str) -> Told {
+pub(super) fn missing(kind: ObjectKind, name: &str) -> Told {
     match kind {
         ObjectKind::Container => Told::Missing(format!("No such container: {name}")),
         ObjectKind::Image => Told::Missing(format!("No such image: {name}")),

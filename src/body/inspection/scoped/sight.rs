@@ -63,10 +63,16 @@ fn answered(request: &Request) -> Option<Answered> {
         return Some(Answered::Events);
     }
     if scoped.has(Role::Named) {
-        return Some(Answered::Made(ObjectKind::Container));
+        return Some(Answered::Act(ObjectKind::Container));
     }
     match (scoped.kind(Role::Created), scoped.kind(Role::Object)) {
-        (Some(kind), None) => Some(Answered::Made(kind)),
+        (Some(kind), None) => Some(Answered::Act(kind)),
+        // The engine says by whom they are used.
+        (_, Some(kind @ (ObjectKind::Volume | ObjectKind::Image)))
+            if request.draft.target().method() == Some(Method::Delete) =>
+        {
+            Some(Answered::Act(kind))
+        }
         // Only these tell of others.
         (_, Some(ObjectKind::Network)) if reads && !scoped.is_hidden => {
             Some(Answered::Object(ObjectKind::Network))
@@ -84,6 +90,6 @@ fn depends_on(answered: Answered, sight: &Sight) -> &'static [ObjectKind] {
         Answered::Info if sight.covers(Image) => &[Container, Image],
         Answered::Usage | Answered::Info => &[Container],
         Answered::Events => &[Container, Network, Volume, Service, Secret, Config],
-        Answered::List(_) | Answered::Object(_) | Answered::Made(_) => &[],
+        Answered::List(_) | Answered::Object(_) | Answered::Act(_) => &[],
     }
 }

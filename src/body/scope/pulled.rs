@@ -1,0 +1,81 @@
+//! The images that were pulled by the clients of a scope, and were not there before: by their names, since
+//! the engine keeps no labels for them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::body::image::Name;
+use crate::body::json::Value;
+
+/// More names are not remembered.
+const MOST: usize = 1_000;
+
+/// Their names, in the normal form. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulled(Arc<Mutex<BTreeSet<String>>>);
+
+impl Pulled {
+    /// Remembers a name.
+    pub(super) fn add(&self, name: &str) {
+        let Ok(name) = Name::parse(name) else {
+            return;
+        };
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < MOST {
+            names.insert(name.or_latest().to_string());
+        }
+    }
+
+    /// Whether an image has such a name, by its inspect or an item of a list.
+    pub(super) fn has(&self, image: &Value) -> bool {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.is_empty() {
+            return false;
+        }
+        let tags = image.at("RepoTags").items().iter();
+        let all = tags.chain(image.at("RepoDigests").items());
+        let all = all.filter_map(|name| Name::parse(name.as_str()?).ok());
+        all.map(|name| name.to_string())
+            .any(|name| names.contains(&name))
+    }
+}
+
+/// What is remembered does not make it another scope.
+impl PartialEq for Pulled {
+    fn eq(&self, _: &Pulled) -> bool {
+        true
+    }
+}
+
+impl Eq for Pulled {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::json::{Limits, Untyped, read};
+
+    #[test]
+    fn an_image_is_known_by_each_of_its_names() {
+        let pulled = Pulled::default();
+        pulled.add("alpine");
+        let digest = format!("sha256:{}", "0".repeat(64));
+        pulled.add(&format!("ghcr.io/me/app@{digest}"));
+        pulled.add("NO NAME");
+        let has = |image: &str| {
+            let image = read(image.as_bytes(), Limits::default(), Untyped).expect("JSON");
+            pulled.clone().has(&image)
+        };
+        assert!(has(r#"{"RepoTags":["x:1","alpine:latest"]}"#));
+        assert!(has(&format!(
+            r#"{{"RepoDigests":["ghcr.io/me/app@{digest}"]}}"#
+        )));
+        for other in [
+            "{}",
+            r#"{"RepoTags":["alpine:3"]}"#,
+            r#"{"RepoTags":["me/alpine:latest"],"RepoDigests":null}"#,
+            r#"{"Id":"alpine:latest"}"#,
+        ] {
+            assert!(!has(other), "{other}");
+        }
+    }
+}
