@@ -14,7 +14,7 @@ use crate::api::sections::{ACTIONS, Role, SCOPED};
 use crate::api::{Method, Methods};
 use crate::body::limits::Mistake;
 use crate::body::redaction::Redaction;
-use crate::body::scope::Scope;
+use crate::body::scope::{CREATED_BY, Scope};
 use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
 
 /// What clients are shown; all, if neither is there.
@@ -24,6 +24,8 @@ pub struct Shown {
     pub scope: Option<Arc<Scope>>,
     /// What they are not told.
     pub redaction: Option<Arc<Redaction>>,
+    /// Whether labels of dockgate's own belong to a policy of the process.
+    pub reserved: bool,
 }
 
 const SCOPE: &str = "SCOPE";
@@ -77,6 +79,7 @@ impl Shown {
         Shown {
             scope: scope.map(Arc::new),
             redaction: redaction.map(Arc::new),
+            reserved: false,
         }
     }
 
@@ -87,6 +90,13 @@ impl Shown {
         }
     }
 
+    /// Whether what is in scope is so by a label of dockgate's own.
+    pub(super) fn reserves(&self) -> bool {
+        let scope = self.scope.iter();
+        let mut labels = scope.flat_map(|scope| scope.labels());
+        labels.any(|(key, _)| key == CREATED_BY)
+    }
+
     /// The rules that they make.
     pub(super) fn rules(&self) -> Vec<Rule> {
         let scope = self.scope.iter().flat_map(|_| of_scope());
@@ -94,7 +104,8 @@ impl Shown {
             .redaction
             .iter()
             .flat_map(|redaction| of_redaction(redaction));
-        scope.chain(redaction).collect()
+        let reserved = self.reserved.then(of_reserved);
+        scope.chain(redaction).chain(reserved).collect()
     }
 }
 
@@ -121,6 +132,25 @@ fn of_scope() -> impl Iterator<Item = Rule> {
             .collect::<Vec<Rule>>()
     });
     own.chain([podman, known])
+}
+
+/// Nobody sets labels of dockgate's own.
+fn of_reserved() -> Rule {
+    let sets = |role: &Role| {
+        matches!(
+            role,
+            Role::Created | Role::Commit | Role::Build | Role::Pull
+        )
+    };
+    let own = SCOPED
+        .iter()
+        .filter(|scoped| scoped.judged.iter().any(sets));
+    let matchers = own.flat_map(|scoped| scoped.routes.iter().flat_map(Matcher::denied));
+    rule(
+        &SCOPE.into(),
+        Effect::Demand(Term::Reserved),
+        matchers.collect(),
+    )
 }
 
 /// Answers are redacted that tell something of what is, and nothing brings back what was.

@@ -57,6 +57,10 @@ pub(super) fn judge(
             Term::Scope(_) | Term::LabelFilter(_) => {
                 head.reads |= scoped::head(&mut head.scoped, inspection, demands, *term)?;
             }
+            Term::Reserved => {
+                no_form(inspection)?;
+                head.reads |= draft.body().is_some();
+            }
             // It is about the answer alone.
             Term::Redact | Term::Versions => {}
             Term::Placeholder => {

@@ -15,6 +15,7 @@ use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::scope::Scope;
+use crate::config::shown::Shown;
 use crate::config::snapshot::Snapshot;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::table::SETTINGS;
@@ -26,7 +27,7 @@ pub(super) fn read(
     document: &Document,
     profiles: &Profiles,
     snapshot: &Snapshot,
-    of_environment: Sources,
+    mut of_environment: Sources,
     current: Option<&Policies>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(Policies, Vec<String>)> {
@@ -35,13 +36,11 @@ pub(super) fn read(
         let policy = current.and_then(|all| all.get(all.id(name)?));
         policy.is_none_or(|policy| policy.sources.unprotected.is_none())
     };
-    let mut others = Vec::new();
-    let mut default = None;
+    let mut read = Vec::new();
     for spec in &document.policies {
-        let scope = Scope(spec);
         let mut own = Vec::new();
         let middleware = Middleware::of_policy(spec, document, diagnostics);
-        let snapshot = scope.snapshot(&mut own);
+        let snapshot = Scope(spec).snapshot(&mut own);
         let mut sources = Sources::read(&spec.name, &snapshot, middleware, profiles, &mut own);
         let former = current.and_then(|all| all.get(all.id(&spec.name)?));
         if let Some(former) = former {
@@ -54,7 +53,17 @@ pub(super) fn read(
                  {name} denies what it does not grant"
             ));
         }
+        read.push((spec, sources, own));
+    }
+    // What marks the objects of one policy is set by no other.
+    let all = read.iter().map(|(_, sources, _)| &sources.shown);
+    let reserved = all.chain([&of_environment.shown]).any(Shown::reserves);
+    let mut others = Vec::new();
+    let mut default = None;
+    for (spec, mut sources, mut own) in read {
+        sources.shown.reserved = reserved;
         let policy = sources.compile(&spec.name, Some(&spec.place), &mut own);
+        let scope = Scope(spec);
         diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));
         match spec.name == DEFAULT {
             true => default = Some((spec, policy)),
@@ -66,7 +75,10 @@ pub(super) fn read(
             diagnostics.extend(both(spec, snapshot));
             policy
         }
-        None => of_environment.compile(DEFAULT, None, diagnostics),
+        None => {
+            of_environment.shown.reserved = reserved;
+            of_environment.compile(DEFAULT, None, diagnostics)
+        }
     };
     let others: Option<Vec<ConfiguredPolicy>> = others.into_iter().collect();
     Some((Policies::new(default?, others?, current), needs_restart))
