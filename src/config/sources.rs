@@ -186,7 +186,7 @@ impl Sources {
                 gates: self.middleware.gates.clone(),
                 limits: self.limits.clone(),
                 scope: self.shown.scope.clone(),
-                label_filters: Arc::default(),
+                label_filters: self.middleware.filters.clone().into(),
                 redaction: self.shown.redaction.clone(),
                 versions: self.versions,
                 rules: self

@@ -52,6 +52,8 @@ pub(super) struct Scoped {
     done: Vec<Role>,
     /// Whether a container is started.
     starts: bool,
+    /// Whether a container leaves a network.
+    disconnects: bool,
     /// The container in the path.
     container: Option<String>,
 }
@@ -127,8 +129,9 @@ pub(super) fn head(
     let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
     if kind == ObjectKind::Container {
         scoped.container = Some(text.to_owned());
-        scoped.starts = path.ends_with(b"/start") || path.ends_with(b"/restart");
+        scoped.starts = route.ends_with("start") || route.ends_with("restart");
     }
+    scoped.disconnects = route.ends_with("disconnect");
     scoped.named = Some(Named {
         kind,
         text: text.to_owned(),

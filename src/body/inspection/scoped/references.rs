@@ -24,7 +24,6 @@ pub(super) fn settle(request: &mut Request) -> Finding {
             Err(finding) => return finding,
         }
     }
-    let is_disconnect = request.draft.target().path().ends_with(b"/disconnect");
     let mut needs = BTreeSet::new();
     let mut hidden = None;
     for (kind, name) in &named {
@@ -34,7 +33,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         match looking.at(*kind, name) {
             Look::Asks(fact) => drop(needs.insert(fact)),
             Look::Owned(_) | Look::Shared(_) => {}
-            Look::Hidden if is_disconnect => {
+            Look::Hidden if request.scoped.disconnects => {
                 hidden = Some(Told::Missing(format!("endpoint {name} not found")));
             }
             Look::Hidden => drop(hidden.get_or_insert_with(|| missing(*kind, name))),
