@@ -31,6 +31,11 @@ impl Sight {
         }
     }
 
+    /// Whether there is a scope.
+    pub fn is_scoped(&self) -> bool {
+        self.scope.is_some()
+    }
+
     /// Whether objects of such a kind are anybody's.
     pub fn covers(&self, kind: ObjectKind) -> bool {
         self.scope.as_ref().is_some_and(|scope| scope.covers(kind))

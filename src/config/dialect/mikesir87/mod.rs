@@ -127,7 +127,9 @@ impl Middleware {
 
     /// Each of them as it is shown, in the order in which they are applied.
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let filters = self.filters.iter().map(|one| ("filter", one.to_string()));
         self.shown_if(|_| true, |_| true, self.read_only)
+            .chain(filters)
     }
 
     /// The same, of those that look at such a request after it was allowed.
@@ -153,11 +155,6 @@ impl Middleware {
         let gates = gates.map(|one| ("gate", one.to_string()));
         let read_only = read_only.then(|| ("gate", READ_ONLY.to_owned()));
         mutators.chain(read_only).chain(gates)
-    }
-
-    /// Each filter of answers as it is shown.
-    pub fn shown_filters(&self) -> impl Iterator<Item = String> {
-        self.filters.iter().map(ToString::to_string)
     }
 
     /// What lists and inspects must pass. Podman's own answers have another shape.
