@@ -64,7 +64,7 @@ impl Shown {
             {
                 let problem = format!("{name} is set, but {needed} is not");
                 let help = format!("set {needed}, or unset {name}");
-                diagnostics.push(Diagnostic::error(*name, problem, help));
+                diagnostics.push(Diagnostic::error(name, problem, help));
             }
         }
         let mut taken = |all: Vec<(&'static str, Mistake)>| mistakes.extend(all);

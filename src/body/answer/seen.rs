@@ -155,11 +155,9 @@ impl Seen {
                     usage.set("RefCount", users);
                 }
             }
-            ObjectKind::Image => {
-                // How many containers use it; -1 is that this was not counted.
-                if object.get("Containers").is_some() {
-                    object.set("Containers", -1);
-                }
+            // How many containers use it; -1 is that this was not counted.
+            ObjectKind::Image if object.get("Containers").is_some() => {
+                object.set("Containers", -1);
             }
             _ => {}
         }

@@ -37,8 +37,12 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     }
 }
 
-/// Whether the policy's own scope has that very label.
+/// Whether the policy's own scope has that very label. An empty one means nothing, and is how an image is
+/// freed from it.
 fn is_own(request: &Request, key: &str, value: &Value) -> bool {
+    if value.is_empty() {
+        return true;
+    }
     let scope = request.demands.scope.iter();
     let mut own = scope.flat_map(|scope| scope.labels());
     own.any(|(own, is)| own == key && value.as_str() == Some(is))
