@@ -10,11 +10,11 @@ use super::dialect::sections::Switch;
 use super::snapshot::Snapshot;
 use super::table::SETTINGS;
 use crate::api::fields::{ANSWERS, BODIES};
-use crate::api::sections::{ACTIONS, Role, SCOPED};
+use crate::api::sections::{ACTIONS, Role, Route, SCOPED};
 use crate::api::{Method, Methods};
 use crate::body::limits::Mistake;
 use crate::body::redaction::Redaction;
-use crate::body::scope::Scope;
+use crate::body::scope::{OWN_LABELS, Scope};
 use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
 
 /// What clients are shown; all, if neither is there.
@@ -87,6 +87,12 @@ impl Shown {
         }
     }
 
+    /// Whether it takes labels that no client may set.
+    pub(super) fn reserves(&self) -> bool {
+        let labels = self.scope.as_ref().map_or(&[][..], |scope| scope.labels());
+        labels.iter().any(|(key, _)| key.starts_with(OWN_LABELS))
+    }
+
     /// The rules that they make.
     pub(super) fn rules(&self) -> Vec<Rule> {
         let scope = self.scope.iter().flat_map(|_| of_scope());
@@ -121,6 +127,25 @@ fn of_scope() -> impl Iterator<Item = Rule> {
             .collect::<Vec<Rule>>()
     });
     own.chain([podman, known])
+}
+
+/// No client sets or takes away a label that dockgate alone sets, if any policy goes by it.
+pub(super) fn reserved() -> impl Iterator<Item = Rule> {
+    const SETTING: [Role; 4] = [Role::Created, Role::Commit, Role::Build, Role::Pull];
+    let own = SCOPED.iter().flat_map(|scoped| {
+        let sets = scoped.judged.iter().any(|role| SETTING.contains(role));
+        // Below API 1.24, a start can make volumes.
+        let starts = move |route: &&Route| sets || route.text == "POST /containers/{id}/start";
+        scoped.routes.iter().filter(starts)
+    });
+    let own = own.flat_map(Matcher::denied).collect();
+    let own = rule(&SCOPE.into(), Effect::Demand(Term::Reserved), own);
+    let podman = origin(SCOPE, "Podman's own calls could set the labels of dockgate");
+    let writes = Matcher {
+        methods: Methods::WRITES,
+        pattern: Pattern::below(LIBPOD),
+    };
+    [own, rule(&podman, Effect::Deny, vec![writes])].into_iter()
 }
 
 /// Answers are redacted that tell something of what is, and nothing brings back what was.

@@ -107,6 +107,8 @@ pub enum Term {
     Scope(Role),
     /// That what is looked at has the labels by which a `labelFilter` shows it.
     LabelFilter(Role),
+    /// That it neither sets nor takes away a label that dockgate alone sets.
+    Reserved,
     /// That its answer is redacted.
     Redact,
     /// That it does not bring back what was redacted before.
@@ -125,7 +127,7 @@ impl Term {
             Term::Limits(_) => "the limits",
             Term::Middleware => "a gate or mutator",
             Term::Rule(_) => "a rule",
-            Term::Scope(_) => "SCOPE",
+            Term::Scope(_) | Term::Reserved => "SCOPE",
             Term::LabelFilter(_) => "a labelFilter",
             Term::Redact | Term::Placeholder => "REDACT",
             Term::Older | Term::Versions => "API_VERSION_MIN",
@@ -152,6 +154,7 @@ impl Term {
             | Term::Rule(_)
             | Term::Scope(_)
             | Term::LabelFilter(_)
+            | Term::Reserved
             | Term::Placeholder
             | Term::Older
             | Term::Versions => None,

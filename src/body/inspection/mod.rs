@@ -22,6 +22,7 @@ mod older;
 mod others;
 mod pin;
 mod query;
+mod reserved;
 mod returned;
 mod root;
 mod rules;
@@ -272,6 +273,10 @@ impl Request {
     fn round(mut self) -> Step {
         match scoped::settle(&mut self) {
             Finding::Nothing if self.scoped.is_hidden => return self.hidden(),
+            Finding::Nothing => {}
+            found => return self.follow(found),
+        }
+        match reserved::settle(&mut self) {
             Finding::Nothing => {}
             found => return self.follow(found),
         }

@@ -3,6 +3,7 @@
 mod limits;
 mod middleware;
 mod objects;
+mod reserved;
 mod sharing;
 mod versions;
 

@@ -37,6 +37,7 @@ pub(super) fn read(
     };
     let mut others = Vec::new();
     let mut default = None;
+    let mut read = Vec::new();
     for spec in &document.policies {
         let scope = Scope(spec);
         let mut own = Vec::new();
@@ -54,7 +55,16 @@ pub(super) fn read(
                  {name} denies what it does not grant"
             ));
         }
-        let policy = sources.compile(&spec.name, Some(&spec.place), &mut own);
+        read.push((spec, sources, own));
+    }
+    let has_default = read.iter().any(|(spec, ..)| spec.name == DEFAULT);
+    let of_file = read.iter().map(|(_, sources, _)| sources);
+    let all = of_file.chain((!has_default).then_some(&of_environment));
+    // It holds for the clients of every policy.
+    let reserves = all.into_iter().any(|sources| sources.shown.reserves());
+    for (spec, sources, mut own) in read {
+        let scope = Scope(spec);
+        let policy = sources.compile(&spec.name, Some(&spec.place), reserves, &mut own);
         diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));
         match spec.name == DEFAULT {
             true => default = Some((spec, policy)),
@@ -66,7 +76,7 @@ pub(super) fn read(
             diagnostics.extend(both(spec, snapshot));
             policy
         }
-        None => of_environment.compile(DEFAULT, None, diagnostics),
+        None => of_environment.compile(DEFAULT, None, reserves, diagnostics),
     };
     let others: Option<Vec<ConfiguredPolicy>> = others.into_iter().collect();
     Some((Policies::new(default?, others?, current), needs_restart))
