@@ -44,6 +44,8 @@ pub(super) struct Scoped {
     pub(super) is_hidden: bool,
     /// What has to be made before it is forwarded.
     pub(super) makes: Vec<Make>,
+    /// The image that it pulls, if there is none of that name.
+    pub(super) pulled: Option<String>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
     /// The most objects of a list.
