@@ -1,8 +1,9 @@
 //! `Term::Reserved`: labels that begin with `dockgate.` are set by dockgate alone, where a policy of the
 //! process goes by them (`SCOPE: created`). No client of any policy sets one, and none takes it away.
 //!
-//! A container takes over the labels of its image, which anybody can have made. So each container gets
-//! the label itself, empty unless its policy has another value: what is in no scope comes into none.
+//! A container takes over the labels of its image, and an image those of what it is made from, which
+//! anybody can have made. So each of them gets the label itself, empty unless its policy has another value:
+//! what is in no scope comes into none.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::api::sections::{Role, Route, SCOPED};
 use crate::api::{Method, ObjectKind, Target};
 use crate::body::draft::Draft;
 use crate::body::facts::{Answer, Fact, Name};
-use crate::body::json::{Limits, Untyped, Value, read};
+use crate::body::json::{Limits, Object, Untyped, Value, read};
 use crate::body::scope::{CREATED_BY, OWN_LABELS, Scope};
 use crate::policy::{Excess, Inspection, Term, Unmet};
 
@@ -34,16 +35,10 @@ pub(super) fn settle(request: &mut Request) -> Finding {
 }
 
 fn judge(request: &mut Request) -> Result<Finding, Unmet> {
-    let target = request.draft.target();
-    let labels = query::one(target, "labels")?;
-    if !labels.is_empty() && is_for(target, "POST /build") {
-        let limits = Limits::default();
-        let labels = read(labels.as_bytes(), limits, Untyped)
-            .map_err(|_| unreadable("its labels are not read by all engines in the same way"))?;
-        let scope = request.demands.scope.as_deref();
-        let all = reserved(&labels);
-        refused(&all, scope, &BTreeSet::new())?;
+    if is_for(request.draft.target(), "POST /build") {
+        build(request)?;
     }
+    let target = request.draft.target();
     changes(&query::all(target, "changes")?)?;
     let before = match before(request) {
         Ok(before) => before,
@@ -72,6 +67,28 @@ fn judge(request: &mut Request) -> Result<Finding, Unmet> {
         write(request)?;
     }
     Ok(Finding::Nothing)
+}
+
+/// A build: what it starts from and its Dockerfile set labels as well, and those of the query come last.
+fn build(request: &mut Request) -> Result<(), Unmet> {
+    let unread = || unreadable("its labels are not read by all engines in the same way");
+    let target = request.draft.target();
+    let mut tree = match &*query::one(target, "labels")? {
+        "" => Value::from(Object::default()),
+        text => read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unread())?,
+    };
+    let scope = request.demands.scope.as_deref();
+    refused(&reserved(&tree), scope, &BTreeSet::new())?;
+    let labels = tree.object_mut().ok_or_else(unread)?;
+    if labels.get(CREATED_BY).is_some() || request.inspection.is_waived() {
+        return Ok(());
+    }
+    labels.set(CREATED_BY.to_owned(), "");
+    match query::edited(target, &[("labels", Some(tree.to_json()))]) {
+        Some(Ok(target)) => request.draft.set_target(target),
+        _ => return Err(unreadable("its query cannot be written anew")),
+    }
+    Ok(())
 }
 
 /// All reserved labels somewhere in a body, with their values: no other key begins like that.

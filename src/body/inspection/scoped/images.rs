@@ -118,7 +118,7 @@ fn given(
             (Look::Asks(fact), _) => Finding::asks([fact].into()),
             (Look::Owned(_), _) | (Look::Hidden, Some(Answer::Missing(_))) => Finding::Nothing,
             _ => Finding::Answer(Told::Taken(format!(
-                "image with name {text} already exists"
+                "image with name {name} already exists"
             ))),
         },
     )

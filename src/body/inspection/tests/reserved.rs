@@ -63,7 +63,16 @@ fn nobody_sets_one_in_a_query() {
         format!("SCOPE: the label dockgate.created-by=ci {ALONE}")
     );
     let plain = "/build?labels=%7B%22a%22%3A%22dockgate.b%22%7D&t=x";
-    assert_eq!(told(&format!("POST {plain}")), format!("{plain} as sent"));
+    let written =
+        "/build?t=x&labels=%7B%22a%22%3A%22dockgate.b%22%2C%22dockgate.created-by%22%3A%22%22%7D";
+    assert_eq!(told(&format!("POST {plain}")), format!("{written} as sent"));
+    let written = "/build?t=x&labels=%7B%22dockgate.created-by%22%3A%22%22%7D";
+    assert_eq!(told("POST /build?t=x"), format!("{written} as sent"));
+    assert_eq!(
+        told(&format!("POST {written}")),
+        format!("{written} as sent")
+    );
+    assert!(told("POST /build?labels=%5B1%5D").contains("cannot judge it"));
     for (changes, why) in [
         ("LABEL%20dockgate.created-by=ci", "sets a label"),
         ("LABEL%20a=b%20%22dock%22gate.created-by=ci", "sets a label"),
