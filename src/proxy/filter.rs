@@ -28,7 +28,10 @@ pub(super) enum Reply {
 impl Reply {
     /// An answer, and what it must pass.
     pub(super) fn new(response: Response<Incoming>, filter: Option<Box<Filter>>) -> Self {
-        match filter {
+        if let Some(filter) = &filter {
+            filter.begins(response.status().as_u16());
+        }
+        match filter.filter(|filter| !filter.passes_all()) {
             None => Reply::Passes(response),
             Some(filter) => Reply::Filters(Unfiltered { response, filter }),
         }

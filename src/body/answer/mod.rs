@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
 use super::redaction::{self, Redaction};
-use super::scope::Sight;
+use super::scope::{Scope, Sight};
 use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
@@ -73,6 +73,8 @@ pub struct Filter {
     redaction: Option<(Arc<Redaction>, Target)>,
     /// Within which versions the engine's are told.
     versions: Option<Bounds>,
+    /// The image that comes into scope with this answer.
+    pulled: Option<(Arc<Scope>, String)>,
 }
 
 /// What an answer is.
@@ -152,8 +154,28 @@ impl Filter {
         self
     }
 
-    /// Whether all passes as it is.
+    /// Has the scope remember an image of this name, if the engine pulls it.
+    #[must_use]
+    pub fn remembering(mut self, scope: Arc<Scope>, name: String) -> Filter {
+        self.pulled = Some((scope, name));
+        self
+    }
+
+    /// Takes note of the status. An engine that cannot get an image says so before it says anything else,
+    /// so that nobody lays claim to what others pull later.
+    pub fn begins(&self, status: u16) {
+        if let (Some((scope, name)), 200) = (&self.pulled, status) {
+            scope.pulls(name);
+        }
+    }
+
+    /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
+        self.passes_all() && self.pulled.is_none()
+    }
+
+    /// Whether all passes as it is.
+    pub fn passes_all(&self) -> bool {
         !self.removes() && self.aliases.is_empty()
     }
 

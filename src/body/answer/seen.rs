@@ -239,6 +239,7 @@ const MARKS: Wanted = Wanted::Fields(&[
     ("Names", Wanted::All),
     ("RepoTags", Wanted::All),
     ("RepoDigests", Wanted::All),
+    ("RepoDigests", Wanted::All),
     ("Labels", Wanted::All),
     ("ServiceID", Wanted::All),
     (

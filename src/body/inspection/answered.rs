@@ -19,6 +19,9 @@ pub(super) fn filter(request: &mut Request) -> Option<Box<Filter>> {
     if request.has(|term| term == Term::DenyRoot(Check::JoinTokens)) {
         filter = filter.without_tokens();
     }
+    if let (Some(name), Some(scope)) = (request.scoped.pulled.take(), &request.demands.scope) {
+        filter = filter.remembering(scope.clone(), name);
+    }
     if !request.scoped.aliases.is_empty() {
         filter = filter.with_names(std::mem::take(&mut request.scoped.aliases));
     }

@@ -1,171 +1,262 @@
-//! `Term::Reserved`: the labels that dockgate sets are set by nobody else, where a policy of the process
-//! has `SCOPE: created`. So no client moves an object into the scope of another, or out of it.
+//! `Term::Reserved`: labels that begin with `dockgate.` are set by dockgate alone, where a policy of the
+//! process goes by them (`SCOPE: created`). No client of any policy sets one, and none takes it away.
+//!
+//! A container takes over the labels of its image, and an image those of what it is made from, which
+//! anybody can have made. So each of them gets the label itself, empty unless its policy has another value:
+//! what is in no scope comes into none.
 
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
-use super::scoped::is_of;
-use super::{Request, query, unreadable};
-use crate::api::ObjectKind;
-use crate::api::sections::Role;
+use super::{Request, head, query, unreadable};
+use crate::api::sections::{Role, Route, SCOPED};
+use crate::api::{Method, ObjectKind, Target};
+use crate::body::draft::Draft;
 use crate::body::facts::{Answer, Fact, Name};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
-use crate::body::scope::{CREATED_BY, OWN_LABELS};
-use crate::policy::{Excess, Term, Unmet};
+use crate::body::scope::{CREATED_BY, OWN_LABELS, Scope};
+use crate::policy::{Excess, Inspection, Term, Unmet};
 
-/// Where bodies have labels of objects.
-const LABELS: [&str; 5] = [
-    "Labels",
-    "HostConfig.Mounts[].VolumeOptions.Labels",
-    // Where engines up to 26 look as well.
-    "Mounts[].VolumeOptions.Labels",
-    "TaskTemplate.ContainerSpec.Labels",
-    "TaskTemplate.ContainerSpec.Mounts[].VolumeOptions.Labels",
-];
+/// Where an update of a service, a secret or a config brings labels that stay.
+const KEPT: [&str; 2] = ["Labels", "TaskTemplate.ContainerSpec.Labels"];
 
-/// Refuses such labels, and writes in what keeps those that are there.
+/// Whether its body is read.
+pub(super) fn head(inspection: &Inspection, draft: &Draft) -> Result<bool, Unmet> {
+    head::no_form(inspection)?;
+    Ok(draft.body().is_some())
+}
+
+/// Judges what is asked for, and writes the empty label in.
 pub(super) fn settle(request: &mut Request) -> Finding {
-    if !request.has(|term| term == Term::Reserved) || request.inspection.is_waived() {
+    if !request.has(|term| term == Term::Reserved) {
         return Finding::Nothing;
     }
-    if let Err(unmet) = in_query(request).and_then(|()| in_body(request)) {
-        return Finding::Refused(unmet);
-    }
-    match of_image(request) {
-        Finding::Nothing => of_object(request),
-        found => found,
-    }
+    judge(request).unwrap_or_else(Finding::Refused)
 }
 
-/// Whether the policy's own scope has that very label. An empty one means nothing, and is how an image is
-/// freed from it.
-fn is_own(request: &Request, key: &str, value: &Value) -> bool {
-    if value.is_empty() {
-        return true;
+fn judge(request: &mut Request) -> Result<Finding, Unmet> {
+    if is_for(request.draft.target(), "POST /build") {
+        build(request)?;
     }
-    let scope = request.demands.scope.iter();
-    let mut own = scope.flat_map(|scope| scope.labels());
-    own.any(|(own, is)| own == key && value.as_str() == Some(is))
-}
-
-fn in_body(request: &Request) -> Result<(), Unmet> {
-    let Some((_, tree)) = request.draft.asked() else {
-        return Ok(());
-    };
-    let mut found = None;
-    for place in LABELS {
-        tree.each(place, &mut |path, labels| {
-            let labels = labels.as_object().into_iter().flat_map(Object::iter);
-            for (key, value) in labels.filter(|(key, _)| key.starts_with(OWN_LABELS)) {
-                if !is_own(request, key, value) {
-                    found.get_or_insert_with(|| reserved(&path.to_string(), key));
-                }
-            }
-        });
-    }
-    found.map_or(Ok(()), Err)
-}
-
-/// A build has labels in its query, and an image that is committed or imported may get some there.
-fn in_query(request: &Request) -> Result<(), Unmet> {
     let target = request.draft.target();
-    for change in query::all(target, "changes")? {
-        if change.to_lowercase().contains(OWN_LABELS) {
-            return Err(reserved("the parameter changes", &change));
+    changes(&query::all(target, "changes")?)?;
+    let before = match before(request) {
+        Ok(before) => before,
+        Err(fact) => return Ok(Finding::asks([fact].into())),
+    };
+    let kept = match before {
+        Some(Answer::Found(found)) => reserved(found.at("Spec")),
+        // The engine says so.
+        Some(Answer::Missing(_)) | None => BTreeSet::new(),
+        Some(Answer::Unclear) => {
+            return Err(unreadable("the engine does not say what labels it has"));
+        }
+    };
+    let scope = request.demands.scope.as_deref();
+    refused(&reserved(request.draft.tree()), scope, &kept)?;
+    if let Some(Answer::Found(found)) = before {
+        for place in KEPT {
+            stays(
+                place,
+                found.at("Spec").at(place),
+                request.draft.tree().at(place),
+            )?;
         }
     }
-    for labels in query::all(target, "labels")?
-        .iter()
-        .filter(|text| !text.is_empty())
-    {
-        let unreadable = || unreadable("its labels are not read by all engines in the same way");
-        let tree = read(labels.as_bytes(), Limits::default(), Untyped);
-        let tree = tree.map_err(|_| unreadable())?;
-        let labels = tree.as_object().into_iter().flat_map(Object::iter);
-        for (key, value) in labels.filter(|(key, _)| key.starts_with(OWN_LABELS)) {
-            if !is_own(request, key, value) {
-                return Err(reserved("the parameter labels", key));
-            }
+    if !request.inspection.is_waived() {
+        write(request)?;
+    }
+    Ok(Finding::Nothing)
+}
+
+/// A build: what it starts from and its Dockerfile set labels as well, and those of the query come last.
+fn build(request: &mut Request) -> Result<(), Unmet> {
+    let unread = || unreadable("its labels are not read by all engines in the same way");
+    let target = request.draft.target();
+    let mut tree = match &*query::one(target, "labels")? {
+        "" => Value::from(Object::default()),
+        text => read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unread())?,
+    };
+    let scope = request.demands.scope.as_deref();
+    refused(&reserved(&tree), scope, &BTreeSet::new())?;
+    let labels = tree.object_mut().ok_or_else(unread)?;
+    if labels.get(CREATED_BY).is_some() || request.inspection.is_waived() {
+        return Ok(());
+    }
+    labels.set(CREATED_BY.to_owned(), "");
+    match query::edited(target, &[("labels", Some(tree.to_json()))]) {
+        Some(Ok(target)) => request.draft.set_target(target),
+        _ => return Err(unreadable("its query cannot be written anew")),
+    }
+    Ok(())
+}
+
+/// All reserved labels somewhere in a body, with their values: no other key begins like that.
+fn reserved(tree: &Value) -> BTreeSet<(String, String)> {
+    fn collect(value: &Value, all: &mut BTreeSet<(String, String)>) {
+        match value {
+            Value::List(list) => list.iter().for_each(|item| collect(item, all)),
+            Value::Object(object) => object.iter().for_each(|(key, value)| {
+                if key.starts_with(OWN_LABELS) {
+                    let text = value.as_str().map(str::to_owned);
+                    all.insert((key.to_owned(), text.unwrap_or_else(|| value.to_json())));
+                }
+                collect(value, all);
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        }
+    }
+    let mut all = BTreeSet::new();
+    collect(tree, &mut all);
+    all
+}
+
+/// Refuses labels that are neither those of the policy's own scope, nor there already, nor empty.
+fn refused(
+    labels: &BTreeSet<(String, String)>,
+    scope: Option<&Scope>,
+    kept: &BTreeSet<(String, String)>,
+) -> Result<(), Unmet> {
+    let own = scope.map_or(&[][..], Scope::labels);
+    let may = |label: &&(String, String)| {
+        own.contains(label) || kept.contains(label) || is_nobodys(&label.0, &label.1)
+    };
+    match labels.iter().find(|label| !may(label)) {
+        None => Ok(()),
+        Some((key, value)) => {
+            let why = "can only be set by dockgate (SCOPE: created); leave it out";
+            Err(denied(LABEL, &format!("{key}={value}"), why))
+        }
+    }
+}
+
+/// Whether a label says that something is in no scope.
+fn is_nobodys(key: &str, value: &str) -> bool {
+    key == CREATED_BY && value.is_empty()
+}
+
+/// Refuses an update that would take a label away.
+fn stays(place: &str, before: &Value, after: &Value) -> Result<(), Unmet> {
+    let (before, after) = (reserved(before), reserved(after));
+    let is_lost =
+        |label: &&(String, String)| !is_nobodys(&label.0, &label.1) && !after.contains(label);
+    match before.iter().find(is_lost) {
+        None => Ok(()),
+        Some((key, value)) => {
+            let why = format!(
+                "would be removed from {place}; only dockgate sets and removes it (SCOPE: created): send it as it is"
+            );
+            Err(denied(LABEL, &format!("{key}={value}"), &why))
+        }
+    }
+}
+
+/// Looks at the instructions of a commit or an import, as far as they are read in one way.
+fn changes(all: &[String]) -> Result<(), Unmet> {
+    const PLACE: &str = "the parameter changes";
+    // The engine reads them together.
+    for line in all.iter().flat_map(|change| change.split('\n')) {
+        if line.trim_end().ends_with(['\\', '`']) {
+            return Err(denied(
+                PLACE,
+                line,
+                "continues on the next line; write it on one line",
+            ));
+        }
+        if !line.to_lowercase().contains("label") {
+            continue;
+        }
+        if line.contains(['$', '\\', '`']) {
+            let why = "may set a label that only dockgate can set; write it without $, \\ and `";
+            return Err(denied(PLACE, line, why));
+        }
+        let plain = line.replace(['"', '\''], "");
+        if plain.contains(OWN_LABELS) {
+            let why = "sets a label that only dockgate can set (SCOPE: created)";
+            return Err(denied(PLACE, line, why));
         }
     }
     Ok(())
 }
 
-/// A container takes over the labels of its image: this one it does not.
-fn of_image(request: &mut Request) -> Finding {
-    let (image, place) = match request.draft.body().map(|body| body.route.text) {
-        Some("POST /containers/create") => ("Image", "Labels"),
-        Some("POST /services/create" | "POST /services/{id!}/update") => (
-            "TaskTemplate.ContainerSpec.Image",
-            "TaskTemplate.ContainerSpec.Labels",
-        ),
-        _ => return Finding::Nothing,
+/// What the engine says of the object that is updated; nothing if none is.
+fn before(request: &Request) -> Result<Option<&Answer>, Fact> {
+    let target = request.draft.target();
+    let updates = SCOPED
+        .iter()
+        .filter(|one| one.judged.contains(&Role::Object) && one.judged.contains(&Role::Created));
+    let mut routes = updates.flat_map(|one| one.routes.iter().map(|route| (one.kind, route)));
+    let Some((kind, name)) = routes.find_map(|(kind, route)| Some((kind?, named(target, route)?)))
+    else {
+        return Ok(None);
     };
-    let Some((_, tree)) = request.draft.asked_mut() else {
-        return Finding::Nothing;
+    // What has no such name does not exist.
+    let Some(name) = Name::of(&name) else {
+        return Ok(None);
     };
-    let Some(fact) = tree.at(image).as_str().and_then(Fact::image) else {
-        return Finding::Nothing;
+    let fact = match kind {
+        ObjectKind::Secret => Fact::Secret(name),
+        ObjectKind::Config => Fact::Config(name),
+        _ => Fact::Service(name),
     };
-    let Some(answer) = request.facts.answer(&fact) else {
-        return Finding::asks(BTreeSet::from([fact]));
-    };
-    let labels = answer
-        .found()
-        .map_or(Value::NULL, |image| image.at("Config.Labels"));
-    let has_it = labels
-        .as_object()
-        .is_some_and(|labels| labels.get(CREATED_BY).is_some());
-    if has_it
-        && let Some(labels) = tree.at_mut(place).and_then(Value::object_mut)
-        && labels.get(CREATED_BY).is_none_or(|own| *own == Value::Null)
-    {
-        labels.set(CREATED_BY, "");
+    match request.facts.answer(&fact) {
+        Some(answer) => Ok(Some(answer)),
+        None => Err(fact),
     }
-    Finding::Nothing
 }
 
-/// What is updated keeps it.
-fn of_object(request: &mut Request) -> Finding {
-    let Some((kind, name)) = is_of(&request.inspection, Role::Object) else {
-        return Finding::Nothing;
+/// What a target names, if a route fits.
+fn named(target: &Target, route: &Route) -> Option<String> {
+    let fits = route.spans(target.method()?, target.path());
+    let name = route.name_in(target.path()).filter(|_| fits)?;
+    str::from_utf8(name).ok().map(str::to_owned)
+}
+
+fn is_for(target: &Target, route: &str) -> bool {
+    let method = target.method().is_some_and(|method| method == Method::Post);
+    let path = route.strip_prefix("POST ").unwrap_or_default();
+    method && target.path() == path.as_bytes()
+}
+
+/// Writes the empty label in, where labels of an image would count otherwise.
+fn write(request: &mut Request) -> Result<(), Unmet> {
+    let target = request.draft.target();
+    let is_create = is_for(target, "POST /containers/create");
+    let is_commit = is_for(target, "POST /commit");
+    // Without a body, the engine makes no container.
+    if is_create && request.draft.is_empty() {
+        return Ok(());
+    }
+    let Some((body, tree)) = request.draft.asked_mut() else {
+        return Ok(());
     };
-    let fact = Name::of(&name).and_then(|name| match kind {
-        ObjectKind::Service => Some(Fact::Service(name)),
-        ObjectKind::Secret => Some(Fact::Secret(name)),
-        ObjectKind::Config => Some(Fact::Config(name)),
-        _ => None,
-    });
-    let Some(fact) = fact else {
-        return Finding::Nothing;
-    };
-    let found = match request.facts.answer(&fact) {
-        None => return Finding::asks(BTreeSet::from([fact])),
-        Some(Answer::Found(found)) => found,
-        Some(_) => return Finding::Nothing,
-    };
-    let Some((_, tree)) = request.draft.asked_mut() else {
-        return Finding::Nothing;
-    };
-    for place in ["Labels", "TaskTemplate.ContainerSpec.Labels"] {
-        let before = found.at("Spec").at(place).as_object();
-        let Some(value) = before.and_then(|labels| labels.get(CREATED_BY)) else {
-            continue;
-        };
-        if let Some(labels) = tree.at_mut(place).and_then(Value::object_mut) {
-            labels.set(CREATED_BY, value.clone());
+    let place = match body.route.text {
+        _ if is_create || is_commit => "Labels",
+        "POST /services/create" | "POST /services/{id!}/update"
+            if tree.at("TaskTemplate.ContainerSpec").as_object().is_some() =>
+        {
+            "TaskTemplate.ContainerSpec.Labels"
         }
+        _ => return Ok(()),
+    };
+    let labels = tree.at_mut(place).and_then(Value::object_mut);
+    let labels = labels.ok_or_else(|| unreadable(format_args!("{place} must be an object")))?;
+    if labels.get(CREATED_BY).is_none() {
+        labels.set(CREATED_BY.to_owned(), "");
     }
-    Finding::Nothing
+    Ok(())
 }
 
-fn reserved(place: &str, label: &str) -> Unmet {
+/// What a refusal is about.
+const LABEL: &str = "the label";
+
+fn denied(place: &str, value: &str, why: &str) -> Unmet {
     let excess = Excess {
         of: None,
         place: place.into(),
-        value: label.into(),
-        why: "is a label that dockgate alone sets".into(),
+        value: value.into(),
+        why: why.into(),
         by: None,
     };
-    Unmet::Excess("SCOPE", vec![excess])
+    Unmet::Excess(Term::Reserved.variable(), vec![excess])
 }

@@ -3,6 +3,8 @@
 mod limits;
 mod middleware;
 mod objects;
+mod reserved;
+mod scope_images;
 mod sharing;
 mod versions;
 

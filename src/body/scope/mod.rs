@@ -15,6 +15,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::facts::full_id;
 use super::glob::Glob;
+use super::image;
 use super::json::Value;
 use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
@@ -154,7 +155,12 @@ impl Scope {
         let names = names_of(marks, object);
         let shared = |name: &&str| {
             let of_all = kind == ObjectKind::Network && EVERYBODYS.contains(name);
-            let fits = |shared: &Shared| shared.kind == kind && shared.name.fits(name);
+            let full = (kind == ObjectKind::Image).then(|| image::Name::parse(name).ok());
+            let full = full.flatten().map(|name| name.or_latest().to_string());
+            let fits = |shared: &Shared| {
+                let fits = |name: &str| shared.name.fits(name);
+                shared.kind == kind && (fits(name) || full.as_deref().is_some_and(fits))
+            };
             of_all || self.shared.iter().any(fits)
         };
         names.iter().any(shared)

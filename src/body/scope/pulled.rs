@@ -32,11 +32,18 @@ impl Pulled {
         if names.is_empty() {
             return false;
         }
-        let tags = image.at("RepoTags").items().iter();
-        let all = tags.chain(image.at("RepoDigests").items());
-        let all = all.filter_map(|name| Name::parse(name.as_str()?).ok());
-        all.map(|name| name.to_string())
-            .any(|name| names.contains(&name))
+        let all = |place| {
+            let all = image.at(place).items().iter();
+            all.filter_map(|name| Name::parse(name.as_str()?).ok())
+        };
+        // What was built here has no digest of a registry.
+        all("RepoDigests").any(|pulled| {
+            let is_own = |name: &Name| name.repository() == pulled.repository();
+            names.contains(&pulled.to_string())
+                || all("RepoTags")
+                    .filter(is_own)
+                    .any(|name| names.contains(&name.to_string()))
+        })
     }
 }
 
@@ -65,13 +72,18 @@ mod tests {
             let image = read(image.as_bytes(), Limits::default(), Untyped).expect("JSON");
             pulled.clone().has(&image)
         };
-        assert!(has(r#"{"RepoTags":["x:1","alpine:latest"]}"#));
+        let pulled = format!(r#""RepoDigests":["alpine@{digest}"]"#);
+        assert!(has(&format!(
+            r#"{{"RepoTags":["x:1","alpine:latest"],{pulled}}}"#
+        )));
+        assert!(!has(&format!(r#"{{"RepoTags":["alpine:3"],{pulled}}}"#)));
         assert!(has(&format!(
             r#"{{"RepoDigests":["ghcr.io/me/app@{digest}"]}}"#
         )));
         for other in [
             "{}",
-            r#"{"RepoTags":["alpine:3"]}"#,
+            // Built here, under the name of one that was pulled.
+            r#"{"RepoTags":["alpine:latest"]}"#,
             r#"{"RepoTags":["me/alpine:latest"],"RepoDigests":null}"#,
             r#"{"Id":"alpine:latest"}"#,
         ] {

@@ -10,7 +10,7 @@ use super::{Finding, Request, denied, scope_of};
 use crate::api::sections::Role;
 use crate::api::{ObjectKind, Target};
 use crate::body::facts::{Answer, Fact};
-use crate::body::image::Name;
+use crate::body::image::{BadName, Name};
 use crate::body::inspection::{Told, query, unreadable};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
 use crate::body::scope::{OWN_LABELS, Scope};
@@ -87,50 +87,61 @@ fn save(request: &mut Request) -> Result<Finding, Unmet> {
 /// A name that an image gets is nobody's else.
 fn tag(request: &mut Request) -> Result<Finding, Unmet> {
     let target = request.draft.target();
-    let name = named(&query::one(target, "repo")?, &query::one(target, "tag")?);
+    let (repository, tag) = (query::one(target, "repo")?, query::one(target, "tag")?);
+    if repository.is_empty() {
+        return Ok(Finding::Nothing);
+    }
+    let name = Name::parse(&repository).and_then(|name| match &*tag {
+        "" => Ok(name),
+        tag => name.with(tag),
+    });
     let looking = Looking::new(&request.demands, &request.facts);
-    Ok(given(&looking, &name))
+    given(&looking, "the parameter repo", &repository, name)
 }
 
-/// What comes of a name that is given to an image.
-fn given(looking: &Looking<'_>, name: &str) -> Finding {
-    if name.is_empty() {
-        return Finding::Nothing;
-    }
-    let Some(fact) = Fact::image(name) else {
-        // No engine takes it.
-        return Finding::Nothing;
-    };
-    match (
-        looking.at(ObjectKind::Image, name),
-        looking.facts.answer(&fact),
-    ) {
-        (Look::Asks(fact), _) => Finding::asks([fact].into()),
-        (Look::Owned(_), _) | (Look::Hidden, Some(Answer::Missing(_))) => Finding::Nothing,
-        _ => Finding::Answer(Told::Taken(format!(
-            "image with name {name} already exists"
-        ))),
-    }
+/// What comes of a name that is given to an image. It is asked for as a whole, so that no image is found by
+/// the beginning of its ID.
+fn given(
+    looking: &Looking<'_>,
+    place: &str,
+    text: &str,
+    name: Result<Name, BadName>,
+) -> Result<Finding, Unmet> {
+    let name = name.map_err(|why| denied(place, text, why.to_string()))?;
+    let name = name.or_latest().to_string();
+    let fact = Fact::image(&name).ok_or_else(|| denied(place, text, "cannot be looked up"))?;
+    Ok(
+        match (
+            looking.at(ObjectKind::Image, &name),
+            looking.facts.answer(&fact),
+        ) {
+            (Look::Asks(fact), _) => Finding::asks([fact].into()),
+            (Look::Owned(_), _) | (Look::Hidden, Some(Answer::Missing(_))) => Finding::Nothing,
+            _ => Finding::Answer(Told::Taken(format!(
+                "image with name {name} already exists"
+            ))),
+        },
+    )
 }
 
-/// An image that was not there is in scope from now on.
+/// An image that is not there is in scope once it is pulled.
 fn pull(request: &mut Request) -> Result<Finding, Unmet> {
-    let target = request.draft.target();
-    if !query::one(target, "fromSrc")?.is_empty() {
+    if !query::one(request.draft.target(), "fromSrc")?.is_empty() {
         let why = "brings an image that cannot be held to SCOPE; pull or build it";
         return Err(denied("the parameter fromSrc", "", why));
     }
-    let name = named(
-        &query::one(target, "fromImage")?,
-        &query::one(target, "tag")?,
-    );
-    let (Some(fact), Some(scope)) = (Fact::image(&name), scope_of(request)) else {
-        // No engine takes it.
+    let pulled = request.draft.pulled().map_err(unreadable)?;
+    // What is no name, no engine takes.
+    let Some(Ok(name)) = pulled.map(|pulled| pulled.name()) else {
+        return Ok(Finding::Nothing);
+    };
+    let name = name.or_latest().to_string();
+    let Some(fact) = Fact::image(&name) else {
         return Ok(Finding::Nothing);
     };
     match request.facts.answer(&fact) {
         None => return Ok(Finding::asks([fact].into())),
-        Some(Answer::Missing(_)) if !request.inspection.is_waived() => scope.pulls(&name),
+        Some(Answer::Missing(_)) => request.scoped.pulled = Some(name),
         Some(_) => {}
     }
     Ok(Finding::Nothing)
@@ -163,11 +174,8 @@ fn build(request: &mut Request) -> Result<Finding, Unmet> {
         let from = texts(&query::one(&target, "cachefrom")?)?;
         named.extend(from.into_iter().map(|name| (ObjectKind::Image, name)));
         for name in query::all(&target, "t")? {
-            let name = match Name::parse(&name) {
-                Ok(name) => name.or_latest().to_string(),
-                Err(_) => continue,
-            };
-            found = found.and(|| given(&looking, &name));
+            let given = given(&looking, "the parameter t", &name, Name::parse(&name))?;
+            found = found.and(|| given);
         }
     }
     for (kind, name) in named {
@@ -227,16 +235,6 @@ fn texts(text: &str) -> Result<Vec<String>, Unmet> {
         .iter()
         .map(|one| one.as_str().map(str::to_owned));
     texts.collect::<Option<_>>().ok_or_else(unreadable)
-}
-
-/// A repository with a tag or a digest, as an image is called; empty without a repository.
-fn named(repository: &str, tag: &str) -> String {
-    match (repository, tag) {
-        ("", _) => String::new(),
-        (repository, "") => repository.to_owned(),
-        (repository, digest) if digest.contains(':') => format!("{repository}@{digest}"),
-        (repository, tag) => format!("{repository}:{tag}"),
-    }
 }
 
 fn edit(request: &mut Request, edits: &[(&str, Option<String>)]) -> Result<(), Unmet> {

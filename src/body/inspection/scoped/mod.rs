@@ -44,6 +44,8 @@ pub(super) struct Scoped {
     pub(super) is_hidden: bool,
     /// What has to be made before it is forwarded.
     pub(super) makes: Vec<Make>,
+    /// The image that it pulls, if there is none of that name.
+    pub(super) pulled: Option<String>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
     /// The most objects of a list.
@@ -149,13 +151,6 @@ fn route_of(inspection: &Inspection, role: Role) -> Option<(Option<ObjectKind>, 
     let fitting = routes.filter(|(_, route)| route.spans(method, target.path()));
     // Of routes that fit, the engine's router takes the longer one.
     fitting.max_by_key(|(_, route)| route.steps.len())
-}
-
-/// What the path of a request names, and its kind.
-pub(super) fn is_of(inspection: &Inspection, role: Role) -> Option<(ObjectKind, String)> {
-    let (kind, route) = route_of(inspection, role)?;
-    let name = route.name_in(inspection.target().path())?;
-    Some((kind?, str::from_utf8(name).ok()?.to_owned()))
 }
 
 /// Whether anything is known of such a request, once all its terms have been looked at.

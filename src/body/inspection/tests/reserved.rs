@@ -1,0 +1,193 @@
+//! Labels that dockgate alone sets, in policies that have no such scope themselves.
+
+use super::*;
+use crate::body::scope::Scope;
+
+fn reserved(line: &str, body: &str, engine: &Engine) -> String {
+    let message = match body {
+        "" => Message::new(Framing::Empty),
+        _ => Message::new(Framing::Chunked),
+    };
+    told_by(
+        &[Term::Reserved],
+        Demands::default(),
+        line,
+        message,
+        body,
+        engine,
+    )
+    .0
+}
+
+const ALONE: &str = "can only be set by dockgate (SCOPE: created); leave it out";
+
+#[test]
+fn nobody_sets_one_on_what_is_made() {
+    let label = r#"{"dockgate.created-by":"ci"}"#;
+    for (route, body) in [
+        ("/containers/create", format!(r#"{{"Labels":{label}}}"#)),
+        (
+            "/containers/create",
+            format!(
+                r#"{{"HostConfig":{{"Mounts":[{{"Type":"volume","Target":"/v","VolumeOptions":{{"Labels":{label}}}}}]}}}}"#
+            ),
+        ),
+        (
+            "/networks/create",
+            format!(r#"{{"Name":"n","Labels":{label}}}"#),
+        ),
+        ("/volumes/create", format!(r#"{{"labels":{label}}}"#)),
+        ("/secrets/create", format!(r#"{{"Labels":{label}}}"#)),
+        ("/configs/create", format!(r#"{{"Labels":{label}}}"#)),
+        ("/services/create", format!(r#"{{"Labels":{label}}}"#)),
+        (
+            "/services/create",
+            format!(r#"{{"TaskTemplate":{{"ContainerSpec":{{"Labels":{label}}}}}}}"#),
+        ),
+        ("/commit?container=a", format!(r#"{{"Labels":{label}}}"#)),
+    ] {
+        let told = reserved(&format!("POST {route}"), &body, &Engine::default());
+        let why = format!("SCOPE: the label dockgate.created-by=ci {ALONE}");
+        assert_eq!(told, why, "{route} {body}");
+    }
+    let other = r#"{"Labels":{"dockgate.other":""}}"#;
+    let told = reserved("POST /volumes/create", other, &Engine::default());
+    assert_eq!(told, format!("SCOPE: the label dockgate.other= {ALONE}"));
+}
+
+#[test]
+fn nobody_sets_one_in_a_query() {
+    let told = |line: &str| reserved(line, "", &Engine::default());
+    assert_eq!(
+        told("POST /build?labels=%7B%22dockgate.created-by%22%3A%22ci%22%7D"),
+        format!("SCOPE: the label dockgate.created-by=ci {ALONE}")
+    );
+    let plain = "/build?labels=%7B%22a%22%3A%22dockgate.b%22%7D&t=x";
+    let written =
+        "/build?t=x&labels=%7B%22a%22%3A%22dockgate.b%22%2C%22dockgate.created-by%22%3A%22%22%7D";
+    assert_eq!(told(&format!("POST {plain}")), format!("{written} as sent"));
+    let written = "/build?t=x&labels=%7B%22dockgate.created-by%22%3A%22%22%7D";
+    assert_eq!(told("POST /build?t=x"), format!("{written} as sent"));
+    assert_eq!(
+        told(&format!("POST {written}")),
+        format!("{written} as sent")
+    );
+    assert!(told("POST /build?labels=%5B1%5D").contains("cannot judge it"));
+    for (changes, why) in [
+        ("LABEL%20dockgate.created-by=ci", "sets a label"),
+        ("LABEL%20a=b%20%22dock%22gate.created-by=ci", "sets a label"),
+        ("ONBUILD%20label%20dockgate.x=1", "sets a label"),
+        ("ENV%20X=dockgate&changes=LABEL%20$X.y=1", "may set a label"),
+        ("LABEL%20dock%5Cgate.y=1", "may set a label"),
+        ("LABEL%20dock%5C&changes=gate.y=1", "continues"),
+        ("LA%5C%0ABEL%20dockgate.y=1", "continues"),
+    ] {
+        for route in ["/commit?container=a&", "/images/create?fromSrc=-&"] {
+            let told = told(&format!("POST {route}changes={changes}"));
+            let start = told.strip_prefix("SCOPE: the parameter changes ");
+            assert!(start.is_some_and(|told| told.contains(why)), "{told}");
+        }
+    }
+    let plain = "/images/create?fromSrc=-&changes=CMD%20%5B%22a%5C%5Cb%22%5D&changes=LABEL%20a=b";
+    assert_eq!(told(&format!("POST {plain}")), format!("{plain} as sent"));
+}
+
+#[test]
+fn an_image_gives_a_container_none() {
+    let empty = r#"{"dockgate.created-by":""}"#;
+    for (line, sent, written) in [
+        (
+            "/containers/create",
+            r#"{"Image":"a"}"#.to_owned(),
+            format!(r#"{{"Image":"a","Labels":{empty},"HostConfig":{{}}}}"#),
+        ),
+        (
+            "/containers/create",
+            format!(r#"{{"Labels":{empty}}}"#),
+            format!(r#"{{"Labels":{empty},"HostConfig":{{}}}}"#),
+        ),
+        (
+            "/commit?container=a",
+            String::new(),
+            format!(r#"{{"Labels":{empty}}}"#),
+        ),
+        (
+            "/services/create",
+            r#"{"TaskTemplate":{"ContainerSpec":{"Image":"a"}}}"#.to_owned(),
+            format!(r#"{{"TaskTemplate":{{"ContainerSpec":{{"Image":"a","Labels":{empty}}}}}}}"#),
+        ),
+        (
+            "/networks/create",
+            r#"{"Name":"n"}"#.to_owned(),
+            r#"{"Name":"n"}"#.to_owned(),
+        ),
+    ] {
+        let told = reserved(&format!("POST {line}"), &sent, &Engine::default());
+        assert_eq!(told, format!("{line} {written}"));
+    }
+}
+
+#[test]
+fn an_update_leaves_them_as_they_are() {
+    let label = r#"{"dockgate.created-by":"ci"}"#;
+    let spec = format!(
+        r#"{{"Labels":{label},"TaskTemplate":{{"ContainerSpec":{{"Image":"a","Labels":{label}}}}}}}"#
+    );
+    let engine = Engine::default()
+        .with("/services/web", format!(r#"{{"ID":"s1","Spec":{spec}}}"#))
+        .with("/services/plain", r#"{"ID":"s2","Spec":{}}"#)
+        .with(
+            "/secrets/key",
+            format!(r#"{{"ID":"k1","Spec":{{"Labels":{label}}}}}"#),
+        )
+        .with(
+            "/configs/key",
+            format!(r#"{{"ID":"c1","Spec":{{"Labels":{label}}}}}"#),
+        );
+    let told =
+        |line: &str, body: &str| reserved(&format!("POST {line}/update?version=1"), body, &engine);
+    assert_eq!(
+        told("/services/web", &spec),
+        format!("/services/web/update?version=1 {spec}")
+    );
+    let lost = |place: &str| {
+        format!(
+            "SCOPE: the label dockgate.created-by=ci would be removed from {place}; only dockgate sets \
+             and removes it (SCOPE: created): send it as it is"
+        )
+    };
+    assert_eq!(told("/services/web", "{}"), lost("Labels"));
+    let outer = format!(r#"{{"Labels":{label},"TaskTemplate":{{"ContainerSpec":{{}}}}}}"#);
+    assert_eq!(
+        told("/services/web", &outer),
+        lost("TaskTemplate.ContainerSpec.Labels")
+    );
+    for line in ["/secrets/key", "/configs/key"] {
+        assert_eq!(told(line, r#"{"Labels":{"a":"b"}}"#), lost("Labels"));
+        let same = format!(r#"{{"Labels":{label}}}"#);
+        assert_eq!(told(line, &same), format!("{line}/update?version=1 {same}"));
+    }
+    let alone = format!("SCOPE: the label dockgate.created-by=ci {ALONE}");
+    assert_eq!(told("/services/plain", &spec), alone);
+    assert_eq!(
+        told("/secrets/none", &format!(r#"{{"Labels":{label}}}"#)),
+        alone
+    );
+    let other = r#"{"Labels":{"dockgate.created-by":"other"}}"#;
+    assert!(told("/secrets/key", other).contains("created-by=other"));
+}
+
+#[test]
+fn the_scope_that_has_it_writes_it() {
+    let scope = Scope::read("ci", "created", None, false).expect("a scope");
+    let demands = Demands {
+        scope: Some(Arc::new(scope)),
+        ..Demands::default()
+    };
+    let own = r#"{"Labels":{"dockgate.created-by":"ci"}}"#;
+    let message = Message::new(Framing::Chunked);
+    let engine = Engine::default();
+    let line = "POST /volumes/create";
+    let (told, _) = told_by(&[Term::Reserved], demands, line, message, own, &engine);
+    assert_eq!(told, format!("/volumes/create {own}"));
+}

@@ -1,0 +1,115 @@
+//! Images that are anybody's: which names may be given, and what may be built, saved and pulled.
+
+use super::*;
+use crate::api::sections::Role;
+use crate::body::scope::Scope;
+
+const OWN: &str = r#"{"Id":"sha256:1","RepoTags":["own:1"],"Config":{"Labels":{"team":"a"}}}"#;
+const OTHER: &str = r#"{"Id":"sha256:2","RepoTags":["other:1"],"Config":{"Labels":{"team":"b"}}}"#;
+
+fn scope() -> Scope {
+    let shared = Some("image:docker.io/library/base:*");
+    Scope::read("a", "label:team=a", shared, true).expect("a scope")
+}
+
+fn engine() -> Engine {
+    let base = r#"{"Id":"sha256:3","RepoTags":["base:1"],"Config":{"Labels":null}}"#;
+    let mut engine = Engine::default();
+    for (name, image) in [("own:1", OWN), ("other:1", OTHER), ("base:1", base)] {
+        engine = engine
+            .with(&format!("/images/{name}/json"), image)
+            .with(&format!("/images/docker.io/library/{name}/json"), image);
+    }
+    // The beginning of an ID.
+    engine.with("/images/abc/json", OTHER)
+}
+
+fn scoped(roles: &[Role], line: &str) -> String {
+    let terms: Vec<Term> = roles.iter().copied().map(Term::Scope).collect();
+    let demands = Demands {
+        scope: Some(Arc::new(scope())),
+        ..Demands::default()
+    };
+    let message = Message::new(Framing::Empty);
+    told_by(&terms, demands, line, message, "", &engine()).0
+}
+
+#[test]
+fn no_name_of_others_is_given() {
+    let tag = |query: &str| {
+        scoped(
+            &[Role::Object, Role::Tag],
+            &format!("POST /images/own:1/tag?{query}"),
+        )
+    };
+    for query in ["repo=new", "repo=own&tag=1", "repo=abc", "repo=other&tag=2"] {
+        assert_eq!(tag(query), format!("/images/own:1/tag?{query} as sent"));
+    }
+    for query in [
+        "repo=other&tag=1",
+        "repo=docker.io/library/other&tag=1",
+        "repo=other:1",
+        "repo=base&tag=1",
+    ] {
+        assert!(
+            tag(query).starts_with("409 image with name "),
+            "{query}: {}",
+            tag(query)
+        );
+    }
+    assert!(tag("repo=Other&tag=1").starts_with("the parameter repo"));
+    // What is tagged is seen itself.
+    let told = scoped(
+        &[Role::Object, Role::Tag],
+        "POST /images/other:1/tag?repo=new",
+    );
+    assert!(
+        told.starts_with("/images/x") && told.contains(":1/tag?repo=new"),
+        "{told}"
+    );
+}
+
+#[test]
+fn nothing_is_brought_or_built_that_cannot_be_held_to_it() {
+    let starts = |role, line: &str, start: &str| {
+        let told = scoped(&[role], line);
+        assert!(told.starts_with(start), "{line}: {told}");
+    };
+    starts(Role::Load, "POST /images/load", "an archive of images");
+    starts(
+        Role::Build,
+        "POST /build?t=new",
+        "a build could start from anybody's image",
+    );
+    starts(
+        Role::Pull,
+        "POST /images/create?fromSrc=-",
+        "the parameter fromSrc",
+    );
+    starts(
+        Role::Save,
+        "GET /images/get?names=own:1&names=base:1",
+        "/images/get?names=own:1&names=base:1",
+    );
+    let told = scoped(&[Role::Save], "GET /images/get?names=own:1&names=other:1");
+    assert!(
+        told.contains("names=own") && !told.contains("other"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_pull_passes_whatever_it_is_of() {
+    for image in [
+        "fromImage=other&tag=1",
+        "fromImage=new&tag=1",
+        "fromImage=own:1",
+        "fromImage=abc",
+    ] {
+        let line = format!("/images/create?{image}");
+        assert_eq!(
+            scoped(&[Role::Pull], &format!("POST {line}")),
+            format!("{line} as sent")
+        );
+    }
+}
