@@ -1,6 +1,7 @@
-//! The memory for bodies that are read as a whole, and for what their terms depend on: so much for all
-//! clients together, and a part of it for each. It is charged as bytes arrive, and who finds none
-//! left is refused, never made to wait: a client that sends slowly would hold up all others.
+//! The memory for bodies that are read as a whole, for what their terms depend on, and for answers that
+//! are filtered: so much for all clients together, and a part of it for each. It is charged as bytes
+//! arrive, and who finds none left is refused, never made to wait: a client that sends slowly would hold
+//! up all others.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -18,9 +19,23 @@ const ALL: usize = 64 << 20;
 /// For each client.
 const EACH: usize = ALL / 4;
 
+/// For one client's answers: one of the largest, while it is written anew.
+const OF_ANSWERS: usize = ALL / 2;
+
 /// What all requests take.
-#[derive(Debug, Default)]
-pub(super) struct Budget(Arc<AtomicUsize>);
+#[derive(Debug)]
+pub(super) struct Budget {
+    taken: Arc<AtomicUsize>,
+    /// The most bytes for one client.
+    each: usize,
+}
+
+/// For bodies that are read as a whole, and for what their terms depend on.
+impl Default for Budget {
+    fn default() -> Self {
+        Self::of(EACH)
+    }
+}
 
 /// There is no more room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,15 +68,27 @@ impl NoRoom {
 pub(super) struct Charge {
     all: Arc<AtomicUsize>,
     own: Arc<AtomicUsize>,
+    each: usize,
     bytes: usize,
 }
 
 impl Budget {
+    fn of(each: usize) -> Self {
+        let taken = Arc::default();
+        Self { taken, each }
+    }
+
+    /// For answers that are filtered.
+    pub(super) fn for_answers() -> Self {
+        Self::of(OF_ANSWERS)
+    }
+
     /// A request of a client that takes `own` with all its requests; nothing yet.
     pub(super) fn charge(&self, own: Arc<AtomicUsize>) -> Charge {
         Charge {
-            all: Arc::clone(&self.0),
+            all: Arc::clone(&self.taken),
             own,
+            each: self.each,
             bytes: 0,
         }
     }
@@ -77,7 +104,7 @@ impl Charge {
             let more = |taken: usize| taken.checked_add(bytes).filter(|all| *all <= most);
             from.fetch_update(Relaxed, Relaxed, more).is_ok()
         };
-        if !take(&self.own, EACH) {
+        if !take(&self.own, self.each) {
             return Err(NoRoom::Own);
         }
         if !take(&self.all, ALL) {
@@ -106,6 +133,7 @@ impl Charge {
         Charge {
             all: Arc::clone(&self.all),
             own: Arc::clone(&self.own),
+            each: self.each,
             bytes: 0,
         }
     }
@@ -158,6 +186,6 @@ mod tests {
         assert_eq!((charge.bytes(), first.load(Relaxed)), (10, 10));
         assert_eq!(last.add(EACH - 11), Ok(()));
         drop((charge, others, last));
-        assert_eq!((budget.0.load(Relaxed), first.load(Relaxed)), (0, 0));
+        assert_eq!((budget.taken.load(Relaxed), first.load(Relaxed)), (0, 0));
     }
 }

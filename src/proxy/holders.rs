@@ -86,6 +86,8 @@ struct Table {
 struct Holder {
     /// How much memory its requests' bodies take.
     bodies: Arc<AtomicUsize>,
+    /// How much memory its answers take that are filtered.
+    answers: Arc<AtomicUsize>,
     /// All, also those that wait or are turned away.
     connections: Count,
     /// Those that have a slot.
@@ -185,6 +187,11 @@ impl Held {
     /// How much memory the bodies of its client's requests take.
     pub(super) fn bodies(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.holder.bodies)
+    }
+
+    /// How much memory the answers to its client take that are filtered.
+    pub(super) fn answers(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.holder.answers)
     }
 
     /// Counts a request.

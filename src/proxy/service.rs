@@ -322,7 +322,7 @@ async fn filtered(
 ) -> Response<Answer> {
     log_head("answer", unfiltered.headers());
     let client = Arc::clone(flight.client());
-    let charge = client.shared.bodies.charge(client.held.bodies());
+    let charge = client.shared.answers.charge(client.held.answers());
     let reading = Box::pin(unfiltered.read(method, charge));
     let filtered = match unless_denied(&client, reading).await {
         Ok(Ok(filtered)) => filtered,

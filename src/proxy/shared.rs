@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub lowest: Lowest,
     /// The memory for bodies that are read as a whole.
     pub bodies: Budget,
+    /// The memory for answers that are filtered.
+    pub answers: Budget,
     /// How many connections one client may have.
     pub client_connections: Option<usize>,
     /// Where clients are turned away that have as many.
@@ -79,6 +81,7 @@ impl Shared {
             asking: Semaphore::new(ASKING),
             lowest: Lowest::default(),
             bodies: Budget::default(),
+            answers: Budget::for_answers(),
             client_connections: process.client_connections,
             excess: Strangers::new(room.strangers),
             endpoints: (settings.endpoints.iter())
