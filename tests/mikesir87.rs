@@ -273,7 +273,6 @@ const STRICTER: &[(&str, &str)] = &[
     ("passthrough/", "an empty configuration is refused"),
     ("shutdown/", "an empty configuration is refused"),
     ("existing-file-removed", "an empty configuration is refused"),
-    ("rf-", "response filters are not supported yet"),
     (
         "gate-readonlyAccess/11",
         "an upgrade of the connection hides no write",
@@ -450,6 +449,8 @@ fn recorded_cases_are_as_expected() {
     let cases = CASES
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"));
+    // Answers are compared below.
+    let cases = cases.filter(|case: &Value| !text(case, "id").starts_with(OF_ANSWERS));
     let cases: Vec<Value> = cases.collect();
     let mut outcomes = outcomes(&cases);
     for case in &cases {
@@ -491,4 +492,180 @@ fn recorded_cases_are_as_expected() {
         .collect();
     assert!(idle.is_empty(), "no case needs these reasons: {idle:?}");
     assert!(counts["forwarded"] > 90, "{counts:?}");
+}
+
+/// Cases about what is left of an answer.
+const OF_ANSWERS: &str = "rf-";
+
+/// Cases, why something else is left of the answer, and what: a status and a body. Without these, dockgate
+/// does not start.
+type Otherwise = (&'static str, &'static str, Option<(u64, &'static str)>);
+
+/// Cases in which something else is left of an answer.
+const ANSWERED_OTHERWISE: &[Otherwise] = &[
+    (
+        "rf-required-empty-value/01",
+        "an empty value is a value",
+        Some((200, r#"[{"Id":"c7","Labels":{"env":""}}]"#)),
+    ),
+    (
+        "rf-forbidden-two/01",
+        "any of the forbidden labels hides",
+        Some((
+            200,
+            r#"[{"Id":"c2","Labels":{"env":"prod"}},{"Id":"c3","Labels":{}},{"Id":"c4","Labels":null},{"Id":"c5"},{"Id":"c7","Labels":{"env":""}}]"#,
+        )),
+    ),
+    ("rf-empty-maps/01", "no label at all is a mistake", None),
+    ("rf-objects-unknown/", "what is unknown is refused", None),
+    (
+        "rf-required/08",
+        "what lists do not show has no inspect",
+        Some((404, r#"{"message":"No such container: c2"}"#)),
+    ),
+    (
+        "rf-required/17",
+        "an escape hides no route",
+        Some((
+            200,
+            r#"[{"Id":"c1","Labels":{"env":"dev","team":"a"}},{"Id":"c6","Labels":{"env":"dev"}}]"#,
+        )),
+    ),
+    (
+        "rf-odd-upstream/01",
+        "an error keeps its message",
+        Some((400, r#"{"message":"bad filter"}"#)),
+    ),
+    (
+        "rf-odd-upstream/02",
+        "an error keeps its message",
+        Some((500, r#"{"message":"x"}"#)),
+    ),
+    (
+        "rf-odd-upstream/03",
+        "no volumes are no volumes",
+        Some((200, r#"{"Volumes":null,"Warnings":null}"#)),
+    ),
+    (
+        "rf-odd-upstream/04",
+        "what is no list is withheld",
+        Some((502, "")),
+    ),
+    ("rf-odd-upstream/05", "no list is none", Some((200, "null"))),
+    (
+        "rf-odd-upstream/09",
+        "what is no object is hidden",
+        Some((200, "[]")),
+    ),
+];
+
+#[test]
+fn recorded_answers_are_filtered() {
+    let cases = CASES
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let cases = cases.filter(|case: &Value| text(case, "id").starts_with(OF_ANSWERS));
+    let (mut count, mut used) = (0, BTreeSet::new());
+    for case in cases {
+        count += 1;
+        let (id, config, request) = (text(&case, "id"), &case["config"], &case["request"]);
+        let otherwise = ANSWERED_OTHERWISE
+            .iter()
+            .find(|(one, ..)| id.starts_with(one));
+        used.extend(otherwise.map(|(one, ..)| *one));
+        let engine = Engine::start();
+        let upstream = config["upstream_response"].clone();
+        let name = |line: &str| {
+            let path = line.split(' ').nth(1)?.rsplit_once("/containers/")?.1;
+            path.strip_suffix("/json").map(str::to_owned)
+        };
+        engine.serve(move |asked| match name(&asked.head.line) {
+            // It has one container, and the recorded one had it under any name.
+            Some(name) if name != "c2" => reply(
+                404,
+                &json!({"message": format!("No such container: {name}")}).to_string(),
+                false,
+            ),
+            Some(_) => {
+                let mut body = upstream["body"].clone();
+                body["Id"] = "c2".repeat(32).into();
+                reply(200, &body.to_string(), true)
+            }
+            None => {
+                let body = match &upstream["body"] {
+                    Value::String(text) => text.clone(),
+                    Value::Null => String::new(),
+                    other => other.to_string(),
+                };
+                let status = upstream["status"].as_u64().unwrap_or(200);
+                reply(status, &body, upstream["chunked"] == true)
+            }
+        });
+        let socket = engine.directory().join(SOCKET);
+        let (listen, forward) = (socket.clone(), engine.directory().join("engine.sock"));
+        let path = |path: &Path| path.to_str().expect("a plain path").to_owned();
+        let text_of = config["config"].to_string();
+        let mut dockgate = Dockgate::start(&[
+            ("CONFIG_DATA", &text_of),
+            ("LISTEN_SOCKET_PATH", &path(&listen)),
+            ("FORWARDING_SOCKET_PATH", &path(&forward)),
+        ]);
+        let until = Instant::now() + BOUND;
+        while !dockgate.log().contains("listening on unix://") && !dockgate.has_ended() {
+            assert!(Instant::now() < until, "{id}: {}", dockgate.log());
+            thread::sleep(Duration::from_millis(2));
+        }
+        let expected = match otherwise {
+            Some((_, why, None)) => {
+                assert!(dockgate.has_ended(), "{id}: {why}");
+                continue;
+            }
+            Some((_, _, Some((status, body)))) => (*status, (*body).to_owned()),
+            None => (
+                case["expect"]["status"].as_u64().expect("a status"),
+                text(&case["expect"], "response_body").to_owned(),
+            ),
+        };
+        let mut client = Wire::unix(&socket);
+        client.send(bytes(request));
+        let head = client.head();
+        let body = match (&*request["method"].to_string(), head.status()) {
+            ("\"HEAD\"", _) | (_, 204) => Vec::new(),
+            _ if head.one("content-length").is_some() => client.take(head.length()),
+            _ => {
+                let mut body = Vec::new();
+                while let Some(part) = client.chunk() {
+                    body.extend(part);
+                }
+                body
+            }
+        };
+        let body = String::from_utf8(body).expect("text");
+        assert_eq!(u64::from(head.status()), expected.0, "{id}: {body}");
+        if expected.0 == 502 {
+            assert!(body.contains("labelFilter"), "{id}: {body}");
+            continue;
+        }
+        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+        assert_eq!(json(&body), json(&expected.1), "{id}: {body}");
+    }
+    assert!(count > 30, "{count} cases");
+    for (one, why, _) in ANSWERED_OTHERWISE {
+        assert!(
+            used.contains(one),
+            "no case needs this reason: {one}: {why}"
+        );
+    }
+}
+
+fn reply(status: u64, body: &str, chunked: bool) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n");
+    match (status, chunked) {
+        (204, _) => format!("{head}\r\n").into_bytes(),
+        (_, true) => {
+            let head = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
+            [head.as_bytes(), &chunk(body.as_bytes()), &chunk("")].concat()
+        }
+        (_, false) => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+    }
 }

@@ -272,6 +272,11 @@ impl Route {
             .join(", ")
     }
 
+    /// Whether it ends with this segment.
+    pub fn ends_with(&self, literal: &str) -> bool {
+        matches!(self.steps.last(), Some(Step::Literal(last)) if *last == literal)
+    }
+
     /// What stands in a path for the only placeholder, which may be more than one segment. Nothing if
     /// the path does not fit.
     pub fn name_in<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {

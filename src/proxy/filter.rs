@@ -108,7 +108,7 @@ impl Unfiltered {
             Reads::Whole(most) => most,
             Reads::Records => {
                 let response = Response::from_parts(head, body);
-                return Ok(Filtered::Records(response, filter.records(), charge));
+                return Ok(Filtered::Records(response, filter.records().into(), charge));
             }
         };
         let mut bytes = Vec::new();
@@ -162,7 +162,7 @@ pub(super) enum Filtered {
     /// This.
     Whole(Response<Bytes>),
     /// What is left of its records, and the memory that they take.
-    Records(Response<Incoming>, Records, Charge),
+    Records(Response<Incoming>, Box<Records>, Charge),
 }
 
 /// How a body is encoded, if it is.

@@ -21,7 +21,7 @@ use crate::body::inspection::{Answer, Fact};
 /// An answer under way.
 pub(super) struct Recorded {
     body: Incoming,
-    records: Records,
+    records: Box<Records>,
     /// What ends when the answer ends.
     request: InFlight,
     /// The memory that it takes.
@@ -45,7 +45,7 @@ impl Recorded {
     /// The body of an answer, as it arrives.
     pub(super) fn new(
         body: Incoming,
-        records: Records,
+        records: Box<Records>,
         request: InFlight,
         charge: Charge,
     ) -> Box<Self> {
@@ -79,7 +79,7 @@ impl Recorded {
                     }
                 }
             }
-            match self.records.next() {
+            match self.records.proceed() {
                 Ok(Next::Left(bytes)) => {
                     let sent = &self.request.counters().sent;
                     sent.fetch_add(bytes.len() as u64, Relaxed);

@@ -76,8 +76,8 @@ fn the_cli_works_alone() {
                 format!("docker cp {other}:/etc/hosts -"),
                 "No such container",
             ),
-            (format!("docker network rm {other}"), "No such network"),
-            (format!("docker network inspect {other}"), "No such network"),
+            (format!("docker network rm {other}"), "not found"),
+            (format!("docker network inspect {other}"), "not found"),
             (format!("docker volume rm {other}"), "no such volume"),
             (format!("docker volume inspect {other}"), "o such volume"),
             (

@@ -94,7 +94,7 @@ impl Records {
     ///
     /// # Errors
     /// It is not what events are. Nothing more may pass.
-    pub fn next(&mut self) -> Result<Next, Unfiltered> {
+    pub fn proceed(&mut self) -> Result<Next, Unfiltered> {
         loop {
             let open = match self.open.take() {
                 Some(open) => open,

@@ -188,7 +188,10 @@ impl Filter {
     pub fn told(&self) -> &'static str {
         match self {
             Filter { tokens: true, .. } => "DENY_ROOT removes the join tokens from it",
-            Filter { seen: Some(_), .. } => "SCOPE removes what is out of scope from it",
+            Filter {
+                seen: Some(seen), ..
+            } if seen.sight.is_scoped() => "SCOPE removes what is out of scope from it",
+            Filter { seen: Some(_), .. } => "a labelFilter removes what it hides from it",
             Filter {
                 redaction: Some(_), ..
             } => "REDACT removes values from it",

@@ -53,8 +53,14 @@ impl Seen {
             Some(items) => self.items(kind, items, &mut left)?,
         }
         if is_of_volumes {
-            // Warnings are about drivers, and could name what is not seen.
-            left.extend_from_slice(b",\"Warnings\":null}");
+            // Warnings are about drivers, and could name what is not in scope.
+            let warnings = match self.sight.covers(kind) {
+                true => None,
+                false => items::member(bytes, "Warnings"),
+            };
+            left.extend_from_slice(b",\"Warnings\":");
+            left.extend_from_slice(warnings.unwrap_or(b"null"));
+            left.push(b'}');
         }
         Ok(left)
     }
@@ -149,11 +155,9 @@ impl Seen {
                     usage.set("RefCount", users);
                 }
             }
-            ObjectKind::Image => {
-                // How many containers use it; -1 is that this was not counted.
-                if object.get("Containers").is_some() {
-                    object.set("Containers", -1);
-                }
+            // How many containers use it; -1 is that this was not counted.
+            ObjectKind::Image if object.get("Containers").is_some() => {
+                object.set("Containers", -1);
             }
             _ => {}
         }

@@ -1,6 +1,8 @@
 //! `labelFilter` of `mikesir87/docker-socket-proxy`: which objects lists and inspects show, by their
 //! labels.
 
+use std::fmt::{self, Display, Formatter};
+
 use crate::api::{Marks, ObjectKind};
 use crate::body::json::Value;
 
@@ -27,5 +29,27 @@ impl LabelFilter {
             own == Some(value)
         };
         self.required.iter().all(has) && !self.forbidden.iter().any(has)
+    }
+}
+
+/// `labelFilter: with env=dev, without team=a; container, image`
+impl Display for LabelFilter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let listed = |labels: &[(String, String)]| {
+            let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
+            labels.collect::<Vec<String>>().join(", ")
+        };
+        f.write_str("labelFilter:")?;
+        if !self.required.is_empty() {
+            write!(f, " with {}", listed(&self.required))?;
+        }
+        if !self.required.is_empty() && !self.forbidden.is_empty() {
+            f.write_str(",")?;
+        }
+        if !self.forbidden.is_empty() {
+            write!(f, " without {}", listed(&self.forbidden))?;
+        }
+        let kinds = self.kinds.iter().map(|kind| format!("{kind}s"));
+        write!(f, "; {}", kinds.collect::<Vec<String>>().join(", "))
     }
 }

@@ -31,6 +31,11 @@ impl Sight {
         }
     }
 
+    /// Whether there is a scope.
+    pub fn is_scoped(&self) -> bool {
+        self.scope.is_some()
+    }
+
     /// Whether objects of such a kind are anybody's.
     pub fn covers(&self, kind: ObjectKind) -> bool {
         self.scope.as_ref().is_some_and(|scope| scope.covers(kind))
@@ -46,10 +51,9 @@ impl Sight {
         if let Some(id) = item.at("Id").as_str() {
             self.learn(ObjectKind::Container, id);
         }
-        let state = match item.at("State").as_str() {
-            Some(state @ ("running" | "paused")) => state,
-            _ => "stopped",
-        };
+        let state = item.at("State").as_str();
+        let state = state.filter(|state| ["running", "paused"].contains(state));
+        let state = state.unwrap_or("stopped");
         *self.states.entry(state.to_owned()).or_default() += 1;
         let mounts = item.at("Mounts").items().iter();
         let volumes: BTreeSet<&str> = mounts

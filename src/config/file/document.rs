@@ -30,7 +30,7 @@ const TOP: Keys = Keys {
 const MIDDLEWARE: [&str; 3] = ["gates", "mutators", "responseFilters"];
 /// Those of a policy that are not variables.
 const POLICY: Keys = Keys {
-    known: &[BY_LABEL, "gates", "mutators"],
+    known: &[BY_LABEL, "gates", "mutators", "responseFilters"],
     later: &[],
 };
 const BY_LABEL: &str = "by_label";

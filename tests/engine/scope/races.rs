@@ -112,7 +112,7 @@ pub(super) fn run(
                         met = changes.load(Ordering::Relaxed);
                         // What is removed takes long to be made again.
                         let act = match round % ACTS.len() {
-                            REMOVES if round / ACTS.len() % 8 > 0 => 0,
+                            REMOVES if !(round / ACTS.len()).is_multiple_of(8) => 0,
                             act => act,
                         };
                         let (line, body) = ACTS[act];

@@ -507,6 +507,12 @@ fn settled(direct: &mut Talk, team: &Team) -> Vec<Value> {
         if let Some(state) = inspect.get_mut("State").and_then(Value::as_object_mut) {
             state.remove("Health");
         }
+        // A check of its health is an exec.
+        if inspect["Config"]["Healthcheck"].is_object()
+            && let Some(inspect) = inspect.as_object_mut()
+        {
+            inspect.remove("ExecIDs");
+        }
         // In whatever order the engine has them.
         if let Some(mounts) = inspect.get_mut("Mounts").and_then(Value::as_array_mut) {
             mounts.sort_by_key(Value::to_string);

@@ -56,8 +56,8 @@ fn repository(name: &str) -> &str {
     }
 }
 
-/// 64 hexadecimal digits. The standard library seeds its hashers from the operating system's random
-/// numbers, so that nobody can foresee what they give.
+/// 64 hexadecimal digits, from hashers whose keys are the operating system's random numbers. Clients never
+/// see what they give, and so cannot find out a key.
 fn random() -> String {
     let digits = (0..4_u64).map(|number| {
         let mut hasher = RandomState::new().build_hasher();

@@ -74,7 +74,7 @@ impl<'a> Looking<'a> {
             (Some(answer), _) => answer.found(),
         };
         let Some(found) = found else {
-            return Look::Hidden;
+            return self.nothing(kind);
         };
         let marks = kind.inspected();
         let id = match kind {
@@ -109,6 +109,16 @@ impl<'a> Looking<'a> {
             Some(_) if anonymous && self.is_mounted(text) => Look::Owned(id),
             Some(scope) if scope.shares(kind, marks, found) => Look::Shared(id),
             Some(_) => Look::Hidden,
+        }
+    }
+
+    /// What does not exist belongs to nothing, which is asked for nevertheless: so it takes as long as
+    /// what is hidden.
+    fn nothing(&self, kind: ObjectKind) -> Look {
+        let owner = kind.owner().and_then(|owner| fact(owner, &"0".repeat(64)));
+        match owner.filter(|fact| !self.facts.has(fact)) {
+            Some(fact) => Look::Asks(fact),
+            None => Look::Hidden,
         }
     }
 

@@ -54,6 +54,8 @@ pub(super) struct Scoped {
     done: Vec<Role>,
     /// Whether a container is started.
     starts: bool,
+    /// Whether a container leaves a network.
+    disconnects: bool,
     /// The container in the path.
     container: Option<String>,
 }
@@ -109,18 +111,9 @@ pub(super) fn head(
         Term::LabelFilter(role) if !demands.label_filters.is_empty() => role,
         _ => return Err(unreadable("it cannot be judged")),
     };
-    let target = inspection.target();
-    let path = target.path();
-    // Of routes that fit, the engine's router takes the longer one.
-    let fitting = SCOPED.iter().filter(|one| one.judged.contains(&role));
-    let fitting = fitting.flat_map(|one| one.routes.iter().map(|route| (one.kind, route)));
-    let fitting = fitting.filter(|(_, route)| {
-        let method = target.method();
-        method.is_some_and(|method| route.spans(method, path))
-    });
-    let longest = fitting.max_by_key(|(_, route)| route.steps.len());
-    let (kind, route) =
-        longest.ok_or_else(|| unreadable("its path is none that a scope is known for"))?;
+    let path = inspection.target().path();
+    let (kind, route) = route_of(inspection, role)
+        .ok_or_else(|| unreadable("its path is none that a scope is known for"))?;
     // The engine prefers the values of a form to those of the query.
     if !matches!(role, Role::Object | Role::Body | Role::Nothing) {
         no_form(inspection)?;
@@ -138,14 +131,33 @@ pub(super) fn head(
     let text = text.ok_or_else(|| unreadable("its path names nothing that could be"))?;
     if kind == ObjectKind::Container {
         scoped.container = Some(text.to_owned());
-        scoped.starts = path.ends_with(b"/start") || path.ends_with(b"/restart");
+        scoped.starts = route.ends_with("start") || route.ends_with("restart");
     }
+    scoped.disconnects = route.ends_with("disconnect");
     scoped.named = Some(Named {
         kind,
         text: text.to_owned(),
         route,
     });
     Ok(is_read)
+}
+
+/// The route of a request on which this is looked at, and its kind.
+fn route_of(inspection: &Inspection, role: Role) -> Option<(Option<ObjectKind>, &'static Route)> {
+    let target = inspection.target();
+    let method = target.method()?;
+    let own = SCOPED.iter().filter(|one| one.judged.contains(&role));
+    let routes = own.flat_map(|one| one.routes.iter().map(|route| (one.kind, route)));
+    let fitting = routes.filter(|(_, route)| route.spans(method, target.path()));
+    // Of routes that fit, the engine's router takes the longer one.
+    fitting.max_by_key(|(_, route)| route.steps.len())
+}
+
+/// What the path of a request names, and its kind.
+pub(super) fn is_of(inspection: &Inspection, role: Role) -> Option<(ObjectKind, String)> {
+    let (kind, route) = route_of(inspection, role)?;
+    let name = route.name_in(inspection.target().path())?;
+    Some((kind?, str::from_utf8(name).ok()?.to_owned()))
 }
 
 /// Whether anything is known of such a request, once all its terms have been looked at.

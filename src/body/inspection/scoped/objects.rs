@@ -3,7 +3,7 @@
 use super::decoy;
 use super::look::{Look, Looking, renamed};
 use super::{Finding, Request, denied};
-use crate::api::sections::Role;
+use crate::api::sections::{Role, Route};
 use crate::api::{Method, ObjectKind};
 use crate::body::inspection::{Told, query, unreadable};
 use crate::policy::Term;
@@ -34,15 +34,15 @@ fn path(request: &mut Request) -> Finding {
         Look::Asks(fact) => return Finding::asks([fact].into()),
         // These have no other name.
         Look::Owned(_) if has_no_id(named.kind) => Some(target.clone()),
-        Look::Shared(_) if has_no_id(named.kind) && uses(request) => Some(target.clone()),
+        Look::Shared(_) if has_no_id(named.kind) && uses(route) => Some(target.clone()),
         Look::Owned(id) => renamed(target, route, &id),
-        Look::Shared(id) if uses(request) => renamed(target, route, &id),
+        Look::Shared(id) if uses(route) => renamed(target, route, &id),
         Look::Shared(_) => {
             let why = "is shared (SCOPE_SHARED): clients can use it, but not change it";
             return Finding::Refused(denied("the path", name, why));
         }
         // Of a container that does not run, the engine would keep any network that does not exist.
-        Look::Hidden if target.path().ends_with(b"/connect") => {
+        Look::Hidden if route.ends_with("connect") => {
             return Finding::Answer(Told::Missing(format!("network {name} not found")));
         }
         Look::Hidden => {
@@ -68,13 +68,13 @@ fn has_no_id(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Volume | ObjectKind::Image)
 }
 
-/// Whether an object in the path is used by the request, and stays as it is.
-fn uses(request: &Request) -> bool {
-    let target = request.draft.target();
-    let reads = matches!(target.method(), Some(Method::Get | Method::Head));
-    let path = target.path();
-    let of_network = path.ends_with(b"/connect") || path.ends_with(b"/disconnect");
-    reads || path.starts_with(b"/networks/") && of_network || path.ends_with(b"/push")
+/// Whether an object in the path is used by requests of a route, and stays as it is.
+fn uses(route: &Route) -> bool {
+    let reads = matches!(route.method, Some(Method::Get | Method::Head));
+    reads
+        || ["connect", "disconnect", "push"]
+            .iter()
+            .any(|end| route.ends_with(end))
 }
 
 /// The container of which a commit makes an image.

@@ -10,7 +10,7 @@ use crate::api::fields::Body;
 use crate::api::sections::Role;
 use crate::body::facts::Fact;
 use crate::body::inspection::{Told, unreadable};
-use crate::body::json::Value;
+use crate::body::json::{Object, Value};
 use crate::body::reach::{self, Engine, Reference, What};
 
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -24,7 +24,6 @@ pub(super) fn settle(request: &mut Request) -> Finding {
             Err(finding) => return finding,
         }
     }
-    let is_disconnect = request.draft.target().path().ends_with(b"/disconnect");
     let mut needs = BTreeSet::new();
     let mut hidden = None;
     for (kind, name) in &named {
@@ -34,10 +33,14 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         match looking.at(*kind, name) {
             Look::Asks(fact) => drop(needs.insert(fact)),
             Look::Owned(_) | Look::Shared(_) => {}
-            Look::Hidden if is_disconnect => {
+            Look::Hidden if request.scoped.disconnects => {
                 hidden = Some(Told::Missing(format!("endpoint {name} not found")));
             }
-            Look::Hidden => drop(hidden.get_or_insert_with(|| missing(*kind, name))),
+            // With a 404, the docker CLI would pull the image.
+            Look::Hidden if request.scoped.has(Role::Created) && *kind != ObjectKind::Image => {
+                hidden = Some(Told::Dangling(words(*kind, name)));
+            }
+            Look::Hidden => hidden = Some(missing(*kind, name)),
         }
     }
     if request.scoped.starts {
@@ -96,7 +99,7 @@ fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) 
     };
     let found = Fact::container(container).and_then(|fact| looking.facts.answer(&fact)?.found());
     let networks = found.map_or(Value::NULL, |found| found.at("NetworkSettings.Networks"));
-    let networks = networks.as_object().into_iter().flat_map(|all| all.iter());
+    let networks = networks.as_object().into_iter().flat_map(Object::iter);
     for (name, endpoint) in networks.filter(|(name, _)| !is_everybodys(name)) {
         let is_same = || {
             let now = Fact::network(name).and_then(|fact| looking.facts.answer(&fact)?.found());
@@ -119,11 +122,15 @@ fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) 
     Finding::Nothing
 }
 
-/// What the engine says of something that does not exist.
+/// What the engine answers about something that does not exist.
 pub(super) fn missing(kind: ObjectKind, name: &str) -> Told {
+    Told::Missing(words(kind, name))
+}
+
+fn words(kind: ObjectKind, name: &str) -> String {
     match kind {
-        ObjectKind::Container => Told::Missing(format!("No such container: {name}")),
-        ObjectKind::Image => Told::Missing(format!("No such image: {name}")),
-        other => Told::Dangling(format!("{other} {name} not found")),
+        ObjectKind::Container => format!("No such container: {name}"),
+        ObjectKind::Image => format!("No such image: {name}"),
+        other => format!("{other} {name} not found"),
     }
 }

@@ -3,9 +3,11 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use crate::api::ObjectKind;
 use crate::body::edits::{AddLabels, AddToNetwork, BadMap, BadRemap, MapPath, Mutator, RemapImage};
 use crate::body::gates::{BadSource, Gate, MountSource};
 use crate::body::image::Name;
+use crate::body::scope::LabelFilter;
 use crate::config::Diagnostic;
 use crate::config::file::{Entry, Node, Place, Value};
 use crate::config::near::near;
@@ -20,6 +22,18 @@ struct Type {
     /// The key that it needs besides, each of them.
     keys: &'static [&'static str],
 }
+
+const REQUIRED: &str = "requiredLabels";
+const FORBIDDEN: &str = "forbiddenLabels";
+const OBJECTS: &str = "objectsToFilter";
+
+/// The words for what a filter is about.
+const KINDS: [(&str, ObjectKind); 4] = [
+    ("containers", ObjectKind::Container),
+    ("images", ObjectKind::Image),
+    ("networks", ObjectKind::Network),
+    ("volumes", ObjectKind::Volume),
+];
 
 const TYPES: [Type; 10] = [
     Type {
@@ -70,7 +84,7 @@ const TYPES: [Type; 10] = [
     Type {
         list: "responseFilters",
         names: &["labelFilter"],
-        keys: &["requiredLabels", "forbiddenLabels", "objectsToFilter"],
+        keys: &[REQUIRED, FORBIDDEN, OBJECTS],
     },
 ];
 
@@ -167,16 +181,56 @@ impl Reading<'_> {
         }
     }
 
-    /// None is supported yet.
-    pub(super) fn filter(&mut self, node: &Node, what: &str) {
-        if let Some(known) = self.known(node, what, "responseFilters") {
-            let problem = format!(
-                "{what}: {} is not supported yet; dockgate does not start with a rule that it \
-                 cannot apply",
-                known.name
-            );
-            self.mistake(known.line, what, problem, "remove it");
+    /// Reads a filter of answers.
+    pub(super) fn filter(&mut self, node: &Node, what: &str) -> Option<LabelFilter> {
+        let known = self.known(node, what, "responseFilters")?;
+        let has = |key: &str| known.entries.iter().any(|entry| entry.key == key);
+        let required = has(REQUIRED).then(|| self.pairs(&known, REQUIRED));
+        let forbidden = has(FORBIDDEN).then(|| self.pairs(&known, FORBIDDEN));
+        let kinds = match has(OBJECTS) {
+            true => self.kinds(&known),
+            false => Some(KINDS.map(|(_, kind)| kind).into()),
+        };
+        let required = required.unwrap_or_else(|| Some(Vec::new()))?;
+        let forbidden = forbidden.unwrap_or_else(|| Some(Vec::new()))?;
+        let kinds = kinds?;
+        if required.is_empty() && forbidden.is_empty() {
+            let problem = format!("{what} has no label");
+            let help = format!("add {REQUIRED} or {FORBIDDEN}");
+            self.mistake(known.line, what, problem, help);
+            return None;
         }
+        if kinds.is_empty() {
+            return self.says_nothing(&known, OBJECTS);
+        }
+        Some(LabelFilter {
+            required,
+            forbidden,
+            kinds,
+        })
+    }
+
+    /// What a filter is about.
+    fn kinds(&mut self, known: &Known<'_>) -> Option<Vec<ObjectKind>> {
+        let texts = self.texts(known, OBJECTS)?;
+        let path = format!("{}.{OBJECTS}", known.what);
+        let kinds: Vec<_> = texts
+            .into_iter()
+            .map(|(line, text)| {
+                let own = KINDS.iter().find(|(name, _)| *name == text);
+                if own.is_none() {
+                    let problem = format!("{path}: unknown objects {}", printable(&text));
+                    let names = KINDS.map(|(name, _)| name);
+                    let help = match near(&text, names.iter().copied()) {
+                        Some(near) if text.len() <= LONGEST => format!("did you mean {near}?"),
+                        _ => format!("use one of {}", names.join(", ")),
+                    };
+                    self.mistake(line, &path, problem, help);
+                }
+                own.map(|(_, kind)| *kind)
+            })
+            .collect();
+        kinds.into_iter().collect()
     }
 
     /// The entry, if there is such a type and it knows each key.

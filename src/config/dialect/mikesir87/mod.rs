@@ -14,11 +14,12 @@ mod entries;
 mod tests;
 
 use super::{Diagnostic, Source};
-use crate::api::sections::{ACTIONS, REQUIREMENTS, Route};
-use crate::api::{Methods, Target};
+use crate::api::sections::{ACTIONS, REQUIREMENTS, Role, Route, SCOPED};
+use crate::api::{Methods, ObjectKind, Target};
 use crate::body::draft::Act;
 use crate::body::edits::{self, Mutator};
 use crate::body::gates::Gate;
+use crate::body::scope::LabelFilter;
 use crate::config::file::{DEFAULT, Document, MiddlewareSpec, Place, PolicySpec, Value};
 use crate::config::table::Values;
 use crate::config::{Listen, Snapshot};
@@ -32,6 +33,8 @@ pub struct Middleware {
     pub mutators: Vec<Mutator>,
     /// What is refused.
     pub gates: Vec<Gate>,
+    /// What lists and inspects show.
+    pub filters: Vec<LabelFilter>,
     /// Whether nothing but reads is allowed.
     pub read_only: bool,
     /// Where the lists begin, if they grant all that the gates do not refuse.
@@ -124,7 +127,9 @@ impl Middleware {
 
     /// Each of them as it is shown, in the order in which they are applied.
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let filters = self.filters.iter().map(|one| ("filter", one.to_string()));
         self.shown_if(|_| true, |_| true, self.read_only)
+            .chain(filters)
     }
 
     /// The same, of those that look at such a request after it was allowed.
@@ -150,6 +155,33 @@ impl Middleware {
         let gates = gates.map(|one| ("gate", one.to_string()));
         let read_only = read_only.then(|| ("gate", READ_ONLY.to_owned()));
         mutators.chain(read_only).chain(gates)
+    }
+
+    /// What lists and inspects must pass. Podman's own answers have another shape.
+    fn filtered(&self) -> Vec<Rule> {
+        if self.filters.is_empty() {
+            return Vec::new();
+        }
+        let is_filtered = |kind: Option<ObjectKind>| {
+            let mut filters = self.filters.iter();
+            kind.is_some_and(|kind| filters.any(|one| one.kinds.contains(&kind)))
+        };
+        let of = |role: Role| {
+            let own = SCOPED.iter();
+            let own = own.filter(|one| one.judged.contains(&role) && is_filtered(one.kind));
+            let routes = own.flat_map(|one| one.routes);
+            let routes =
+                routes.filter(|route| role == Role::List || INSPECTS.contains(&route.text));
+            let matchers = routes.flat_map(Matcher::denied).collect();
+            rule(FILTER, Effect::Demand(Term::LabelFilter(role)), matchers)
+        };
+        let podman = Matcher {
+            methods: Methods::of(None),
+            pattern: Pattern::below(LIBPOD),
+        };
+        let why = format!("{FILTER} (Podman's own calls cannot be filtered)");
+        let podman = rule(&why, Effect::Deny, vec![podman]);
+        vec![of(Role::List), of(Role::Object), podman]
     }
 
     /// Whether a mutator or a gate looks at such a request.
@@ -197,7 +229,7 @@ impl Middleware {
                     None => {}
                 },
                 "mutators" => self.mutators.extend(reading.mutator(item, &what)),
-                _ => reading.filter(item, &what),
+                _ => self.filters.extend(reading.filter(item, &what)),
             }
         }
     }
@@ -209,6 +241,15 @@ fn is_default(policy: &PolicySpec) -> bool {
 
 /// What messages and verdicts call it.
 const NAME: &str = "middleware";
+/// The only type of filter.
+const FILTER: &str = "labelFilter";
+/// The inspects of what can be filtered.
+const INSPECTS: [&str; 4] = [
+    "GET /containers/{id}/json",
+    "GET /images/{name...}/json",
+    "GET /networks/{id}",
+    "GET /volumes/{name...}",
+];
 /// The gate that is a rule.
 const READ_ONLY: &str = "readonlyAccess";
 
@@ -245,7 +286,7 @@ impl Source for Middleware {
             rule(READ_ONLY, Effect::Deny, matchers)
         });
         let rules = alone.into_iter().chain(read_only);
-        rules.chain(self.demand()).collect()
+        rules.chain(self.demand()).chain(self.filtered()).collect()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::api::Target;
+use crate::api::sections::Role;
 use crate::config::file;
 use crate::config::{Settings, Snapshot};
-use crate::policy::{Body, Policy, Verdict};
+use crate::policy::{Body, Policy, Term, Verdict};
 
 fn document(texts: &[&str]) -> Document {
     let source = |(number, text): (usize, &&str)| file::Source {
@@ -166,10 +167,20 @@ fn what_is_unknown_is_told_with_the_nearest() {
         ),
         (
             "responseFilters:\n- {type: labelFilter, requiredLabels: {a: b}}\n- {type: labels}",
+            &["3: responseFilters[1]: unknown type labels; use one of labelFilter"],
+        ),
+        (
+            "responseFilters:\n- {type: labelFilter}\n- {type: labelFilter, requiredLabels: {}, objectsToFilter: []}\n\
+             - {type: labelFilter, forbiddenLabels: {a: b}, objectsToFilter: [container, services]}\n\
+             - {type: labelFilter, requiredLabels: [a], required: {a: b}}",
             &[
-                "2: responseFilters[0]: labelFilter is not supported yet; dockgate does not start \
-                 with a rule that it cannot apply; remove it",
-                "3: responseFilters[1]: unknown type labels; use one of labelFilter",
+                "2: responseFilters[0] has no label; add requiredLabels or forbiddenLabels",
+                "3: responseFilters[1] has no label; add requiredLabels or forbiddenLabels",
+                "4: responseFilters[2].objectsToFilter: unknown objects container; did you mean containers?",
+                "4: responseFilters[2].objectsToFilter: unknown objects services; use one of containers, images, \
+                 networks, volumes",
+                "5: unknown key responseFilters[3].required of labelFilter; use requiredLabels and forbiddenLabels and \
+                 objectsToFilter",
             ],
         ),
     ] {
@@ -529,17 +540,39 @@ mutators:
     }
 }
 
-/// A response filter, until answers are filtered.
 #[test]
-fn a_filter_keeps_dockgate_from_starting() {
-    let text = "responseFilters: [{type: labelFilter, requiredLabels: {a: b}}]";
+fn filters_are_read_with_all_that_they_can_say() {
+    let text = "policies:\n  ci:\n    CONTAINERS: 1\n    responseFilters:\n    - {type: labelFilter, \
+                requiredLabels: {a: 1, b: ''}}\n    - type: labelFilter\n      forbiddenLabels: {c: d, e: f}\n      \
+                objectsToFilter: [volumes]\nclients: [{from: [172.20.0.5], policy: ci}]";
+    let settings = good(&[("CONFIG_DATA", text)]);
+    let policy = settings
+        .policies
+        .get(settings.policies.id("ci").expect("an ID"));
+    let policy = policy.expect("a policy");
+    let all = policy.sources.middleware.shown();
+    let shown: Vec<String> = all.map(|(kind, told)| format!("{kind} {told}")).collect();
     assert_eq!(
-        load(&[("CONFIG_DATA", text)]).expect_err("a mistake"),
+        shown,
         [
-            "CONFIG_DATA:1: responseFilters[0]: labelFilter is not supported yet; dockgate does not \
-             start with a rule that it cannot apply; remove it"
+            "filter labelFilter: with a=1, b=; containers, images, networks, volumes",
+            "filter labelFilter: without c=d, e=f; volumes",
         ]
     );
+    let terms = |path: &str| {
+        let target = Target::from_line("GET", path).expect("a target");
+        match policy.decide(target, Body::Empty) {
+            Verdict::Allow(permit) => permit.terms().to_vec(),
+            other => panic!("{path}: {other}"),
+        }
+    };
+    assert_eq!(terms("/containers/json"), [Term::LabelFilter(Role::List)]);
+    assert_eq!(
+        terms("/v1.41/containers/x/json"),
+        [Term::LabelFilter(Role::Object)]
+    );
+    assert_eq!(terms("/containers/x/logs"), []);
+    assert_eq!(decided(policy, "GET", "/libpod/containers/json"), None);
 }
 
 /// Of several variables, the first counts, but only for documents that know no other rule.
