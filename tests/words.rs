@@ -77,6 +77,7 @@ const FILES: &[&str] = &[
     "examples/dockgate.yml",
     "docs",
     "examples/no-root",
+    "examples/scopes",
     "examples/several-policies",
     "presets",
     "profiles",

@@ -14,7 +14,7 @@ use crate::api::sections::{ACTIONS, Role, Route, SCOPED};
 use crate::api::{Method, Methods};
 use crate::body::limits::Mistake;
 use crate::body::redaction::Redaction;
-use crate::body::scope::{CREATED_BY, Scope};
+use crate::body::scope::{OWN_LABELS, Scope};
 use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
 
 /// What clients are shown; all, if neither is there.
@@ -24,8 +24,6 @@ pub struct Shown {
     pub scope: Option<Arc<Scope>>,
     /// What they are not told.
     pub redaction: Option<Arc<Redaction>>,
-    /// Whether labels of dockgate's own belong to a policy of the process.
-    pub reserved: bool,
 }
 
 const SCOPE: &str = "SCOPE";
@@ -79,7 +77,6 @@ impl Shown {
         Shown {
             scope: scope.map(Arc::new),
             redaction: redaction.map(Arc::new),
-            reserved: false,
         }
     }
 
@@ -90,11 +87,10 @@ impl Shown {
         }
     }
 
-    /// Whether what is in scope is so by a label of dockgate's own.
+    /// Whether it takes labels that no client may set.
     pub(super) fn reserves(&self) -> bool {
-        let scope = self.scope.iter();
-        let mut labels = scope.flat_map(|scope| scope.labels());
-        labels.any(|(key, _)| key == CREATED_BY)
+        let labels = self.scope.as_ref().map_or(&[][..], |scope| scope.labels());
+        labels.iter().any(|(key, _)| key.starts_with(OWN_LABELS))
     }
 
     /// The rules that they make.
@@ -104,8 +100,7 @@ impl Shown {
             .redaction
             .iter()
             .flat_map(|redaction| of_redaction(redaction));
-        let reserved = self.reserved.then(of_reserved).into_iter().flatten();
-        scope.chain(redaction).chain(reserved).collect()
+        scope.chain(redaction).collect()
     }
 }
 
@@ -134,8 +129,8 @@ fn of_scope() -> impl Iterator<Item = Rule> {
     own.chain([podman, known])
 }
 
-/// Nobody sets or takes away labels of dockgate's own.
-fn of_reserved() -> impl Iterator<Item = Rule> {
+/// No client sets or takes away a label that dockgate alone sets, if any policy goes by it.
+pub(super) fn reserved() -> impl Iterator<Item = Rule> {
     const SETTING: [Role; 4] = [Role::Created, Role::Commit, Role::Build, Role::Pull];
     let own = SCOPED.iter().flat_map(|scoped| {
         let sets = scoped.judged.iter().any(|role| SETTING.contains(role));
@@ -145,7 +140,7 @@ fn of_reserved() -> impl Iterator<Item = Rule> {
     });
     let own = own.flat_map(Matcher::denied).collect();
     let own = rule(&SCOPE.into(), Effect::Demand(Term::Reserved), own);
-    let podman = origin(SCOPE, "Podman's own calls could set dockgate's labels");
+    let podman = origin(SCOPE, "Podman's own calls could set the labels of dockgate");
     let writes = Matcher {
         methods: Methods::WRITES,
         pattern: Pattern::below(LIBPOD),

@@ -17,7 +17,7 @@ use super::limits;
 use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
-use super::shown::Shown;
+use super::shown::{self, Shown};
 use super::snapshot::Snapshot;
 use super::versions;
 use super::waiver::Waiver;
@@ -141,11 +141,13 @@ impl Sources {
         }
     }
 
-    /// Compiles them to one policy, unless they make too large a one.
+    /// Compiles them to one policy, unless they make too large a one. `reserves` is whether dockgate keeps
+    /// labels to itself, for any policy.
     pub(super) fn compile(
         self,
         name: &str,
         place: Option<&Place>,
+        reserves: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<ConfiguredPolicy> {
         let mut rules: Vec<Rule> = self.each().iter().flat_map(|one| one.rules()).collect();
@@ -155,6 +157,9 @@ impl Sources {
         rules.extend(self.limits.iter().flat_map(limits::rules));
         rules.extend(demanded(&self.rules));
         rules.extend(self.shown.rules());
+        if reserves {
+            rules.extend(shown::reserved());
+        }
         rules.extend(self.versions.iter().map(|_| versions::rule()));
         let policy = Policy::new(&rules).map_err(|error| {
             let help = "this is a bug in dockgate; please report it";

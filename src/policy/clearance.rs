@@ -107,7 +107,7 @@ pub enum Term {
     Scope(Role),
     /// That what is looked at has the labels by which a `labelFilter` shows it.
     LabelFilter(Role),
-    /// That it sets and takes no label of dockgate's own.
+    /// That it neither sets nor takes away a label that dockgate alone sets.
     Reserved,
     /// That its answer is redacted.
     Redact,

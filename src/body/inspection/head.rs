@@ -4,7 +4,9 @@
 use super::archive::Archive;
 use super::others::Others;
 use super::scoped::{self, Scoped};
-use super::{Subject, build, limited, middleware, older, query, returned, rules, unreadable};
+use super::{
+    Subject, build, limited, middleware, older, query, reserved, returned, rules, unreadable,
+};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -57,10 +59,6 @@ pub(super) fn judge(
             Term::Scope(_) | Term::LabelFilter(_) => {
                 head.reads |= scoped::head(&mut head.scoped, inspection, demands, *term)?;
             }
-            Term::Reserved => {
-                no_form(inspection)?;
-                head.reads |= draft.body().is_some();
-            }
             // It is about the answer alone.
             Term::Redact | Term::Versions => {}
             Term::Placeholder => {
@@ -68,6 +66,7 @@ pub(super) fn judge(
                 // The archive of a build has no field that was ever shown.
                 head.reads |= draft.body().is_some();
             }
+            Term::Reserved => head.reads |= reserved::head(inspection, draft)?,
             Term::Older => head.reads |= older::head(inspection, draft)?,
         }
     }

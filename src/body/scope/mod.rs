@@ -5,6 +5,7 @@
 //! task that of its service. What cannot be told is out of scope.
 
 mod label_filter;
+mod owned;
 mod pulled;
 mod sight;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use super::json::Value;
 use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
 pub use label_filter::LabelFilter;
+use owned::Owned;
 use pulled::Pulled;
 pub use sight::Sight;
 
@@ -29,6 +31,7 @@ pub struct Scope {
     shared: Vec<Shared>,
     images: bool,
     pulled: Pulled,
+    owned: Owned,
     /// As it is written, for messages.
     text: String,
 }
@@ -81,6 +84,7 @@ impl Scope {
                 shared,
                 images,
                 pulled: Pulled::default(),
+                owned: Owned::default(),
                 text: scope.trim().to_owned(),
             }),
             (by, shared) => {
@@ -93,6 +97,18 @@ impl Scope {
     /// Whether objects of such a kind are anybody's. Others are everybody's.
     pub fn covers(&self, kind: ObjectKind) -> bool {
         kind != ObjectKind::Image || self.images
+    }
+
+    /// That the container of this full ID was found in scope.
+    pub fn found(&self, id: &str) {
+        if let By::Labels(_) = self.by {
+            self.owned.add(id);
+        }
+    }
+
+    /// Whether the container of this full ID is known to be in scope: what puts it there never changes.
+    pub fn has_found(&self, id: &str) -> bool {
+        self.owned.has(id)
     }
 
     /// That an image of this name, which was not there, is pulled: it is in scope from now on.

@@ -15,7 +15,6 @@ use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::scope::Scope;
-use crate::config::shown::Shown;
 use crate::config::snapshot::Snapshot;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::table::SETTINGS;
@@ -27,7 +26,7 @@ pub(super) fn read(
     document: &Document,
     profiles: &Profiles,
     snapshot: &Snapshot,
-    mut of_environment: Sources,
+    of_environment: Sources,
     current: Option<&Policies>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(Policies, Vec<String>)> {
@@ -36,11 +35,14 @@ pub(super) fn read(
         let policy = current.and_then(|all| all.get(all.id(name)?));
         policy.is_none_or(|policy| policy.sources.unprotected.is_none())
     };
+    let mut others = Vec::new();
+    let mut default = None;
     let mut read = Vec::new();
     for spec in &document.policies {
+        let scope = Scope(spec);
         let mut own = Vec::new();
         let middleware = Middleware::of_policy(spec, document, diagnostics);
-        let snapshot = Scope(spec).snapshot(&mut own);
+        let snapshot = scope.snapshot(&mut own);
         let mut sources = Sources::read(&spec.name, &snapshot, middleware, profiles, &mut own);
         let former = current.and_then(|all| all.get(all.id(&spec.name)?));
         if let Some(former) = former {
@@ -55,15 +57,14 @@ pub(super) fn read(
         }
         read.push((spec, sources, own));
     }
-    // What marks the objects of one policy is set by no other.
-    let all = read.iter().map(|(_, sources, _)| &sources.shown);
-    let reserved = all.chain([&of_environment.shown]).any(Shown::reserves);
-    let mut others = Vec::new();
-    let mut default = None;
-    for (spec, mut sources, mut own) in read {
-        sources.shown.reserved = reserved;
-        let policy = sources.compile(&spec.name, Some(&spec.place), &mut own);
+    let has_default = read.iter().any(|(spec, ..)| spec.name == DEFAULT);
+    let of_file = read.iter().map(|(_, sources, _)| sources);
+    let all = of_file.chain((!has_default).then_some(&of_environment));
+    // It holds for the clients of every policy.
+    let reserves = all.into_iter().any(|sources| sources.shown.reserves());
+    for (spec, sources, mut own) in read {
         let scope = Scope(spec);
+        let policy = sources.compile(&spec.name, Some(&spec.place), reserves, &mut own);
         diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));
         match spec.name == DEFAULT {
             true => default = Some((spec, policy)),
@@ -75,10 +76,7 @@ pub(super) fn read(
             diagnostics.extend(both(spec, snapshot));
             policy
         }
-        None => {
-            of_environment.shown.reserved = reserved;
-            of_environment.compile(DEFAULT, None, diagnostics)
-        }
+        None => of_environment.compile(DEFAULT, None, reserves, diagnostics),
     };
     let others: Option<Vec<ConfiguredPolicy>> = others.into_iter().collect();
     Some((Policies::new(default?, others?, current), needs_restart))

@@ -64,6 +64,12 @@ impl<'a> Looking<'a> {
         let Some(fact) = fact(kind, text) else {
             return Look::Hidden;
         };
+        if kind == ObjectKind::Container
+            && self.filters.is_empty()
+            && self.scope.is_some_and(|scope| scope.has_found(text))
+        {
+            return Look::Owned(text.to_owned());
+        }
         let anonymous = kind == ObjectKind::Volume && is_anonymous(text) && self.scope.is_some();
         // Asked for in any case, so that what does not exist takes as long as what is hidden.
         let users = self.listed(ObjectKind::Container);
@@ -105,7 +111,12 @@ impl<'a> Looking<'a> {
         }
         match self.scope.filter(|scope| scope.covers(kind)) {
             None => Look::Owned(id),
-            Some(scope) if scope.owns(marks, found) => Look::Owned(id),
+            Some(scope) if scope.owns(marks, found) => {
+                if kind == ObjectKind::Container {
+                    scope.found(&id);
+                }
+                Look::Owned(id)
+            }
             Some(_) if anonymous && self.is_mounted(text) => Look::Owned(id),
             Some(scope) if scope.shares(kind, marks, found) => Look::Shared(id),
             Some(_) => Look::Hidden,

@@ -97,7 +97,14 @@ fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) 
     let Some(container) = request.scoped.container() else {
         return Finding::Nothing;
     };
-    let found = Fact::container(container).and_then(|fact| looking.facts.answer(&fact)?.found());
+    let Some(fact) = Fact::container(container) else {
+        return Finding::Nothing;
+    };
+    let Some(answer) = looking.facts.answer(&fact) else {
+        needs.insert(fact);
+        return Finding::Nothing;
+    };
+    let found = answer.found();
     let networks = found.map_or(Value::NULL, |found| found.at("NetworkSettings.Networks"));
     let networks = networks.as_object().into_iter().flat_map(Object::iter);
     for (name, endpoint) in networks.filter(|(name, _)| !is_everybodys(name)) {
