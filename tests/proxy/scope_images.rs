@@ -47,7 +47,7 @@ fn a_policy_that_is_added_keeps_its_labels_from_the_others() {
     let response = post(&many, "/volumes/create", LABEL).response();
     assert_eq!(response.status(), 403);
     let told = String::from_utf8_lossy(&response.body).into_owned();
-    let why = "SCOPE: the label dockgate.created-by=ci can only be set by dockgate (SCOPE: created); leave it out";
+    let why = "SCOPE: the label dockgate.created-by=ci can only be set by dockgate (SCOPE: created); remove it";
     assert!(told.contains(why), "{told}");
     passes(r#"{"Name":"v","Labels":{"team":"ci"}}"#);
     reload(&many, ALONE);

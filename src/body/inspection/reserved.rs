@@ -124,7 +124,7 @@ fn refused(
     match labels.iter().find(|label| !may(label)) {
         None => Ok(()),
         Some((key, value)) => {
-            let why = "can only be set by dockgate (SCOPE: created); leave it out";
+            let why = "can only be set by dockgate (SCOPE: created); remove it";
             Err(denied(LABEL, &format!("{key}={value}"), why))
         }
     }
@@ -160,14 +160,14 @@ fn changes(all: &[String]) -> Result<(), Unmet> {
             return Err(denied(
                 PLACE,
                 line,
-                "continues on the next line; write it on one line",
+                "continues on the next line; use one line for each instruction",
             ));
         }
         if !line.to_lowercase().contains("label") {
             continue;
         }
         if line.contains(['$', '\\', '`']) {
-            let why = "may set a label that only dockgate can set; write it without $, \\ and `";
+            let why = "may set a label that only dockgate can set; remove $, \\ and `";
             return Err(denied(PLACE, line, why));
         }
         let plain = line.replace(['"', '\''], "");

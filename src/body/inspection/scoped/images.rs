@@ -214,7 +214,7 @@ fn labelled(text: &str, scope: &Scope) -> Result<String, Unmet> {
     for (key, value) in scope.labels() {
         match labels.get(key) {
             Some(other) if other.as_str() != Some(value) => {
-                let why = format!("has another {key}: SCOPE has {key}={value}; leave it out");
+                let why = format!("has another {key}: SCOPE has {key}={value}; remove it");
                 return Err(denied(PLACE, &other.shown(), why));
             }
             _ => labels.set(key.clone(), value.as_str()),

@@ -19,7 +19,7 @@ fn reserved(line: &str, body: &str, engine: &Engine) -> String {
     .0
 }
 
-const ALONE: &str = "can only be set by dockgate (SCOPE: created); leave it out";
+const ALONE: &str = "can only be set by dockgate (SCOPE: created); remove it";
 
 #[test]
 fn nobody_sets_one_on_what_is_made() {
