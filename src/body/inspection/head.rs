@@ -4,9 +4,7 @@
 use super::archive::Archive;
 use super::others::Others;
 use super::scoped::{self, Scoped};
-use super::{
-    Subject, build, limited, middleware, older, query, reserved, returned, rules, unreadable,
-};
+use super::{Subject, build, limited, middleware, older, query, returned, rules, unreadable};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -66,7 +64,10 @@ pub(super) fn judge(
                 // The archive of a build has no field that was ever shown.
                 head.reads |= draft.body().is_some();
             }
-            Term::Reserved => head.reads |= reserved::head(inspection, draft)?,
+            Term::Reserved => {
+                no_form(inspection)?;
+                head.reads |= draft.body().is_some();
+            }
             Term::Older => head.reads |= older::head(inspection, draft)?,
         }
     }

@@ -8,23 +8,17 @@
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
-use super::{Request, head, query, unreadable};
-use crate::api::sections::{Role, Route, SCOPED};
+use super::scoped::is_of;
+use super::{Request, query, unreadable};
+use crate::api::sections::Role;
 use crate::api::{Method, ObjectKind, Target};
-use crate::body::draft::Draft;
 use crate::body::facts::{Answer, Fact, Name};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
 use crate::body::scope::{CREATED_BY, OWN_LABELS, Scope};
-use crate::policy::{Excess, Inspection, Term, Unmet};
+use crate::policy::{Excess, Term, Unmet};
 
 /// Where an update of a service, a secret or a config brings labels that stay.
 const KEPT: [&str; 2] = ["Labels", "TaskTemplate.ContainerSpec.Labels"];
-
-/// Whether its body is read.
-pub(super) fn head(inspection: &Inspection, draft: &Draft) -> Result<bool, Unmet> {
-    head::no_form(inspection)?;
-    Ok(draft.body().is_some())
-}
 
 /// Judges what is asked for, and writes the empty label in.
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -54,16 +48,12 @@ fn judge(request: &mut Request) -> Result<Finding, Unmet> {
     };
     let scope = request.demands.scope.as_deref();
     refused(&reserved(request.draft.tree()), scope, &kept)?;
-    if let Some(Answer::Found(found)) = before {
-        for place in KEPT {
-            stays(
-                place,
-                found.at("Spec").at(place),
-                request.draft.tree().at(place),
-            )?;
-        }
-    }
+    let before = match before {
+        Some(Answer::Found(found)) => KEPT.map(|place| reserved(found.at("Spec").at(place))),
+        _ => KEPT.map(|_| BTreeSet::new()),
+    };
     if !request.inspection.is_waived() {
+        keep(request, &before)?;
         write(request)?;
     }
     Ok(Finding::Nothing)
@@ -135,20 +125,22 @@ fn is_nobodys(key: &str, value: &str) -> bool {
     key == CREATED_BY && value.is_empty()
 }
 
-/// Refuses an update that would take a label away.
-fn stays(place: &str, before: &Value, after: &Value) -> Result<(), Unmet> {
-    let (before, after) = (reserved(before), reserved(after));
-    let is_lost =
-        |label: &&(String, String)| !is_nobodys(&label.0, &label.1) && !after.contains(label);
-    match before.iter().find(is_lost) {
-        None => Ok(()),
-        Some((key, value)) => {
-            let why = format!(
-                "would be removed from {place}; only dockgate sets and removes it (SCOPE: created): send it as it is"
-            );
-            Err(denied(LABEL, &format!("{key}={value}"), &why))
+/// Writes labels in that an update would take away otherwise.
+fn keep(request: &mut Request, before: &[BTreeSet<(String, String)>]) -> Result<(), Unmet> {
+    let Some((_, tree)) = request.draft.asked_mut() else {
+        return Ok(());
+    };
+    for (place, labels) in KEPT.iter().copied().zip(before) {
+        if labels.is_empty() {
+            continue;
+        }
+        let own = tree.at_mut(place).and_then(Value::object_mut);
+        let own = own.ok_or_else(|| unreadable(format_args!("{place} must be an object")))?;
+        for (key, value) in labels {
+            own.set(key.clone(), value.as_str());
         }
     }
+    Ok(())
 }
 
 /// Looks at the instructions of a commit or an import, as far as they are read in one way.
@@ -181,35 +173,19 @@ fn changes(all: &[String]) -> Result<(), Unmet> {
 
 /// What the engine says of the object that is updated; nothing if none is.
 fn before(request: &Request) -> Result<Option<&Answer>, Fact> {
-    let target = request.draft.target();
-    let updates = SCOPED
-        .iter()
-        .filter(|one| one.judged.contains(&Role::Object) && one.judged.contains(&Role::Created));
-    let mut routes = updates.flat_map(|one| one.routes.iter().map(|route| (one.kind, route)));
-    let Some((kind, name)) = routes.find_map(|(kind, route)| Some((kind?, named(target, route)?)))
-    else {
-        return Ok(None);
-    };
     // What has no such name does not exist.
-    let Some(name) = Name::of(&name) else {
-        return Ok(None);
-    };
-    let fact = match kind {
-        ObjectKind::Secret => Fact::Secret(name),
-        ObjectKind::Config => Fact::Config(name),
-        _ => Fact::Service(name),
+    let named = is_of(&request.inspection, Role::Object);
+    let named = named.and_then(|(kind, name)| Some((kind, Name::of(&name)?)));
+    let fact = match named {
+        Some((ObjectKind::Service, name)) => Fact::Service(name),
+        Some((ObjectKind::Secret, name)) => Fact::Secret(name),
+        Some((ObjectKind::Config, name)) => Fact::Config(name),
+        _ => return Ok(None),
     };
     match request.facts.answer(&fact) {
         Some(answer) => Ok(Some(answer)),
         None => Err(fact),
     }
-}
-
-/// What a target names, if a route fits.
-fn named(target: &Target, route: &Route) -> Option<String> {
-    let fits = route.spans(target.method()?, target.path());
-    let name = route.name_in(target.path()).filter(|_| fits)?;
-    str::from_utf8(name).ok().map(str::to_owned)
 }
 
 fn is_for(target: &Target, route: &str) -> bool {

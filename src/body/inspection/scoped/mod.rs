@@ -153,6 +153,13 @@ fn route_of(inspection: &Inspection, role: Role) -> Option<(Option<ObjectKind>, 
     fitting.max_by_key(|(_, route)| route.steps.len())
 }
 
+/// What the path of a request names, and its kind.
+pub(super) fn is_of(inspection: &Inspection, role: Role) -> Option<(ObjectKind, String)> {
+    let (kind, route) = route_of(inspection, role)?;
+    let name = route.name_in(inspection.target().path())?;
+    Some((kind?, str::from_utf8(name).ok()?.to_owned()))
+}
+
 /// Whether anything is known of such a request, once all its terms have been looked at.
 pub(super) fn is_known(scoped: &Scoped, inspection: &Inspection) -> Result<(), Unmet> {
     let mut roles = scoped.roles.iter();

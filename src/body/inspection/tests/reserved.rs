@@ -150,22 +150,20 @@ fn an_update_leaves_them_as_they_are() {
         told("/services/web", &spec),
         format!("/services/web/update?version=1 {spec}")
     );
-    let lost = |place: &str| {
-        format!(
-            "SCOPE: the label dockgate.created-by=ci would be removed from {place}; only dockgate sets \
-             and removes it (SCOPE: created): send it as it is"
-        )
-    };
-    assert_eq!(told("/services/web", "{}"), lost("Labels"));
-    let outer = format!(r#"{{"Labels":{label},"TaskTemplate":{{"ContainerSpec":{{}}}}}}"#);
     assert_eq!(
-        told("/services/web", &outer),
-        lost("TaskTemplate.ContainerSpec.Labels")
+        told(
+            "/services/web",
+            r#"{"TaskTemplate":{"ContainerSpec":{"Image":"a"}}}"#
+        ),
+        format!(
+            r#"/services/web/update?version=1 {{"TaskTemplate":{{"ContainerSpec":{{"Image":"a","Labels":{label}}}}},"Labels":{label}}}"#
+        )
     );
     for line in ["/secrets/key", "/configs/key"] {
-        assert_eq!(told(line, r#"{"Labels":{"a":"b"}}"#), lost("Labels"));
         let same = format!(r#"{{"Labels":{label}}}"#);
-        assert_eq!(told(line, &same), format!("{line}/update?version=1 {same}"));
+        for sent in ["{}", r#"{"Labels":null}"#, &same] {
+            assert_eq!(told(line, sent), format!("{line}/update?version=1 {same}"));
+        }
     }
     let alone = format!("SCOPE: the label dockgate.created-by=ci {ALONE}");
     assert_eq!(told("/services/plain", &spec), alone);
