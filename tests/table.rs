@@ -50,6 +50,11 @@ doc = "It is one"
 routes = ["POST /containers/{id}/update"]
 limits = ["MEMORY_MAX"]
 judged = ["body"]
+
+[[scope]]
+routes = ["POST /exec/{id}/start"]
+kind = "exec"
+judged = ["object", "body"]
 "#;
 
 #[test]
@@ -60,8 +65,9 @@ fn the_good_table_is_taken() {
         r#"steps: &[Step::Literal("containers"),Step::Id,Step::Literal("start"),]"#,
         r#"allow: "ALLOW_START", deny: "DENY_START", section: "CONTAINERS""#,
         r#"Root { routes: &[Route { text: "POST /exec/{id}/start", method: Some(Method::Post), steps: &[Step::Literal("exec"),Step::One,"#,
-        r#"judged: &[Check::Exec,Check::Body,], doc: "It is one""#,
-        r#"limits: &["MEMORY_MAX"], judged: &[Check::Body,], doc: """#,
+        r#"judged: &[Check::Exec,Check::Body], doc: "It is one""#,
+        r#"limits: &["MEMORY_MAX"], judged: &[Check::Body], doc: """#,
+        r#"kind: Some(ObjectKind::Exec), judged: &[Role::Object,Role::Body], doc: """#,
         r#"Requirement { section: "CONTAINERS", routes: &[Route { text: "* /containers/{id}/exec", method: None,"#,
     ] {
         assert!(rust.contains(part), "{part} is not in:\n{rust}");
@@ -110,6 +116,8 @@ refused! {
     no_check: "[\"exec\", \"body\"]" => "[]", 37, "must not be empty";
     unknown_check: "[\"exec\", \"body\"]" => "[\"exec\", \"bodies\"]", 37, "unknown check";
     unexplained_control: "\"It is one\"" => "\"\"", 38, "undocumented";
+    unknown_kind: "kind = \"exec\"" => "kind = \"execs\"", 47, "unknown kind";
+    unknown_role: "\"object\", \"body\"" => "\"objects\"", 48, "unknown role";
     no_limit: "[\"MEMORY_MAX\"]" => "[]", 42, "must not be empty";
     judged_and_explained: "judged = [\"body\"]\n" => "judged = [\"body\"]\ndoc = \"x\"\n", 42, "give either judged or doc";
     no_root_route: "[\"POST /exec/{id!}/start\"]" => "[]", 28, "must not be empty";
@@ -151,7 +159,7 @@ fn all_mistakes_are_shown_at_once() {
     let text = GOOD
         .replace("doc = \"Exec\"", "doc = \"\"")
         .replace("POST /", "PUSH /");
-    assert_eq!(build::table(&text).expect_err("mistakes").len(), 7);
+    assert_eq!(build::table(&text).expect_err("mistakes").len(), 8);
 }
 
 const PRESET: &str = r#"# The program asks for this.

@@ -37,6 +37,7 @@ mod redact;
 mod reload;
 mod revoked;
 mod rules;
+mod scope;
 mod scope_images;
 mod signals;
 mod socket_proxy;

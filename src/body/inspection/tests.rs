@@ -4,6 +4,7 @@ mod limits;
 mod middleware;
 mod objects;
 mod reserved;
+mod scope;
 mod scope_images;
 mod sharing;
 mod versions;

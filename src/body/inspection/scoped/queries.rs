@@ -51,6 +51,7 @@ fn list(request: &mut Request) -> Finding {
         Ok(filters) => filters,
         Err(unmet) => return Finding::Refused(unmet),
     };
+    let given = filters.to_json();
     let mut needs = BTreeSet::new();
     let mut aliases = Vec::new();
     let mut settle = |kind: ObjectKind, name: &mut String| {
@@ -105,8 +106,9 @@ fn list(request: &mut Request) -> Finding {
     if !needs.is_empty() {
         return Finding::asks(needs);
     }
-    if !aliases.is_empty() {
-        edits.push(("filters", Some(filters.to_json())));
+    let filters = filters.to_json();
+    if filters != given {
+        edits.push(("filters", Some(filters)));
     }
     request.scoped.aliases.extend(aliases);
     request.scoped.settled(Role::List);
