@@ -557,29 +557,29 @@ fn every_route_of_the_document_is_known() {
 fn an_answer_of_another_shape_is_withheld() {
     let all = redaction(ALL);
     for (route, answer, place) in [
-        ("/containers/json", json!({"Id": "x"}), "it is no list"),
-        ("/containers/json", json!(["x"]), "[0] is no object"),
+        ("/containers/json", json!({"Id": "x"}), "it is not a list"),
+        ("/containers/json", json!(["x"]), "[0] is not an object"),
         (
             "/containers/{id}/json",
             json!([{"Config": {}}]),
-            "it is no object",
+            "it is not an object",
         ),
         (
             "/containers/{id}/json",
             json!({"Config": "x"}),
-            "Config is no object",
+            "Config is not an object",
         ),
         (
             "/containers/{id}/json",
             json!({"Mounts": {"a": 1}}),
-            "Mounts is no list",
+            "Mounts is not a list",
         ),
         (
             "/services",
             json!([{"Spec": {"TaskTemplate": {"ContainerSpec": [1]}}}]),
-            "[0].Spec.TaskTemplate.ContainerSpec is no object",
+            "[0].Spec.TaskTemplate.ContainerSpec is not an object",
         ),
-        ("/events", json!(["x"]), "it is no event"),
+        ("/events", json!(["x"]), "it is not an event"),
         (
             "/containers/{id}/logs",
             json!({}),

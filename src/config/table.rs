@@ -274,7 +274,7 @@ settings! {
         "SCOPE_IMAGES", "0",
             "1: images are in scope or not, too";
         "REDACT", "",
-            "What clients are not told: env, commands, mounts, labels:KEY, tokens, configs, network, host";
+            "What responses do not show: env, commands, mounts, labels:KEY, tokens, configs, network, host";
         "REDACT_ENV", "",
             "Variables that env hides, in any case; *: all. Unset: *PASS*,*TOKEN*,*SECRET*,*KEY*";
     }

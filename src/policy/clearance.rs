@@ -147,7 +147,7 @@ impl Term {
                 Some("what is out of scope")
             }
             Term::LabelFilter(Role::List) => Some("what it hides"),
-            Term::Redact => Some("what is not to be told"),
+            Term::Redact => Some("values that clients must not see"),
             Term::DenyRoot(_)
             | Term::Limits(_)
             | Term::Middleware

@@ -91,9 +91,9 @@ impl Unfiltered {
         mut charge: Charge,
     ) -> Result<Filtered, Withheld> {
         let filter = self.filter;
-        let told = filter.told();
+        let why_read = filter.told();
         let withheld = |why: &dyn Display| {
-            let text = format!("the engine's response was withheld, because {told}, and {why}");
+            let text = format!("the engine's response was withheld, because {why_read}, and {why}");
             Withheld::Engine(EngineFault::Unfiltered, text)
         };
         let (mut head, mut body) = self.response.into_parts();

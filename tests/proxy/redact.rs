@@ -61,8 +61,8 @@ fn an_inspect_is_shown_without_its_secrets() {
 fn what_cannot_be_redacted_is_withheld() {
     let gate = gate("env");
     for (headers, body, why) in [
-        ("", r#"{"Config":"hunter2"}"#, "Config is no object"),
-        ("", r#"["hunter2"]"#, "it is no object"),
+        ("", r#"{"Config":"hunter2"}"#, "Config is not an object"),
+        ("", r#"["hunter2"]"#, "it is not an object"),
         (
             "",
             r#"{"Config":{"Env":["A_TOKEN=hunter2"]}"#,

@@ -77,14 +77,14 @@ impl Entry {
     fn read(text: &str) -> Result<Entry, Mistake> {
         if let Some(key) = text.strip_prefix("labels:") {
             return match key.trim() {
-                "" => Err(Mistake::new(text, "names no label", "write labels:KEY")),
+                "" => Err(Mistake::new(text, "names no label", "use labels:KEY")),
                 key => Ok(Entry::Labels(Glob::text(key))),
             };
         }
         let mut names = Disclosed::NAMES.iter();
         match names.find(|(name, _)| *name == text) {
             Some((_, Disclosed::LABELS)) => {
-                let help = "write labels:KEY, or labels:* for all labels";
+                let help = "use labels:KEY, or labels:* for all labels";
                 Err(Mistake::new(text, "does not say which labels", help))
             }
             Some((_, what)) => Ok(Entry::All(*what)),
@@ -144,7 +144,7 @@ impl Redaction {
         if of_variables {
             let text = environment.unwrap_or(VARIABLES);
             if is_empty(text) {
-                let mistake = Mistake::new(text, "is empty", "write * for all variables");
+                let mistake = Mistake::new(text, "is empty", "use * for all variables");
                 return Err(vec![(REDACT_ENV, mistake)]);
             }
             let glob = |name: &str| Ok(Glob::text(&name.to_uppercase()));
@@ -222,7 +222,7 @@ impl Redacting<'_> {
     pub fn item(&self, item: &mut Value) -> Result<(), Odd> {
         match self.root.kind {
             Kind::List(kind) => self.inside(kind, item, &Path::ROOT),
-            _ => Err(odd(&Path::ROOT, "is no item of a list")),
+            _ => Err(odd(&Path::ROOT, "is not an item of a list")),
         }
     }
 
@@ -253,8 +253,8 @@ impl Redacting<'_> {
                 items.try_for_each(|(at, item)| self.inside(inner, item, &path.index(at)))
             }
             (kind, _) if !holds_fields(kind) => Ok(()),
-            (Kind::List(_), _) => Err(odd(path, "is no list")),
-            _ => Err(odd(path, "is no object")),
+            (Kind::List(_), _) => Err(odd(path, "is not a list")),
+            _ => Err(odd(path, "is not an object")),
         }
     }
 }

@@ -29,12 +29,12 @@ fn what_is_wrong_is_told() {
         (
             "labels",
             None,
-            "REDACT: labels does not say which labels; write labels:KEY, or labels:* for all labels",
+            "REDACT: labels does not say which labels; use labels:KEY, or labels:* for all labels",
         ),
         (
             "labels:",
             None,
-            "REDACT: labels: names no label; write labels:KEY",
+            "REDACT: labels: names no label; use labels:KEY",
         ),
         (
             "host",
@@ -44,7 +44,7 @@ fn what_is_wrong_is_told() {
         (
             "env",
             Some(" "),
-            "REDACT_ENV: \" \" is empty; write * for all variables",
+            "REDACT_ENV: \" \" is empty; use * for all variables",
         ),
     ] {
         let mistakes = Redaction::read(redact, environment).expect_err(redact);

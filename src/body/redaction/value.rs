@@ -50,7 +50,7 @@ impl Redacting<'_> {
     fn event(&self, value: &mut Value, path: &Path<'_>) -> Result<(), Odd> {
         let what = self.redaction.what;
         let Value::Object(event) = value else {
-            return Err(odd(path, "is no event"));
+            return Err(odd(path, "is not an event"));
         };
         // Their attributes are the engine's settings, or what a node is called.
         let of_host = event.iter().any(|(key, value)| {
@@ -76,7 +76,7 @@ impl Redacting<'_> {
         let actor = match value {
             Value::Null => return Ok(()),
             Value::Object(actor) => actor,
-            _ => return Err(odd(path, "is no object")),
+            _ => return Err(odd(path, "is not an object")),
         };
         for (key, value) in actor.iter_mut() {
             let attributes = match value {
@@ -103,7 +103,7 @@ impl Redacting<'_> {
     /// Of a table, what no command line and no environment can be in.
     fn processes(&self, value: &mut Value, path: &Path<'_>) -> Result<(), Odd> {
         let Value::Object(table) = value else {
-            return Err(odd(path, "is no table"));
+            return Err(odd(path, "is not a table"));
         };
         let titles = table.iter().filter(|(key, _)| same("Titles", key));
         let titles: Vec<String> = titles

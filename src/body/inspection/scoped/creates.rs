@@ -118,7 +118,7 @@ fn mark(tree: &mut Value, place: &'static str, scope: &Scope) -> Result<(), Unme
             Some(own) if own.as_str() == Some(value) => {}
             Some(other) => {
                 let place = format!("{place}[{key:?}]");
-                let why = format!("is not in scope: SCOPE has {key}={value}; leave the label out");
+                let why = format!("is not in scope: SCOPE has {key}={value}; remove the label");
                 return Err(denied(&place, &other.shown(), why));
             }
         }

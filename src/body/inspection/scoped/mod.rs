@@ -112,8 +112,8 @@ pub(super) fn head(
         _ => return Err(unreadable("it cannot be judged")),
     };
     let path = inspection.target().path();
-    let (kind, route) = route_of(inspection, role)
-        .ok_or_else(|| unreadable("its path is none that a scope is known for"))?;
+    let (kind, route) =
+        route_of(inspection, role).ok_or_else(|| unreadable("its path is unknown to SCOPE"))?;
     // The engine prefers the values of a form to those of the query.
     if !matches!(role, Role::Object | Role::Body | Role::Nothing) {
         no_form(inspection)?;

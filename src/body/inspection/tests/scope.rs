@@ -78,6 +78,7 @@ fn scoped_by(scope: &str, roles: &[Role], line: &str, body: &str) -> (String, us
         _ => Message::new(Framing::Chunked),
     };
     let (told, asked) = told_by(&terms, demands(scope), line, message, body, &engine());
+    let told = told.replace("%22", "\"");
     let known: Vec<String> = ["1", "2"]
         .iter()
         .flat_map(|digit| {
