@@ -298,14 +298,14 @@ impl Filter {
         {
             return Ok(Left {
                 status,
-                body: seen.error(status, text.to_owned()).into_bytes(),
+                body: seen.error(text.to_owned()).into_bytes(),
                 is_json: false,
             });
         }
         let tree = read(bytes, Field(Some(MESSAGE)))?;
         let message = tree.at(MESSAGE).as_str().ok_or(Unfiltered::NoMessage)?;
         let message = match &self.seen {
-            Some(seen) => seen.error(status, message.to_owned()),
+            Some(seen) => seen.error(message.to_owned()),
             None => message.to_owned(),
         };
         let mut error = Object::default();

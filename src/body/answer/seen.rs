@@ -196,11 +196,9 @@ impl Seen {
     }
 
     /// An error's message, without the IDs of what is not seen.
-    pub(super) fn error(&self, status: u16, message: String) -> String {
+    pub(super) fn error(&self, message: String) -> String {
         match self.answered {
-            Answered::Act(kind) if status == 409 => {
-                without_ids(&message, |id| self.sight.knows(kind, id))
-            }
+            Answered::Act(kind) => without_ids(&message, |id| self.sight.knows(kind, id)),
             _ => message,
         }
     }
@@ -215,7 +213,8 @@ fn without_ids(text: &str, is_known: impl Fn(&str) -> bool) -> String {
         let word = part.trim_end_matches(ends);
         let is_id = match word.len() {
             64 => is_hex(word),
-            12 => is_hex(word) && before == "container",
+            // So bridges of networks are called.
+            12 => is_hex(word) && ["container", "br"].contains(&before),
             _ => false,
         };
         if !word.is_empty() {
