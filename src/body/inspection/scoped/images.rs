@@ -179,7 +179,11 @@ fn build(request: &mut Request) -> Result<Finding, Unmet> {
         }
     }
     for (kind, name) in named {
-        found = found.and(|| match looking.at(kind, &name) {
+        let look = match kind {
+            ObjectKind::Network => looking.network(&name),
+            kind => looking.at(kind, &name),
+        };
+        found = found.and(|| match look {
             Look::Asks(fact) => Finding::asks([fact].into()),
             Look::Owned(_) | Look::Shared(_) => Finding::Nothing,
             Look::Hidden => Finding::Answer(missing(kind, &name)),

@@ -123,6 +123,32 @@ impl<'a> Looking<'a> {
         }
     }
 
+    /// What this text stands for wherever the engine looks for a network again, which differs in what it
+    /// finds: of all networks, no other has such a name, nor an ID that begins so.
+    pub(super) fn network(&self, text: &str) -> Look {
+        let found = self.at(ObjectKind::Network, text);
+        let (Look::Owned(id) | Look::Shared(id)) = &found else {
+            return found;
+        };
+        if id == text {
+            return found;
+        }
+        let all = Fact::Listed(ObjectKind::Network, Filters::default());
+        let Some(answer) = self.facts.answer(&all) else {
+            return Look::Asks(all);
+        };
+        let marks = ObjectKind::Network.listed();
+        let may_be_meant = |network: &Value| {
+            let text_at = |place| network.at(place).as_str().unwrap_or_default();
+            let (own, name) = (text_at(marks.id), text_at(marks.name));
+            own != id && (name == text || own.starts_with(text))
+        };
+        match answer.found().and_then(Value::as_list) {
+            Some(all) if !all.iter().any(may_be_meant) => found,
+            _ => Look::Hidden,
+        }
+    }
+
     /// What does not exist belongs to nothing, which is asked for nevertheless: so it takes as long as
     /// what is hidden.
     fn nothing(&self, kind: ObjectKind) -> Look {

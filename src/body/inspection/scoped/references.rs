@@ -30,7 +30,11 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         if !looking.covers(*kind) {
             continue;
         }
-        match looking.at(*kind, name) {
+        let look = match kind {
+            ObjectKind::Network => looking.network(name),
+            kind => looking.at(*kind, name),
+        };
+        match look {
             Look::Asks(fact) => drop(needs.insert(fact)),
             Look::Owned(_) | Look::Shared(_) => {}
             Look::Hidden if request.scoped.disconnects => {
@@ -116,7 +120,7 @@ fn joined(request: &Request, looking: &Looking<'_>, needs: &mut BTreeSet<Fact>) 
                 .filter(|id| !id.is_empty());
             before.is_some() && before == now.and_then(|now| now.at("Id").as_str())
         };
-        match looking.at(ObjectKind::Network, name) {
+        match looking.network(name) {
             Look::Asks(fact) => drop(needs.insert(fact)),
             Look::Owned(_) | Look::Shared(_) => {}
             // Somebody who may has connected it.

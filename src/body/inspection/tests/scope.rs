@@ -388,6 +388,40 @@ fn what_a_body_names_is_seen() {
     assert_eq!(start("own"), format!("/containers/{own}/start as sent"));
 }
 
+/// The engine looks for a network of a container elsewhere than an inspect does, and once more at a start.
+#[test]
+fn a_network_s_name_stands_for_no_other() {
+    let own = r#","Labels":{"team":"a"}"#;
+    let create = |engine: Engine, name: &str| {
+        let terms = [Role::Created, Role::Body].map(Term::Scope);
+        let body = format!(r#"{{"HostConfig":{{"NetworkMode":"{name}"}}}}"#);
+        let line = "POST /containers/create";
+        let message = Message::new(Framing::Chunked);
+        told_by(
+            &terms,
+            demands("label:team=a"),
+            line,
+            message,
+            &body,
+            &engine,
+        )
+        .0
+    };
+    let net = |name: &str, digits: &str| Engine::default().network(name, digits, own);
+    assert!(create(net("b", "c1"), "b").contains(r#""NetworkMode":"b""#));
+    // The beginning of another's ID.
+    let prefix = net("b", "c1").network("theirs", "b1", "");
+    assert_eq!(create(prefix, "b"), "400 network b not found");
+    // Another of that name.
+    let twin = format!(r#"{{"Name":"b","Id":"{}"}}"#, "d1".repeat(32));
+    let twins = net("b", "c1").with(&format!("/networks/{}", "d1".repeat(32)), twin);
+    assert_eq!(create(twins, "b"), "400 network b not found");
+    // Its full ID means nothing else.
+    let id = "c1".repeat(32);
+    let full = net("b", "c1").network("theirs", "b1", "");
+    assert!(create(full, &id).contains(&id));
+}
+
 #[test]
 fn an_unknown_route_is_refused() {
     let told = scoped(&[Role::Known], "GET /anything/new", "");
