@@ -27,6 +27,7 @@ DIRECT, HAPROXY, REUSE, DOCKGATE = "direct", "HAProxy", "HAProxy with reuse", "d
 BASELINE = "baseline"
 ONE_POLICY, TEN_POLICIES = "dockgate with one policy", "dockgate with ten policies"
 JUDGED = "dockgate with DENY_ROOT"
+SCOPED = "dockgate with SCOPE"
 BINARIES = {DOCKGATE: TARGET_DIR / TRIPLE / "release/dockgate"}  # and that of the baseline
 PROXIES, ALL = [HAPROXY, REUSE, DOCKGATE], [DIRECT, HAPROXY, REUSE, DOCKGATE]
 MODES = {HAPROXY: "option http-server-close",
@@ -35,8 +36,22 @@ MODES = {HAPROXY: "option http-server-close",
 MIB, GIB = 1 << 20, 1 << 30
 PATH, DENIED, BULK = "/v1.51/containers/json", "/v1.51/nowhere", "/v1.51/images/get"
 CREATE = "/v1.51/containers/create"
+LIST = "/v1.50/containers/json"  # a thousand containers
 JSON = '{"Id": "%s"}' % ("0123456789" * 19)  # 200 bytes
 PATIENCE = 60  # seconds that any single wait may take
+
+
+def container(number):
+    """An item of a list of containers, of 2 KB: every second one is of team a."""
+    labels = {f"com.example.label.number-{n}": f"a value of some length {number}" for n in range(20)}
+    labels["team"] = "ab"[number % 2]
+    return {"Id": f"{number:064x}", "Names": [f"/web-{number}"], "Image": "registry.example.com/web:1",
+            "ImageID": f"sha256:{number:064x}", "Command": "/entrypoint.sh nginx", "Created": 1700000000,
+            "Ports": [], "Labels": labels, "State": "running", "Status": "Up 3 days",
+            "HostConfig": {"NetworkMode": "web"}, "NetworkSettings": {"Networks": {"web": {
+                "NetworkID": f"{number:064x}", "EndpointID": f"{number:064x}",
+                "Gateway": "172.18.0.1", "IPAddress": "172.18.0.2", "IPPrefixLen": 16}}},
+            "Mounts": []}
 
 
 # The clients.
@@ -243,9 +258,10 @@ class Bench:
             with open(self.dir / "bulk", "wb") as bulk:
                 bulk.truncate(self.size)
             shutil.copyfile(self.dir / "bulk", os.devnull)  # from memory for the first one too
+            (self.dir / "list").write_text(json.dumps([container(n) for n in range(1000)]))
             user = pwd.getpwuid(os.geteuid()).pw_name
             config = fill("nginx.conf", self.dir / "nginx.conf", dir=self.dir, user=user,
-                          socket=path, port=port, json=JSON, bulk=BULK)
+                          socket=path, port=port, json=JSON, bulk=BULK, listed=LIST)
             command = ["nginx", "-c", config, "-e", "stderr"]
         else:
             command = [sys.executable, ROOT / "benches/stub.py", path, str(port)]
@@ -268,6 +284,10 @@ class Bench:
         elif name == JUDGED:
             command = [BINARIES[DOCKGATE]]
             environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS, "DENY_ROOT": "1"}
+        elif name == SCOPED:
+            command = [BINARIES[DOCKGATE]]
+            environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS,
+                            "SCOPE": "label:team=a"}
         elif name == TEN_POLICIES:
             command = [BINARIES[DOCKGATE]]
             environment |= {"CONFIG_DATA": ten_policies(listen), "SOCKET_PATH": str(path)}
