@@ -4,7 +4,7 @@
 //! Such a request is raised to the engine's lowest version before anything decides on it: its path, and
 //! what the older version would have read in its query. What the older version would have read in its
 //! body is written in once that is read, before anything else looks at it. So verdicts are about what is
-//! forwarded. What differs between versions is [data](table).
+//! forwarded. What differs between versions is data, in `table`.
 
 mod query;
 mod table;
