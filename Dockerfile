@@ -8,7 +8,7 @@ WORKDIR /src
 # The dependencies get their own layer, because they change less often than the sources.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches examples \
-    && touch src/lib.rs benches/body.rs benches/decision.rs examples/demo.rs examples/manual.rs \
+    && touch src/lib.rs benches/answer.rs benches/body.rs benches/decision.rs examples/demo.rs examples/manual.rs \
     && cargo fetch --locked
 COPY . .
 # Builds a static binary with any C library. Naming the target explicitly keeps the flag away from
