@@ -44,9 +44,9 @@ async function main() {
   assert.ok((await docker.version()).ApiVersion);
   assert.ok((await docker.info()).ID);
 
-  // run, with both outputs
+  // run, with both outputs. The client waits for it once it has started, when a shorter one may be gone.
   const out = new PassThrough();
-  const ran = await docker.run('busybox', ['echo', 'hi'], out, { HostConfig: { AutoRemove: true } });
+  const ran = await docker.run('busybox', ['sh', '-c', 'echo hi; sleep 1'], out, { HostConfig: { AutoRemove: true } });
   assert.equal(ran[0].StatusCode, 0);
   assert.equal(out.read().toString(), 'hi\r\n');
 
