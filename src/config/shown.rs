@@ -9,7 +9,7 @@ use super::diagnostics::Diagnostic;
 use super::dialect::sections::Switch;
 use super::snapshot::Snapshot;
 use super::table::SETTINGS;
-use crate::api::fields::{ANSWERS, BODIES};
+use crate::api::fields::{ANSWERS, BODIES, Disclosed};
 use crate::api::sections::{ACTIONS, Role, Route, SCOPED};
 use crate::api::{Method, Methods};
 use crate::body::limits::Mistake;
@@ -170,7 +170,21 @@ fn of_redaction(redaction: &Redaction) -> impl Iterator<Item = Rule> + use<> {
             ..matcher
         })
     });
-    let told = rule(&REDACT.into(), Effect::Demand(Term::Redact), told.collect());
+    // Why a container does not start quotes what it is made of.
+    let quoted = Disclosed::COMMANDS
+        .with(Disclosed::MOUNTS)
+        .with(Disclosed::NETWORK)
+        .with(Disclosed::TOKENS)
+        .with(Disclosed::HOST);
+    let starts = ACTIONS
+        .iter()
+        .filter(|action| ["START", "RESTART"].contains(&action.name))
+        .filter(|_| redaction.concerns(quoted));
+    let starts = starts
+        .flat_map(|action| action.routes)
+        .flat_map(Matcher::denied);
+    let told = told.chain(starts).collect();
+    let told = rule(&REDACT.into(), Effect::Demand(Term::Redact), told);
     // An exec's start has nothing that an answer shows.
     let bodies = BODIES.iter().map(|body| &body.route);
     let bodies = bodies.filter(|route| route.text != "POST /exec/{id}/start");

@@ -16,7 +16,7 @@ use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
-use super::redaction::{self, Redaction};
+use super::redaction::{self, PLACEHOLDER, Redaction};
 use super::scope::{Scope, Sight};
 use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
@@ -291,8 +291,10 @@ impl Filter {
         if bytes.len() > MOST_OF_ERROR {
             return Err(Unfiltered::Unread(json::Refusal::TooLarge(MOST_OF_ERROR)));
         }
+        let is_hidden = self.redaction.is_some() && status != 404;
         // Before API 1.24, it is plain text.
         if let (Some(seen), Ok(text)) = (&self.seen, str::from_utf8(bytes))
+            && !is_hidden
             && !text.trim_start().starts_with(['{', '[', '"'])
             && !text.trim().is_empty()
         {
@@ -305,6 +307,8 @@ impl Filter {
         let tree = read(bytes, Field(Some(MESSAGE)))?;
         let message = tree.at(MESSAGE).as_str().ok_or(Unfiltered::NoMessage)?;
         let message = match &self.seen {
+            // The engine quotes what it stumbles over: of a command line, of a mount.
+            _ if is_hidden => PLACEHOLDER.to_owned(),
             Some(seen) => seen.error(message.to_owned()),
             None => message.to_owned(),
         };
