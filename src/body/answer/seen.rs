@@ -105,12 +105,12 @@ impl Seen {
     }
 
     fn object(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Vec<u8>, Unfiltered> {
-        if !self.has_members(kind) {
-            return Ok(bytes);
-        }
         let mut tree = read(&bytes, Untyped)?;
         if !self.sight.sees(kind, kind.inspected(), &tree) {
             return Err(Unfiltered::Unlike);
+        }
+        if !self.has_members(kind) {
+            return Ok(bytes);
         }
         self.members(kind, &mut tree);
         Ok(tree.to_json().into_bytes())
