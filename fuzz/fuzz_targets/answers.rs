@@ -75,7 +75,9 @@ fuzz_target!(|data: &[u8]| {
     let read = serde_json::from_slice::<Value>(bytes);
     let left = scoped().whole(200, bytes.to_vec());
     let (Ok(sent), Ok(left)) = (&read, &left) else {
-        assert!(left.is_err(), "what cannot be read passed");
+        // What a list shows stays as it stands: halves of letters, and numbers that are too large for this.
+        let stays = matches!(answered, Answered::List(_)) && str::from_utf8(bytes).is_ok();
+        assert!(left.is_err() || stays, "what cannot be read passed");
         return;
     };
     let left: Value = serde_json::from_slice(&left.body).expect("JSON");

@@ -9,17 +9,15 @@ pub(super) struct Items<'a> {
 
 /// The items of a list; nothing if the text is none.
 pub(super) fn of_list(text: &[u8]) -> Option<Items<'_>> {
-    serde_json::from_slice::<Vec<IgnoredAny>>(text).ok()?;
-    let at = text.iter().position(|byte| *byte == b'[')?;
-    Some(Items {
-        rest: &text[at + 1..],
-    })
+    is_json(text).then_some(())?;
+    let rest = text.trim_ascii_start().strip_prefix(b"[")?;
+    Some(Items { rest })
 }
 
 /// The value of a member of an object, as it stands in the text; nothing if the text is no object, or
 /// has no such member.
 pub(super) fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    serde_json::from_slice::<IgnoredAny>(text).ok()?;
+    is_json(text).then_some(())?;
     let at = text.iter().position(|byte| !byte.is_ascii_whitespace())?;
     let mut rest = text[at..].strip_prefix(b"{")?;
     loop {
@@ -35,6 +33,12 @@ pub(super) fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
         let comma = after.iter().position(|byte| !byte.is_ascii_whitespace())?;
         rest = after[comma..].strip_prefix(b",")?;
     }
+}
+
+/// Whether a text is JSON. The parser passes over what nobody reads, whatever its bytes are.
+fn is_json(text: &[u8]) -> bool {
+    let text = str::from_utf8(text);
+    text.is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -125,9 +129,20 @@ mod tests {
         ] {
             assert_eq!(texts(list).as_deref(), Some(&own(items)[..]), "{list}");
         }
-        for text in ["", "{}", "[", "[1,]", "[1]x", "null", "[}]", "[\"a]"] {
+        for text in [
+            "",
+            "{}",
+            "[",
+            "[1,]",
+            "[1]x",
+            "null",
+            "[}]",
+            "[\"a]",
+            "{\"a\":[1]}",
+        ] {
             assert_eq!(texts(text), None, "{text}");
         }
+        assert!(of_list(b"[\"\xff\"]").is_none());
     }
 
     fn own(items: &[&str]) -> Vec<String> {
