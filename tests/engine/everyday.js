@@ -116,7 +116,8 @@ async function main() {
   await image.tag({ repo: name, tag: 'again' });
   await docker.getImage(name + ':again').remove();
   await image.remove();
-  const context = tar('Dockerfile', Buffer.from('FROM busybox\nRUN echo built >/marker\n'));
+  // No other test has this image, which could not be removed while a container there uses it.
+  const context = tar('Dockerfile', Buffer.from(`FROM busybox\nRUN echo ${name} >/marker\n`));
   const built = await follow(await docker.buildImage(PassThrough.from([context]), { t: name }));
   assert.ok(built.some((line) => (line.stream || '').includes('Successfully built')), built);
   await image.remove();
