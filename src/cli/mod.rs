@@ -1,5 +1,6 @@
 //! The command line: one file per command, with its arguments, its help and what it does.
 
+mod certs;
 mod check;
 mod explain;
 mod healthcheck;
@@ -32,12 +33,13 @@ const BAD_CONFIGURATION: u8 = 78;
 type Entry = (fn() -> Command, fn(&ArgMatches, &Snapshot) -> u8);
 
 /// Every command, in the order of the help. The first one is the default.
-const COMMANDS: [Entry; 7] = [
+const COMMANDS: [Entry; 8] = [
     (serve::command, serve::run),
     (check::command, check::run),
     (explain::command, explain::run),
     (presets::command, presets::run),
     (learn::command, learn::run),
+    (certs::command, certs::run),
     (healthcheck::command, healthcheck::run),
     (version::command, version::run),
 ];

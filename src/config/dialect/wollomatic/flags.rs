@@ -44,12 +44,13 @@ fn known(name: &str) -> Option<&'static str> {
 }
 
 /// The commands. After one of them, flags may appear anywhere.
-pub const COMMANDS: [&str; 8] = [
+pub const COMMANDS: [&str; 9] = [
     "serve",
     "check",
     "explain",
     "presets",
     "learn",
+    "certs",
     "healthcheck",
     "version",
     "help",
