@@ -363,6 +363,21 @@ const KNRDL: &[(&str, &str)] = &[
     ("match-unprotected/07", "a control byte"),
 ];
 
+/// Stricter than hectorm/cetusguard in these.
+const CETUSGUARD: &[(&str, &str)] = &[
+    ("builtin/19", "a .. segment"),
+    ("builtin/25", "a target in absolute form"),
+    ("vars/09", "a .. segment"),
+    ("vars/15", "a .. segment"),
+    (
+        "alternation/03",
+        "a top-level | is grouped before it is anchored",
+    ),
+    ("forward/04", "an empty segment, and a .. segment"),
+    ("tls/server-only", "TLS is not supported, and refused"),
+    ("shutdown/", "the recording has not its rules"),
+];
+
 #[test]
 fn knrdl_recorded_cases_are_as_expected() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -376,6 +391,32 @@ fn knrdl_recorded_cases_are_as_expected() {
         load(&env, &[])
     };
     compare(include_str!("conformance/knrdl.jsonl"), load, KNRDL);
+}
+
+#[test]
+fn cetusguard_recorded_cases_are_as_expected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.list");
+    let load = |config: &Value| {
+        let args: Vec<String> = serde_json::from_value(config["args"].clone()).unwrap_or_default();
+        if let Value::String(text) = &config["rules_file_text"] {
+            fs::write(&file, text).expect("a file");
+        }
+        let own = file.to_str().expect("a plain path");
+        let args = args
+            .iter()
+            .map(|arg| arg.replace("/etc/cetusguard/rules.list", own));
+        // Its image sets this; without any variable it would be Tecnativa's configuration.
+        let mut env = match &config["env"] {
+            Value::Null => serde_json::json!({}),
+            env => env.clone(),
+        };
+        env["CETUSGUARD_FRONTEND_ADDR"] = "tcp://:2375".into();
+        load(&env, &args.collect::<Vec<_>>())
+    };
+    let cases = include_str!("conformance/cetusguard.jsonl");
+    assert_eq!(cases.lines().count(), 64);
+    compare(cases, load, CETUSGUARD);
 }
 
 #[test]

@@ -211,7 +211,11 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             format_args!("{set} of {all} action variables are set\n"),
         );
     }
-    for lines in [&sources.regexes.lines, &sources.profile.lines] {
+    for lines in [
+        &sources.regexes.lines,
+        &sources.profile.lines,
+        &sources.rule_lines.lines,
+    ] {
         if !lines.is_empty() {
             text.push_str(&patterns(lines));
             text.push('\n');

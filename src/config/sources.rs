@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
-use super::dialect::knrdl::{PROFILE, Profile, Profiles};
+use super::dialect::cetusguard::RuleLines;
+use super::dialect::knrdl::{PROFILE, Profile};
 use super::dialect::mikesir87::Middleware;
 use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
@@ -19,6 +20,7 @@ use super::rules::{self, RuleOn};
 use super::scope::Scope;
 use super::shown::{self, Shown};
 use super::snapshot::Snapshot;
+use super::texts::Texts;
 use super::versions;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
@@ -37,6 +39,8 @@ pub struct Sources {
     pub regexes: Regexes,
     /// The profile.
     pub profile: Profile,
+    /// The rules as in hectorm/cetusguard.
+    pub rule_lines: RuleLines,
     /// The mutators and gates.
     pub middleware: Middleware,
     /// Whether it keeps clients from control of the host and of other containers.
@@ -107,18 +111,19 @@ impl Sources {
         name: &str,
         snapshot: &Snapshot,
         middleware: Middleware,
-        profiles: &Profiles,
+        texts: &Texts,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Sources {
         let presets = Presets::read(snapshot, diagnostics);
         let regexes = Regexes::read(snapshot, diagnostics);
-        let profile = Profile::read(snapshot, profiles, diagnostics);
-        let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
+        let profile = Profile::read(snapshot, texts, diagnostics);
+        let rule_lines = RuleLines::read(snapshot, texts, diagnostics);
+        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &rule_lines];
         let granted = Grants::grant(snapshot)
             || names::meant_to_grant(snapshot)
             || others.iter().any(|other| other.active());
         let middleware = middleware.beside(snapshot, granted, diagnostics);
-        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
+        let others: [&dyn Source; 5] = [&presets, &regexes, &profile, &rule_lines, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
@@ -131,6 +136,7 @@ impl Sources {
             presets,
             regexes,
             profile,
+            rule_lines,
             middleware,
             deny_root,
             limits,
@@ -206,12 +212,13 @@ impl Sources {
     }
 
     /// Each dialect.
-    fn each(&self) -> [&dyn Source; 5] {
+    fn each(&self) -> [&dyn Source; 6] {
         [
             &self.grants,
             &self.presets,
             &self.regexes,
             &self.profile,
+            &self.rule_lines,
             &self.middleware,
         ]
     }

@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::diagnostics::{Diagnostic, Unfit};
+use super::dialect::cetusguard::addresses::{backend, frontends};
 use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{engine_path, engine_socket, optional_socket_file};
 use super::values::{
-    LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
+    LogLevel, cetusguard_log_level, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode,
+    number, seconds, text,
 };
 use crate::clients::AllowFrom;
 
@@ -40,6 +42,8 @@ pub struct Setting {
     pub(super) in_policy: bool,
     /// Whether its value is a path.
     pub(super) is_path: bool,
+    /// Whether its flags add up: their values are one list.
+    pub(super) adds_up: bool,
     /// Whether it is in [`Values`]. The dialects read the others.
     pub(super) has_value: bool,
 }
@@ -59,6 +63,8 @@ pub enum Dialect {
     Knrdl,
     /// mikesir87/docker-socket-proxy.
     Mikesir87,
+    /// hectorm/cetusguard.
+    Cetusguard,
 }
 
 const OWN: Setting = Setting {
@@ -72,6 +78,7 @@ const OWN: Setting = Setting {
     supported: true,
     in_policy: false,
     is_path: false,
+    adds_up: false,
     has_value: false,
 };
 const OF_SCOPE: Setting = OF_LIMITS;
@@ -96,6 +103,16 @@ const OF_KNRDL: Setting = Setting {
 const OF_MIKESIR87: Setting = Setting {
     dialect: Dialect::Mikesir87,
     restart: true,
+    ..OWN
+};
+const OF_CETUSGUARD: Setting = Setting {
+    dialect: Dialect::Cetusguard,
+    restart: true,
+    ..OWN
+};
+const OF_RULE_LINES: Setting = Setting {
+    dialect: Dialect::Cetusguard,
+    in_policy: true,
     ..OWN
 };
 const OF_MUTATORS: Setting = Setting {
@@ -355,6 +372,36 @@ settings! {
             "The engine's Unix socket, same as SOCKET_PATH", same_as: Some("SOCKET_PATH"),
             is_path: true
             => forwarding_socket_path: PathBuf = engine_path;
+    }
+    OF_RULE_LINES {
+        "CETUSGUARD_RULES", "",
+            "Rules, one on each line: METHOD[,METHOD] PATTERN", flag: Some("rules");
+        "CETUSGUARD_RULES_FILE", "",
+            "A file of such rules", flag: Some("rules-file"), is_path: true;
+        "CETUSGUARD_NO_BUILTIN_RULES", "false",
+            "true: no built-in rules, which allow /_ping, /version and /info",
+            flag: Some("no-builtin-rules");
+    }
+    OF_CETUSGUARD {
+        "CETUSGUARD_FRONTEND_ADDR", "tcp://127.0.0.1:2375",
+            "Comma-separated list of tcp://IP:PORT and unix:///PATH; in a container tcp://:2375",
+            flag: Some("frontend-addr"), same_as: Some("LISTEN"), adds_up: true
+            => cetusguard_frontend_addr: Vec<Listen> = frontends;
+        "CETUSGUARD_FRONTEND_TLS_CERT", "", "", flag: Some("frontend-tls-cert"), supported: false;
+        "CETUSGUARD_FRONTEND_TLS_KEY", "", "", flag: Some("frontend-tls-key"), supported: false;
+        "CETUSGUARD_FRONTEND_TLS_CACERT", "", "", flag: Some("frontend-tls-cacert"),
+            supported: false;
+        "CETUSGUARD_BACKEND_ADDR", "unix:///var/run/docker.sock",
+            "Where the engine is, same as SOCKET_PATH; if unset, CONTAINER_HOST and DOCKER_HOST",
+            flag: Some("backend-addr"), same_as: Some("SOCKET_PATH"), is_path: true
+            => cetusguard_backend_addr: PathBuf = backend;
+        "CETUSGUARD_BACKEND_TLS_CACERT", "", "", flag: Some("backend-tls-cacert"), supported: false;
+        "CETUSGUARD_BACKEND_TLS_CERT", "", "", flag: Some("backend-tls-cert"), supported: false;
+        "CETUSGUARD_BACKEND_TLS_KEY", "", "", flag: Some("backend-tls-key"), supported: false;
+        "CETUSGUARD_LOG_LEVEL", "6",
+            "7: debug, 6: info, 4: warning, 3: err, 2: crit, 0: nothing", flag: Some("log-level"),
+            same_as: Some("LOG_LEVEL")
+            => cetusguard_log_level: LogLevel = cetusguard_log_level;
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::{engine, written};
+use crate::config::dialect::cetusguard::{RuleLines, addresses};
 use crate::config::dialect::mikesir87;
 use crate::config::file::{Chosen, Origin};
 use crate::config::snapshot::Snapshot;
@@ -34,7 +35,11 @@ impl Lasting {
         let origin = origin_of(|name| environment.get(name))?;
         // Who starts with these is told of mistakes.
         let mut untold = Vec::new();
-        let values = Values::read(&written(environment, &mut untold), &mut untold);
+        let mut values = Values::read(&written(environment, &mut untold), &mut untold);
+        if RuleLines::active(environment) {
+            let in_container = environment.is_of_process_1();
+            addresses::take(environment, &mut values, in_container, &mut untold);
+        }
         let engine = engine(&values)?.clone();
         let why = sources::unprotected(environment, &mut untold);
         Some(Lasting {
@@ -60,6 +65,18 @@ mod tests {
         assert!(of(&[file]).unwrap().alarm.is_none());
         let lasting = of(&[file, ("FORWARDING_SOCKET_PATH", "/y.sock")]).unwrap();
         assert_eq!(lasting.engine, PathBuf::from("/y.sock"));
+        let of_client = ("DOCKER_HOST", "unix:///z.sock");
+        for (level, engine) in [
+            ("CETUSGUARD_LOG_LEVEL", "/z.sock"),
+            ("LOG_LEVEL", "/var/run/docker.sock"),
+        ] {
+            let lasting = of(&[file, of_client, (level, "7")]);
+            assert_eq!(
+                lasting.map(|one| one.engine),
+                Some(engine.into()),
+                "{level}"
+            );
+        }
         for none in [
             &[][..],
             &[("CONFIG_FILE", "")],

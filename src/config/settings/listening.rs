@@ -99,14 +99,14 @@ pub(super) fn of_file(
 /// Where to listen: as `LISTEN` says, or as another dialect asks, or by default.
 pub(super) fn of_variables(
     values: &Values,
-    asked: Option<Listen>,
+    asked: Option<Vec<Listen>>,
     asked_mode: Option<u32>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
     let own = &values.listen;
     let disable_ipv6 = disable_ipv6(values, diagnostics);
     let listen = match (&own.by, asked) {
-        (None, Some(asked)) => vec![asked],
+        (None, Some(asked)) => asked,
         (Some(_), _) => own.get()?.clone(),
         (None, None) => own
             .get()?

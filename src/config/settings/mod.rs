@@ -15,11 +15,13 @@ pub use lasting::{Lasting, origin_of};
 pub use reload::Reloaded;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
+use super::dialect::cetusguard::addresses;
 use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
 use super::file::{Chosen, DEFAULT, Document, Origin, Place};
@@ -135,16 +137,14 @@ impl Settings {
         }
         diagnostics.extend(mistakes);
         let middleware = Middleware::of_environment(&document, &mut diagnostics);
-        let sources = Sources::read(
-            DEFAULT,
-            snapshot,
-            middleware,
-            &seen.profiles,
-            &mut diagnostics,
-        );
+        let sources = Sources::read(DEFAULT, snapshot, middleware, &seen.texts, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
-        listening::take(&document.endpoints, &mut values, &mut diagnostics);
         let in_container = snapshot.is_of_process_1();
+        listening::take(&document.endpoints, &mut values, &mut diagnostics);
+        let of_cetusguard = sources.rule_lines.active;
+        if of_cetusguard {
+            addresses::take(snapshot, &mut values, in_container, &mut diagnostics);
+        }
         let active = sources.regexes.active;
         let asked = Asked::new(&mut values, active, in_container, &mut diagnostics);
         diagnostics.extend(values.twice());
@@ -157,8 +157,12 @@ impl Settings {
             let alone = sources.middleware.active();
             let of_own = values.listen.by.is_none();
             let (listen, mode) = match mikesir87::listen(&values, alone && of_own) {
-                Some(listen) => (Some(listen), Some(mikesir87::MODE)),
-                None => (asked.listen, asked.mode),
+                Some(listen) => (Some(vec![listen]), Some(mikesir87::MODE)),
+                None => (asked.listen.map(|listen| vec![listen]), asked.mode),
+            };
+            let (listen, mode) = match addresses::listen(&values, of_cetusguard, in_container) {
+                Some(own) if listen.is_none() => (Some(own), Some(addresses::MODE)),
+                _ => (listen, mode),
             };
             endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
             if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
@@ -167,7 +171,7 @@ impl Settings {
         }
         let named = named::read(
             &document,
-            &seen.profiles,
+            &seen.texts,
             snapshot,
             sources,
             current,
@@ -232,7 +236,10 @@ impl Process {
             client_connections: Some(*values.client_connections.get()?).filter(|most| *most > 0),
             client_rate: Some(*values.client_rate.get()?).filter(|rate| *rate > 0),
             allowed_hosts: values.allowed_hosts.get()?.clone(),
-            log_level: *values.log_level.or_same(&values.sp_loglevel)?,
+            log_level: *match &values.cetusguard_log_level {
+                own if own.by.is_some() => own.get()?,
+                _ => values.log_level.or_same(&values.sp_loglevel)?,
+            },
             log_json: *values.sp_logjson.get()?,
             health_listener: *values.sp_allowhealthcheck.get()?,
             watchdog,
@@ -243,8 +250,12 @@ impl Process {
 
 /// The engine's socket, by whichever name it is set.
 fn engine(values: &Values) -> Option<&PathBuf> {
-    match values.forwarding_socket_path.by {
-        Some(_) => values.forwarding_socket_path.get(),
+    let others = [
+        &values.forwarding_socket_path,
+        &values.cetusguard_backend_addr,
+    ];
+    match others.into_iter().find(|other| other.by.is_some()) {
+        Some(other) => other.get(),
         None => values.socket_path.or_same(&values.sp_socketpath),
     }
 }
@@ -263,8 +274,15 @@ fn written(
             continue;
         };
         let by_flag = by != setting.name;
+        let all_given = match setting.flag.filter(|_| by_flag && setting.adds_up) {
+            Some(flag) => snapshot
+                .flag(flag)
+                .collect::<Vec<_>>()
+                .join(OsStr::new(",")),
+            None => value.to_owned(),
+        };
         let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
-        match value.to_str() {
+        match all_given.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
             // As if it were written out. An empty limit would allow nothing, not everything.
             Some("")

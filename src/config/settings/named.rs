@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Endpoint;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
-use crate::config::dialect::knrdl::Profiles;
+use crate::config::dialect::cetusguard;
 use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
@@ -18,13 +18,14 @@ use crate::config::scope::Scope;
 use crate::config::snapshot::Snapshot;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::table::SETTINGS;
+use crate::config::texts::Texts;
 use crate::policy::{Unprotected, printable};
 
 /// All policies, and what of them holds only after a restart. `None`: one of them cannot be made, which
 /// is among the diagnostics.
 pub(super) fn read(
     document: &Document,
-    profiles: &Profiles,
+    texts: &Texts,
     snapshot: &Snapshot,
     of_environment: Sources,
     current: Option<&Policies>,
@@ -43,7 +44,7 @@ pub(super) fn read(
         let mut own = Vec::new();
         let middleware = Middleware::of_policy(spec, document, diagnostics);
         let snapshot = scope.snapshot(&mut own);
-        let mut sources = Sources::read(&spec.name, &snapshot, middleware, profiles, &mut own);
+        let mut sources = Sources::read(&spec.name, &snapshot, middleware, texts, &mut own);
         let former = current.and_then(|all| all.get(all.id(&spec.name)?));
         if let Some(former) = former {
             sources.shown.keep(&former.sources.shown);
@@ -100,7 +101,8 @@ fn written_outside(snapshot: &Snapshot) -> Option<String> {
             let mut flags = flags
                 .iter()
                 .map(String::as_str)
-                .chain(["allowbindmountfrom"]);
+                .chain(["allowbindmountfrom"])
+                .chain(cetusguard::OF_POLICIES);
             let flag = flags.find(|flag| snapshot.flag(flag).next().is_some())?;
             Some(format!("-{flag}"))
         })
