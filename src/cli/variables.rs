@@ -78,7 +78,7 @@ pub(super) fn text() -> String {
             settings(Dialect::Mikesir87),
         ),
         (
-            "Settings of hectorm/cetusguard (variables or flags, such as -rules-file=/rules.list)",
+            "Settings of hectorm/cetusguard (variables or flags, such as -log-level=7)",
             settings(Dialect::Cetusguard),
         ),
     ];

@@ -160,6 +160,7 @@ impl Settings {
                 Some(listen) => (Some(vec![listen]), Some(mikesir87::MODE)),
                 None => (asked.listen.map(|listen| vec![listen]), asked.mode),
             };
+            let of_cetusguard = of_cetusguard && of_own;
             let (listen, mode) = match addresses::listen(&values, of_cetusguard, in_container) {
                 Some(own) if listen.is_none() => (Some(own), Some(addresses::MODE)),
                 _ => (listen, mode),

@@ -6,6 +6,8 @@
 
 pub(in crate::config) mod addresses;
 mod line;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::ffi::OsStr;
