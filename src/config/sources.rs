@@ -12,11 +12,13 @@ use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
+use super::engines::Engine;
 use super::file::Place;
 use super::limits;
 use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
+use super::settings::Endpoint;
 use super::shown::{self, Shown};
 use super::snapshot::Snapshot;
 use super::versions;
@@ -51,6 +53,8 @@ pub struct Sources {
     pub versions: Option<Bounds>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
+    /// The engine that it names, if it names one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 /// A policy that knows what it is made of, and where.
@@ -91,6 +95,16 @@ impl ConfiguredPolicy {
         }
     }
 
+    /// The engine that requests go to which it decides on at an endpoint.
+    pub fn engine_at<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        default: &'a Arc<Engine>,
+    ) -> &'a Arc<Engine> {
+        let own = self.sources.engine.as_ref();
+        own.or(endpoint.engine.as_ref()).unwrap_or(default)
+    }
+
     /// What has to be said loudly, if it denies nothing.
     pub fn alarm(&self) -> Option<String> {
         let why = self.sources.unprotected?;
@@ -102,7 +116,8 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
-    /// Reads every dialect; of the middleware, what is written as variables.
+    /// Reads every dialect; of the middleware, what is written as variables. Which engine there is, is
+    /// found later.
     pub(super) fn read(
         name: &str,
         snapshot: &Snapshot,
@@ -138,6 +153,7 @@ impl Sources {
             shown,
             versions,
             unprotected,
+            engine: None,
         }
     }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::diagnostics::{Diagnostic, Unfit};
+use super::engines::{Address, default_engine, only_path};
 use super::listen::{Listen, listeners, socket_or_port};
-use super::paths::{engine_path, engine_socket, optional_socket_file};
+use super::paths::{file, optional_socket_file};
 use super::values::{
     LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
 };
@@ -188,8 +189,20 @@ settings! {
             "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
             => disable_ipv6: String = text;
         "SOCKET_PATH", "/var/run/docker.sock",
-            "The engine's Unix socket", restart: true, is_path: true
-            => socket_path: PathBuf = engine_socket;
+            "The engine: a Unix socket's path, or tcp://HOST:PORT", restart: true, is_path: true
+            => socket_path: Address = default_engine;
+        "ENGINE_CA", "",
+            "A file with the authority of that engine's certificate; it is connected to by TLS then",
+            restart: true, is_path: true
+            => engine_ca: PathBuf = file;
+        "ENGINE_CERT", "",
+            "A file with dockgate's certificate for that engine", restart: true, is_path: true
+            => engine_cert: PathBuf = file;
+        "ENGINE_KEY", "",
+            "A file with the key of that certificate", restart: true, is_path: true
+            => engine_key: PathBuf = file;
+        "ENGINE", "",
+            "The engine: the name of one in a file, or default", in_policy: true;
         "MAX_CONNECTIONS", "10000",
             "Maximum number of client connections, including tunnels", restart: true
             => max_connections: usize = |text| number(text, 1, 1_000_000);
@@ -303,7 +316,7 @@ settings! {
         "SP_SOCKETPATH", "/var/run/docker.sock",
             "The engine's Unix socket, same as SOCKET_PATH", flag: Some("socketpath"),
             same_as: Some("SOCKET_PATH"), is_path: true
-            => sp_socketpath: PathBuf = engine_path;
+            => sp_socketpath: Address = only_path;
         "SP_LOGLEVEL", "INFO",
             "DEBUG, INFO, WARN or ERROR", flag: Some("loglevel"), same_as: Some("LOG_LEVEL")
             => sp_loglevel: LogLevel = go_log_level;
@@ -354,7 +367,7 @@ settings! {
         "FORWARDING_SOCKET_PATH", "/var/run/docker.sock",
             "The engine's Unix socket, same as SOCKET_PATH", same_as: Some("SOCKET_PATH"),
             is_path: true
-            => forwarding_socket_path: PathBuf = engine_path;
+            => forwarding_socket_path: Address = only_path;
     }
 }
 
