@@ -1,5 +1,5 @@
-//! All that the configuration has in files, as one look found it: the documents, and the profiles and
-//! files of rules that they and the environment name.
+//! All that the configuration has in files, as one look found it: the documents, and the profiles,
+//! files of rules, certificates and keys that they and the environment name.
 //!
 //! **What is compiled is what a look holds.** Nothing is read a second time, so two equal looks say
 //! that what came of them is what was there all the time in between.
@@ -14,7 +14,9 @@ use rustix::fs::{Mode, OFlags, open};
 
 use super::dialect::cetusguard::RuleLines;
 use super::dialect::knrdl::Profile;
+use super::engines;
 use super::file::{Document, Loaded, Origin, Refused};
+use super::pem::Pems;
 use super::scope::Scope;
 use super::snapshot::Snapshot;
 use super::texts::Texts;
@@ -27,6 +29,8 @@ pub struct Look {
     pub(super) document: Arc<Result<Document, Refused>>,
     /// The profiles and files of rules.
     pub(super) texts: Texts,
+    /// The certificates and keys.
+    pub(super) pems: Pems,
 }
 
 impl Look {
@@ -43,6 +47,7 @@ impl Look {
                 documents,
                 document: Arc::clone(&last.document),
                 texts: last.texts.again(),
+                pems: last.pems.again(),
             };
         }
         let document = match origin {
@@ -56,6 +61,7 @@ impl Look {
         let of_files = policies.flat_map(|policy| named(&Scope(policy).snapshot(&mut Vec::new())));
         Look {
             texts: Texts::load(of_files.chain(named(environment))),
+            pems: Pems::load(engines::files(&said.engines, environment)),
             documents,
             document: Arc::new(document),
         }
@@ -64,7 +70,7 @@ impl Look {
     /// Every file that it has read, or tried to.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let documents = self.documents.files.iter().cloned();
-        documents.chain(self.texts.files())
+        documents.chain(self.texts.files()).chain(self.pems.files())
     }
 }
 

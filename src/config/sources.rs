@@ -13,11 +13,13 @@ use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
+use super::engines::Engine;
 use super::file::Place;
 use super::limits;
 use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
+use super::settings::Endpoint;
 use super::shown::{self, Shown};
 use super::snapshot::Snapshot;
 use super::texts::Texts;
@@ -55,6 +57,8 @@ pub struct Sources {
     pub versions: Option<Bounds>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
+    /// The engine that it names, if it names one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 /// A policy that knows what it is made of, and where.
@@ -95,6 +99,16 @@ impl ConfiguredPolicy {
         }
     }
 
+    /// The engine that requests go to which it decides on at an endpoint.
+    pub fn engine_at<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        default: &'a Arc<Engine>,
+    ) -> &'a Arc<Engine> {
+        let own = self.sources.engine.as_ref();
+        own.or(endpoint.engine.as_ref()).unwrap_or(default)
+    }
+
     /// What has to be said loudly, if it denies nothing.
     pub fn alarm(&self) -> Option<String> {
         let why = self.sources.unprotected?;
@@ -106,7 +120,8 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
-    /// Reads every dialect; of the middleware, what is written as variables.
+    /// Reads every dialect; of the middleware, what is written as variables. Which engine there is, is
+    /// found later.
     pub(super) fn read(
         name: &str,
         snapshot: &Snapshot,
@@ -144,6 +159,7 @@ impl Sources {
             shown,
             versions,
             unprotected,
+            engine: None,
         }
     }
 

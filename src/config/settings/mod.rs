@@ -12,11 +12,11 @@ mod summary;
 mod tests;
 
 pub use lasting::{Lasting, origin_of};
-pub use reload::Reloaded;
+pub use reload::{Decisions, Reloaded};
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Diagnostic;
@@ -24,6 +24,7 @@ use super::dialect::Source as _;
 use super::dialect::cetusguard::addresses;
 use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
+use super::engines::{Engine, Engines};
 use super::file::{Chosen, DEFAULT, Document, Origin, Place};
 use super::listen::Listen;
 use super::look::Look;
@@ -31,7 +32,7 @@ use super::names;
 use super::paths;
 use super::policies::{Policies, PolicyId};
 use super::snapshot::Snapshot;
-use super::sources::Sources;
+use super::sources::{ConfiguredPolicy, Sources};
 use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
 use crate::clients::{AllowFrom, Rules};
@@ -42,8 +43,8 @@ use crate::policy::printable;
 pub struct Settings {
     /// What holds for the process.
     pub process: Process,
-    /// The engine's socket.
-    pub engine: PathBuf,
+    /// The engine of policies and endpoints that name none: `SOCKET_PATH`'s.
+    pub engine: Arc<Engine>,
     /// Where it listens; never nowhere.
     pub endpoints: Vec<Endpoint>,
     /// Who may connect by TCP; everybody if there is no list.
@@ -102,6 +103,8 @@ pub struct Endpoint {
     pub mode: u32,
     /// The policy of clients that no rule is for.
     pub policy: PolicyId,
+    /// The engine of policies that name none, if it is not the default one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 impl Settings {
@@ -111,6 +114,25 @@ impl Settings {
         let seen = Look::take(chosen.origin.as_ref(), snapshot, None);
         let (settings, _) = Settings::read(snapshot, chosen, seen, None)?;
         Ok(settings)
+    }
+
+    /// The engines that requests can go to, each once.
+    pub fn engines(&self) -> Vec<Arc<Engine>> {
+        Decisions::from(self).engines()
+    }
+
+    /// The engine that a policy's requests go to, at one endpoint or at any. None: that depends on the
+    /// endpoint.
+    pub fn engine_of<'a>(
+        &'a self,
+        policy: &'a ConfiguredPolicy,
+        at: Option<&Endpoint>,
+    ) -> Option<&'a Arc<Engine>> {
+        let endpoints = self.endpoints.iter();
+        let endpoints = endpoints.filter(|one| at.is_none_or(|at| at == *one));
+        let mut engines = endpoints.map(|one| policy.engine_at(one, &self.engine));
+        let first = engines.next()?;
+        engines.all(|other| other == first).then_some(first)
     }
 
     /// The settings, and what of them holds only after a restart.
@@ -137,7 +159,8 @@ impl Settings {
         }
         diagnostics.extend(mistakes);
         let middleware = Middleware::of_environment(&document, &mut diagnostics);
-        let sources = Sources::read(DEFAULT, snapshot, middleware, &seen.texts, &mut diagnostics);
+        let mut sources =
+            Sources::read(DEFAULT, snapshot, middleware, &seen.texts, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
         let in_container = snapshot.is_of_process_1();
         listening::take(&document.endpoints, &mut values, &mut diagnostics);
@@ -145,12 +168,13 @@ impl Settings {
         if of_cetusguard {
             addresses::take(snapshot, &mut values, in_container, &mut diagnostics);
         }
+        let engines = Engines::read(&values, &document.engines, &seen.pems, &mut diagnostics);
+        sources.engine = engines.of_policy(snapshot, &mut diagnostics);
         let active = sources.regexes.active;
         let asked = Asked::new(&mut values, active, in_container, &mut diagnostics);
         diagnostics.extend(values.twice());
         let engine_at_start = active || sources.profile.active();
         let process = Process::of(&values, asked.watchdog, engine_at_start);
-        let engine = engine(&values);
         let specs = document.endpoints.as_slice();
         let mut endpoints = None;
         if specs.is_empty() {
@@ -166,13 +190,14 @@ impl Settings {
                 _ => (listen, mode),
             };
             endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
-            if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
-                diagnostics.extend(listening::compare(&values, endpoints, engine));
+            if let Some(endpoints) = &endpoints {
+                diagnostics.extend(listening::compare(&values, endpoints));
             }
         }
         let named = named::read(
             &document,
             &seen.texts,
+            &engines,
             snapshot,
             sources,
             current,
@@ -180,10 +205,13 @@ impl Settings {
         );
         let policies = named.as_ref().map(|(policies, _)| policies);
         if !specs.is_empty() {
-            endpoints = listening::of_file(specs, engine, policies, &mut diagnostics);
+            endpoints = listening::of_file(specs, &engines, policies, &mut diagnostics);
+        }
+        if let Some(endpoints) = &endpoints {
+            diagnostics.extend(engines.beside(endpoints, &values));
         }
         let (Some(process), Some(engine), Some(endpoints), Some((policies, needs_restart))) =
-            (process, engine, endpoints, named)
+            (process, engines.default.clone(), endpoints, named)
         else {
             return Err(sorted(diagnostics));
         };
@@ -195,13 +223,20 @@ impl Settings {
             return Err(sorted(diagnostics));
         }
         diagnostics.extend(named::consequences(&document, &policies));
+        let used = Decisions {
+            policies: &policies,
+            rules: &rules,
+            endpoints: &endpoints,
+            engine: &engine,
+        };
+        diagnostics.extend(engines.unused(&used.engines(), &values));
         let unused = match in_container {
             true => names::unused(snapshot),
             false => Vec::new(),
         };
         let settings = Settings {
             process,
-            engine: engine.clone(),
+            engine,
             endpoints,
             clients: asked.clients,
             rules,
@@ -246,18 +281,6 @@ impl Process {
             watchdog,
             engine_at_start,
         })
-    }
-}
-
-/// The engine's socket, by whichever name it is set.
-fn engine(values: &Values) -> Option<&PathBuf> {
-    let others = [
-        &values.forwarding_socket_path,
-        &values.cetusguard_backend_addr,
-    ];
-    match others.into_iter().find(|other| other.by.is_some()) {
-        Some(other) => other.get(),
-        None => values.socket_path.or_same(&values.sp_socketpath),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config::dialect::cetusguard;
 use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
+use crate::config::engines::Engines;
 use crate::config::file::{DEFAULT, Document, PolicySpec};
 use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
@@ -26,6 +27,7 @@ use crate::policy::{Unprotected, printable};
 pub(super) fn read(
     document: &Document,
     texts: &Texts,
+    engines: &Engines,
     snapshot: &Snapshot,
     of_environment: Sources,
     current: Option<&Policies>,
@@ -45,6 +47,7 @@ pub(super) fn read(
         let middleware = Middleware::of_policy(spec, document, diagnostics);
         let snapshot = scope.snapshot(&mut own);
         let mut sources = Sources::read(&spec.name, &snapshot, middleware, texts, &mut own);
+        sources.engine = engines.of_policy(&snapshot, &mut own);
         let former = current.and_then(|all| all.get(all.id(&spec.name)?));
         if let Some(former) = former {
             sources.shown.keep(&former.sources.shown);

@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::diagnostics::Unfit;
-use crate::config::paths::{engine_path, same_socket};
+use crate::config::engines::{Address, address};
+use crate::config::paths::same_socket;
 use crate::config::table::Values;
 use crate::config::{Diagnostic, Listen, Severity, Snapshot};
 use crate::policy::printable;
@@ -17,7 +18,7 @@ pub(in crate::config) const MODE: u32 = 0o600;
 pub(in crate::config) const OF_CLIENTS: [&str; 2] = ["CONTAINER_HOST", "DOCKER_HOST"];
 
 const FRONTENDS: &str = "use tcp://IP:PORT, tcp://:PORT for all addresses, or unix:///PATH";
-const BACKENDS: &str = "use unix:///PATH";
+const BACKENDS: &str = "use unix:///PATH or tcp://HOST:PORT";
 
 /// A list of addresses to listen on.
 pub(in crate::config) fn frontends(value: &str) -> Result<Vec<Listen>, Unfit> {
@@ -57,14 +58,13 @@ fn frontend(item: &str) -> Result<Listen, Unfit> {
 }
 
 /// Where the engine is.
-pub(in crate::config) fn backend(value: &str) -> Result<PathBuf, Unfit> {
-    match value.strip_prefix("unix://") {
-        Some(path) => engine_path(path),
-        None if value.starts_with("tcp://") => Err(Unfit::new(
-            "is not supported yet: the engine must have a Unix socket",
-            BACKENDS,
-        )),
-        None => Err(Unfit::new("is not the address of an engine", BACKENDS)),
+pub(in crate::config) fn backend(value: &str) -> Result<Address, Unfit> {
+    match ["unix://", "tcp://"]
+        .iter()
+        .any(|form| value.starts_with(form))
+    {
+        true => address(value),
+        false => Err(Unfit::new("is not the address of an engine", BACKENDS)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Rules, flags and addresses, from the environment to verdicts.
 
 use std::fs;
-use std::path::Path;
 
 use crate::api::Target;
 use crate::config::{LogLevel, Settings, Severity, Snapshot};
@@ -242,7 +241,7 @@ fn all_mistakes_are_told_at_once_with_their_places() {
         "-log-level=x is not a log level; use a number from 0 to 7".to_owned(),
         "-frontend-addr=tcp://web:1 contains tcp://web:1, which is not a listen address; use tcp://IP:PORT, tcp://:PORT for all addresses, or unix:///PATH".to_owned(),
         "-frontend-tls-key=/k is not supported yet; dockgate does not start with a restriction that it cannot enforce".to_owned(),
-        "CETUSGUARD_BACKEND_ADDR=ssh://x is not the address of an engine; use unix:///PATH".to_owned(),
+        "CETUSGUARD_BACKEND_ADDR=ssh://x is not the address of an engine; use unix:///PATH or tcp://HOST:PORT".to_owned(),
     ];
     expected.sort_unstable();
     assert_eq!(errors, expected);
@@ -350,7 +349,7 @@ fn addresses_are_those_of_that_proxy() {
         let listen: Vec<String> = (settings.endpoints.iter())
             .map(|one| format!("{} {:o}", one.listen, one.mode))
             .collect();
-        (listen.join(", "), settings.engine.display().to_string())
+        (listen.join(", "), settings.engine.address.to_string())
     };
     let (all, own) = ("tcp://[::]:2375 660", "tcp://127.0.0.1:2375 600");
     let engine = "/var/run/docker.sock";
@@ -546,7 +545,7 @@ fn an_address_of_clients_never_leads_back() {
             .collect();
         let note = "DOCKER_HOST leads to dockgate itself and is not used".to_owned();
         assert_eq!(told, [(Severity::Note, note)], "{host}");
-        assert_eq!(settings.engine, Path::new("/var/run/docker.sock"));
+        assert_eq!(settings.engine.address.to_string(), "/var/run/docker.sock");
         // Then the next one counts.
         let next = good(
             &[
@@ -556,24 +555,92 @@ fn an_address_of_clients_never_leads_back() {
             ],
             &[],
         );
-        assert_eq!(next.engine, Path::new("/z.sock"), "{host}");
+        assert_eq!(next.engine.address.to_string(), "/z.sock", "{host}");
     }
     // Another engine is never given up for the default one.
-    for (own, host, told) in [
-        (everywhere, "tcp://192.0.2.7:2375", "is not supported yet"),
-        (everywhere, "tcp://127.0.0.1:2376", "is not supported yet"),
-        (here, "tcp://127.0.0.9:2375", "is not supported yet"),
-        (everywhere, "ssh://x", "is not the address of an engine"),
+    for (own, host) in [
+        (everywhere, "tcp://192.0.2.7:2375"),
+        (everywhere, "tcp://127.0.0.1:2376"),
+        (here, "tcp://127.0.0.9:2375"),
+    ] {
+        let settings = good(&[own, ("DOCKER_HOST", host)], &[]);
+        assert_eq!(settings.engine.address.to_string(), host);
+    }
+    for (host, told) in [
+        ("ssh://x", "is not the address of an engine"),
+        ("192.0.2.7:2375", "is not the address of an engine"),
         (
-            everywhere,
             "tcp://nowhere.invalid:2375",
             "cannot be looked up, so it may lead to dockgate itself",
         ),
     ] {
-        let errors = load(&[own, ("DOCKER_HOST", host)], &[]).unwrap_err();
+        let errors = load(&[everywhere, ("DOCKER_HOST", host)], &[]).unwrap_err();
         assert!(
             errors.len() == 1 && errors[0].contains(told),
             "{host}: {errors:?}"
+        );
+    }
+}
+
+#[test]
+fn the_engine_is_verified_by_the_files_of_that_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(path);
+    let own = rcgen::generate_simple_self_signed(["dind".to_owned()]).unwrap();
+    fs::write(&ca, own.cert.pem()).unwrap();
+    fs::write(&cert, own.cert.pem()).unwrap();
+    fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    let at = ("CETUSGUARD_BACKEND_ADDR", "tcp://dind:2376");
+    let [of_ca, of_cert, of_key] =
+        ["CACERT", "CERT", "KEY"].map(|end| format!("CETUSGUARD_BACKEND_TLS_{end}"));
+    let all = [at, (&of_ca, &ca), (&of_cert, &cert), (&of_key, &key)];
+    let flags = [
+        "-backend-tls-cacert",
+        &ca,
+        "-backend-tls-cert",
+        &cert,
+        "-backend-tls-key",
+        &key,
+    ];
+    for settings in [good(&all, &[]), good(&[at], &flags)] {
+        let tls = settings.engine.tls.as_ref().unwrap();
+        assert_eq!(tls.files.ca.to_str(), Some(&*ca));
+        assert!(tls.files.own.is_some());
+        assert_eq!(
+            settings.seen.files().count(),
+            3,
+            "they are read again on reload"
+        );
+    }
+    assert!(good(&all[..2], &[]).engine.tls.is_some());
+    let unix = ("CETUSGUARD_BACKEND_ADDR", "unix:///x.sock");
+    for (env, told) in [
+        (
+            &all[..3],
+            "CETUSGUARD_BACKEND_TLS_CERT: it is set without CETUSGUARD_BACKEND_TLS_KEY",
+        ),
+        (
+            &[at, all[2], all[3]],
+            "CETUSGUARD_BACKEND_TLS_CERT: it is set without CETUSGUARD_BACKEND_TLS_CACERT",
+        ),
+        (
+            &[unix, all[1]],
+            "CETUSGUARD_BACKEND_TLS_CACERT: the engine is at a Unix socket",
+        ),
+        (
+            &[at, all[1], ("ENGINE_CA", &ca)],
+            "ENGINE_CA and CETUSGUARD_BACKEND_TLS_CACERT are both set",
+        ),
+        (
+            &[at, (&of_ca, "/nowhere")],
+            "CETUSGUARD_BACKEND_TLS_CACERT: ",
+        ),
+    ] {
+        let errors = load(env, &[]).unwrap_err();
+        assert!(
+            errors.iter().any(|one| one.contains(told)),
+            "{told}: {errors:?}"
         );
     }
 }
