@@ -583,69 +583,6 @@ fn an_address_of_clients_never_leads_back() {
 }
 
 #[test]
-fn the_engine_is_verified_by_the_files_of_that_proxy() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(path);
-    let own = rcgen::generate_simple_self_signed(["dind".to_owned()]).unwrap();
-    fs::write(&ca, own.cert.pem()).unwrap();
-    fs::write(&cert, own.cert.pem()).unwrap();
-    fs::write(&key, own.signing_key.serialize_pem()).unwrap();
-    let at = ("CETUSGUARD_BACKEND_ADDR", "tcp://dind:2376");
-    let [of_ca, of_cert, of_key] =
-        ["CACERT", "CERT", "KEY"].map(|end| format!("CETUSGUARD_BACKEND_TLS_{end}"));
-    let all = [at, (&of_ca, &ca), (&of_cert, &cert), (&of_key, &key)];
-    let flags = [
-        "-backend-tls-cacert",
-        &ca,
-        "-backend-tls-cert",
-        &cert,
-        "-backend-tls-key",
-        &key,
-    ];
-    for settings in [good(&all, &[]), good(&[at], &flags)] {
-        let tls = settings.engine.tls.as_ref().unwrap();
-        assert_eq!(tls.files.ca.to_str(), Some(&*ca));
-        assert!(tls.files.own.is_some());
-        assert_eq!(
-            settings.seen.files().count(),
-            3,
-            "they are read again on reload"
-        );
-    }
-    assert!(good(&all[..2], &[]).engine.tls.is_some());
-    let unix = ("CETUSGUARD_BACKEND_ADDR", "unix:///x.sock");
-    for (env, told) in [
-        (
-            &all[..3],
-            "CETUSGUARD_BACKEND_TLS_CERT: it is set without CETUSGUARD_BACKEND_TLS_KEY",
-        ),
-        (
-            &[at, all[2], all[3]],
-            "CETUSGUARD_BACKEND_TLS_CERT: it is set without CETUSGUARD_BACKEND_TLS_CACERT",
-        ),
-        (
-            &[unix, all[1]],
-            "CETUSGUARD_BACKEND_TLS_CACERT: the engine is at a Unix socket",
-        ),
-        (
-            &[at, all[1], ("ENGINE_CA", &ca)],
-            "ENGINE_CA and CETUSGUARD_BACKEND_TLS_CACERT are both set",
-        ),
-        (
-            &[at, (&of_ca, "/nowhere")],
-            "CETUSGUARD_BACKEND_TLS_CACERT: ",
-        ),
-    ] {
-        let errors = load(env, &[]).unwrap_err();
-        assert!(
-            errors.iter().any(|one| one.contains(told)),
-            "{told}: {errors:?}"
-        );
-    }
-}
-
-#[test]
 fn log_levels_are_numbers() {
     for (number, level) in [
         ("7", LogLevel::Debug),
