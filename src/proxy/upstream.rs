@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, refused_certificate};
 use super::filter::Reply;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
@@ -124,7 +124,8 @@ impl Upstream {
 /// **What is kept of another engine is dropped, and never used.**
 ///
 /// A request of which the engine took no byte is sent once more over a new connection: the engine
-/// may close a kept one at any time. Nothing else is ever sent twice.
+/// may close a kept one at any time. Nothing else is ever sent twice; what TLS was given to encrypt
+/// counts as taken.
 ///
 /// # Errors
 /// All of [`EngineError`].
@@ -154,7 +155,8 @@ pub(super) async fn send(
                 return Ok(Reply::new(response, filter));
             }
             Err(mut e) => {
-                let untouched = upstream.link.accepted() == before;
+                let link = &upstream.link;
+                let untouched = link.accepted() == before && !link.socket.has_begun_write();
                 match (e.take_message(), spare) {
                     (Some(unsent), _) => request = unsent,
                     (None, Some(spare)) if untouched => request = spare,
@@ -172,9 +174,12 @@ pub(super) async fn send(
 
 fn fault(e: hyper::Error) -> EngineError {
     if e.is_parse() {
-        EngineError::Garbage(e)
-    } else {
-        EngineError::Gone
+        return EngineError::Garbage(e);
+    }
+    // That a certificate is refused, an engine may say behind the handshake (RFC 8446, section 4.4.2.4).
+    match refused_certificate(&e) {
+        Some(alert) => EngineError::Tls(alert),
+        None => EngineError::Gone,
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::Engine;
 use super::dial::CONNECT_TIMEOUT;
+use super::{Engine, tls};
 use crate::config::{self, Address, Host};
 use crate::observe::access::EngineFault;
 
@@ -26,6 +26,10 @@ pub(in crate::proxy) enum EngineError {
     NoHost(io::Error),
     /// Its address leads back to dockgate.
     Itself(SocketAddr),
+    /// TLS failed.
+    Tls(rustls::Error),
+    /// The connection broke during the handshake.
+    Handshake(io::Error),
     /// It did not take the connection in time.
     Hung,
     /// It did not answer dockgate's own questions in time.
@@ -44,9 +48,11 @@ impl EngineError {
     /// What is wrong with the engine.
     pub(in crate::proxy) fn fault(&self) -> EngineFault {
         match self {
-            EngineError::Connect(_) | EngineError::NoHost(_) | EngineError::Itself(_) => {
-                EngineFault::Unreachable
-            }
+            EngineError::Connect(_)
+            | EngineError::NoHost(_)
+            | EngineError::Itself(_)
+            | EngineError::Tls(_)
+            | EngineError::Handshake(_) => EngineFault::Unreachable,
             EngineError::Hung | EngineError::Silent | EngineError::NoPing => EngineFault::Hung,
             EngineError::Gone => EngineFault::Gone,
             EngineError::Garbage(_) | EngineError::BadPing(_) => EngineFault::Invalid,
@@ -59,6 +65,8 @@ impl EngineError {
             EngineError::Connect(_)
             | EngineError::NoHost(_)
             | EngineError::Itself(_)
+            | EngineError::Tls(_)
+            | EngineError::Handshake(_)
             | EngineError::Hung => true,
             EngineError::Silent
             | EngineError::NoPing
@@ -132,6 +140,15 @@ impl fmt::Display for Told<'_> {
                 f,
                 "{engine} at {address} is dockgate itself ({own}): set {} to the address of the engine",
                 engine.setting()
+            ),
+            (EngineError::Tls(e), address) => {
+                write!(f, "{engine} at {address} cannot be connected to by TLS: ")?;
+                tls::told(engine, e, f)
+            }
+            (EngineError::Handshake(e), address) => write!(
+                f,
+                "{engine} at {address} ended the TLS handshake ({e}): check that it speaks TLS on \
+                 that port, and its log"
             ),
             (EngineError::Silent, address) => write!(
                 f,

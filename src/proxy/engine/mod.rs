@@ -8,6 +8,7 @@ mod dial;
 mod fault;
 mod hosts;
 mod remote;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::versions::Lowest;
 use crate::config::{self, Address, Endpoint, Listen};
 pub(super) use fault::{EngineError, PING_TIMEOUT};
 use hosts::Addresses;
+pub(super) use tls::refused_certificate;
 
 /// An engine that requests go to.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::CONNECT_TIMEOUT;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, tls};
 use crate::config::Host;
 use crate::proxy::wire::Socket;
 
@@ -38,7 +38,13 @@ pub(super) async fn dial(
         }
     };
     let stream = connect(engine, &addresses).await?;
-    Ok(Socket::Tcp(stream))
+    let Some(tls) = &engine.settings.tls else {
+        return Ok(Socket::Tcp(stream));
+    };
+    let socket = Socket::tls_client(stream, Arc::clone(&tls.client), tls.host.clone());
+    let socket = socket.map_err(EngineError::Tls)?;
+    socket.handshake().await.map_err(tls::failed)?;
+    Ok(socket)
 }
 
 /// The first of these that takes a connection. One that does not answer leaves time for the others.

@@ -204,6 +204,14 @@ impl Socket {
         }
     }
 
+    /// Whether the peer may have bytes of a write that was not taken.
+    pub(in crate::proxy) fn has_begun_write(&self) -> bool {
+        match self {
+            Socket::Tls(tls) => tls.has_begun_write(),
+            Socket::Tcp(_) | Socket::Unix(_) => false,
+        }
+    }
+
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,

@@ -153,6 +153,11 @@ impl TlsSocket {
         }
     }
 
+    /// Whether a write is encrypted that was not taken yet: the peer may have some of it.
+    pub(super) fn has_begun_write(&self) -> bool {
+        self.session().encrypted > 0
+    }
+
     /// Whether something can be read without the socket.
     pub(super) fn has_news(&self) -> bool {
         self.session().has_news()
