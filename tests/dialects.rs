@@ -363,6 +363,21 @@ const KNRDL: &[(&str, &str)] = &[
     ("match-unprotected/07", "a control byte"),
 ];
 
+/// Stricter than hectorm/cetusguard in these.
+const CETUSGUARD: &[(&str, &str)] = &[
+    ("builtin/19", "a .. segment"),
+    ("builtin/25", "a target in absolute form"),
+    ("vars/09", "a .. segment"),
+    ("vars/15", "a .. segment"),
+    (
+        "alternation/03",
+        "a top-level | is grouped before it is anchored",
+    ),
+    ("forward/04", "an empty segment, and a .. segment"),
+    ("tls/server-only", "TLS is not supported, and refused"),
+    ("shutdown/", "the recording has not its rules"),
+];
+
 #[test]
 fn knrdl_recorded_cases_are_as_expected() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -376,6 +391,98 @@ fn knrdl_recorded_cases_are_as_expected() {
         load(&env, &[])
     };
     compare(include_str!("conformance/knrdl.jsonl"), load, KNRDL);
+}
+
+#[test]
+fn cetusguard_recorded_cases_are_as_expected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.list");
+    let load = |config: &Value| {
+        let args: Vec<String> = serde_json::from_value(config["args"].clone()).unwrap_or_default();
+        if let Value::String(text) = &config["rules_file_text"] {
+            fs::write(&file, text).expect("a file");
+        }
+        let own = file.to_str().expect("a plain path");
+        let args = args
+            .iter()
+            .map(|arg| arg.replace("/etc/cetusguard/rules.list", own));
+        // Its image sets this; without any variable it would be Tecnativa's configuration.
+        let mut env = match &config["env"] {
+            Value::Null => serde_json::json!({}),
+            env => env.clone(),
+        };
+        env["CETUSGUARD_FRONTEND_ADDR"] = "tcp://:2375".into();
+        load(&env, &args.collect::<Vec<_>>())
+    };
+    let cases = include_str!("conformance/cetusguard.jsonl");
+    assert_eq!(cases.lines().count(), 64);
+    compare(cases, load, CETUSGUARD);
+}
+
+#[test]
+fn the_engine_is_verified_by_the_files_of_that_proxy() {
+    let folder = tempfile::tempdir().expect("good");
+    let path = |name: &str| folder.path().join(name).to_str().expect("good").to_owned();
+    let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(path);
+    let own = rcgen::generate_simple_self_signed(["dind".to_owned()]).expect("good");
+    fs::write(&ca, own.cert.pem()).expect("good");
+    fs::write(&cert, own.cert.pem()).expect("good");
+    fs::write(&key, own.signing_key.serialize_pem()).expect("good");
+    let at = ("CETUSGUARD_BACKEND_ADDR", "tcp://dind:2376");
+    let [of_ca, of_cert, of_key] =
+        ["CACERT", "CERT", "KEY"].map(|end| format!("CETUSGUARD_BACKEND_TLS_{end}"));
+    let load = |env: &[(&str, &str)], args: &[&str]| {
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let env: BTreeMap<&str, &str> = env.iter().copied().collect();
+        load(&serde_json::json!(env), &args)
+    };
+    let good = |env: &[(&str, &str)], args: &[&str]| load(env, args).expect("it starts");
+    let all = [at, (&of_ca, &ca), (&of_cert, &cert), (&of_key, &key)];
+    let flags = [
+        "-backend-tls-cacert",
+        &ca,
+        "-backend-tls-cert",
+        &cert,
+        "-backend-tls-key",
+        &key,
+    ];
+    for settings in [good(&all, &[]), good(&[at], &flags)] {
+        let tls = settings.engine.tls.as_ref().expect("good");
+        assert_eq!(tls.files.ca.to_str(), Some(&*ca));
+        assert!(tls.files.own.is_some());
+        assert_eq!(
+            settings.seen.files().count(),
+            3,
+            "they are read again on reload"
+        );
+    }
+    assert!(good(&all[..2], &[]).engine.tls.is_some());
+    let unix = ("CETUSGUARD_BACKEND_ADDR", "unix:///x.sock");
+    for (env, told) in [
+        (
+            &all[..3],
+            "CETUSGUARD_BACKEND_TLS_CERT: it is set without CETUSGUARD_BACKEND_TLS_KEY",
+        ),
+        (
+            &[at, all[2], all[3]],
+            "CETUSGUARD_BACKEND_TLS_CERT: it is set without CETUSGUARD_BACKEND_TLS_CACERT",
+        ),
+        (
+            &[unix, all[1]],
+            "CETUSGUARD_BACKEND_TLS_CACERT: the engine is at a Unix socket",
+        ),
+        (
+            &[at, all[1], ("ENGINE_CA", &ca)],
+            "ENGINE_CA and CETUSGUARD_BACKEND_TLS_CACERT are both set",
+        ),
+        (
+            &[at, (&of_ca, "/nowhere")],
+            "CETUSGUARD_BACKEND_TLS_CACERT: ",
+        ),
+    ] {
+        let errors = load(env, &[]).expect_err(told);
+        assert!(errors.contains(told), "{told}: {errors}");
+    }
 }
 
 #[test]

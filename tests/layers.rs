@@ -48,6 +48,7 @@ const PURE: [(&str, &[&str]); 6] = [
             "envy",
             "once_cell",
             "rustix",
+            "rustls",
             "saphyr_parser",
             "serde",
             "strsim",

@@ -28,6 +28,7 @@ fn the_readme_is_what_the_program_does() {
     fresh = with_part(&fresh, "flags", &settings(Dialect::Wollomatic));
     fresh = with_part(&fresh, "profile", &settings(Dialect::Knrdl));
     fresh = with_part(&fresh, "mikesir87", &settings(Dialect::Mikesir87));
+    fresh = with_part(&fresh, "cetusguard", &settings(Dialect::Cetusguard));
     fresh = with_part(&fresh, "root", &root());
     fresh = with_part(&fresh, "control", &control());
     fresh = with_part(&fresh, "warnings", &warnings());
@@ -190,6 +191,11 @@ const WARNINGS: &[(&str, &str, &str)] = &[
         "the pattern allows nothing; the same goes for a line of a profile",
     ),
     (
+        "CETUSGUARD_FRONTEND_ADDR=tcp://:2375 DOCKER_HOST=tcp://localhost:2375",
+        "DOCKER_HOST",
+        "all services of a compose file may have it; the engine is at its default path",
+    ),
+    (
         "ALLOW_CREATE=1",
         "ALLOW_CREATE (",
         "see [security advice](#security-advice)",
@@ -213,6 +219,7 @@ fn warnings() -> String {
         let line = line.unwrap_or_else(|| panic!("no {word} in\n{output}"));
         let text = line.trim_start_matches("dockgate: ");
         let text = text.trim_start_matches("warning: ");
+        let text = text.trim_start_matches("note: ");
         [
             code(environment),
             code(shortened(text)),

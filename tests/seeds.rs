@@ -88,6 +88,22 @@ const SEEDS: &[Seed] = &[
         ],
     },
     Seed {
+        file: "cetusguard-traefik",
+        warnings: &[],
+        allowed: &[
+            "HEAD /_ping",
+            "GET /v1.24/version",
+            "GET /v1.41/events?since=1",
+            "GET /v1.41/containers/json?all=1",
+            "GET /v1.41/containers/4f1a/json",
+        ],
+        denied: &[
+            "GET /v1.41/containers/4f1a/logs",
+            "GET /v1.41/images/json",
+            "POST /v1.41/containers/create",
+        ],
+    },
+    Seed {
         file: "knrdl-traefik",
         warnings: &[],
         allowed: &["GET /v1.41/version", "GET /v1.41/containers/json?all=1"],
@@ -114,13 +130,25 @@ const SEEDS: &[Seed] = &[
     },
 ];
 
-/// What stands below a key of the service, a line each, without comments.
-fn block<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+/// What stands below a key of the service, an entry each, without comments. An entry that ends with
+/// `|` has lines of its own, which follow it.
+fn block(text: &str, key: &str) -> Vec<String> {
     let head = format!("    {key}:");
     let after = text.lines().skip_while(|line| *line != head).skip(1);
-    let lines = after.map_while(|line| line.strip_prefix("      "));
-    let lines = lines.map(|line| line.split(" #").next().unwrap_or(line).trim());
-    lines.filter(|line| !line.starts_with('#')).collect()
+    let mut entries: Vec<String> = Vec::new();
+    for line in after.map_while(|line| line.strip_prefix("      ")) {
+        match (line.strip_prefix("  "), entries.last_mut()) {
+            (Some(own), Some(entry)) if entry.contains(": |") => {
+                entry.push('\n');
+                entry.push_str(own);
+            }
+            _ => {
+                let entry = line.split(" #").next().unwrap_or(line).trim();
+                entries.extend((!entry.starts_with('#')).then(|| entry.to_owned()));
+            }
+        }
+    }
+    entries
 }
 
 fn unquoted(text: &str) -> &str {
@@ -135,14 +163,15 @@ fn configuration(file: &str) -> (Vec<(String, String)>, Vec<String>) {
     let (text, _) = text
         .split_once("\n\n")
         .expect("the client behind the proxy");
-    let pair = |line: &str| {
+    let pair = |line: &String| {
         let (name, value) = match line.strip_prefix("- ") {
             Some(item) => item.split_once('=').expect("NAME=VALUE"),
             None => line.split_once(": ").expect("NAME: VALUE"),
         };
-        (name.to_owned(), unquoted(value).to_owned())
+        let value = value.strip_prefix("|\n").unwrap_or(unquoted(value));
+        (name.to_owned(), value.to_owned())
     };
-    let env = block(text, "environment").into_iter().map(pair).collect();
+    let env = block(text, "environment").iter().map(pair).collect();
     let args = block(text, "command");
     let args = args
         .iter()
@@ -190,6 +219,8 @@ fn every_compose_file_of_the_seeds_starts() {
         let socket = engine.path().to_str().expect("a plain path");
         let (mut env, mut args) = configuration(seed.file);
         if args.is_empty() {
+            // It says both itself, and can say them in one way only.
+            env.retain(|(name, _)| !name.ends_with("_ADDR"));
             env.push(("LISTEN".to_owned(), listen.clone()));
             env.push(("SOCKET_PATH".to_owned(), socket.to_owned()));
         } else {

@@ -1,7 +1,8 @@
-//! Flags, variables of regex allowlists and profile files: nothing of them makes dockgate panic, and
-//! what they allow another reader allows too, one that does no more than to put a pattern between
-//! anchors. An input is pieces with NULs between them: a request line first, then flags (they begin
-//! with `-`), variables (`SP_ALLOW_…=`) and, as all else, lines of a profile.
+//! Flags, variables of regex allowlists and of rules, profile files and files of rules: nothing of them
+//! makes dockgate panic, and what they allow another reader allows too, one that does no more than to
+//! put a pattern between anchors. An input is pieces with NULs between them: a request line first, then
+//! flags (they begin with `-`), variables (`SP_ALLOW_…=` and `CETUSGUARD_…=`), lines of a file of rules
+//! (they begin with `rules:`) and, as all else, lines of a profile.
 
 #![no_main]
 
@@ -24,16 +25,25 @@ fuzz_target!(|data: &[u8]| {
     let (flags, others): (Vec<&str>, Vec<&str>) = pieces.partition(|piece| piece.starts_with('-'));
     let (variables, lines): (Vec<&str>, Vec<&str>) = others
         .into_iter()
-        .partition(|piece| piece.starts_with("SP_ALLOW_"));
+        .partition(|piece| piece.starts_with("SP_ALLOW_") || piece.starts_with("CETUSGUARD_"));
+    let (rules, lines): (Vec<&str>, Vec<&str>) = lines
+        .into_iter()
+        .partition(|piece| piece.starts_with("rules:"));
     let profile = lines.join("\n");
     let pairs = variables.iter().filter_map(|piece| piece.split_once('='));
     let mut pairs: Vec<(&str, String)> = pairs
         .map(|(name, value)| (name, value.to_owned()))
         .collect();
     if !profile.is_empty() {
-        let file = file();
+        let file = file("profile");
         fs::write(&file, &profile).expect("a file");
         pairs.push(("PROFILE", file.display().to_string()));
+    }
+    if !rules.is_empty() {
+        let file = file("rules");
+        let texts: Vec<&str> = rules.iter().map(|piece| &piece["rules:".len()..]).collect();
+        fs::write(&file, texts.join("\n")).expect("a file");
+        pairs.push(("CETUSGUARD_RULES_FILE", file.display().to_string()));
     }
     let mut snapshot: Snapshot = pairs.iter().cloned().collect();
     if snapshot
@@ -99,9 +109,30 @@ fuzz_target!(|data: &[u8]| {
         let of_method = between(&inner(names), method.as_bytes());
         of_method && between(&inner(url.trim_start()), whole.as_bytes())
     });
+    let given = flags.iter().enumerate().filter_map(|(i, piece)| {
+        let piece = piece.trim_start_matches('-').strip_prefix("rules")?;
+        match piece {
+            "" => flags.get(i + 1).copied(),
+            _ => piece.strip_prefix('='),
+        }
+    });
+    let set = pairs.iter().filter(|(name, _)| *name == "CETUSGUARD_RULES");
+    let in_file = rules.iter().map(|piece| &piece["rules:".len()..]);
+    let texts = given.chain(set.map(|(_, value)| value.as_str()));
+    let by_rule = texts.chain(in_file).chain([BUILT_IN]).any(|text| {
+        text.trim_start_matches('\u{feff}').split('\n').any(|line| {
+            let line = line.trim_matches([' ', '\t', '\r']);
+            let Some((names, pattern)) = line.split_once([' ', '\t']) else {
+                return false;
+            };
+            let pattern = pattern.trim_start_matches([' ', '\t']);
+            let of_method = names.split(',').any(|name| name == method);
+            of_method && widened(pattern).is_none_or(|pattern| between(&pattern, &path))
+        })
+    });
     let origin = permit.origin();
     assert!(
-        flag(&format!("allow{method}")) || variable || by_line,
+        flag(&format!("allow{method}")) || variable || by_line || by_rule,
         "{origin} allows {method} {whole}, and nobody else does"
     );
 });
@@ -114,6 +145,38 @@ fn between(pattern: &str, text: &[u8]) -> bool {
     regex.is_ok_and(|regex| regex.is_match(text))
 }
 
-fn file() -> PathBuf {
-    std::env::temp_dir().join(format!("dockgate-fuzz-{}.profile", std::process::id()))
+/// What rules allow that are not written.
+const BUILT_IN: &str = "GET,HEAD %API_PREFIX_PING%\nGET,HEAD %API_PREFIX_LIBPOD_PING%\n\
+                        GET %API_PREFIX_VERSION%\nGET %API_PREFIX_LIBPOD_VERSION%\n\
+                        GET %API_PREFIX_INFO%\nGET %API_PREFIX_LIBPOD_INFO%";
+
+/// A pattern with something wider in place of each variable. `None`: what its percent signs mean is not
+/// for this reader to say.
+fn widened(pattern: &str) -> Option<String> {
+    let mut wide = String::new();
+    for (i, piece) in pattern.split('%').enumerate() {
+        wide += match (i % 2, piece) {
+            (0, plain) => plain,
+            (_, "API_PREFIX") => r"(?:/v[0-9.]+)?",
+            (_, "API_PREFIX_PING") => r"(?:(?:/v[0-9.]+)?/_ping)",
+            (_, "API_PREFIX_VERSION") => r"(?:(?:/v[0-9.]+)?/version)",
+            (_, "API_PREFIX_INFO") => r"(?:(?:/v[0-9.]+)?/info)",
+            (_, "API_PREFIX_CONTAINERS") => r"(?:(?:/v[0-9.]+)?/containers)",
+            (_, "API_PREFIX_IMAGES") => r"(?:(?:/v[0-9.]+)?/images)",
+            (_, "API_PREFIX_LIBPOD_PING") => r"(?:/v[0-9.]+/libpod/_ping)",
+            (_, "API_PREFIX_LIBPOD_VERSION") => r"(?:/v[0-9.]+/libpod/version)",
+            (_, "API_PREFIX_LIBPOD_INFO") => r"(?:/v[0-9.]+/libpod/info)",
+            (_, "CONTAINER_ID") => "(?:[0-9A-Fa-f]+)",
+            (_, "CONTAINER_ID_OR_NAME" | "VOLUME_NAME") => r"(?:[\w.-]+)",
+            (_, "NETWORK_NAME") => "(?:[^/]+)",
+            (_, "HOST" | "IP" | "DOMAIN") => r"(?:[\w.:\[\]%-]+)",
+            (_, "IMAGE_ID_OR_REFERENCE" | "IMAGE_NAME" | "PLUGIN_NAME") => r"(?:[\w.:@+/\[\]%-]+)",
+            _ => return None,
+        };
+    }
+    (pattern.split('%').count() % 2 == 1).then_some(wide)
+}
+
+fn file(what: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("dockgate-fuzz-{}.{what}", std::process::id()))
 }

@@ -36,6 +36,15 @@ pub struct Demands {
 }
 
 impl Demands {
+    /// The same for requests that go to one engine.
+    #[must_use]
+    pub fn on(&self, engine: &str) -> Demands {
+        Demands {
+            scope: self.scope.as_ref().map(|scope| Arc::new(scope.on(engine))),
+            ..self.clone()
+        }
+    }
+
     /// Whether a mutator or a gate looks at such a request.
     pub fn concern(&self, act: &Act) -> bool {
         let edited = self.mutators.iter().any(|one| one.concerns(act));

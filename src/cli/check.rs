@@ -7,9 +7,7 @@ use super::output::{aligned, complain, line, print, visible};
 use super::whose::{self, Client, Whose};
 use super::with_settings;
 use crate::api::sections::{ACTIONS, CONTROLS, REQUIREMENTS, Route, SECTIONS};
-use crate::config::{
-    ConfiguredPolicy, Endpoint, Listen, PatternLine, RuleOn, Settings, Snapshot, shown_path,
-};
+use crate::config::{ConfiguredPolicy, Endpoint, Listen, PatternLine, RuleOn, Settings, Snapshot};
 use crate::policy::printable;
 
 pub(super) fn command() -> Command {
@@ -96,10 +94,14 @@ fn table(settings: &Settings) -> String {
         let from = printable(&list.text);
         line(&mut text, format_args!("accepts TCP clients from {from}"));
     }
-    line(
-        &mut text,
-        format_args!("forwards to the engine at {}", shown_path(&settings.engine)),
-    );
+    for engine in settings.engines() {
+        let (address, tls) = (&engine.address, engine.tls.is_some());
+        let by = if tls { " by TLS" } else { "" };
+        line(
+            &mut text,
+            format_args!("forwards to {engine} at {address}{by}"),
+        );
+    }
     for note in settings.notes() {
         line(&mut text, note);
     }
@@ -211,7 +213,11 @@ fn of_policy(text: &mut String, policy: &ConfiguredPolicy) {
             format_args!("{set} of {all} action variables are set\n"),
         );
     }
-    for lines in [&sources.regexes.lines, &sources.profile.lines] {
+    for lines in [
+        &sources.regexes.lines,
+        &sources.profile.lines,
+        &sources.rule_lines.lines,
+    ] {
         if !lines.is_empty() {
             text.push_str(&patterns(lines));
             text.push('\n');

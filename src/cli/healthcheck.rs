@@ -1,18 +1,18 @@
 //! `dockgate healthcheck`: whether the engine and dockgate itself answer.
 //!
-//! The engine is asked first and directly: dockgate's own answer may wait for it, so the reason
+//! Every engine in use is asked first and directly: dockgate's own answer may wait for it, so the reason
 //! names the one at fault, and this works even if PING is not granted. From dockgate's own
 //! listeners, any HTTP answer suffices, even a 403.
 //!
 //! **A dockgate that works is healthy, whatever its files say by now**: they may have been refused, or
 //! wait for a restart. So where there are files, the running dockgate is found, and asked where it
-//! really listens. Only if none is found, the files are read.
+//! really listens and which engines it uses. Only if none is found, the files are read.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use clap::{ArgMatches, Command};
 
 use super::output::{complain, print};
 use super::{FAILED, OK};
-use crate::config::{Lasting, Listen, Settings, Snapshot, shown_path};
+use crate::config::{Address, Engine, Lasting, Listen, Settings, Snapshot};
 use crate::proxy;
 
 /// The limit for everything, including a hanging connect.
@@ -32,7 +32,7 @@ pub(super) const NAME: &str = "healthcheck";
 
 pub(super) fn command() -> Command {
     Command::new(NAME)
-        .about("Check that the engine and dockgate respond")
+        .about("Check that the engines in use and dockgate respond")
         .after_help(
             "Exit codes:\n  \
              0  healthy\n  \
@@ -59,29 +59,30 @@ pub(super) fn run(_: &ArgMatches, environment: &Snapshot) -> u8 {
 /// What to check.
 struct Subject {
     listen: Vec<Listen>,
-    engine: PathBuf,
+    engines: Vec<Result<Arc<Engine>, String>>,
 }
 
 /// The running dockgate of a configuration with files.
 fn running(environment: &Snapshot) -> Option<Subject> {
     let lasting = Lasting::of(environment)?;
-    let listen = proxy::listening(&lasting.origin);
-    if listen.is_empty() {
-        return None;
-    }
+    let posted = proxy::posted(&lasting.origin)?;
     say(lasting.alarm);
-    let engine = lasting.engine;
-    Some(Subject { listen, engine })
+    let engines = posted.engines.into_iter();
+    Some(Subject {
+        listen: posted.listen,
+        engines: engines.map(|engine| engine.map(Arc::new)).collect(),
+    })
 }
 
 /// The dockgate that the configuration describes.
 fn configured(environment: &Snapshot) -> Result<Subject, Unhealthy> {
     let settings = Settings::load(environment).map_err(|_| Unhealthy::BadConfiguration)?;
     say(settings.alarms());
+    let engines = settings.engines().into_iter().map(Ok);
     let endpoints = settings.endpoints.into_iter();
     Ok(Subject {
+        engines: engines.collect(),
         listen: endpoints.map(|endpoint| endpoint.listen).collect(),
-        engine: settings.engine,
     })
 }
 
@@ -95,14 +96,14 @@ fn say(alarms: impl IntoIterator<Item = String>) {
 /// Who is asked.
 #[derive(Clone)]
 enum Asked {
-    Engine(PathBuf),
+    Engine(Arc<Engine>),
     Own(Listen),
 }
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Asked::Engine(path) => write!(f, "the engine at {}", shown_path(path)),
+            Asked::Engine(engine) => write!(f, "{engine} at {}", engine.address),
             Asked::Own(listen) => write!(f, "dockgate at {listen}"),
         }
     }
@@ -113,6 +114,8 @@ enum Unhealthy {
     BadConfiguration,
     Silent(Asked),
     Failed(Asked, io::Error),
+    /// Which engine it is, is said.
+    Engine(String),
     Status(Asked, String),
 }
 
@@ -125,6 +128,7 @@ impl fmt::Display for Unhealthy {
             Unhealthy::Silent(asked) => {
                 write!(f, "{asked} did not answer within {} s", LIMIT.as_secs())
             }
+            Unhealthy::Engine(why) => f.write_str(why),
             Unhealthy::Failed(asked, error) => write!(f, "{asked}: {error}"),
             Unhealthy::Status(asked, status) => {
                 write!(f, "{asked} answered /_ping with status {status}")
@@ -139,50 +143,53 @@ enum Progress {
     Done(Result<(), Unhealthy>),
 }
 
-fn check(Subject { listen, engine }: Subject) -> Result<(), Unhealthy> {
+fn check(subject: Subject) -> Result<(), Unhealthy> {
     let deadline = Instant::now() + LIMIT;
     let (progress, reports) = mpsc::channel();
-    let path = engine.clone();
     // On a thread, because connecting to a Unix socket has no timeout of its own.
     thread::spawn(move || {
-        let done = ask_all(listen, path, &progress);
+        let done = ask_all(subject, &progress);
         // The receiver is gone if the time is up.
         let _ = progress.send(Progress::Done(done));
     });
-    let mut asked = Asked::Engine(engine);
+    let mut asked = None;
     loop {
         match reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Progress::Asking(next)) => asked = next,
+            Ok(Progress::Asking(next)) => asked = Some(next),
             Ok(Progress::Done(done)) => return done,
-            Err(_) => return Err(Unhealthy::Silent(asked)),
+            Err(_) => return Err(asked.map_or(Unhealthy::BadConfiguration, Unhealthy::Silent)),
         }
     }
 }
 
-fn ask_all(
-    listen: Vec<Listen>,
-    engine: PathBuf,
-    progress: &Sender<Progress>,
-) -> Result<(), Unhealthy> {
-    let ask = |asked: Asked| {
+/// Asks the engines in use, and then dockgate itself.
+fn ask_all(subject: Subject, progress: &Sender<Progress>) -> Result<(), Unhealthy> {
+    let begin = |asked: &Asked| {
         let _ = progress.send(Progress::Asking(asked.clone()));
-        let status = match &asked {
-            Asked::Engine(path) | Asked::Own(Listen::Unix(path)) => {
-                UnixStream::connect(path).and_then(ping)
-            }
-            Asked::Own(own) => TcpStream::connect(own.local_addresses().as_slice()).and_then(ping),
-        };
-        match status {
-            Ok(status) => Ok((asked, status)),
-            Err(error) => Err(Unhealthy::Failed(asked, error)),
-        }
     };
-    let (engine, status) = ask(Asked::Engine(engine))?;
-    if status != "200" {
-        return Err(Unhealthy::Status(engine, status));
+    for engine in subject.engines {
+        let engine = engine.map_err(Unhealthy::Engine)?;
+        let asked = Asked::Engine(Arc::clone(&engine));
+        begin(&asked);
+        match &engine.address {
+            Address::Unix(path) => match UnixStream::connect(path).and_then(ping) {
+                Ok(status) if status == "200" => {}
+                Ok(status) => return Err(Unhealthy::Status(asked, status)),
+                Err(error) => return Err(Unhealthy::Failed(asked, error)),
+            },
+            Address::Tcp { .. } => proxy::ping(&engine).map_err(Unhealthy::Engine)?,
+        }
     }
-    for own in listen {
-        ask(Asked::Own(own))?;
+    for own in subject.listen {
+        let asked = Asked::Own(own.clone());
+        begin(&asked);
+        let answered = match &own {
+            Listen::Unix(path) => UnixStream::connect(path).and_then(ping),
+            Listen::Tcp { .. } => {
+                TcpStream::connect(own.local_addresses().as_slice()).and_then(ping)
+            }
+        };
+        answered.map_err(|error| Unhealthy::Failed(asked, error))?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ request names the variables that would allow it. Wrong usage exits with 2.
 type Rows = Vec<[String; 2]>;
 
 pub(super) fn text() -> String {
-    let groups: [(&str, Rows); 10] = [
+    let groups: [(&str, Rows); 11] = [
         (
             "Sections (GET and HEAD; with POST=1 every method)",
             sections(),
@@ -76,6 +76,10 @@ pub(super) fn text() -> String {
         (
             "Settings of mikesir87/docker-socket-proxy",
             settings(Dialect::Mikesir87),
+        ),
+        (
+            "Settings of hectorm/cetusguard (variables or flags, such as -log-level=7)",
+            settings(Dialect::Cetusguard),
         ),
     ];
     let mut text = ABOUT.to_owned();

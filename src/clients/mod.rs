@@ -152,7 +152,7 @@ impl<P> Rules<P> {
     }
 
     /// The same rules with what `policy` makes of each policy.
-    pub fn map<Q>(&self, policy: impl Fn(&P) -> Q) -> Rules<Q> {
+    pub fn map<Q>(&self, mut policy: impl FnMut(&P) -> Q) -> Rules<Q> {
         let rules = self.0.iter();
         let mapped = rules.map(|rule| Rule {
             who: rule.who.clone(),

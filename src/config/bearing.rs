@@ -64,9 +64,13 @@ fn decides(name: &str, target: &Target) -> bool {
             || (name == POST && Methods::WRITES.contains(method))
     };
     let for_all = || {
-        let profile = Setting::of(Dialect::Knrdl).any(|setting| setting.name == name);
+        let flag = name.strip_prefix('-');
+        let is_called =
+            |setting: &Setting| setting.name == name || flag.is_some() && setting.flag == flag;
+        let profile = Setting::of(Dialect::Knrdl).any(is_called);
+        let rules = Setting::of(Dialect::Cetusguard).any(is_called);
         let unprotected = Unprotected::ALL.iter().any(|why| why.variable() == name);
-        name == PRESET || profile || unprotected
+        name == PRESET || profile || rules || unprotected
     };
     by_section() || by_action() || by_hole() || by_method() || for_all()
 }

@@ -1,5 +1,5 @@
-//! All that the configuration has in files, as one look found it: the documents, and the profiles that
-//! they and the environment name.
+//! All that the configuration has in files, as one look found it: the documents, and the profiles,
+//! files of rules, certificates and keys that they and the environment name.
 //!
 //! **What is compiled is what a look holds.** Nothing is read a second time, so two equal looks say
 //! that what came of them is what was there all the time in between.
@@ -12,9 +12,14 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, open};
 
-use super::dialect::knrdl::{Profile, Profiles};
+use super::dialect::cetusguard::RuleLines;
+use super::dialect::knrdl::Profile;
+use super::engines;
 use super::file::{Document, Loaded, Origin, Refused};
+use super::pem::Pems;
+use super::scope::Scope;
 use super::snapshot::Snapshot;
+use super::texts::Texts;
 
 /// What was read in one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +27,14 @@ pub struct Look {
     documents: Loaded,
     /// What the documents say; shared, since most looks find the same.
     pub(super) document: Arc<Result<Document, Refused>>,
-    /// The profiles.
-    pub(super) profiles: Profiles,
+    /// The profiles and files of rules.
+    pub(super) texts: Texts,
+    /// The certificates and keys.
+    pub(super) pems: Pems,
 }
 
 impl Look {
-    /// Reads the documents, and the profiles that they and the environment name. What equals the last
+    /// Reads the documents, and the other files that they and the environment name. What equals the last
     /// look is not parsed again.
     pub(super) fn take(
         origin: Option<&Origin>,
@@ -39,7 +46,8 @@ impl Look {
             return Look {
                 documents,
                 document: Arc::clone(&last.document),
-                profiles: last.profiles.again(),
+                texts: last.texts.again(),
+                pems: last.pems.again(),
             };
         }
         let document = match origin {
@@ -48,12 +56,12 @@ impl Look {
         };
         // Of what is refused too: all mistakes are reported at once.
         let said = document.as_ref().unwrap_or_else(|refused| &refused.rest);
-        let variables = said.policies.iter().flat_map(|policy| &policy.variables);
-        let of_files =
-            variables.filter_map(|variable| Profile::named(&variable.name, &variable.value));
-        let named = of_files.chain(Profile::name(environment));
+        let policies = said.policies.iter();
+        // Who reads the policies tells of mistakes.
+        let of_files = policies.flat_map(|policy| named(&Scope(policy).snapshot(&mut Vec::new())));
         Look {
-            profiles: Profiles::load(named),
+            texts: Texts::load(of_files.chain(named(environment))),
+            pems: Pems::load(engines::files(&said.engines, environment)),
             documents,
             document: Arc::new(document),
         }
@@ -62,8 +70,14 @@ impl Look {
     /// Every file that it has read, or tried to.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let documents = self.documents.files.iter().cloned();
-        documents.chain(self.profiles.files())
+        documents.chain(self.texts.files()).chain(self.pems.files())
     }
+}
+
+/// The files that the variables of a policy name.
+fn named(variables: &Snapshot) -> Vec<PathBuf> {
+    let rules = RuleLines::files(variables).into_iter();
+    rules.chain(Profile::file(variables)).collect()
 }
 
 /// What is in a regular file: at most so many bytes, and one more if there are more. Anything else,
@@ -109,17 +123,23 @@ mod tests {
     }
 
     #[test]
-    fn profiles_are_a_part_of_it() {
+    fn profiles_and_files_of_rules_are_a_part_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let [of_file, of_environment] = ["a", "b"].map(|name| {
             let path = folder.path().join(name);
             fs::write(&path, "GET /info\n").unwrap();
             path
         });
+        for name in ["PROFILE", "CETUSGUARD_RULES_FILE"] {
+            are_a_part(name, &of_file, &of_environment);
+        }
+    }
+
+    fn are_a_part(name: &str, of_file: &PathBuf, of_environment: &PathBuf) {
         let path = of_file.to_str().unwrap();
-        let text = format!("policies: {{ a: {{ PROFILE: '{path}' }} }}");
+        let text = format!("policies: {{ a: {{ {name}: '{path}' }} }}");
         let origin = Origin::Data(text.into());
-        let environment = [("PROFILE", &of_environment)].into_iter().collect();
+        let environment = [(name, of_environment)].into_iter().collect();
         let take = |last: Option<&Look>| Look::take(Some(&origin), &environment, last);
         let first = take(None);
         assert_eq!(
@@ -127,7 +147,7 @@ mod tests {
             [of_file.clone(), of_environment.clone()]
         );
         assert_eq!(take(Some(&first)), first);
-        for path in [&of_file, &of_environment] {
+        for path in [of_file, of_environment] {
             fs::write(path, "GET /version\n").unwrap();
             assert_ne!(take(Some(&first)), first);
             assert_eq!(take(None), take(Some(&first)));
@@ -142,6 +162,6 @@ mod tests {
             &environment,
             Some(&first),
         );
-        assert_eq!(others.files().collect::<Vec<_>>(), [of_environment]);
+        assert_eq!(others.files().collect::<Vec<_>>(), [of_environment.clone()]);
     }
 }

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use once_cell::sync::Lazy;
 
 use super::diagnostics::Diagnostic;
+use super::dialect::cetusguard::addresses::OF_CLIENTS;
+use super::dialect::cetusguard::{self, RuleLines};
 use super::dialect::presets::PRESET;
 use super::dialect::sections::{DENY, Grants, POST, is_off};
 use super::dialect::wollomatic::flags::{METHODS, method_of};
@@ -73,7 +75,8 @@ pub(super) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
 pub(super) fn meant_to_grant(snapshot: &Snapshot) -> bool {
     let grants = |name: &str| {
         let mut variables = Grants::variables().filter(|(own, _)| !begins_as_a_deny(own));
-        [PRESET, "PROFILE"].contains(&name) || variables.any(|(own, _)| own == name)
+        let lists = [PRESET, "PROFILE", cetusguard::RULES, cetusguard::RULES_FILE];
+        lists.contains(&name) || variables.any(|(own, _)| own == name)
     };
     let begins = |name: &str| {
         ["ALLOW_", "SP_ALLOW_"]
@@ -85,8 +88,12 @@ pub(super) fn meant_to_grant(snapshot: &Snapshot) -> bool {
 
 /// All other names that dockgate does not use, except those that are common in containers.
 pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
+    let of_cetusguard = RuleLines::active(snapshot);
     let unused = snapshot.names().filter(|name| {
-        !means_something(name) && !is_common(name) && warning(snapshot, name).is_none()
+        !(of_cetusguard && OF_CLIENTS.contains(name))
+            && !means_something(name)
+            && !is_common(name)
+            && warning(snapshot, name).is_none()
     });
     unused.map(|name| printable(name).into_owned()).collect()
 }
@@ -155,9 +162,12 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     let problem = format!("unknown variable {}", printable(name));
     // A user who relies on a deny must not go without it.
     let denies = begins_as_a_deny(name) || meant.is_some_and(begins_as_a_deny);
+    let restricts = meant.is_some_and(cetusguard::restricts);
     // The value of a rule is an expression: `false` refuses all.
     let diagnostic = if denies && !is_off(&value) || rules::begins_as_a_rule(name) {
         Diagnostic::error(name, problem + " denies nothing", help)
+    } else if restricts && !value.is_empty() {
+        Diagnostic::error(name, problem + " restricts nothing", help)
     } else {
         Diagnostic::warning(name, problem + " ignored", help)
     };

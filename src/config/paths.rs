@@ -19,11 +19,6 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `PATH` or `unix@PATH`, as HAProxy writes it.
-pub(super) fn engine_socket(value: &str) -> Result<PathBuf, Unfit> {
-    engine_path(value.strip_prefix("unix@").unwrap_or(value))
-}
-
 /// The path of the engine's Unix socket.
 pub(super) fn engine_path(path: &str) -> Result<PathBuf, Unfit> {
     socket_path(
@@ -65,7 +60,12 @@ pub(super) fn same_socket(one: &Path, other: &Path) -> bool {
     real(one) == real(other)
 }
 
-/// The same; an empty value is none.
+/// The path of a file.
+pub(super) fn file(path: &str) -> Result<PathBuf, Unfit> {
+    Ok(path.into())
+}
+
+/// The same as [`socket_file`]; an empty value is none.
 pub(super) fn optional_socket_file(path: &str) -> Result<Option<PathBuf>, Unfit> {
     (!path.is_empty()).then(|| socket_file(path)).transpose()
 }

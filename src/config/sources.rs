@@ -6,19 +6,23 @@ use std::sync::Arc;
 
 use super::deny_root::{self, DENY_ROOT};
 use super::diagnostics::Diagnostic;
-use super::dialect::knrdl::{PROFILE, Profile, Profiles};
+use super::dialect::cetusguard::RuleLines;
+use super::dialect::knrdl::{PROFILE, Profile};
 use super::dialect::mikesir87::Middleware;
 use super::dialect::presets::{PRESET, Preset, Presets};
 use super::dialect::sections::{Grants, Switch};
 use super::dialect::wollomatic::Regexes;
 use super::dialect::{PatternLine, Source};
+use super::engines::Engine;
 use super::file::Place;
 use super::limits;
 use super::names;
 use super::rules::{self, RuleOn};
 use super::scope::Scope;
+use super::settings::Endpoint;
 use super::shown::{self, Shown};
 use super::snapshot::Snapshot;
+use super::texts::Texts;
 use super::versions;
 use super::waiver::Waiver;
 use crate::body::demands::Demands;
@@ -37,6 +41,8 @@ pub struct Sources {
     pub regexes: Regexes,
     /// The profile.
     pub profile: Profile,
+    /// The rules as in hectorm/cetusguard.
+    pub rule_lines: RuleLines,
     /// The mutators and gates.
     pub middleware: Middleware,
     /// Whether it keeps clients from control of the host and of other containers.
@@ -51,6 +57,8 @@ pub struct Sources {
     pub versions: Option<Bounds>,
     /// Why the policy denies nothing, if so.
     pub unprotected: Option<Waiver>,
+    /// The engine that it names, if it names one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 /// A policy that knows what it is made of, and where.
@@ -91,6 +99,16 @@ impl ConfiguredPolicy {
         }
     }
 
+    /// The engine that requests go to which it decides on at an endpoint.
+    pub fn engine_at<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        default: &'a Arc<Engine>,
+    ) -> &'a Arc<Engine> {
+        let own = self.sources.engine.as_ref();
+        own.or(endpoint.engine.as_ref()).unwrap_or(default)
+    }
+
     /// What has to be said loudly, if it denies nothing.
     pub fn alarm(&self) -> Option<String> {
         let why = self.sources.unprotected?;
@@ -102,23 +120,25 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
-    /// Reads every dialect; of the middleware, what is written as variables.
+    /// Reads every dialect; of the middleware, what is written as variables. Which engine there is, is
+    /// found later.
     pub(super) fn read(
         name: &str,
         snapshot: &Snapshot,
         middleware: Middleware,
-        profiles: &Profiles,
+        texts: &Texts,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Sources {
         let presets = Presets::read(snapshot, diagnostics);
         let regexes = Regexes::read(snapshot, diagnostics);
-        let profile = Profile::read(snapshot, profiles, diagnostics);
-        let others: [&dyn Source; 3] = [&presets, &regexes, &profile];
+        let profile = Profile::read(snapshot, texts, diagnostics);
+        let rule_lines = RuleLines::read(snapshot, texts, diagnostics);
+        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &rule_lines];
         let granted = Grants::grant(snapshot)
             || names::meant_to_grant(snapshot)
             || others.iter().any(|other| other.active());
         let middleware = middleware.beside(snapshot, granted, diagnostics);
-        let others: [&dyn Source; 4] = [&presets, &regexes, &profile, &middleware];
+        let others: [&dyn Source; 5] = [&presets, &regexes, &profile, &rule_lines, &middleware];
         let grants = Grants::read(snapshot, &others, diagnostics);
         let deny_root = deny_root(snapshot, &presets, &profile, diagnostics);
         let limits = limits::read(snapshot, deny_root, diagnostics);
@@ -131,6 +151,7 @@ impl Sources {
             presets,
             regexes,
             profile,
+            rule_lines,
             middleware,
             deny_root,
             limits,
@@ -138,6 +159,7 @@ impl Sources {
             shown,
             versions,
             unprotected,
+            engine: None,
         }
     }
 
@@ -206,12 +228,13 @@ impl Sources {
     }
 
     /// Each dialect.
-    fn each(&self) -> [&dyn Source; 5] {
+    fn each(&self) -> [&dyn Source; 6] {
         [
             &self.grants,
             &self.presets,
             &self.regexes,
             &self.profile,
+            &self.rule_lines,
             &self.middleware,
         ]
     }

@@ -9,10 +9,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::diagnostics::{Diagnostic, Unfit};
+use super::dialect::cetusguard::addresses::{backend, frontends};
+use super::engines::{Address, default_engine, only_path};
 use super::listen::{Listen, listeners, socket_or_port};
-use super::paths::{engine_path, engine_socket, optional_socket_file};
+use super::paths::{file, optional_socket_file};
 use super::values::{
-    LogLevel, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
+    LogLevel, cetusguard_log_level, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode,
+    number, seconds, text,
 };
 use crate::clients::AllowFrom;
 
@@ -40,6 +43,8 @@ pub struct Setting {
     pub(super) in_policy: bool,
     /// Whether its value is a path.
     pub(super) is_path: bool,
+    /// Whether its flags add up: their values are one list.
+    pub(super) adds_up: bool,
     /// Whether it is in [`Values`]. The dialects read the others.
     pub(super) has_value: bool,
 }
@@ -59,6 +64,8 @@ pub enum Dialect {
     Knrdl,
     /// mikesir87/docker-socket-proxy.
     Mikesir87,
+    /// hectorm/cetusguard.
+    Cetusguard,
 }
 
 const OWN: Setting = Setting {
@@ -72,6 +79,7 @@ const OWN: Setting = Setting {
     supported: true,
     in_policy: false,
     is_path: false,
+    adds_up: false,
     has_value: false,
 };
 const OF_SCOPE: Setting = OF_LIMITS;
@@ -96,6 +104,16 @@ const OF_KNRDL: Setting = Setting {
 const OF_MIKESIR87: Setting = Setting {
     dialect: Dialect::Mikesir87,
     restart: true,
+    ..OWN
+};
+const OF_CETUSGUARD: Setting = Setting {
+    dialect: Dialect::Cetusguard,
+    restart: true,
+    ..OWN
+};
+const OF_RULE_LINES: Setting = Setting {
+    dialect: Dialect::Cetusguard,
+    in_policy: true,
     ..OWN
 };
 const OF_MUTATORS: Setting = Setting {
@@ -188,8 +206,20 @@ settings! {
             "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
             => disable_ipv6: String = text;
         "SOCKET_PATH", "/var/run/docker.sock",
-            "The engine's Unix socket", restart: true, is_path: true
-            => socket_path: PathBuf = engine_socket;
+            "The engine: a Unix socket's path, or tcp://HOST:PORT", restart: true, is_path: true
+            => socket_path: Address = default_engine;
+        "ENGINE_CA", "",
+            "A file with the authority of that engine's certificate; it is connected to by TLS then",
+            restart: true, is_path: true
+            => engine_ca: PathBuf = file;
+        "ENGINE_CERT", "",
+            "A file with dockgate's certificate for that engine", restart: true, is_path: true
+            => engine_cert: PathBuf = file;
+        "ENGINE_KEY", "",
+            "A file with the key of that certificate", restart: true, is_path: true
+            => engine_key: PathBuf = file;
+        "ENGINE", "",
+            "The engine: the name of one in a file, or default", in_policy: true;
         "MAX_CONNECTIONS", "10000",
             "Maximum number of client connections, including tunnels", restart: true
             => max_connections: usize = |text| number(text, 1, 1_000_000);
@@ -303,7 +333,7 @@ settings! {
         "SP_SOCKETPATH", "/var/run/docker.sock",
             "The engine's Unix socket, same as SOCKET_PATH", flag: Some("socketpath"),
             same_as: Some("SOCKET_PATH"), is_path: true
-            => sp_socketpath: PathBuf = engine_path;
+            => sp_socketpath: Address = only_path;
         "SP_LOGLEVEL", "INFO",
             "DEBUG, INFO, WARN or ERROR", flag: Some("loglevel"), same_as: Some("LOG_LEVEL")
             => sp_loglevel: LogLevel = go_log_level;
@@ -354,7 +384,46 @@ settings! {
         "FORWARDING_SOCKET_PATH", "/var/run/docker.sock",
             "The engine's Unix socket, same as SOCKET_PATH", same_as: Some("SOCKET_PATH"),
             is_path: true
-            => forwarding_socket_path: PathBuf = engine_path;
+            => forwarding_socket_path: Address = only_path;
+    }
+    OF_RULE_LINES {
+        "CETUSGUARD_RULES", "",
+            "Rules, one on each line: METHOD[,METHOD] PATTERN", flag: Some("rules");
+        "CETUSGUARD_RULES_FILE", "",
+            "A file of such rules", flag: Some("rules-file"), is_path: true;
+        "CETUSGUARD_NO_BUILTIN_RULES", "false",
+            "true: no built-in rules, which allow /_ping, /version and /info",
+            flag: Some("no-builtin-rules");
+    }
+    OF_CETUSGUARD {
+        "CETUSGUARD_FRONTEND_ADDR", "tcp://127.0.0.1:2375",
+            "Comma-separated list of tcp://IP:PORT and unix:///PATH; in a container tcp://:2375",
+            flag: Some("frontend-addr"), same_as: Some("LISTEN"), adds_up: true
+            => cetusguard_frontend_addr: Vec<Listen> = frontends;
+        "CETUSGUARD_FRONTEND_TLS_CERT", "", "", flag: Some("frontend-tls-cert"), supported: false;
+        "CETUSGUARD_FRONTEND_TLS_KEY", "", "", flag: Some("frontend-tls-key"), supported: false;
+        "CETUSGUARD_FRONTEND_TLS_CACERT", "", "", flag: Some("frontend-tls-cacert"),
+            supported: false;
+        "CETUSGUARD_BACKEND_ADDR", "unix:///var/run/docker.sock",
+            "Where the engine is, same as SOCKET_PATH; if unset, CONTAINER_HOST and DOCKER_HOST",
+            flag: Some("backend-addr"), same_as: Some("SOCKET_PATH"), is_path: true
+            => cetusguard_backend_addr: Address = backend;
+        "CETUSGUARD_BACKEND_TLS_CACERT", "",
+            "The authority of the engine's certificate, same as ENGINE_CA",
+            flag: Some("backend-tls-cacert"), same_as: Some("ENGINE_CA"), is_path: true
+            => cetusguard_backend_tls_cacert: PathBuf = file;
+        "CETUSGUARD_BACKEND_TLS_CERT", "",
+            "dockgate's certificate for the engine, same as ENGINE_CERT",
+            flag: Some("backend-tls-cert"), same_as: Some("ENGINE_CERT"), is_path: true
+            => cetusguard_backend_tls_cert: PathBuf = file;
+        "CETUSGUARD_BACKEND_TLS_KEY", "",
+            "The key of that certificate, same as ENGINE_KEY",
+            flag: Some("backend-tls-key"), same_as: Some("ENGINE_KEY"), is_path: true
+            => cetusguard_backend_tls_key: PathBuf = file;
+        "CETUSGUARD_LOG_LEVEL", "6",
+            "7: debug, 6: info, 4: warning, 3: err, 2: crit, 0: nothing", flag: Some("log-level"),
+            same_as: Some("LOG_LEVEL")
+            => cetusguard_log_level: LogLevel = cetusguard_log_level;
     }
 }
 

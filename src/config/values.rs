@@ -45,6 +45,26 @@ pub(super) fn log_level(value: &str) -> Result<LogLevel, Unfit> {
     })
 }
 
+/// syslog's numbers, as hectorm/cetusguard has them; those beyond are the nearest.
+pub(super) fn cetusguard_log_level(value: &str) -> Result<LogLevel, Unfit> {
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Unfit::new("is not a log level", "use a number from 0 to 7"));
+    }
+    Ok(
+        match (value.starts_with('-'), digits.trim_start_matches('0')) {
+            (true, _) | (_, "") => LogLevel::Emerg,
+            (_, "1") => LogLevel::Alert,
+            (_, "2") => LogLevel::Crit,
+            (_, "3") => LogLevel::Err,
+            (_, "4") => LogLevel::Warning,
+            (_, "5") => LogLevel::Notice,
+            (_, "6") => LogLevel::Info,
+            _ => LogLevel::Debug,
+        },
+    )
+}
+
 /// The levels of Go's slog.
 pub(super) fn go_log_level(value: &str) -> Result<LogLevel, Unfit> {
     Ok(match value.to_ascii_uppercase().as_str() {

@@ -4,7 +4,6 @@
 //! The engine is asked anew for each request, over connections of its own: no answer is kept, and
 //! none can be another client's.
 
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +16,16 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
-use super::shared::Shared;
+use super::engine::{Engine, EngineError};
+use super::rulebook::Entry;
 use super::upload::Upload;
-use super::upstream::{EngineError, Upstream};
+use super::upstream::Upstream;
 use super::watched::Doubts;
 use crate::api::Framing;
-use crate::body::demands::Demands;
-use crate::body::inspection::{self, Answer, Arriving, Fact, Made, Make, Others, Step, Told};
+use crate::body::inspection::{self, Answer, Arriving, Fact, Made, Make, Step, Told};
 use crate::body::json::{Limits, Object, Value};
 use crate::clients::Identity;
+use crate::config;
 use crate::observe::access::{Explanation, Part, Reason};
 use crate::policy::{Cleared, Inspection, Judged};
 
@@ -95,12 +95,12 @@ impl From<EngineError> for Unsettled {
 pub(super) async fn settle(
     client: &Client,
     inspection: Inspection,
-    demands: Arc<Demands>,
-    others: Arc<Others>,
+    policy: &Entry,
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut questions = Questions::new(&client.shared);
+    let (demands, others) = (Arc::clone(&policy.demands), Arc::clone(&policy.others));
+    let mut questions = Questions::new(&policy.engine);
     let framing = inspection.message().framing();
     let mut read = None;
     let mut step = inspection::begin(inspection, demands, others, || {
@@ -123,7 +123,7 @@ pub(super) async fn settle(
                 asking.answered(answers)
             }
             Step::Watch(cleared, watch) => {
-                let (upload, doubts) = body.watched(watch, &client.shared, charge);
+                let (upload, doubts) = body.watched(watch, &policy.engine, charge);
                 return Ok(Settled {
                     doubts: Some(doubts),
                     ..Settled::of(cleared, upload)
@@ -158,21 +158,25 @@ fn answer_of(told: Told) -> Explanation {
     }
 }
 
-/// Asks the engine at `path` for what such a request depends on, and waits for it: outside a server.
+/// Asks an engine for what such a request depends on, and waits for it: outside a server.
 ///
 /// # Errors
 /// Why it does not answer, and what to do.
-pub(crate) fn ask_now(path: &Path, facts: &[Fact]) -> Result<Vec<(Fact, Answer)>, String> {
+pub(crate) fn ask_now(
+    engine: &Arc<config::Engine>,
+    facts: &[Fact],
+) -> Result<Vec<(Fact, Answer)>, String> {
+    let engine = Engine::new(engine, &[]);
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let answers = async {
         let mut charge = Budget::default().charge(Arc::default());
-        ask(&mut None, path, facts, &mut charge).await
+        ask(&mut None, &engine, facts, &mut charge).await
     };
     let answered = runtime.block_on(async { timeout(FACTS_TIME, answers).await });
-    let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent(path.to_owned()).into()));
+    let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent.into()));
     answered.map_err(|unsettled| match unsettled {
-        Unsettled::Failed(e) => e.to_string(),
+        Unsettled::Failed(e) => engine.told(&e).to_string(),
         Unsettled::Refused(why) => why.text().to_owned(),
         Unsettled::Slow => String::new(),
     })
@@ -287,20 +291,20 @@ pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
-/// What the engine is asked for one request, over a connection of its own.
+/// What an engine is asked for one request, over a connection of its own.
 pub(super) struct Questions<'a> {
-    shared: &'a Shared,
-    engine: Option<Upstream>,
+    engine: &'a Arc<Engine>,
+    connection: Option<Upstream>,
     turn: Option<SemaphorePermit<'a>>,
     until: Option<Instant>,
 }
 
 impl<'a> Questions<'a> {
-    /// Nothing yet.
-    pub(super) fn new(shared: &'a Shared) -> Self {
+    /// Nothing yet. It is the engine that the request goes to.
+    pub(super) fn new(engine: &'a Arc<Engine>) -> Self {
         Self {
-            shared,
-            engine: None,
+            engine,
+            connection: None,
             turn: None,
             until: None,
         }
@@ -318,15 +322,15 @@ impl<'a> Questions<'a> {
         let until = *self
             .until
             .get_or_insert_with(|| Instant::now() + FACTS_TIME);
-        let path = &self.shared.socket_path;
-        let hung = || EngineError::Silent(path.clone());
+        let engine = self.engine;
+        let hung = || EngineError::Silent;
         if self.turn.is_none() {
-            let turn = self.shared.asking.acquire();
+            let turn = engine.asking.acquire();
             self.turn = timeout_at(until, turn).await.map_err(|_| hung())?.ok();
         }
         let wanted = (needs.len() / FEWEST).min(LANES);
         // Each takes a descriptor, and is not waited for.
-        let turns = (1..wanted).map_while(|_| self.shared.asking.try_acquire().ok());
+        let turns = (1..wanted).map_while(|_| engine.asking.try_acquire().ok());
         let turns: Vec<SemaphorePermit<'_>> = turns.collect();
         let most = needs.len().div_ceil(turns.len() + 1).max(1);
         let mut parts = needs.chunks(most);
@@ -335,10 +339,10 @@ impl<'a> Questions<'a> {
         let [second, third, fourth] = &mut more;
         let asked = async {
             tokio::try_join!(
-                ask(&mut self.engine, path, part(), charge),
-                ask(&mut second.0, path, part(), &mut second.1),
-                ask(&mut third.0, path, part(), &mut third.1),
-                ask(&mut fourth.0, path, part(), &mut fourth.1),
+                ask(&mut self.connection, engine, part(), charge),
+                ask(&mut second.0, engine, part(), &mut second.1),
+                ask(&mut third.0, engine, part(), &mut third.1),
+                ask(&mut fourth.0, engine, part(), &mut fourth.1),
             )
         };
         let (first, second, third, fourth) =
@@ -358,12 +362,11 @@ impl<'a> Questions<'a> {
         let until = *self
             .until
             .get_or_insert_with(|| Instant::now() + FACTS_TIME);
-        let path = &self.shared.socket_path;
         let mut made = Vec::with_capacity(makes.len());
         for make in makes {
-            let answer = make_one(&mut self.engine, path, make, charge);
+            let answer = make_one(&mut self.connection, self.engine, make, charge);
             let answer = timeout_at(until, answer).await;
-            let answer = answer.map_err(|_| EngineError::Silent(path.clone()))??;
+            let answer = answer.map_err(|_| EngineError::Silent)??;
             let failed = answer.0 >= 400;
             made.push(answer);
             if failed {
@@ -376,14 +379,14 @@ impl<'a> Questions<'a> {
 
 /// Asks the engine for these, one after the other.
 async fn ask(
-    engine: &mut Option<Upstream>,
-    path: &Path,
+    kept: &mut Option<Upstream>,
+    engine: &Arc<Engine>,
     facts: &[Fact],
     charge: &mut Charge,
 ) -> Result<Vec<(Fact, Answer)>, Unsettled> {
     let mut answers = Vec::with_capacity(facts.len());
     for fact in facts {
-        let answer = answer(engine, path, fact, charge).await?;
+        let answer = answer(kept, engine, fact, charge).await?;
         answers.push((fact.clone(), answer));
     }
     Ok(answers)
@@ -391,14 +394,14 @@ async fn ask(
 
 /// Asks the engine for one thing. What is kept of its answer is charged.
 async fn answer(
-    engine: &mut Option<Upstream>,
-    path: &Path,
+    kept: &mut Option<Upstream>,
+    engine: &Arc<Engine>,
     fact: &Fact,
     charge: &mut Charge,
 ) -> Result<Answer, Unsettled> {
-    let mut connection = match engine.take() {
+    let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Upstream::own(path).await?,
+        None => Upstream::own(engine).await?,
     };
     let response = connection.get(&fact.path()).await?;
     let mut arriving = Arriving::new(fact, response.status().as_u16());
@@ -419,7 +422,7 @@ async fn answer(
         let more = arriving.held().saturating_sub(held);
         charge.add(more).map_err(no_room_for_answers)?;
     }
-    *engine = Some(connection);
+    *kept = Some(connection);
     let answer = arriving.answer();
     charge.shrink_to(before);
     charge.add(answer.size()).map_err(no_room_for_answers)?;
@@ -428,14 +431,14 @@ async fn answer(
 
 /// Has the engine make one thing.
 async fn make_one(
-    engine: &mut Option<Upstream>,
-    path: &Path,
+    kept: &mut Option<Upstream>,
+    engine: &Arc<Engine>,
     make: &Make,
     charge: &mut Charge,
 ) -> Result<Made, Unsettled> {
-    let mut connection = match engine.take() {
+    let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Upstream::own(path).await?,
+        None => Upstream::own(engine).await?,
     };
     let response = connection.post(make.path, make.body.clone()).await?;
     let status = response.status().as_u16();
@@ -452,7 +455,7 @@ async fn make_one(
             return Err(EngineError::Gone.into());
         }
     }
-    *engine = Some(connection);
+    *kept = Some(connection);
     Ok((status, bytes))
 }
 

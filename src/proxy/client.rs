@@ -93,7 +93,7 @@ impl Client {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The engine's connection, kept for its next request.
+    /// The connection to its engine, kept for its next request. Who has another engine by then does not use it.
     pub(super) fn upstream(&self) -> MutexGuard<'_, Option<Upstream>> {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -157,6 +157,7 @@ pub(super) async fn serve(client: Arc<Client>, mut now: watch::Receiver<Now>) {
         })
         .await;
     }
+    link.socket.part().await;
 }
 
 /// Says why the connection ends, if that was no request's own affair: in the log and, where hyper

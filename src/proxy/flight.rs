@@ -15,10 +15,11 @@ use hyper::body::{Body, Frame, Incoming};
 
 use super::clearance::Unsettled;
 use super::client::{Client, Phase};
+use super::engine::{Engine, EngineError};
 use super::respond;
-use super::upstream::EngineError;
+use super::rulebook::Entry;
 use crate::observe::access::{
-    Counters, Decision, End, EngineFault, Explanation, PolicyName, Reason, Record, UploadFault,
+    Counters, Decision, End, EngineFault, Explanation, Reason, Record, UploadFault,
 };
 use crate::policy::Permit;
 
@@ -28,6 +29,8 @@ use crate::policy::Permit;
 pub(super) struct InFlight {
     client: Arc<Client>,
     record: Record,
+    /// Where it goes, once that is known.
+    engine: Option<Arc<Engine>>,
     completed: bool,
     /// The answer ends with the connection, so that only a reset can tell a broken one.
     ends_with_connection: bool,
@@ -44,6 +47,7 @@ impl InFlight {
         Self {
             client,
             record,
+            engine: None,
             completed: false,
             ends_with_connection: false,
         }
@@ -59,9 +63,23 @@ impl InFlight {
         &self.client
     }
 
-    /// The policy that decided on it, where there are several.
-    pub(super) fn decided_by(&mut self, policy: Option<PolicyName>) {
-        self.record.policy = policy;
+    /// The policy that decides on it, and says where it goes.
+    pub(super) fn decided_by(&mut self, policy: &Entry) {
+        self.record.policy.clone_from(&policy.name);
+        self.engine = Some(Arc::clone(&policy.engine));
+    }
+
+    /// Where it goes, once that is known.
+    pub(super) fn engine(&self) -> Option<&Arc<Engine>> {
+        self.engine.as_ref()
+    }
+
+    /// What is said of the engine, with its name where there are several.
+    fn named(&self, why: &str) -> String {
+        match self.engine.as_ref().map(|engine| &engine.settings) {
+            Some(engine) if engine.is_named => why.replacen("the engine", &engine.to_string(), 1),
+            _ => why.to_owned(),
+        }
     }
 
     /// What the policy made of it.
@@ -105,7 +123,7 @@ impl InFlight {
     /// The rest of the engine's answer is not passed on, for this reason.
     pub(super) fn withheld(&mut self, why: &str) {
         let reason = Reason::Engine(EngineFault::Unfiltered);
-        self.record.end = End::Engine(Explanation::new(reason, why));
+        self.record.end = End::Engine(Explanation::new(reason, self.named(why)));
     }
 
     /// The engine's answer ended before its end, perhaps because the request's body did.
@@ -115,7 +133,7 @@ impl InFlight {
             None => {
                 let reason = Reason::Engine(EngineFault::Gone);
                 let why = "the engine closed the connection in the middle of its response";
-                End::Engine(Explanation::new(reason, why))
+                End::Engine(Explanation::new(reason, self.named(why)))
             }
         };
     }
@@ -142,7 +160,10 @@ impl InFlight {
     pub(super) fn unanswered(self, e: &EngineError, close: bool) -> Response<String> {
         match self.client.upload.fault() {
             Some(fault) => self.upload_failed(fault),
-            None => self.engine_failed(e.fault(), e.to_string(), close),
+            None => {
+                let told = self.engine.as_ref().map(|one| one.told(e).to_string());
+                self.failed(e.fault(), told.unwrap_or_default(), close)
+            }
         }
     }
 
@@ -168,11 +189,16 @@ impl InFlight {
 
     /// Says what is wrong with the engine.
     pub(super) fn engine_failed(
-        mut self,
+        self,
         fault: EngineFault,
-        why: impl Into<String>,
+        why: &str,
         close: bool,
     ) -> Response<String> {
+        let why = self.named(why);
+        self.failed(fault, why, close)
+    }
+
+    fn failed(mut self, fault: EngineFault, why: String, close: bool) -> Response<String> {
         let why = Explanation::new(Reason::Engine(fault), why);
         let response = self.answer(&why, close);
         self.record.end = End::Engine(why);

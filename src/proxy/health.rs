@@ -1,28 +1,31 @@
 //! `HEAD /health` on a port of its own, for health checks that were written for
-//! wollomatic/socket-proxy, and the watchdog: both only check whether the engine's socket accepts
-//! connections. Also decides which of the proxy's own requests are health checks.
+//! wollomatic/socket-proxy, and the watchdog: the first checks whether each engine in use accepts
+//! connections, the second whether it answers too. Also decides which of the proxy's own requests are
+//! health checks.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::task::AbortHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::runtime;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::answer::Answer;
+use super::engine::{Engine, EngineError, PING_TIMEOUT};
 use super::listener::{Listener, NotBound};
 use super::respond;
 use super::serving::{self, Answering};
-use super::upstream;
+use super::shared::Shared;
+use super::upstream::Upstream;
 use super::wire::{ClientLink, Socket};
-use crate::config::Watchdog;
+use crate::config::{self, Watchdog};
 use crate::observe::access::Peer;
 
 /// The user agent of `dockgate healthcheck`, whose pings are not logged at `info`.
@@ -48,9 +51,8 @@ pub(super) fn bind() -> Result<Listener, NotBound> {
 ///
 /// # Errors
 /// If the listener cannot be used.
-pub(super) async fn serve(listener: Listener, engine: PathBuf) -> io::Result<Infallible> {
+pub(super) async fn serve(listener: Listener, shared: Arc<Shared>) -> io::Result<Infallible> {
     let listener = listener.copy()?;
-    let engine: Arc<Path> = engine.into();
     let mut open = VecDeque::with_capacity(MOST);
     loop {
         let Ok((socket, _)) = listener.accept().await else {
@@ -61,14 +63,14 @@ pub(super) async fn serve(listener: Listener, engine: PathBuf) -> io::Result<Inf
             let oldest: Option<AbortHandle> = open.pop_front();
             oldest.inspect(AbortHandle::abort);
         }
-        open.push_back(tokio::spawn(serve_one(socket, Arc::clone(&engine))).abort_handle());
+        open.push_back(tokio::spawn(serve_one(socket, Arc::clone(&shared))).abort_handle());
     }
 }
 
-async fn serve_one(socket: Socket, engine: Arc<Path>) {
+async fn serve_one(socket: Socket, shared: Arc<Shared>) {
     let link = ClientLink::new(socket);
     let answer = |request: Request<Incoming>, _| -> Answering<'_> {
-        Box::pin(answer(request, Arc::clone(&engine)))
+        Box::pin(answer(request, Arc::clone(&shared)))
     };
     let mut builder = serving::http_1();
     builder
@@ -85,16 +87,23 @@ async fn serve_one(socket: Socket, engine: Arc<Path>) {
 
 async fn answer(
     request: Request<Incoming>,
-    engine: Arc<Path>,
+    shared: Arc<Shared>,
 ) -> Result<Response<Answer>, Infallible> {
     let status = match (request.method(), request.uri().path()) {
-        (&Method::HEAD, "/health") => match upstream::dial(&engine).await {
-            Ok(_) => StatusCode::OK,
-            Err(e) => {
-                log::error!("health check failed: {e}");
-                StatusCode::SERVICE_UNAVAILABLE
+        (&Method::HEAD, "/health") => {
+            let mut status = StatusCode::OK;
+            let mut dials = JoinSet::new();
+            for engine in in_use(&shared) {
+                dials.spawn(async move { (engine.dial().await.map(drop), engine) });
             }
-        },
+            while let Some(Ok((dialled, engine))) = dials.join_next().await {
+                if let Err(e) = dialled {
+                    log::error!("health check failed: {}", engine.told(&e));
+                    status = StatusCode::SERVICE_UNAVAILABLE;
+                }
+            }
+            status
+        }
         (_, "/health") => StatusCode::METHOD_NOT_ALLOWED,
         _ => StatusCode::NOT_FOUND,
     };
@@ -103,8 +112,14 @@ async fn answer(
     Ok(response)
 }
 
-/// Checks the engine's socket at intervals. Returns when dockgate must exit because it is gone.
-pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
+/// The engines that requests can go to now.
+fn in_use(shared: &Shared) -> Vec<Arc<Engine>> {
+    shared.rulebook.load().engines().to_vec()
+}
+
+/// Asks the engines in use at intervals. Returns when dockgate must exit because one cannot be connected
+/// to.
+pub(super) async fn watch(watchdog: Option<Watchdog>, shared: &Arc<Shared>) {
     let Some(Watchdog {
         interval: every,
         stop,
@@ -113,17 +128,61 @@ pub(super) async fn watch(watchdog: Option<Watchdog>, engine: &Path) {
         return std::future::pending().await;
     };
     let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick is immediate, and startup has already checked.
     ticks.tick().await;
+    let mut ill = HashSet::new();
     loop {
         ticks.tick().await;
-        if let Err(e) = upstream::dial(engine).await {
-            log::error!("watchdog: {e}");
-            if stop {
-                return;
+        let mut pings = JoinSet::new();
+        for engine in in_use(shared) {
+            pings.spawn(async move { (ping(&engine).await, engine) });
+        }
+        while let Some(Ok((pong, engine))) = pings.join_next().await {
+            let settings = &engine.settings;
+            match pong {
+                Ok(()) if ill.remove(&settings.name) => {
+                    log::info!("watchdog: {settings} at {} answers again", settings.address);
+                }
+                Ok(()) => {}
+                Err(e) => {
+                    log::error!("watchdog: {}", engine.told(&e));
+                    ill.insert(Arc::clone(&settings.name));
+                    if stop && e.is_unconnected() {
+                        return;
+                    }
+                }
             }
         }
     }
+}
+
+/// Whether an engine answers.
+///
+/// # Errors
+/// Why it does not, within the time for connecting and that for an answer.
+async fn ping(engine: &Arc<Engine>) -> Result<(), EngineError> {
+    let mut connection = Upstream::own(engine).await?;
+    let pong = timeout(PING_TIMEOUT, connection.get("/_ping")).await;
+    let status = pong.map_err(|_| EngineError::NoPing)??.status();
+    match status.is_success() {
+        true => Ok(()),
+        false => Err(EngineError::BadPing(status)),
+    }
+}
+
+/// Whether an engine answers, for a command: waits for it.
+///
+/// # Errors
+/// Why it does not, and what to do.
+pub(crate) fn ping_now(engine: &Arc<config::Engine>) -> Result<(), String> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
+    let engine = Engine::new(engine, &[]);
+    let pong = runtime.block_on(ping(&engine));
+    // A lookup that does not end is not waited for.
+    runtime.shutdown_background();
+    pong.map_err(|e| engine.told(&e).to_string())
 }
 
 /// Whether the request is from `dockgate healthcheck`: its ping is not worth a line, whatever the

@@ -10,7 +10,8 @@
 //! was cleared, `clearance` reads and asks what terms depend on, within the `budget` for bodies,
 //! and `survey` does so to learn, `filter` removes from an answer what its client must not get,
 //! `upload` is the body that goes to the engine, `watched` judges one as it passes,
-//! `upstream` is the engine's side, `tunnel` is a connection after a 101, `hijack` one
+//! `engine` is one of the engines, with what is known of it and how it is connected to, `upstream` a
+//! connection to it, `tunnel` is a connection after a 101, `hijack` one
 //! that the engine took over without a 101. `answer` is the body of any answer, `respond` builds
 //! dockgate's own answers. `wire` does what hyper cannot do with a socket, `health` checks the
 //! engine, `notice` says where dockgate listens, and `own_container` finds the one that it runs in.
@@ -26,6 +27,7 @@ mod budget;
 mod clearance;
 mod client;
 mod connection;
+mod engine;
 mod filter;
 mod flight;
 #[cfg(fuzzing)]
@@ -59,8 +61,9 @@ mod wire;
 
 pub(crate) use clearance::{ask_now as ask, seen_by_rules, too_large};
 pub use headers::Headers;
+pub(crate) use health::ping_now as ping;
 pub(crate) use lookup::look_up_all;
-pub use notice::listening;
+pub use notice::{Posted, posted};
 pub use outgoing::Outgoing;
 pub(crate) use rulebook::others;
 pub use server::{End, NotStarted, serve, serve_and_tell};

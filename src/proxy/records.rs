@@ -14,6 +14,7 @@ use hyper::body::{Body, Frame, Incoming};
 use super::budget::Charge;
 use super::clearance::Questions;
 use super::client::Client;
+use super::engine::Engine;
 use super::flight::InFlight;
 use crate::body::answer::{Next, Records};
 use crate::body::inspection::{Answer, Fact};
@@ -87,7 +88,8 @@ impl Recorded {
                 }
                 Ok(Next::Asks(fact)) => {
                     let client = Arc::clone(self.request.client());
-                    self.asking = Some(Box::pin(ask(client, fact)));
+                    let engine = self.request.engine().map(Arc::clone);
+                    self.asking = Some(Box::pin(ask(client, engine, fact)));
                     continue;
                 }
                 Ok(Next::Waits) => {}
@@ -129,9 +131,14 @@ impl Recorded {
 }
 
 /// Asks the engine for one thing, over a connection of its own.
-async fn ask(client: Arc<Client>, fact: Fact) -> Option<(Fact, Answer)> {
+async fn ask(
+    client: Arc<Client>,
+    engine: Option<Arc<Engine>>,
+    fact: Fact,
+) -> Option<(Fact, Answer)> {
+    let engine = engine?;
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut questions = Questions::new(&client.shared);
+    let mut questions = Questions::new(&engine);
     let answers = questions.ask(&[fact], &mut charge).await.ok()?;
     answers.into_iter().next()
 }

@@ -6,18 +6,22 @@
 //! other policy is tried.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::engine::Engine;
 use super::names::Names;
 use super::own_container;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
 use crate::clients::{self, Identity, Lookup, Rules, Unknown, Who};
-use crate::config::{ConfiguredPolicy, Endpoint, Listen, Policies, PolicyId, Settings};
+use crate::config::{
+    self, ConfiguredPolicy, Decisions, Endpoint, Listen, Policies, PolicyId, Settings,
+};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict};
 
@@ -33,19 +37,26 @@ const CLIENTS: &str = "clients";
 pub(super) struct Rulebook {
     /// Its number among those of the process.
     serial: u64,
-    rules: Rules<Arc<Entry>>,
+    /// With the policy at each endpoint, which may have an engine of its own.
+    rules: Rules<Box<[Arc<Entry>]>>,
     /// The policy of each endpoint, for clients that no rule is for.
     endpoints: Vec<Arc<Entry>>,
+    /// Refuses every request.
+    none: Arc<Entry>,
+    /// Those that requests can go to, each once.
+    engines: Vec<Arc<Engine>>,
     names: Names,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
 }
 
-/// A policy, as requests need it.
-#[derive(Debug, Default)]
+/// A policy, as requests need it that go to one engine.
+#[derive(Debug)]
 pub(super) struct Entry {
     /// None: every request is refused.
     policy: Option<Arc<Policy>>,
+    /// Where they go.
+    pub engine: Arc<Engine>,
     /// How the log calls it, where there are several.
     pub name: Option<PolicyName>,
     /// Whether each request is logged as a line of a profile.
@@ -80,50 +91,56 @@ impl Rulebook {
     /// As the settings say at start.
     pub(super) fn new(settings: &Settings) -> Self {
         let names = Names::new(CLIENTS, settings.rules.hosts());
-        let (policies, rules) = (&settings.policies, &settings.rules);
-        Self::of(policies, rules, &settings.endpoints, names, 0)
+        Self::of(&settings.into(), names, 0, &[])
     }
 
-    /// The one that comes next. What is known of the names that stay is kept.
-    pub(super) fn next(
-        &self,
-        policies: &Policies,
-        rules: &Rules<PolicyId>,
-        endpoints: &[Endpoint],
-    ) -> Self {
-        let names = self.names.replaced_by(rules.hosts());
-        Self::of(policies, rules, endpoints, names, self.serial + 1)
+    /// The one that comes next. What is known of the names and engines that stay is kept.
+    pub(super) fn next(&self, decisions: &Decisions<'_>) -> Self {
+        let names = self.names.replaced_by(decisions.rules.hosts());
+        Self::of(decisions, names, self.serial + 1, &self.engines)
     }
 
-    fn of(
-        policies: &Policies,
-        rules: &Rules<PolicyId>,
-        endpoints: &[Endpoint],
-        names: Names,
-        serial: u64,
-    ) -> Self {
-        let several = policies.iter().nth(1).is_some() || !rules.is_empty();
-        let entry = |id: PolicyId| {
-            let policy = policies.get(id);
-            let unprotected = policy.and_then(|policy| policy.sources.unprotected);
-            Arc::new(Entry {
-                policy: policy.map(|policy| Arc::clone(&policy.compiled)),
-                name: several.then(|| policies.name(id).into()),
-                logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
-                learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
-                demands: policy
-                    .map(|one| Arc::clone(&one.demands))
-                    .unwrap_or_default(),
-                others: Arc::new(others(id, policies, rules, endpoints)),
-            })
+    fn of(decisions: &Decisions<'_>, names: Names, serial: u64, known: &[Arc<Engine>]) -> Self {
+        let Decisions {
+            policies,
+            rules,
+            endpoints,
+            ..
+        } = *decisions;
+        let mut made = Made {
+            decisions,
+            several: policies.iter().nth(1).is_some() || !rules.is_empty(),
+            known,
+            engines: Vec::new(),
+            entries: HashMap::new(),
         };
+        let none = made.entry(PolicyId::NONE, decisions.engine);
+        let rules = rules.map(|id| {
+            let at = endpoints
+                .iter()
+                .map(|endpoint| made.entry_at(*id, endpoint));
+            at.collect::<Box<[_]>>()
+        });
+        let endpoints = endpoints.iter();
+        let endpoints = endpoints
+            .map(|one| made.entry_at(one.policy, one))
+            .collect();
+        let used = decisions.engines();
+        let is_used = |engine: &Arc<Engine>| used.contains(&engine.settings);
         Self {
             serial,
             alarms: policies.iter().filter_map(|(_, one)| one.alarm()).collect(),
-            rules: rules.map(|id| entry(*id)),
-            endpoints: endpoints.iter().map(|one| entry(one.policy)).collect(),
+            rules,
+            endpoints,
+            none,
+            engines: made.engines.into_iter().filter(is_used).collect(),
             names,
         }
+    }
+
+    /// The engines that requests can go to.
+    pub(super) fn engines(&self) -> &[Arc<Engine>] {
+        &self.engines
     }
 
     /// What has to be said of policies that protect nothing.
@@ -143,10 +160,13 @@ impl Rulebook {
     /// The policy of a rule; without one, of an endpoint.
     fn entry(&self, rule: Option<usize>, endpoint: usize) -> Arc<Entry> {
         let entry = match rule {
-            Some(rule) => self.rules.iter().nth(rule).map(|rule| &rule.policy),
+            Some(rule) => {
+                let rule = self.rules.iter().nth(rule);
+                rule.and_then(|rule| rule.policy.get(endpoint))
+            }
             None => self.endpoints.get(endpoint),
         };
-        entry.cloned().unwrap_or_default()
+        Arc::clone(entry.unwrap_or(&self.none))
     }
 
     /// The place of the rule that is for a client. It is not looked for again while this rulebook holds,
@@ -190,6 +210,67 @@ impl Rulebook {
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
         };
         Untold { on, may_change }
+    }
+}
+
+/// What a rulebook is being made of.
+struct Made<'a> {
+    decisions: &'a Decisions<'a>,
+    /// Whether there are several policies.
+    several: bool,
+    /// The engines of the rulebook before.
+    known: &'a [Arc<Engine>],
+    engines: Vec<Arc<Engine>>,
+    /// By the policy, and the place of the engine.
+    entries: HashMap<(PolicyId, usize), Arc<Entry>>,
+}
+
+impl Made<'_> {
+    /// A policy at an endpoint.
+    fn entry_at(&mut self, id: PolicyId, endpoint: &Endpoint) -> Arc<Entry> {
+        let (policies, default) = (self.decisions.policies, self.decisions.engine);
+        let engine = policies
+            .get(id)
+            .map(|policy| policy.engine_at(endpoint, default));
+        self.entry(id, engine.unwrap_or(default))
+    }
+
+    fn entry(&mut self, id: PolicyId, engine: &Arc<config::Engine>) -> Arc<Entry> {
+        let place = self.engine(engine);
+        let engine = &self.engines[place];
+        let Decisions {
+            policies,
+            rules,
+            endpoints,
+            ..
+        } = *self.decisions;
+        let entry = self.entries.entry((id, place)).or_insert_with(|| {
+            let policy = policies.get(id);
+            let unprotected = policy.and_then(|policy| policy.sources.unprotected);
+            let demands = policy.map(|one| one.demands.on(&engine.settings.key()));
+            Arc::new(Entry {
+                policy: policy.map(|policy| Arc::clone(&policy.compiled)),
+                engine: Arc::clone(engine),
+                name: self.several.then(|| policies.name(id).into()),
+                logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
+                learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
+                demands: Arc::new(demands.unwrap_or_default()),
+                others: Arc::new(others(id, policies, rules, endpoints)),
+            })
+        });
+        Arc::clone(entry)
+    }
+
+    /// The place of an engine. One that is as it was before a reload is the same.
+    fn engine(&mut self, settings: &Arc<config::Engine>) -> usize {
+        let is_same = |one: &&Arc<Engine>| one.settings == *settings;
+        if let Some(place) = self.engines.iter().position(|one| is_same(&one)) {
+            return place;
+        }
+        let known = self.known.iter().find(is_same).map(Arc::clone);
+        let new = || Engine::new(settings, self.decisions.endpoints);
+        self.engines.push(known.unwrap_or_else(new));
+        self.engines.len() - 1
     }
 }
 

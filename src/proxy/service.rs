@@ -108,7 +108,7 @@ pub(super) async fn answer(
             return Ok(flight.refused(why, unread).map(Answer::own));
         }
     };
-    flight.decided_by(policy.name.clone());
+    flight.decided_by(&policy);
     if policy.logs_requests {
         log_request(&target);
     }
@@ -119,7 +119,14 @@ pub(super) async fn answer(
     {
         None => target,
         // Boxed, since few come to it.
-        Some(bounds) => match Box::pin(versions::raised(flight.client(), bounds, target)).await {
+        Some(bounds) => match Box::pin(versions::raised(
+            flight.client(),
+            &policy.engine,
+            bounds,
+            target,
+        ))
+        .await
+        {
             Ok(target) => target,
             Err(why) => return Ok(flight.unsettled(why, unread).map(Answer::own)),
         },
@@ -163,7 +170,7 @@ pub(super) async fn answer(
     if let (Some(learner), Some(wanted)) = (&learner, wanted) {
         let client = flight.client();
         // Boxed, since few come to it.
-        let surveying = Box::pin(survey(client, wanted, learner, upload));
+        let surveying = Box::pin(survey(client, &policy.engine, wanted, learner, upload));
         upload = match unless_denied(client, surveying).await {
             Ok(Ok(upload)) => upload,
             Ok(Err(why)) => return Ok(flight.unsettled(why, unread).map(Answer::own)),
@@ -174,11 +181,8 @@ pub(super) async fn answer(
         Passage::Stream(cleared) => (cleared, upload, None),
         Passage::Inspect(inspection) => {
             let client = flight.client();
-            let (demands, others) = (Arc::clone(&policy.demands), Arc::clone(&policy.others));
             // Boxed, since few come to it.
-            let settling = Box::pin(clearance::settle(
-                client, inspection, demands, others, upload,
-            ));
+            let settling = Box::pin(clearance::settle(client, inspection, &policy, upload));
             match unless_denied(client, settling).await {
                 Ok(Ok(settled)) => {
                     // What the rules would deny, they deny first.
@@ -196,7 +200,7 @@ pub(super) async fn answer(
         }
     };
     let client = flight.client();
-    let (state, engine) = (&client.upload, &client.shared.socket_path);
+    let (state, engine) = (&client.upload, &policy.engine);
     let mut kept = flight.client().upstream().take();
     // Pinned where it is made, since it is large and moving it costs.
     let mut sent = unless_denied(
@@ -327,7 +331,7 @@ async fn filtered(
     let filtered = match unless_denied(&client, reading).await {
         Ok(Ok(filtered)) => filtered,
         Ok(Err(Withheld::Engine(fault, why))) => {
-            return flight.engine_failed(fault, why, unread).map(Answer::own);
+            return flight.engine_failed(fault, &why, unread).map(Answer::own);
         }
         Ok(Err(Withheld::Refused(why))) => return flight.refused(why, unread).map(Answer::own),
         Err(why) => return flight.denied_now(&why, unread).map(Answer::own),

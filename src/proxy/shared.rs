@@ -1,21 +1,17 @@
-//! What all connections share: the policies, who is let in, where the engine is, and the room there
-//! is. Only the rulebook changes while dockgate runs.
+//! What all connections share: the policies with their engines, who is let in, and the room there is. Only the rulebook changes while dockgate runs.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
 
 use super::admission::Admission;
-use super::budget::{ASKING, Budget};
+use super::budget::Budget;
 use super::holders::{Held, Holders, Key};
 use super::rulebook::Rulebook;
 use super::server::Room;
 use super::slots::Slots;
 use super::strangers::Strangers;
-use super::versions::Lowest;
 use super::wire::Socket;
 use crate::config::Settings;
 use crate::learn::Learner;
@@ -35,8 +31,6 @@ pub(super) struct Shared {
     pub admission: Option<Admission>,
     /// Learns from what is forwarded, if that is wanted.
     pub learner: Option<Arc<Learner>>,
-    /// The engine's socket.
-    pub socket_path: PathBuf,
     /// The host names by which web pages may call.
     pub allowed_hosts: Vec<Box<str>>,
     /// How long a request's body may pause because of its client.
@@ -45,10 +39,6 @@ pub(super) struct Shared {
     pub slots: Slots,
     /// What each client has.
     pub holders: Holders,
-    /// One for each connection on which the engine is asked what terms depend on.
-    pub asking: Semaphore,
-    /// The engine's lowest version of the API.
-    pub lowest: Lowest,
     /// The memory for bodies that are read as a whole.
     pub bodies: Budget,
     /// The memory for answers that are filtered.
@@ -73,13 +63,10 @@ impl Shared {
                 .clone()
                 .map(|list| Admission::new(list, room.strangers)),
             learner,
-            socket_path: settings.engine.clone(),
             allowed_hosts: process.allowed_hosts.clone(),
             upload_timeout: process.upload_timeout,
             slots: Slots::new(room.connections, room.waiting),
             holders: Holders::new(process.client_rate),
-            asking: Semaphore::new(ASKING),
-            lowest: Lowest::default(),
             bodies: Budget::default(),
             answers: Budget::for_answers(),
             client_connections: process.client_connections,

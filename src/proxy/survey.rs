@@ -1,6 +1,7 @@
 //! What a request wants of limits, for a policy that learns. Whatever comes of that, the request goes on
 //! as it came: what was read of its body is in front of the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Frame;
@@ -9,8 +10,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::budget::Charge;
 use super::clearance::{Questions, Unsettled, next};
 use super::client::Client;
+use super::engine::{Engine, EngineError};
 use super::upload::Upload;
-use super::upstream::EngineError;
 use crate::body::inspection::{Survey, Want};
 use crate::body::json::Limits;
 use crate::learn::Learner;
@@ -30,6 +31,7 @@ const MOST_FACTS: usize = 300;
 /// Its body broke off.
 pub(super) async fn survey(
     client: &Client,
+    engine: &Arc<Engine>,
     mut survey: Survey,
     learner: &Learner,
     mut body: Upload,
@@ -45,7 +47,7 @@ pub(super) async fn survey(
         body = body.behind(bytes).charged(charge);
     }
     // What is not answered in time is not known.
-    let _ = timeout(FACTS_TIME, answer(client, &mut survey)).await;
+    let _ = timeout(FACTS_TIME, answer(client, engine, &mut survey)).await;
     let wants = survey.wants().into_iter().chain(unread);
     learner.wants(survey.target(), wants.collect());
     Ok(body)
@@ -76,9 +78,9 @@ async fn beginning(body: &mut Upload, charge: &mut Charge) -> Result<(Vec<u8>, b
 }
 
 /// Asks the engine, as far as it answers.
-async fn answer(client: &Client, survey: &mut Survey) {
+async fn answer(client: &Client, engine: &Arc<Engine>, survey: &mut Survey) {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut questions = Questions::new(&client.shared);
+    let mut questions = Questions::new(engine);
     let mut asked = 0;
     for _ in 0..ROUNDS {
         let needs = survey.needs();

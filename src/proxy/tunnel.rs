@@ -119,7 +119,7 @@ pub(super) async fn exchange(
     let mut up = pin!(async {
         // An engine that stopped reading may still have output, so this ends one direction only.
         let _ = up.await;
-        engine.shutdown_write();
+        engine.shutdown_write().await;
     });
     let both = async {
         let mut down = pin!(down);
@@ -131,13 +131,15 @@ pub(super) async fn exchange(
                 () = gone(client), if up_done => return Err("the client disconnected"),
             }
         }
-        client.shutdown_write();
-        if !up_done {
+        let rest = async {
             tokio::select! {
-                () = up => up_done = true,
-                () = gone(engine) => {}
+                () = up, if !up_done => true,
+                () = gone(engine), if !up_done => false,
+                else => true,
             }
-        }
+        };
+        // A client may have to finish sending before it reads the end.
+        let ((), up_done) = tokio::join!(client.shutdown_write(), rest);
         Ok(up_done)
     };
     tokio::select! {

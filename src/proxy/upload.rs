@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::budget::Charge;
-use super::shared::Shared;
+use super::engine::Engine;
 use super::watched::{Doubts, Refused, Watched};
 use super::wire::SentHead;
 use crate::body::inspection::Watch;
@@ -192,10 +192,10 @@ impl Upload {
     pub(super) fn watched(
         self,
         watch: Box<Watch>,
-        shared: &Arc<Shared>,
+        engine: &Arc<Engine>,
         charge: Charge,
     ) -> (Self, Arc<Doubts>) {
-        let watched = Watched::new(watch, shared, charge);
+        let watched = Watched::new(watch, engine, charge);
         let doubts = watched.doubts();
         let part = match self.source {
             Source::Client(part) => Some(part),

@@ -5,7 +5,7 @@
 //! an engine that was replaced is soon asked again. If it then has a higher lowest version than is
 //! remembered, it refuses the request itself; a lower one loses nothing.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::clearance::{Questions, Unsettled};
 use super::client::Client;
+use super::engine::Engine;
 use crate::api::{Target, Version};
 use crate::body::inspection::Fact;
 use crate::body::versions::{Bounds, lowest, stated};
@@ -45,20 +46,20 @@ impl Lowest {
 /// The engine does not say which versions it accepts.
 pub(super) async fn raised(
     client: &Client,
+    engine: &Arc<Engine>,
     bounds: Bounds,
     target: Target,
 ) -> Result<Target, Unsettled> {
-    let shared = &client.shared;
-    let version = match shared.lowest.remembered(Instant::now()) {
+    let version = match engine.lowest.remembered(Instant::now()) {
         Some(version) => version,
         None => {
-            let mut charge = shared.bodies.charge(client.held.bodies());
-            let mut questions = Questions::new(shared);
+            let mut charge = client.shared.bodies.charge(client.held.bodies());
+            let mut questions = Questions::new(engine);
             let answers = questions.ask(&[Fact::Version], &mut charge).await?;
             let version = answers.iter().find_map(|(_, answer)| lowest(answer));
             // An engine that cannot answer now, since it starts, can do so at once.
             if answers.iter().any(|(_, answer)| answer.found().is_some()) {
-                shared.lowest.remember(version, Instant::now());
+                engine.lowest.remember(version, Instant::now());
             }
             version
         }

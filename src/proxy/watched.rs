@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::budget::Charge;
 use super::clearance::{Questions, Unsettled, no_room};
-use super::shared::Shared;
+use super::engine::Engine;
 use crate::body::inspection::{Ended, Watch};
 use crate::observe::access::Explanation;
 
@@ -42,7 +42,7 @@ type Verdict = Result<(), Unsettled>;
 pub(super) struct Watched {
     stage: Stage,
     doubts: Arc<Doubts>,
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
     /// How much has come, and how much of that was forwarded.
     come: u64,
     forwarded: u64,
@@ -74,11 +74,11 @@ pub(super) struct Refused;
 
 impl Watched {
     /// A body that has not come yet.
-    pub(super) fn new(watch: Box<Watch>, shared: &Arc<Shared>, charge: Charge) -> Self {
+    pub(super) fn new(watch: Box<Watch>, engine: &Arc<Engine>, charge: Charge) -> Self {
         Self {
             stage: Stage::Reads(watch, charge),
             doubts: Arc::default(),
-            shared: Arc::clone(shared),
+            engine: Arc::clone(engine),
             come: 0,
             forwarded: 0,
             held: BytesMut::new(),
@@ -147,7 +147,7 @@ impl Watched {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Refused) {
             Stage::Reads(watch, charge) => {
                 let waived = watch.is_waived();
-                let judging = judge(watch, charge, Arc::clone(&self.shared));
+                let judging = judge(watch, charge, Arc::clone(&self.engine));
                 Stage::Judges(match waived {
                     true => Box::pin(noted(judging, Arc::clone(&self.doubts))),
                     false => Box::pin(judging),
@@ -181,8 +181,8 @@ impl Watched {
 }
 
 /// Asks the engine what it must be asked of an archive that has come.
-async fn judge(mut watch: Box<Watch>, mut charge: Charge, shared: Arc<Shared>) -> Verdict {
-    let mut questions = Questions::new(&shared);
+async fn judge(mut watch: Box<Watch>, mut charge: Charge, engine: Arc<Engine>) -> Verdict {
+    let mut questions = Questions::new(&engine);
     loop {
         let ended = watch.end();
         match ended.map_err(|denial| Unsettled::Refused(Explanation::from(&denial)))? {

@@ -324,6 +324,12 @@ fn the_compose_files_of_other_proxies_come_up_with_the_image_line_changed() {
             "watchtower",
             "images/json",
         ),
+        (
+            "cetusguard-traefik",
+            "cetusguard",
+            "traefik",
+            "containers/json",
+        ),
         ("knrdl-traefik", protector, "traefik", "containers/json"),
         (
             "knrdl-portainer",

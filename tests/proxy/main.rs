@@ -14,6 +14,7 @@ mod support;
 
 mod answers;
 mod browsers;
+mod cetusguard;
 mod connections;
 mod denials;
 mod facts;

@@ -64,7 +64,7 @@ fn wait(is: impl Fn() -> bool) {
 }
 
 #[track_caller]
-fn status(many: &Many, path: &str) -> u16 {
+pub(crate) fn status(many: &Many, path: &str) -> u16 {
     many.get(Wire::tcp(many.tcp), path).status()
 }
 

@@ -21,7 +21,7 @@ use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
 pub use label_filter::LabelFilter;
 use owned::Owned;
-use pulled::Pulled;
+use pulled::{Pulled, PulledOn};
 pub use sight::Sight;
 
 /// The scope of a policy.
@@ -31,6 +31,8 @@ pub struct Scope {
     shared: Vec<Shared>,
     images: bool,
     pulled: Pulled,
+    /// What was pulled on each engine: another one has other images under the same names.
+    pulled_on: PulledOn,
     owned: Owned,
     /// As it is written, for messages.
     text: String,
@@ -84,6 +86,7 @@ impl Scope {
                 shared,
                 images,
                 pulled: Pulled::default(),
+                pulled_on: PulledOn::default(),
                 owned: Owned::default(),
                 text: scope.trim().to_owned(),
             }),
@@ -120,9 +123,21 @@ impl Scope {
     #[must_use]
     pub fn with_pulled_of(&self, former: &Scope) -> Scope {
         let same = self.by == former.by;
-        let pulled = if same { &former.pulled } else { &self.pulled };
+        let known = if same { former } else { self };
         Scope {
-            pulled: pulled.clone(),
+            pulled: known.pulled.clone(),
+            pulled_on: known.pulled_on.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same scope on one engine, with what its clients pulled there. What was found on another one
+    /// is unknown there.
+    #[must_use]
+    pub fn on(&self, engine: &str) -> Scope {
+        Scope {
+            pulled: self.pulled_on.of(engine),
+            owned: Owned::default(),
             ..self.clone()
         }
     }

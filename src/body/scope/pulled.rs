@@ -1,7 +1,7 @@
 //! The images that were pulled by the clients of a scope, and were not there before: by their names, since
-//! the engine keeps no labels for them.
+//! the engine keeps no labels for them. Each engine has its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::body::image::Name;
@@ -47,6 +47,18 @@ impl Pulled {
     }
 }
 
+/// The same for each engine. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PulledOn(Arc<Mutex<BTreeMap<String, Pulled>>>);
+
+impl PulledOn {
+    /// Those of one engine.
+    pub(super) fn of(&self, engine: &str) -> Pulled {
+        let mut engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.entry(engine.to_owned()).or_default().clone()
+    }
+}
+
 /// What is remembered does not make it another scope.
 impl PartialEq for Pulled {
     fn eq(&self, _: &Pulled) -> bool {
@@ -55,6 +67,15 @@ impl PartialEq for Pulled {
 }
 
 impl Eq for Pulled {}
+
+/// Likewise.
+impl PartialEq for PulledOn {
+    fn eq(&self, _: &PulledOn) -> bool {
+        true
+    }
+}
+
+impl Eq for PulledOn {}
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use crate::body::inspection::{self, Answer, Ended, Fact, Others, Reading, Step, 
 use crate::body::json::{Limits, Value};
 use crate::body::limits;
 use crate::body::rules::Rule;
-use crate::config::{ConfiguredPolicy, PolicyId, Settings};
+use crate::config::{ConfiguredPolicy, Engine, PolicyId, Settings};
 use crate::observe::log::one_line;
 use crate::policy::{
     Broken, Cleared, Content, Denial, Inspection, Judged, Obstacle, Permit, Term, Unmet, printable,
@@ -33,7 +33,8 @@ pub(super) enum Outcome {
 
 /// A request that is allowed, with all that its verdict depends on.
 pub(super) struct Case<'a> {
-    settings: &'a Settings,
+    /// Who is asked, or why that is not known.
+    engine: Result<&'a Arc<Engine>, &'a str>,
     demands: Arc<Demands>,
     others: Arc<Others>,
     /// `by CONTAINERS`
@@ -106,7 +107,7 @@ fn unreadable(file: &str, error: &io::Error) -> String {
 
 impl<'a> Case<'a> {
     pub(super) fn new(
-        settings: &'a Settings,
+        (settings, engine): (&Settings, Result<&'a Arc<Engine>, &'a str>),
         (id, policy): (PolicyId, &ConfiguredPolicy),
         sent: &Target,
         permit: &Permit,
@@ -118,7 +119,7 @@ impl<'a> Case<'a> {
         let label = policy.label();
         let label = label.map_or(String::new(), |label| format!(" ({label})"));
         Case {
-            settings,
+            engine,
             demands: Arc::clone(&policy.demands),
             others: Arc::new(proxy::others(
                 id,
@@ -286,17 +287,20 @@ impl<'a> Case<'a> {
 
     /// Asks the engine.
     fn ask(&self, needs: &[Fact]) -> Result<Vec<(Fact, Answer)>, Outcome> {
-        proxy::ask(&self.settings.engine, needs).map_err(|why| {
-            let asked = needs.iter().map(|fact| format!("\n  GET {}", fact.path()));
-            Outcome::Undecided(format!(
-                "undecided: {}, unless {} what the engine answers{}: {why}\n\
+        let asked = self.engine.map_err(str::to_owned);
+        asked
+            .and_then(|engine| proxy::ask(engine, needs))
+            .map_err(|why| {
+                let asked = needs.iter().map(|fact| format!("\n  GET {}", fact.path()));
+                Outcome::Undecided(format!(
+                    "undecided: {}, unless {} what the engine answers{}: {why}\n\
                  the engine would be asked for:{}",
-                self.by,
-                self.refuse(),
-                self.label,
-                asked.collect::<String>(),
-            ))
-        })
+                    self.by,
+                    self.refuse(),
+                    self.label,
+                    asked.collect::<String>(),
+                ))
+            })
     }
 
     /// It meets its terms.

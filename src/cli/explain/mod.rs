@@ -4,6 +4,8 @@
 mod changes;
 mod inspected;
 
+use std::sync::Arc;
+
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use super::output::{complain, print};
@@ -14,13 +16,15 @@ use super::{FAILED, OK, WRONG_USAGE};
 use crate::api::{Framing, Message, Method, Target};
 use crate::body::inspection::Fact;
 use crate::body::versions::{MIN, lowest};
-use crate::config::{ConfiguredPolicy, PolicyId, Settings, Snapshot};
+use crate::config::{ConfiguredPolicy, Endpoint, Engine, PolicyId, Settings, Snapshot};
 use crate::policy::{Denial, Passage, Verdict, printable};
 use crate::proxy;
 use inspected::{Case, Outcome, Sent};
 
 /// The verdict depends on what is not known.
 const UNDECIDED: u8 = 3;
+/// Why no engine can be asked.
+const DEPENDS: &str = "the engine depends on the endpoint; use --endpoint";
 
 pub(super) fn command() -> Command {
     let method = Arg::new("method")
@@ -56,7 +60,7 @@ pub(super) fn command() -> Command {
         .after_help(
             "Without --body, the request has no body. Without another option, the policy\n\
              default decides. If the verdict depends on what the request names, dockgate\n\
-             asks the engine at SOCKET_PATH.\n\n\
+             asks the policy's engine.\n\n\
              Exit codes:\n  \
              0   allowed\n  \
              1   denied, or no policy can be named now\n  \
@@ -102,7 +106,10 @@ pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
 }
 
 /// The policy that the options choose, or why there is none.
-fn chosen(settings: &Settings, matches: &ArgMatches) -> Result<PolicyId, (u8, String)> {
+fn chosen<'a>(
+    settings: &'a Settings,
+    matches: &ArgMatches,
+) -> Result<(PolicyId, Option<&'a Endpoint>), (u8, String)> {
     let policies = &settings.policies;
     let value = |name| matches.get_one::<String>(name);
     if let Some(name) = value("policy") {
@@ -110,7 +117,7 @@ fn chosen(settings: &Settings, matches: &ArgMatches) -> Result<PolicyId, (u8, St
         let known: Vec<&str> = known.chain(["none"]).collect();
         let id = policies.id(name);
         let (shown, known) = (printable(name), known.join(", "));
-        return id.ok_or_else(|| {
+        return id.map(|id| (id, None)).ok_or_else(|| {
             let problem = format!("unknown policy {shown}; the policies are {known}");
             (WRONG_USAGE, problem)
         });
@@ -132,10 +139,10 @@ fn chosen(settings: &Settings, matches: &ArgMatches) -> Result<PolicyId, (u8, St
     });
     let at = at.transpose()?;
     let Some(client) = matches.get_one::<Client>("client") else {
-        return Ok(at.map_or(PolicyId::DEFAULT, |at| at.policy));
+        return Ok((at.map_or(PolicyId::DEFAULT, |at| at.policy), at));
     };
     match client.whose(settings, at) {
-        Whose::Policy(id, _) => Ok(id),
+        Whose::Policy(id, _) => Ok((id, at)),
         Whose::Endpoints(_) => {
             let problem = format!(
                 "no client rule matches, and the policy depends on the endpoint; use --endpoint \
@@ -156,7 +163,11 @@ struct Request<'a> {
     body: Option<Sent>,
 }
 
-fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
+fn explain(
+    settings: &Settings,
+    (id, at): (PolicyId, Option<&Endpoint>),
+    request: Request<'_>,
+) -> u8 {
     let Request {
         method,
         path,
@@ -182,12 +193,13 @@ fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
         Some(body) => message.into_json(body.start().len()),
     };
     let sent = target.clone();
-    let decided = raised(settings, policy, target.clone());
+    let engine = settings.engine_of(policy, at).ok_or(DEPENDS);
+    let decided = raised(engine, policy, target.clone());
     let outcome = match decided.map(|target| policy.decide(target, message)) {
         Err(why) => Outcome::Undecided(why),
         Ok(Verdict::Allow(permit)) => {
             let seen = client.map(|client| proxy::seen_by_rules(client.identity()));
-            let mut case = Case::new(settings, (id, policy), &sent, &permit, body, seen);
+            let mut case = Case::new((settings, engine), (id, policy), &sent, &permit, body, seen);
             match permit.passage() {
                 Passage::Stream(cleared) => case.allowed(cleared),
                 Passage::Inspect(inspection) => case.judge(inspection),
@@ -218,14 +230,15 @@ fn explain(settings: &Settings, id: PolicyId, request: Request<'_>) -> u8 {
 /// # Errors
 /// The engine does not say which versions it accepts.
 fn raised(
-    settings: &Settings,
+    engine: Result<&Arc<Engine>, &str>,
     policy: &ConfiguredPolicy,
     target: Target,
 ) -> Result<Target, String> {
     let Some(bounds) = policy.demands.versions.filter(|one| one.cover(&target)) else {
         return Ok(target);
     };
-    let answers = proxy::ask(&settings.engine, &[Fact::Version]);
+    let answers = engine.map_err(str::to_owned);
+    let answers = answers.and_then(|engine| proxy::ask(engine, &[Fact::Version]));
     let answers = answers.map_err(|why| {
         format!(
             "undecided: {MIN} is set, and the engine does not say which versions it accepts: {why}"

@@ -7,6 +7,7 @@
 //! Each dialect is a folder of the same shape: a type that reads its variables, reports what is
 //! wrong with them, and is a [`Source`] of the policy.
 
+pub(super) mod cetusguard;
 pub(super) mod knrdl;
 pub(super) mod mikesir87;
 pub(super) mod presets;

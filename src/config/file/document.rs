@@ -1,7 +1,4 @@
-//! Trees as policies, endpoints and clients.
-
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+//! Trees as policies, engines, endpoints and clients.
 
 use super::tree::{self, Entry, Node, Value};
 use super::{
@@ -13,6 +10,9 @@ use crate::config::near::near;
 use crate::policy::printable;
 
 mod entries;
+mod names;
+
+use names::{LONGEST_NAME, Names};
 
 /// The keys of a document.
 const TOP: Keys = Keys {
@@ -20,11 +20,12 @@ const TOP: Keys = Keys {
         "policies",
         "endpoints",
         "clients",
+        "engines",
         "gates",
         "mutators",
         "responseFilters",
     ],
-    later: &["engines"],
+    later: &[],
 };
 /// Those of them that another dialect reads.
 const MIDDLEWARE: [&str; 3] = ["gates", "mutators", "responseFilters"];
@@ -34,10 +35,10 @@ const POLICY: Keys = Keys {
     later: &[],
 };
 const BY_LABEL: &str = "by_label";
-/// A policy's name is a part of messages and of metrics.
-const LONGEST_NAME: usize = 64;
 /// So many policies may there be: each is compiled, and kept.
 const MOST_POLICIES: usize = 1000;
+/// So many engines: each is asked by health checks.
+const MOST_ENGINES: usize = 100;
 
 /// The variables of the whole process, and where what they are for belongs. A name that ends with `*`
 /// is the beginning of several.
@@ -48,9 +49,13 @@ const OF_THE_PROCESS: &[(&str, &str)] = &[
     ("SP_PROXYPORT", "add an entry to endpoints"),
     ("SP_PROXYSOCKETENDPOINT*", "add an entry to endpoints"),
     ("SP_ALLOWFROM", "add a rule with from to clients"),
+    ("CETUSGUARD_FRONTEND_*", "add an entry to endpoints"),
+    ("CETUSGUARD_BACKEND_*", ENVIRONMENT),
+    ("CETUSGUARD_LOG_LEVEL", ENVIRONMENT),
     ("SOCKET_PATH", ENVIRONMENT),
     ("SP_SOCKETPATH", ENVIRONMENT),
     ("FORWARDING_SOCKET_PATH", ENVIRONMENT),
+    ("ENGINE_*", "add an entry to engines"),
     ("LOG_*", ENVIRONMENT),
     ("SP_LOG*", ENVIRONMENT),
     ("MAX_CONNECTIONS", ENVIRONMENT),
@@ -73,43 +78,21 @@ const ENVIRONMENT: &str = "set it in the environment";
 /// All mistakes in all of them.
 pub fn read(sources: &[Source]) -> Result<Document, Refused> {
     let mut parts: Vec<Part<'_>> = sources.iter().map(Part::read).collect();
-    let mut seen: HashMap<String, (String, Place)> = HashMap::new();
-    let mut count = 0;
+    let mut policies = Names::new("policy", "policies", MOST_POLICIES);
+    let mut engines = Names::new("engine", "engines", MOST_ENGINES);
     for part in &mut parts {
         for policy in std::mem::take(&mut part.document.policies) {
-            // For a reader, names that differ in case are the same.
-            match seen.entry(policy.name.to_ascii_lowercase()) {
-                Slot::Vacant(slot) => {
-                    slot.insert((policy.name.clone(), policy.place.clone()));
-                    count += 1;
-                    if count <= MOST_POLICIES {
-                        part.document.policies.push(policy);
-                    } else if count == MOST_POLICIES + 1 {
-                        let problem = format!("more than {MOST_POLICIES} policies");
-                        part.mistake(policy.place.line, "policies", problem, "use fewer policies");
-                    }
-                }
-                Slot::Occupied(slot) => {
-                    let (name, first) = slot.get();
-                    let problem = match *name == policy.name {
-                        true => format!("duplicate policy {name}, also at {first}"),
-                        false => format!(
-                            "the policy name {} differs only in case from {name} at {first}",
-                            policy.name
-                        ),
-                    };
-                    let what = format!("policies.{}", policy.name);
-                    part.mistake(
-                        policy.place.line,
-                        &what,
-                        problem,
-                        "rename or remove one of them",
-                    );
-                }
+            if policies.take(part, &policy.name, &policy.place) {
+                part.document.policies.push(policy);
+            }
+        }
+        for engine in std::mem::take(&mut part.document.engines) {
+            if engines.take(part, &engine.name, &engine.place) {
+                part.document.engines.push(engine);
             }
         }
     }
-    let mut names: Vec<&str> = seen.values().map(|(name, _)| name.as_str()).collect();
+    let mut names: Vec<&str> = policies.all().collect();
     names.extend([DEFAULT, NONE]);
     names.sort_unstable();
     let (mut document, mut mistakes) = (Document::default(), Vec::new());
@@ -118,6 +101,7 @@ pub fn read(sources: &[Source]) -> Result<Document, Refused> {
         part.mistakes.sort_by_key(|(line, _)| *line);
         mistakes.extend(part.mistakes.into_iter().map(|(_, mistake)| mistake));
         document.policies.extend(part.document.policies);
+        document.engines.extend(part.document.engines);
         document.endpoints.extend(part.document.endpoints);
         document.clients.extend(part.document.clients);
         document.middleware.extend(part.document.middleware);
@@ -204,6 +188,12 @@ impl<'a> Part<'a> {
             }
             match &*key {
                 "policies" => self.policies(value),
+                "engines" => {
+                    let help = "use NAME: ADDRESS, or NAME: and the address and files of an engine";
+                    for entry in self.map(value, "engines", help).unwrap_or_default() {
+                        self.engine(entry);
+                    }
+                }
                 "endpoints" => self.each(value, "endpoints", Part::endpoint),
                 _ => self.each(value, "clients", Part::client),
             }
@@ -299,9 +289,7 @@ impl<'a> Part<'a> {
         } else if let Some(reserved) = differs_in_case(&key) {
             let problem = format!("the policy name {key} differs only in case from {reserved}");
             self.mistake(line, &path, problem, "use another name");
-        } else if !is_name(&key) {
-            let problem = format!("invalid policy name {}", printable(&key));
-            let help = format!("use up to {LONGEST_NAME} letters, digits, - _ and .");
+        } else if let Some((problem, help)) = names::unfit("policy", &key) {
             self.mistake(line, &path, problem, help);
         }
         let mut policy = PolicySpec {
@@ -334,7 +322,8 @@ impl<'a> Part<'a> {
                 }
             }
         }
-        if policy.name != NONE && differs_in_case(&policy.name).is_none() && is_name(&policy.name) {
+        let is_name = names::unfit("policy", &policy.name).is_none();
+        if policy.name != NONE && differs_in_case(&policy.name).is_none() && is_name {
             self.document.policies.push(policy);
         }
     }
@@ -441,11 +430,6 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 fn differs_in_case(name: &str) -> Option<&'static str> {
     let mut own = [NONE, DEFAULT].into_iter();
     own.find(|own| name != *own && name.eq_ignore_ascii_case(own))
-}
-
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(fits)
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub const NONE: &str = "none";
 pub struct Document {
     /// In the order in which they are written. No two have the same name.
     pub policies: Vec<PolicySpec>,
+    /// In the order in which they are written. No two have the same name.
+    pub engines: Vec<EngineSpec>,
     /// In the order in which they are written.
     pub endpoints: Vec<EndpointSpec>,
     /// In the order in which they are written, which is the order in which they are tried. With
@@ -95,6 +97,23 @@ pub struct VariableSpec {
     pub place: Place,
 }
 
+/// An engine besides that of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineSpec {
+    /// Letters, digits, `-`, `_` and `.`; not `default`.
+    pub name: String,
+    /// Where the entry begins.
+    pub place: Place,
+    /// Where it is, as `SOCKET_PATH` has it.
+    pub address: Written,
+    /// The file of the authority of its certificate.
+    pub ca: Option<Written>,
+    /// The file of dockgate's own certificate.
+    pub cert: Option<Written>,
+    /// The file of the key of that.
+    pub key: Option<Written>,
+}
+
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSpec {
@@ -104,6 +123,8 @@ pub struct EndpointSpec {
     pub mode: Option<Written>,
     /// The policy of clients that no rule is for.
     pub policy: Option<Written>,
+    /// The engine of policies that name none.
+    pub engine: Option<Written>,
     /// Where the entry begins.
     pub place: Place,
 }

@@ -2,22 +2,17 @@
 //! environment.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 
-use super::{engine, written};
 use crate::config::dialect::mikesir87;
 use crate::config::file::{Chosen, Origin};
 use crate::config::snapshot::Snapshot;
 use crate::config::sources;
-use crate::config::table::Values;
 
 /// What the environment alone says of a dockgate that has files.
 #[derive(Debug)]
 pub struct Lasting {
     /// Where its files are.
     pub origin: Origin,
-    /// The engine's socket.
-    pub engine: PathBuf,
     /// What has to be said loudly, if the environment's policy denies nothing.
     pub alarm: Option<String>,
 }
@@ -34,12 +29,9 @@ impl Lasting {
         let origin = origin_of(|name| environment.get(name))?;
         // Who starts with these is told of mistakes.
         let mut untold = Vec::new();
-        let values = Values::read(&written(environment, &mut untold), &mut untold);
-        let engine = engine(&values)?.clone();
         let why = sources::unprotected(environment, &mut untold);
         Some(Lasting {
             origin,
-            engine,
             alarm: why.map(|why| why.to_string()),
         })
     }
@@ -53,17 +45,13 @@ mod tests {
     fn files_may_be_broken_but_not_the_environment() {
         let of = |variables: &[(&str, &str)]| Lasting::of(&variables.iter().copied().collect());
         let file = ("CONFIG_FILE", "/nowhere/dockgate.yml");
-        let lasting = of(&[file, ("SP_SOCKETPATH", "/x.sock"), ("DRY_RUN", "1")]).unwrap();
+        let lasting = of(&[file, ("DRY_RUN", "1")]).unwrap();
         assert_eq!(lasting.origin, Origin::File("/nowhere/dockgate.yml".into()));
-        assert_eq!(lasting.engine, PathBuf::from("/x.sock"));
         assert!(lasting.alarm.unwrap().contains("DRY_RUN"));
         assert!(of(&[file]).unwrap().alarm.is_none());
-        let lasting = of(&[file, ("FORWARDING_SOCKET_PATH", "/y.sock")]).unwrap();
-        assert_eq!(lasting.engine, PathBuf::from("/y.sock"));
         for none in [
             &[][..],
             &[("CONFIG_FILE", "")],
-            &[file, ("SOCKET_PATH", "x")],
             &[file, ("CONFIG_DIR", "/etc")],
         ] {
             assert!(of(none).is_none(), "{none:?}");

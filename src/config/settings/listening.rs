@@ -1,12 +1,10 @@
 //! Where dockgate listens: by variables, or by the `endpoints` of a file.
 
-use std::path::{Path, PathBuf};
-
 use super::Endpoint;
 use crate::config::diagnostics::{Diagnostic, Unfit};
+use crate::config::engines::Engines;
 use crate::config::file::{EndpointSpec, Written};
 use crate::config::listen::Listen;
-use crate::config::paths::{same_socket, shown_path};
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::table::Values;
 use crate::config::values;
@@ -41,7 +39,7 @@ pub(super) fn take(specs: &[EndpointSpec], values: &mut Values, diagnostics: &mu
 /// Where a file says to listen.
 pub(super) fn of_file(
     specs: &[EndpointSpec],
-    engine: Option<&PathBuf>,
+    engines: &Engines,
     policies: Option<&Policies>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
@@ -71,24 +69,21 @@ pub(super) fn of_file(
             None => PolicyId::DEFAULT,
             Some(name) => policies.map_or(PolicyId::NONE, |all| all.named(name)),
         };
+        let engine = spec.engine.as_ref();
+        let engine = engine.and_then(|one| engines.of_endpoint(&what("engine"), one, diagnostics));
         let (Ok(listen), Ok(mode)) = (listen, mode) else {
             continue;
         };
-        let problem = match &listen {
-            Listen::Unix(path) if engine.is_some_and(|engine| same_socket(path, engine)) => {
-                "is the engine's own socket"
-            }
-            _ if endpoints.iter().any(|one| one.listen == listen) => "is listed twice",
-            _ => {
-                endpoints.push(Endpoint {
-                    listen,
-                    mode,
-                    policy,
-                });
-                continue;
-            }
-        };
-        let problem = format!("{}: {listen} {problem}", what("listen"));
+        if !endpoints.iter().any(|one| one.listen == listen) {
+            endpoints.push(Endpoint {
+                listen,
+                mode,
+                policy,
+                engine,
+            });
+            continue;
+        }
+        let problem = format!("{}: {listen} is listed twice", what("listen"));
         let help = "use another address";
         let mistake = spec.listen.place.mistake(&what("listen"), problem, help);
         diagnostics.push(mistake);
@@ -99,14 +94,14 @@ pub(super) fn of_file(
 /// Where to listen: as `LISTEN` says, or as another dialect asks, or by default.
 pub(super) fn of_variables(
     values: &Values,
-    asked: Option<Listen>,
+    asked: Option<Vec<Listen>>,
     asked_mode: Option<u32>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
     let own = &values.listen;
     let disable_ipv6 = disable_ipv6(values, diagnostics);
     let listen = match (&own.by, asked) {
-        (None, Some(asked)) => vec![asked],
+        (None, Some(asked)) => asked,
         (Some(_), _) => own.get()?.clone(),
         (None, None) => own
             .get()?
@@ -126,6 +121,7 @@ pub(super) fn of_variables(
         listen,
         mode,
         policy,
+        engine: None,
     };
     Some(endpoints.map(endpoint).collect())
 }
@@ -149,23 +145,14 @@ fn disable_ipv6(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> bool {
 }
 
 /// What is wrong where the settings do not fit each other.
-pub(super) fn compare(values: &Values, endpoints: &[Endpoint], engine: &Path) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    let mut sockets = endpoints.iter().filter_map(|one| match &one.listen {
-        Listen::Unix(path) => Some(path),
-        Listen::Tcp { .. } => None,
-    });
-    if values.listen_mode.by.is_some() && sockets.clone().next().is_none() {
-        diagnostics.push(Diagnostic::warning(
+pub(super) fn compare(values: &Values, endpoints: &[Endpoint]) -> Option<Diagnostic> {
+    let mut listen = endpoints.iter().map(|one| &one.listen);
+    let has_socket = listen.any(|listen| matches!(listen, Listen::Unix(_)));
+    (values.listen_mode.by.is_some() && !has_socket).then(|| {
+        Diagnostic::warning(
             "LISTEN_MODE",
             "LISTEN_MODE is ignored without a Unix socket to listen on",
             "add unix:///PATH to LISTEN, or remove it",
-        ));
-    }
-    if let Some(path) = sockets.find(|path| same_socket(path, engine)) {
-        let shown = shown_path(path);
-        let problem = format!("LISTEN contains {shown}, which is the engine's own socket");
-        diagnostics.push(Diagnostic::error("LISTEN", problem, "use another path"));
-    }
-    diagnostics
+        )
+    })
 }

@@ -12,16 +12,19 @@ mod summary;
 mod tests;
 
 pub use lasting::{Lasting, origin_of};
-pub use reload::Reloaded;
+pub use reload::{Decisions, Reloaded};
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
+use super::dialect::cetusguard::addresses;
 use super::dialect::mikesir87::{self, Middleware};
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
+use super::engines::{Engine, Engines};
 use super::file::{Chosen, DEFAULT, Document, Origin, Place};
 use super::listen::Listen;
 use super::look::Look;
@@ -29,7 +32,7 @@ use super::names;
 use super::paths;
 use super::policies::{Policies, PolicyId};
 use super::snapshot::Snapshot;
-use super::sources::Sources;
+use super::sources::{ConfiguredPolicy, Sources};
 use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
 use crate::clients::{AllowFrom, Rules};
@@ -40,8 +43,8 @@ use crate::policy::printable;
 pub struct Settings {
     /// What holds for the process.
     pub process: Process,
-    /// The engine's socket.
-    pub engine: PathBuf,
+    /// The engine of policies and endpoints that name none: `SOCKET_PATH`'s.
+    pub engine: Arc<Engine>,
     /// Where it listens; never nowhere.
     pub endpoints: Vec<Endpoint>,
     /// Who may connect by TCP; everybody if there is no list.
@@ -100,6 +103,8 @@ pub struct Endpoint {
     pub mode: u32,
     /// The policy of clients that no rule is for.
     pub policy: PolicyId,
+    /// The engine of policies that name none, if it is not the default one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 impl Settings {
@@ -109,6 +114,25 @@ impl Settings {
         let seen = Look::take(chosen.origin.as_ref(), snapshot, None);
         let (settings, _) = Settings::read(snapshot, chosen, seen, None)?;
         Ok(settings)
+    }
+
+    /// The engines that requests can go to, each once.
+    pub fn engines(&self) -> Vec<Arc<Engine>> {
+        Decisions::from(self).engines()
+    }
+
+    /// The engine that a policy's requests go to, at one endpoint or at any. None: that depends on the
+    /// endpoint.
+    pub fn engine_of<'a>(
+        &'a self,
+        policy: &'a ConfiguredPolicy,
+        at: Option<&Endpoint>,
+    ) -> Option<&'a Arc<Engine>> {
+        let endpoints = self.endpoints.iter();
+        let endpoints = endpoints.filter(|one| at.is_none_or(|at| at == *one));
+        let mut engines = endpoints.map(|one| policy.engine_at(one, &self.engine));
+        let first = engines.next()?;
+        engines.all(|other| other == first).then_some(first)
     }
 
     /// The settings, and what of them holds only after a restart.
@@ -135,39 +159,45 @@ impl Settings {
         }
         diagnostics.extend(mistakes);
         let middleware = Middleware::of_environment(&document, &mut diagnostics);
-        let sources = Sources::read(
-            DEFAULT,
-            snapshot,
-            middleware,
-            &seen.profiles,
-            &mut diagnostics,
-        );
+        let mut sources =
+            Sources::read(DEFAULT, snapshot, middleware, &seen.texts, &mut diagnostics);
         let mut values = Values::read(&written(snapshot, &mut diagnostics), &mut diagnostics);
-        listening::take(&document.endpoints, &mut values, &mut diagnostics);
         let in_container = snapshot.is_of_process_1();
+        listening::take(&document.endpoints, &mut values, &mut diagnostics);
+        let of_cetusguard = sources.rule_lines.active;
+        if of_cetusguard {
+            addresses::take(snapshot, &mut values, in_container, &mut diagnostics);
+        }
+        let engines = Engines::read(&values, &document.engines, &seen.pems, &mut diagnostics);
+        sources.engine = engines.of_policy(snapshot, &mut diagnostics);
         let active = sources.regexes.active;
         let asked = Asked::new(&mut values, active, in_container, &mut diagnostics);
         diagnostics.extend(values.twice());
         let engine_at_start = active || sources.profile.active();
         let process = Process::of(&values, asked.watchdog, engine_at_start);
-        let engine = engine(&values);
         let specs = document.endpoints.as_slice();
         let mut endpoints = None;
         if specs.is_empty() {
             let alone = sources.middleware.active();
             let of_own = values.listen.by.is_none();
             let (listen, mode) = match mikesir87::listen(&values, alone && of_own) {
-                Some(listen) => (Some(listen), Some(mikesir87::MODE)),
-                None => (asked.listen, asked.mode),
+                Some(listen) => (Some(vec![listen]), Some(mikesir87::MODE)),
+                None => (asked.listen.map(|listen| vec![listen]), asked.mode),
+            };
+            let of_cetusguard = of_cetusguard && of_own;
+            let (listen, mode) = match addresses::listen(&values, of_cetusguard, in_container) {
+                Some(own) if listen.is_none() => (Some(own), Some(addresses::MODE)),
+                _ => (listen, mode),
             };
             endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
-            if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
-                diagnostics.extend(listening::compare(&values, endpoints, engine));
+            if let Some(endpoints) = &endpoints {
+                diagnostics.extend(listening::compare(&values, endpoints));
             }
         }
         let named = named::read(
             &document,
-            &seen.profiles,
+            &seen.texts,
+            &engines,
             snapshot,
             sources,
             current,
@@ -175,10 +205,13 @@ impl Settings {
         );
         let policies = named.as_ref().map(|(policies, _)| policies);
         if !specs.is_empty() {
-            endpoints = listening::of_file(specs, engine, policies, &mut diagnostics);
+            endpoints = listening::of_file(specs, &engines, policies, &mut diagnostics);
+        }
+        if let Some(endpoints) = &endpoints {
+            diagnostics.extend(engines.beside(endpoints, &values));
         }
         let (Some(process), Some(engine), Some(endpoints), Some((policies, needs_restart))) =
-            (process, engine, endpoints, named)
+            (process, engines.default.clone(), endpoints, named)
         else {
             return Err(sorted(diagnostics));
         };
@@ -190,13 +223,20 @@ impl Settings {
             return Err(sorted(diagnostics));
         }
         diagnostics.extend(named::consequences(&document, &policies));
+        let used = Decisions {
+            policies: &policies,
+            rules: &rules,
+            endpoints: &endpoints,
+            engine: &engine,
+        };
+        diagnostics.extend(engines.unused(&used.engines(), &values));
         let unused = match in_container {
             true => names::unused(snapshot),
             false => Vec::new(),
         };
         let settings = Settings {
             process,
-            engine: engine.clone(),
+            engine,
             endpoints,
             clients: asked.clients,
             rules,
@@ -232,20 +272,15 @@ impl Process {
             client_connections: Some(*values.client_connections.get()?).filter(|most| *most > 0),
             client_rate: Some(*values.client_rate.get()?).filter(|rate| *rate > 0),
             allowed_hosts: values.allowed_hosts.get()?.clone(),
-            log_level: *values.log_level.or_same(&values.sp_loglevel)?,
+            log_level: *match &values.cetusguard_log_level {
+                own if own.by.is_some() => own.get()?,
+                _ => values.log_level.or_same(&values.sp_loglevel)?,
+            },
             log_json: *values.sp_logjson.get()?,
             health_listener: *values.sp_allowhealthcheck.get()?,
             watchdog,
             engine_at_start,
         })
-    }
-}
-
-/// The engine's socket, by whichever name it is set.
-fn engine(values: &Values) -> Option<&PathBuf> {
-    match values.forwarding_socket_path.by {
-        Some(_) => values.forwarding_socket_path.get(),
-        None => values.socket_path.or_same(&values.sp_socketpath),
     }
 }
 
@@ -263,8 +298,15 @@ fn written(
             continue;
         };
         let by_flag = by != setting.name;
+        let all_given = match setting.flag.filter(|_| by_flag && setting.adds_up) {
+            Some(flag) => snapshot
+                .flag(flag)
+                .collect::<Vec<_>>()
+                .join(OsStr::new(",")),
+            None => value.to_owned(),
+        };
         let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
-        match value.to_str() {
+        match all_given.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
             // As if it were written out. An empty limit would allow nothing, not everything.
             Some("")

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use super::Endpoint;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
-use crate::config::dialect::knrdl::Profiles;
+use crate::config::dialect::cetusguard;
 use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
+use crate::config::engines::Engines;
 use crate::config::file::{DEFAULT, Document, PolicySpec};
 use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
@@ -18,13 +19,15 @@ use crate::config::scope::Scope;
 use crate::config::snapshot::Snapshot;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::table::SETTINGS;
+use crate::config::texts::Texts;
 use crate::policy::{Unprotected, printable};
 
 /// All policies, and what of them holds only after a restart. `None`: one of them cannot be made, which
 /// is among the diagnostics.
 pub(super) fn read(
     document: &Document,
-    profiles: &Profiles,
+    texts: &Texts,
+    engines: &Engines,
     snapshot: &Snapshot,
     of_environment: Sources,
     current: Option<&Policies>,
@@ -43,7 +46,8 @@ pub(super) fn read(
         let mut own = Vec::new();
         let middleware = Middleware::of_policy(spec, document, diagnostics);
         let snapshot = scope.snapshot(&mut own);
-        let mut sources = Sources::read(&spec.name, &snapshot, middleware, profiles, &mut own);
+        let mut sources = Sources::read(&spec.name, &snapshot, middleware, texts, &mut own);
+        sources.engine = engines.of_policy(&snapshot, &mut own);
         let former = current.and_then(|all| all.get(all.id(&spec.name)?));
         if let Some(former) = former {
             sources.shown.keep(&former.sources.shown);
@@ -100,7 +104,8 @@ fn written_outside(snapshot: &Snapshot) -> Option<String> {
             let mut flags = flags
                 .iter()
                 .map(String::as_str)
-                .chain(["allowbindmountfrom"]);
+                .chain(["allowbindmountfrom"])
+                .chain(cetusguard::OF_POLICIES);
             let flag = flags.find(|flag| snapshot.flag(flag).next().is_some())?;
             Some(format!("-{flag}"))
         })

@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
 
 use super::{Endpoint, Settings, sorted};
 use crate::clients::Rules;
 use crate::config::diagnostics::Diagnostic;
+use crate::config::engines::Engine;
 use crate::config::file::Chosen;
 use crate::config::look::Look;
 use crate::config::policies::{Policies, PolicyId};
@@ -22,8 +24,10 @@ pub struct Reloaded {
     pub policies: Policies,
     /// Which clients have which policy.
     pub rules: Rules<PolicyId>,
-    /// Where dockgate has listened since it was started, each with the policy that it has now.
+    /// Where dockgate has listened since it was started, each with the policy and engine that it has now.
     pub endpoints: Vec<Endpoint>,
+    /// The engine of policies and endpoints that name none.
+    pub engine: Arc<Engine>,
     /// What differs and holds only for a process that is started anew, as sentences.
     pub needs_restart: Vec<String>,
     /// Mistakes that do not keep it from being used.
@@ -49,7 +53,7 @@ impl Settings {
         environment: &Snapshot,
         look: Look,
     ) -> Result<Reloaded, Vec<Diagnostic>> {
-        let current = current.map_or_else(|| Decisions::of(self), Reloaded::decisions);
+        let current = current.map_or_else(|| Decisions::from(self), Reloaded::decisions);
         let chosen = Chosen {
             origin: self.origin.clone(),
             conflict: None,
@@ -58,12 +62,10 @@ impl Settings {
             Settings::read(environment, chosen, look, Some(current.policies))?;
         let endpoints = current.endpoints.iter().map(|old| {
             let mut listed = new.endpoints.iter();
-            let policy = match listed.find(|one| one.is_at(old)) {
-                Some(one) => one.policy,
-                None => old.policy,
-            };
+            let now = listed.find(|one| one.is_at(old)).unwrap_or(old);
             Endpoint {
-                policy,
+                policy: now.policy,
+                engine: now.engine.clone(),
                 ..old.clone()
             }
         });
@@ -72,6 +74,7 @@ impl Settings {
             policies: &new.policies,
             rules: &new.rules,
             endpoints: &endpoints,
+            engine: &new.engine,
         };
         let extended = current.extended(&next, &new);
         if !extended.is_empty() {
@@ -83,6 +86,7 @@ impl Settings {
             policies: new.policies,
             rules: new.rules,
             endpoints,
+            engine: new.engine,
             needs_restart,
             warnings: new.warnings,
         })
@@ -90,29 +94,64 @@ impl Settings {
 }
 
 impl Reloaded {
-    fn decisions(&self) -> Decisions<'_> {
+    /// The engines that requests can go to, each once.
+    pub fn engines(&self) -> Vec<Arc<Engine>> {
+        self.decisions().engines()
+    }
+
+    /// What decides on requests from now on.
+    pub fn decisions(&self) -> Decisions<'_> {
         Decisions {
             policies: &self.policies,
             rules: &self.rules,
             endpoints: &self.endpoints,
+            engine: &self.engine,
         }
     }
 }
 
-/// What decides on requests.
-struct Decisions<'a> {
-    policies: &'a Policies,
-    rules: &'a Rules<PolicyId>,
-    endpoints: &'a [Endpoint],
+/// What decides on requests, and says where they go.
+#[derive(Clone, Copy, Debug)]
+pub struct Decisions<'a> {
+    /// The policies.
+    pub policies: &'a Policies,
+    /// Which clients have which policy.
+    pub rules: &'a Rules<PolicyId>,
+    /// Where clients connect.
+    pub endpoints: &'a [Endpoint],
+    /// The engine of policies and endpoints that name none.
+    pub engine: &'a Arc<Engine>,
 }
 
-impl<'a> Decisions<'a> {
-    fn of(settings: &'a Settings) -> Self {
+impl<'a> From<&'a Settings> for Decisions<'a> {
+    fn from(settings: &'a Settings) -> Self {
         Self {
             policies: &settings.policies,
             rules: &settings.rules,
             endpoints: &settings.endpoints,
+            engine: &settings.engine,
         }
+    }
+}
+
+impl Decisions<'_> {
+    /// The engines that requests can go to, each once.
+    pub fn engines(&self) -> Vec<Arc<Engine>> {
+        let mut used: Vec<Arc<Engine>> = Vec::new();
+        let by_rules: Vec<PolicyId> = self.rules.iter().map(|rule| rule.policy).collect();
+        for endpoint in self.endpoints {
+            for policy in by_rules.iter().chain([&endpoint.policy]) {
+                // Who has no policy gets nowhere.
+                let Some(policy) = self.policies.get(*policy) else {
+                    continue;
+                };
+                let engine = policy.engine_at(endpoint, self.engine);
+                if !used.contains(engine) {
+                    used.push(Arc::clone(engine));
+                }
+            }
+        }
+        used
     }
 
     /// Whether a policy denies nothing.

@@ -3,7 +3,6 @@
 use super::Settings;
 use crate::api::sections::{ACTIONS, Route, Section};
 use crate::config::deny_root::DENY_ROOT;
-use crate::config::paths::shown_path;
 use crate::config::policies::PolicyId;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::{POST, Preset};
@@ -24,7 +23,13 @@ impl Settings {
         if let Some(list) = &self.clients {
             lines.push(format!("TCP clients: {}", printable(&list.text)));
         }
-        lines.push(format!("engine: {}", shown_path(&self.engine)));
+        lines.extend(self.engines().iter().map(|engine| {
+            let tls = if engine.tls.is_some() { " by TLS" } else { "" };
+            match engine.is_named {
+                true => format!("engine {}: {}{tls}", engine.name, engine.address),
+                false => format!("engine: {}{tls}", engine.address),
+            }
+        }));
         lines
     }
 

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use super::*;
 use crate::body::limits::Limits;
@@ -43,9 +42,10 @@ fn defaults_are_as_documented() {
         },
         mode: 0o660,
         policy: PolicyId::DEFAULT,
+        engine: None,
     };
     assert_eq!(settings.endpoints, [everywhere]);
-    assert_eq!(settings.engine, Path::new("/var/run/docker.sock"));
+    assert_eq!(settings.engine.address.to_string(), "/var/run/docker.sock");
     assert_eq!(settings.process.max_connections, 10_000);
     assert_eq!(settings.process.shutdown_grace, Duration::from_secs(5));
     assert_eq!(settings.process.log_level, LogLevel::Info);
@@ -99,11 +99,15 @@ fn values_that_make_sense_are_taken() {
         listens_on("tcp://[::1]:1, unix:///run/d.sock"),
         [tcp("[::1]:1"), unix("/run/d.sock")]
     );
-    assert_eq!(
-        good(&[("SOCKET_PATH", "unix@/x/y")]).engine,
-        Path::new("/x/y")
-    );
-    assert_eq!(good(&[("SOCKET_PATH", "/x/y")]).engine, Path::new("/x/y"));
+    for (value, engine) in [
+        ("/x/y", "/x/y"),
+        ("unix@/x/y", "/x/y"),
+        ("unix:///x/y", "/x/y"),
+        ("tcp://10.0.0.1:2375", "tcp://10.0.0.1:2375"),
+    ] {
+        let address = &good(&[("SOCKET_PATH", value)]).engine.address;
+        assert_eq!(address.to_string(), engine);
+    }
     assert_eq!(good(&[("MAX_CONNECTIONS", "1")]).process.max_connections, 1);
     assert_eq!(
         good(&[("SHUTDOWN_GRACE", "0")]).process.shutdown_grace,
@@ -163,10 +167,9 @@ refused! {
     file_mode: "LISTEN_MODE" "rw" => "=rw is not a file mode";
     large_mode: "LISTEN_MODE" "1777" => "=1777 is not a file mode";
     signed_mode: "LISTEN_MODE" "+660" => "=+660 is not a file mode";
-    docker_host: "SOCKET_PATH" "unix:///var/run/docker.sock" =>
-        "=unix:///var/run/docker.sock is not an absolute path to a Unix socket";
-    tcp_engine: "SOCKET_PATH" "tcp://10.0.0.1:2375" =>
-        "=tcp://10.0.0.1:2375 is not an absolute path to a Unix socket";
+    engine_without_a_port: "SOCKET_PATH" "tcp://10.0.0.1" => "=tcp://10.0.0.1 has no port";
+    engine_by_ssh: "SOCKET_PATH" "ssh://nas" =>
+        "=ssh://nas is not an absolute path to a Unix socket";
     haproxy_ipv4: "SOCKET_PATH" "ipv4@10.0.0.1:2375" =>
         "=ipv4@10.0.0.1:2375 is not an absolute path to a Unix socket";
     haproxy_abstract: "SOCKET_PATH" "abns@docker" =>
@@ -189,7 +192,8 @@ refused! {
 #[test]
 fn a_long_socket_path_is_refused() {
     let fits = format!("/{}", "x".repeat(106));
-    assert_eq!(good(&[("SOCKET_PATH", &fits)]).engine, Path::new(&fits));
+    let address = &good(&[("SOCKET_PATH", &fits)]).engine.address;
+    assert_eq!(address.to_string(), fits);
     let errors = load(&[("SOCKET_PATH", &format!("{fits}x"))]).unwrap_err();
     assert!(
         errors[0]

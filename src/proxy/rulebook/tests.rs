@@ -67,7 +67,7 @@ fn where_there_is_no_policy_nothing_is_allowed() {
     let look = Settings::load(&environment).expect("settings").seen;
     let reloaded = settings.reload(None, &environment, look);
     let reloaded = reloaded.expect("a reload");
-    let book = book.next(&reloaded.policies, &reloaded.rules, &reloaded.endpoints);
+    let book = book.next(&reloaded.decisions());
     assert_eq!(is(&book, one, 0), Some(false));
     assert_eq!(
         is(&book, "10.0.0.3", 0),
@@ -114,7 +114,7 @@ async fn a_rule_is_found_once_for_a_connection() {
     }
     let next = |book: &Rulebook, file: &str| {
         let next = settings(file, "/x");
-        book.next(&next.policies, &next.rules, &next.endpoints)
+        book.next(&Decisions::from(&next))
     };
     // The rule before it is for it now.
     let book = next(&book, &rules("10.0.0.0/8", ""));
@@ -365,7 +365,7 @@ fn a_thousand_reloads_under_load() {
         for round in 1..=1000 {
             let next = &all[round % 2];
             let book = shared.rulebook.load();
-            let book = book.next(&next.policies, &next.rules, &next.endpoints);
+            let book = book.next(&Decisions::from(next));
             shared.rulebook.store(Arc::new(book));
             now.send_modify(|now| now.reloads += 1);
             let before = asked();
@@ -428,7 +428,7 @@ fn nothing_escapes_a_reload() {
     let (now, _) = watch::channel(Now::default());
     let reload = |next: &Settings| {
         let book = shared.rulebook.load();
-        let book = book.next(&next.policies, &next.rules, &next.endpoints);
+        let book = book.next(&Decisions::from(next));
         shared.rulebook.store(Arc::new(book));
         now.send_modify(|now| now.reloads += 1);
     };

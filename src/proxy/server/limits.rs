@@ -66,7 +66,7 @@ impl Room {
             .any(|(_, one)| one.sources.deny_root);
         // A file may ask for it later.
         if judges || settings.origin.is_some() {
-            reserve += budget::ASKING as u64;
+            reserve += (budget::ASKING * settings.engines().len().max(1)) as u64;
         }
         // Two descriptors a client: its own and the engine's.
         let fitting = count(files.saturating_sub(reserve) / 2).max(1);

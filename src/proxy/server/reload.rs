@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::config::{Diagnostic, Look, Reloaded, Settings, Severity, Snapshot, shown_path};
 use crate::proxy::connection::{Now, Stage};
+use crate::proxy::notice::Notice;
 use crate::proxy::shared::Shared;
 
 /// How often the files are looked at, and how long they have to stay the same before it acts.
@@ -31,6 +32,8 @@ pub(super) struct Reloader {
     environment: Snapshot,
     shared: Arc<Shared>,
     now: watch::Sender<Now>,
+    /// What health checks are told of the engines, if they are.
+    engines: Option<Notice>,
     /// What holds now, if that is no more what it was started with.
     current: Option<Reloaded>,
     /// What was acted on last, whether it was good or not.
@@ -50,6 +53,7 @@ impl Reloader {
         environment: &Snapshot,
         shared: &Arc<Shared>,
         now: &watch::Sender<Now>,
+        engines: Option<Notice>,
     ) -> Option<Self> {
         settings.origin.as_ref()?;
         Some(Self {
@@ -57,6 +61,7 @@ impl Reloader {
             environment: environment.clone(),
             shared: Arc::clone(shared),
             now: now.clone(),
+            engines,
             current: None,
             done: settings.seen.clone(),
             seen: None,
@@ -135,10 +140,16 @@ impl Reloader {
         };
         reloaded.warnings.iter().for_each(say);
         let current = self.shared.rulebook.load();
-        let next = current.next(&reloaded.policies, &reloaded.rules, &reloaded.endpoints);
+        let next = current.next(&reloaded.decisions());
         // In this order: who hears of it finds it.
         self.shared.rulebook.store(Arc::new(next));
         self.now.send_modify(|now| now.reloads += 1);
+        let engines = reloaded.engines();
+        if self.engines.is_some()
+            && let Ok(notice) = Notice::of_engines(&engines)
+        {
+            self.engines = Some(notice);
+        }
         log::info!(
             "reloaded the configuration: {} policies",
             reloaded.policies.iter().count()

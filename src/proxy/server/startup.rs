@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -20,14 +19,15 @@ use super::signals::Signals;
 use super::workers::start_workers;
 use crate::config::{LogLevel, Settings, Severity, Snapshot};
 use crate::learn::Learner;
+use crate::observe::access::EngineFault;
 use crate::observe::log::{self as log_writer, Levels};
 use crate::policy::Unprotected;
 use crate::proxy::connection::Now;
+use crate::proxy::engine::Engine;
 use crate::proxy::health;
 use crate::proxy::listener::{Listener, NotBound};
 use crate::proxy::notice::Notice;
 use crate::proxy::shared::Shared;
-use crate::proxy::upstream::{self, EngineError};
 
 /// How often it says that it protects nothing, if so.
 const ALARM_EVERY: Duration = Duration::from_secs(600);
@@ -40,8 +40,8 @@ pub struct NotStarted(Cause);
 enum Cause {
     /// A listener could not be bound.
     Listener(NotBound),
-    /// The engine was not found, where that is wanted.
-    Engine(EngineError),
+    /// An engine was not found, where that is wanted: why.
+    Engine(String),
     /// The system lacks something.
     System(io::Error),
 }
@@ -50,7 +50,7 @@ impl fmt::Display for NotStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Listener(not_bound) => not_bound.fmt(f),
-            Cause::Engine(e) => e.fmt(f),
+            Cause::Engine(why) => f.write_str(why),
             Cause::System(e) => write!(f, "cannot start: {e}"),
         }
     }
@@ -61,12 +61,6 @@ impl std::error::Error for NotStarted {}
 impl From<NotBound> for NotStarted {
     fn from(not_bound: NotBound) -> Self {
         Self(Cause::Listener(not_bound))
-    }
-}
-
-impl From<EngineError> for NotStarted {
-    fn from(e: EngineError) -> Self {
-        Self(Cause::Engine(e))
     }
 }
 
@@ -163,24 +157,28 @@ fn start(
         let _registers_here = runtime.enter();
         Signals::new(learner)?
     };
-    let engine = settings.engine.as_path();
-    if settings.process.engine_at_start {
+    for engine in shared.rulebook.load().engines() {
+        if !settings.process.engine_at_start {
+            runtime.spawn(look_at_engine(Arc::clone(engine)));
+            continue;
+        }
         let found = runtime.block_on(async {
             tokio::select! {
-                found = upstream::dial(engine) => Some(found),
+                found = engine.dial() => Some(found),
                 _ = signals.stop() => None,
             }
         });
         match found {
             Some(Ok(_)) => {}
-            Some(Err(e)) => return Err(e.into()),
+            Some(Err(e)) => {
+                let why = engine.told(&e).to_string();
+                return Err(NotStarted(Cause::Engine(why)));
+            }
             None => return Ok(End::Signal),
         }
-    } else {
-        runtime.spawn(look_at_engine(engine.to_owned()));
     }
     if settings.process.health_listener {
-        runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
+        runtime.spawn(health::serve(health::bind()?, Arc::clone(&shared)));
     }
     let listeners = settings
         .endpoints
@@ -188,14 +186,18 @@ fn start(
         .map(|endpoint| Listener::bind(&endpoint.listen, endpoint.mode))
         .collect::<Result<Vec<_>, _>>()?;
     let has_files = environment.is_some() && settings.origin.is_some();
-    let _notice = match has_files.then(|| Notice::post(&listeners)) {
-        Some(Err(e)) => {
+    let notices = has_files.then(|| {
+        let engines = Notice::of_engines(&settings.engines())?;
+        Ok::<_, io::Error>((Notice::of_endpoints(&listeners)?, engines))
+    });
+    let (_notice, engines) = match notices.transpose() {
+        Ok(notices) => notices.unzip(),
+        Err(e) => {
             log::warn!(
                 "cannot record the endpoints for health checks, which read the files instead: {e}"
             );
-            None
+            (None, None)
         }
-        posted => posted,
     };
     let (now, hears) = watch::channel(Now::default());
     start_workers(&shared, &listeners, &hears)?;
@@ -203,7 +205,7 @@ fn start(
         let shared = Arc::clone(&shared);
         runtime.spawn(repeat(ALARM_EVERY, move || alarm(&shared)));
     }
-    let reloader = environment.and_then(|all| Reloader::new(settings, all, &shared, &now));
+    let reloader = environment.and_then(|all| Reloader::new(settings, all, &shared, &now, engines));
     if let Some(reloader) = reloader {
         let (asks, asked) = mpsc::channel();
         reloader.start(asked)?;
@@ -213,7 +215,7 @@ fn start(
     listening(&names);
     Ok(runtime.block_on(run(
         signals,
-        health::watch(settings.process.watchdog, engine),
+        health::watch(settings.process.watchdog, &shared),
         listeners,
         &shared.slots,
         now,
@@ -237,9 +239,11 @@ async fn repeat(every: Duration, act: impl Fn()) {
 }
 
 /// Says at start what the first request would find out.
-async fn look_at_engine(path: PathBuf) {
-    if let Err(e @ EngineError::Connect(..)) = upstream::dial(&path).await {
-        log::warn!("{e}; until then, requests get a 503");
+async fn look_at_engine(engine: Arc<Engine>) {
+    if let Err(e) = engine.dial().await
+        && e.fault() == EngineFault::Unreachable
+    {
+        log::warn!("{}; until then, requests get a 503", engine.told(&e));
     }
 }
 

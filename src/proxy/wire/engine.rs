@@ -190,9 +190,9 @@ impl AsyncWrite for EngineIo {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.link.hijacked.load(Relaxed) {
-            self.link.socket.shutdown_write();
+            ready!(self.link.socket.poll_shutdown_write(cx));
         }
         Poll::Ready(Ok(()))
     }

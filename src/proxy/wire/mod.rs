@@ -12,7 +12,7 @@
 //! Towards the engine, [`EngineIo`] keeps reading the answer after a failed write: otherwise the
 //! answer of an engine that answers early and closes (RFC 9112, section 9.6) would be lost.
 //!
-//! `socket` is a socket of either family, `peer` tells who is at its other end, `client` and `engine` are what hyper reads and writes on
+//! `socket` is a socket of either family, `tls` is TLS over one, `peer` tells who is at its other end, `client` and `engine` are what hyper reads and writes on
 //! each side, `link` is what the tasks around a client's connection see of it, `head` handles a
 //! request's head as bytes, `chunks` finds the end of a chunked body, `opening` recognizes what is
 //! not HTTP/1.
@@ -25,6 +25,7 @@ mod link;
 mod opening;
 mod peer;
 mod socket;
+mod tls;
 
 pub(super) use client::ClientIo;
 pub(super) use engine::{EngineIo, EngineLink, SentHead};

@@ -1,23 +1,28 @@
-//! A stream socket, TCP or Unix: the only place that distinguishes the two families. Every socket
+//! A stream socket, TCP or Unix, or TLS over TCP: the only place that distinguishes them. Every socket
 //! to a client or the engine is a [`Socket`].
 //!
 //! Everything is based on readiness and takes `&self`, so that hyper, a watcher and a tunnel can
 //! share one. Writes are never held back here.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::{self, IpAddr};
 use std::os::unix;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use socket2::{Domain, SockAddr, Type};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::peer;
+use super::tls::{Session, TlsSocket};
 use crate::clients::Identity;
 use crate::config::UNMAPPED;
 use crate::observe::access::Peer;
@@ -37,13 +42,20 @@ pub(in crate::proxy) enum Socket {
     Tcp(TcpStream),
     /// The engine, or a client of a Unix listener.
     Unix(UnixStream),
+    /// Either side of TLS.
+    Tls(Box<TlsSocket>),
 }
 
+/// The same with the kernel's socket, whichever it is.
 macro_rules! either {
     ($self:expr, $s:ident => $e:expr) => {
         match $self {
             Socket::Tcp($s) => $e,
             Socket::Unix($s) => $e,
+            Socket::Tls(tls) => {
+                let $s = &tls.raw;
+                $e
+            }
         }
     };
 }
@@ -56,11 +68,71 @@ impl Socket {
         UnixStream::from_std(socket.into()).map(Socket::Unix)
     }
 
+    /// A client's side of TLS over a connected socket, as which [`Socket::handshake`] is to be called
+    /// first. The other end's certificate has to be for `name`.
+    ///
+    /// # Errors
+    /// A configuration with which there is nothing to say.
+    pub(in crate::proxy) fn tls_client(
+        socket: TcpStream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let connection = ClientConnection::new(config, name)?;
+        Ok(Self::tls(socket, connection.into()))
+    }
+
+    /// A server's side of TLS over an accepted socket, as which [`Socket::handshake`] is to be called
+    /// first.
+    ///
+    /// # Errors
+    /// A configuration with which there is nothing to say.
+    pub(in crate::proxy) fn tls_server(
+        socket: TcpStream,
+        config: Arc<ServerConfig>,
+    ) -> Result<Self, rustls::Error> {
+        let connection = ServerConnection::new(config)?;
+        Ok(Self::tls(socket, connection.into()))
+    }
+
+    fn tls(socket: TcpStream, connection: rustls::Connection) -> Self {
+        Socket::Tls(Box::new(TlsSocket::new(socket, Session::new(connection))))
+    }
+
+    /// Shakes hands, if it speaks TLS. The caller limits the time.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] with a [`rustls::Error`] inside, of which the peer was told: it
+    /// reads that only if the close does not reset the connection, see [`Socket::linger`]. Or what the
+    /// kernel says.
+    pub(in crate::proxy) async fn handshake(&self) -> io::Result<()> {
+        match self {
+            Socket::Tls(tls) => tls.handshake().await,
+            Socket::Tcp(_) | Socket::Unix(_) => Ok(()),
+        }
+    }
+
+    /// The certificate that the other end has proved to have, and that was verified: the first of its
+    /// chain.
+    pub(in crate::proxy) fn peer_certificate(&self) -> Option<CertificateDer<'static>> {
+        match self {
+            Socket::Tls(tls) => tls.look(|connection| {
+                let chain = connection.peer_certificates()?;
+                Some(chain.first()?.clone())
+            }),
+            Socket::Tcp(_) | Socket::Unix(_) => None,
+        }
+    }
+
     /// Detaches it from its runtime, to move it to another one.
     pub(in crate::proxy) fn detach(self) -> io::Result<Detached> {
         Ok(match self {
             Socket::Tcp(socket) => Detached::Tcp(socket.into_std()?),
             Socket::Unix(socket) => Detached::Unix(socket.into_std()?),
+            Socket::Tls(tls) => {
+                let (socket, session) = tls.into_parts();
+                Detached::Tls(socket.into_std()?, Box::new(session))
+            }
         })
     }
 
@@ -70,35 +142,49 @@ impl Socket {
         match (peer, self) {
             (Peer::Tcp(address), _) => Identity::at(address.ip()),
             (Peer::Unix(_), Socket::Unix(socket)) => peer::identity(socket),
-            (Peer::Unix(_), Socket::Tcp(_)) => Identity::process(None, None, &UNMAPPED),
+            (Peer::Unix(_), Socket::Tcp(_) | Socket::Tls(_)) => {
+                Identity::process(None, None, &UNMAPPED)
+            }
         }
     }
 
     /// The address that a TCP client has connected to, IPv4 as such.
     pub(in crate::proxy) fn local_ip(&self) -> Option<IpAddr> {
-        match self {
-            Socket::Tcp(socket) => Some(socket.local_addr().ok()?.ip().to_canonical()),
-            Socket::Unix(_) => None,
-        }
+        let address = match self {
+            Socket::Tcp(socket) => socket.local_addr(),
+            Socket::Tls(tls) => tls.raw.local_addr(),
+            Socket::Unix(_) => return None,
+        };
+        Some(address.ok()?.ip().to_canonical())
     }
 
     /// The user at the other end of a Unix socket.
     pub(in crate::proxy) fn peer_user(&self) -> Option<u32> {
         match self {
-            Socket::Tcp(_) => None,
+            Socket::Tcp(_) | Socket::Tls(_) => None,
             Socket::Unix(s) => s.peer_cred().ok().map(|peer| peer.uid()),
         }
     }
 
     /// Waits until one of `interest` is ready.
     pub(in crate::proxy) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        if let Socket::Tls(tls) = self
+            && interest.is_readable()
+            && tls.has_news()
+        {
+            return Ok(Ready::READABLE);
+        }
         either!(self, s => s.ready(interest).await)
     }
 
     /// Reads what is available, at most what `buf` has room for; 0 is the end.
     pub(in crate::proxy) fn try_read(&self, buf: &mut impl BufMut) -> io::Result<usize> {
         let room = buf.chunk_mut().len();
-        let n = either!(self, s => s.try_read_buf(buf))?;
+        let n = match self {
+            Socket::Tcp(s) => s.try_read_buf(buf)?,
+            Socket::Unix(s) => s.try_read_buf(buf)?,
+            Socket::Tls(tls) => return tls.try_read(buf),
+        };
         if 0 < n && n < room {
             // The socket is empty: clear its readiness, which saves the read that would find out.
             // New bytes set it again, and only this thread handles the events.
@@ -109,9 +195,21 @@ impl Socket {
         Ok(n)
     }
 
-    /// Writes what the socket takes of `buf`.
+    /// Writes what the socket takes of `buf`. What would block has to be written again as it is.
     pub(in crate::proxy) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        either!(self, s => s.try_write(buf))
+        match self {
+            Socket::Tcp(s) => s.try_write(buf),
+            Socket::Unix(s) => s.try_write(buf),
+            Socket::Tls(tls) => tls.try_write(&[IoSlice::new(buf)]),
+        }
+    }
+
+    /// Whether the peer may have bytes of a write that was not taken.
+    pub(in crate::proxy) fn has_begun_write(&self) -> bool {
+        match self {
+            Socket::Tls(tls) => tls.has_begun_write(),
+            Socket::Tcp(_) | Socket::Unix(_) => false,
+        }
     }
 
     pub(super) fn poll_read(
@@ -119,6 +217,9 @@ impl Socket {
         cx: &mut Context<'_>,
         buf: &mut impl BufMut,
     ) -> Poll<io::Result<usize>> {
+        if let Socket::Tls(tls) = self {
+            return tls.poll_read(cx, buf);
+        }
         loop {
             ready!(either!(self, s => s.poll_read_ready(cx)))?;
             match self.try_read(buf) {
@@ -133,6 +234,9 @@ impl Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Socket::Tls(tls) = self {
+            return tls.poll_write(cx, bufs);
+        }
         loop {
             ready!(either!(self, s => s.poll_write_ready(cx)))?;
             let written = match bufs {
@@ -156,26 +260,70 @@ impl Socket {
         ready.poll(&mut cx).is_ready()
     }
 
-    /// Ends this side's half of the connection (a FIN); errors mean that it has ended anyway.
-    pub(in crate::proxy) fn shutdown_write(&self) {
+    /// Ends this side's half of the connection (a FIN); errors mean that it has ended anyway. Over TLS,
+    /// a close_notify comes first, which may have to wait for the peer.
+    pub(in crate::proxy) fn poll_shutdown_write(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Socket::Tls(tls) = self {
+            ready!(tls.poll_close_notify(cx));
+        }
+        self.send_fin();
+        Poll::Ready(())
+    }
+
+    /// The same. A peer that does not read in time gets no close_notify.
+    pub(in crate::proxy) async fn shutdown_write(&self) {
+        match self {
+            Socket::Tls(_) => {
+                let shutdown = poll_fn(|cx| self.poll_shutdown_write(cx));
+                if tokio::time::timeout(LINGER_TIME, shutdown).await.is_err() {
+                    self.send_fin();
+                }
+            }
+            Socket::Tcp(_) | Socket::Unix(_) => self.send_fin(),
+        }
+    }
+
+    pub(super) fn send_fin(&self) {
         let _ = either!(self, s => rustix::net::shutdown(s, rustix::net::Shutdown::Write));
+    }
+
+    /// Before the close: what has to be said over TLS, so that the end is a proper one.
+    pub(in crate::proxy) async fn part(&self) {
+        if let Socket::Tls(tls) = self {
+            let parting = poll_fn(|cx| tls.poll_close_notify(cx));
+            let _ = tokio::time::timeout(LINGER_TIME, parting).await;
+        }
     }
 
     /// Closes with a reset, so that the peer cannot mistake it for a proper end.
     pub(in crate::proxy) fn reset_on_close(&self) {
-        if let Socket::Tcp(s) = self {
-            let _ = socket2::SockRef::from(s).set_linger(Some(Duration::ZERO));
-        }
+        let socket = match self {
+            Socket::Tcp(socket) => socket,
+            Socket::Tls(tls) => {
+                tls.cut();
+                &tls.raw
+            }
+            Socket::Unix(_) => return,
+        };
+        let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
     }
 
     /// Whether anything, including an end, can be read; asks the kernel.
     pub(in crate::proxy) fn has_input(&self) -> bool {
-        !matches!(self.peek(), Err(rustix::io::Errno::AGAIN))
+        match self {
+            Socket::Tls(tls) => tls.peek().0,
+            Socket::Tcp(_) | Socket::Unix(_) => {
+                !matches!(self.peek(), Err(rustix::io::Errno::AGAIN))
+            }
+        }
     }
 
     /// Whether bytes can be read; after an end, there are none.
     pub(in crate::proxy) fn has_bytes(&self) -> bool {
-        self.peek().is_ok_and(|n| n > 0)
+        match self {
+            Socket::Tls(tls) => tls.peek().1,
+            Socket::Tcp(_) | Socket::Unix(_) => self.peek().is_ok_and(|n| n > 0),
+        }
     }
 
     fn peek(&self) -> rustix::io::Result<usize> {
@@ -201,8 +349,8 @@ impl Socket {
 
     /// Reads and drops what the peer still sends, until its end or a limit.
     pub(in crate::proxy) async fn linger(&self) {
-        self.shutdown_write();
         let drain = async {
+            self.shutdown_write().await;
             let mut left = LINGER_BYTES;
             while left > 0 && self.ready(Interest::READABLE).await.is_ok() {
                 // Its room is not kept while it waits: a crowd that is refused would take a lot.
@@ -225,6 +373,7 @@ impl Socket {
 pub(in crate::proxy) enum Detached {
     Tcp(net::TcpStream),
     Unix(unix::net::UnixStream),
+    Tls(net::TcpStream, Box<Session>),
 }
 
 impl Detached {
@@ -233,6 +382,10 @@ impl Detached {
         Ok(match self {
             Detached::Tcp(socket) => Socket::Tcp(TcpStream::from_std(socket)?),
             Detached::Unix(socket) => Socket::Unix(UnixStream::from_std(socket)?),
+            Detached::Tls(socket, session) => {
+                let socket = TcpStream::from_std(socket)?;
+                Socket::Tls(Box::new(TlsSocket::new(socket, *session)))
+            }
         })
     }
 }

@@ -7,20 +7,20 @@
 mod file;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::presets::Preset;
 use super::unmatched::{self, Written};
 use super::{PatternLine, Reach, Source};
 use crate::api::Method;
 use crate::config::near::near;
+use crate::config::texts::{Texts, Unread};
 use crate::config::values::go_bool;
 use crate::config::{Diagnostic, Snapshot};
 use crate::policy::{
     Allowlist, BadPattern, Entry, Notation, Regex, Rule, Subject, TooComplex, printable,
 };
-use file::{BUILT_IN, UNPROTECTED, Unread};
-
-pub(crate) use file::Profiles;
+use file::{BUILT_IN, UNPROTECTED};
 
 /// The variable that names a profile.
 pub(crate) const PROFILE: &str = "PROFILE";
@@ -45,19 +45,20 @@ pub struct Profile {
 
 impl Profile {
     /// The profile that the variables name.
-    pub(crate) fn name(snapshot: &Snapshot) -> Option<String> {
-        Profile::named(PROFILE, &snapshot.get(PROFILE)?.to_string_lossy())
+    fn name(snapshot: &Snapshot) -> Option<String> {
+        let name = snapshot.get(PROFILE)?.to_string_lossy();
+        (!name.is_empty()).then(|| name.into_owned())
     }
 
-    /// The profile that a variable with this value names, if it is the one for that.
-    pub(crate) fn named(variable: &str, value: &str) -> Option<String> {
-        (variable == PROFILE && !value.is_empty()).then(|| value.to_owned())
+    /// The file in which the profile is that the variables name.
+    pub(crate) fn file(snapshot: &Snapshot) -> Option<PathBuf> {
+        file::path(&Profile::name(snapshot)?)
     }
 
     /// Reads the variables, and the text of the profile that they name.
     pub(crate) fn read(
         snapshot: &Snapshot,
-        texts: &Profiles,
+        texts: &Texts,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Profile {
         let mut profile = Profile::default();
@@ -99,10 +100,10 @@ impl Profile {
     }
 
     /// Takes the profile of that name: a file, a built-in profile or a preset.
-    fn take(&mut self, name: &str, texts: &Profiles, diagnostics: &mut Vec<Diagnostic>) {
+    fn take(&mut self, name: &str, texts: &Texts, diagnostics: &mut Vec<Diagnostic>) {
         let shown = printable(name);
         let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
-        let text = texts.text(name).or_else(|problem| {
+        let text = file::text(name, texts).or_else(|problem| {
             // A file that exists but cannot be read is not replaced.
             self.built_in = problem.is_absent && built_in.is_some();
             let text = built_in.filter(|_| self.built_in).map(|(_, text)| *text);

@@ -661,7 +661,7 @@ fn its_variables_say_where_to_listen_and_where_the_engine_is() {
         };
         assert_eq!(endpoint.listen.to_string(), listen, "{env:?}");
         assert_eq!(endpoint.mode, mode, "{env:?}");
-        assert_eq!(settings.engine.to_str(), Some(engine), "{env:?}");
+        assert_eq!(settings.engine.address.to_string(), engine, "{env:?}");
     }
     for (env, error) in [
         (

@@ -107,6 +107,11 @@ pub(crate) fn take(args: impl IntoIterator<Item = OsString>) -> Result<Taken, Ba
     let mut taken = Taken::default();
     let mut in_command = false;
     while let Some(arg) = args.next() {
+        // Go's flag package reads one hyphen as two, as hectorm/cetusguard's users write it.
+        if arg == "-version" && !in_command {
+            taken.rest.push("--version".into());
+            continue;
+        }
         if let Some((name, value)) = split(&arg)? {
             let value = match value {
                 Some(value) => value,

@@ -9,6 +9,7 @@ pub(in crate::config) mod listener;
 mod stray;
 pub(in crate::config) mod written;
 
+use super::cetusguard::RuleLines;
 use super::unmatched::{self, Written};
 use super::{PatternLine, Reach, Source};
 use crate::api::{Method, Methods};
@@ -34,10 +35,9 @@ impl Regexes {
     pub(crate) fn read(snapshot: &Snapshot, diagnostics: &mut Vec<Diagnostic>) -> Regexes {
         diagnostics.extend(stray::check(snapshot));
         let mut regexes = Regexes {
-            // A stray word may have ended the flags before the patterns. Then nothing is granted,
-            // as in
-            // wollomatic/socket-proxy.
-            active: !snapshot.stray().is_empty(),
+            // A stray word may have ended the flags before the patterns. Then nothing is granted, as
+            // in wollomatic/socket-proxy.
+            active: !snapshot.stray().is_empty() && !RuleLines::active(snapshot),
             lines: Vec::new(),
             entries: Vec::new(),
         };

@@ -6,7 +6,8 @@
 use std::ffi::OsStr;
 
 use super::flags::{self, method_of};
-use crate::config::table::SETTINGS;
+use crate::config::dialect::cetusguard::restricts;
+use crate::config::table::{Dialect, SETTINGS, Setting};
 use crate::config::{Diagnostic, Snapshot};
 use crate::policy::printable;
 
@@ -71,7 +72,11 @@ pub(crate) fn check(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
 /// Why an ignored flag would have been a restriction, if so.
 fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, String)> {
     let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
-    if setting.is_some_and(|setting| !setting.supported || setting.same_as == Some("BIND_FROM")) {
+    let narrows = |setting: &Setting| {
+        let of_another = setting.dialect == Dialect::Cetusguard && restricts(setting.name);
+        !setting.supported || setting.same_as == Some("BIND_FROM") || of_another
+    };
+    if setting.is_some_and(narrows) {
         return Some((flag, "dockgate does not ignore a restriction".to_owned()));
     }
     if flag == "proxysocketendpoint" {

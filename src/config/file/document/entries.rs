@@ -1,25 +1,32 @@
-//! The entries of `endpoints` and `clients`.
+//! The entries of `engines`, `endpoints` and `clients`.
 
 use super::super::tree::{Entry, Node, Value};
+use super::names;
 use super::path;
 use super::{Keys, Part};
 use crate::clients::{AllowFrom, Mistaken, Who};
 use crate::config::UNMAPPED;
-use crate::config::file::{ClientSpec, EndpointSpec, NONE, Written};
+use crate::config::file::{ClientSpec, DEFAULT, EndpointSpec, EngineSpec, NONE, Written};
 use crate::policy::printable;
 
 const ENDPOINT: Keys = Keys {
-    known: &["listen", "mode", "policy"],
-    later: &["tls", "engine"],
+    known: &["listen", "mode", "policy", "engine"],
+    later: &["tls"],
+};
+const ENGINE: Keys = Keys {
+    known: &["address", "ca", "cert", "key"],
+    later: &[],
 };
 const CLIENT: Keys = Keys {
     known: &["from", "user", "group", "policy"],
     later: &["container", "certificate"],
 };
 
+const ADDRESS: &str = "add address: tcp://HOST:PORT or address: unix:///PATH";
+
 impl Part<'_> {
     pub(super) fn endpoint(&mut self, line: usize, what: &str, entries: Vec<Entry>) {
-        let (mut listen, mut mode, mut policy) = (None, None, None);
+        let (mut listen, mut mode, mut policy, mut engine) = (None, None, None, None);
         let mut has_listen = false;
         for Entry { key, line, value } in entries {
             if !self.knows(&ENDPOINT, what, &key, line) {
@@ -32,6 +39,7 @@ impl Part<'_> {
                     listen = self.scalar(value, &path, "add one entry for each address");
                 }
                 "mode" => mode = self.scalar(value, &path, "use an octal mode such as \"0660\""),
+                "engine" => engine = self.scalar(value, &path, "use the name of one engine"),
                 _ => policy = self.scalar(value, &path, "use the name of one policy"),
             }
         }
@@ -59,8 +67,62 @@ impl Part<'_> {
             listen,
             mode,
             policy,
+            engine,
             place,
         });
+    }
+
+    /// One engine: an address alone, or with the files that TLS takes.
+    pub(super) fn engine(&mut self, Entry { key, line, value }: Entry) {
+        let what = path("engines", &key);
+        let unfit = names::unfit("engine", &key).or_else(|| {
+            let problem = format!("the engine name {key} stands for the one at SOCKET_PATH");
+            let is_reserved = key.eq_ignore_ascii_case(DEFAULT);
+            is_reserved.then(|| (problem, "use another name, or set SOCKET_PATH".to_owned()))
+        });
+        let is_name = unfit.is_none();
+        if let Some((problem, help)) = unfit {
+            self.mistake(line, &what, problem, help);
+        }
+        let place = self.place(line);
+        let (mut address, mut ca, mut cert, mut private) = (None, None, None, None);
+        match value.value {
+            Value::Map(entries) => {
+                let mut has_address = false;
+                for Entry { key, line, value } in entries {
+                    if !self.knows(&ENGINE, &what, &key, line) {
+                        continue;
+                    }
+                    let path = path(&what, &key);
+                    has_address |= key == "address";
+                    let help = match &*key {
+                        "address" => ADDRESS,
+                        _ => "use the path of one file",
+                    };
+                    let written = self.scalar(value, &path, help);
+                    match &*key {
+                        "address" => address = written,
+                        "ca" => ca = written,
+                        "cert" => cert = written,
+                        _ => private = written,
+                    }
+                }
+                if !has_address {
+                    self.mistake(line, &what, format!("{what} has no address"), ADDRESS);
+                }
+            }
+            _ => address = self.scalar(value, &what, ADDRESS),
+        }
+        if let Some(address) = address.filter(|_| is_name) {
+            self.document.engines.push(EngineSpec {
+                name: key,
+                place,
+                address,
+                ca,
+                cert,
+                key: private,
+            });
+        }
     }
 
     pub(super) fn client(&mut self, line: usize, what: &str, entries: Vec<Entry>) {

@@ -1,0 +1,179 @@
+//! How an engine proves who it is, and how dockgate does.
+//!
+//! **An engine's certificate is always verified**: against the authorities in a file, and for the host
+//! of its address. There is no option not to.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::address::Host;
+use crate::config::paths::shown_path;
+use crate::config::pem::Pems;
+
+/// The files that say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The authorities of the engine's certificate.
+    pub ca: PathBuf,
+    /// dockgate's own certificate and its key, if the engine wants one.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
+/// How an engine is connected to.
+#[derive(Clone)]
+pub struct Tls {
+    /// What rustls makes of the files.
+    pub client: Arc<ClientConfig>,
+    /// The name that the engine's certificate has to have.
+    pub host: ServerName<'static>,
+    /// Where that is from.
+    pub files: TlsFiles,
+    /// What is in the files.
+    read: Vec<Vec<u8>>,
+}
+
+/// The same files with the same content make the same connections.
+impl PartialEq for Tls {
+    fn eq(&self, other: &Tls) -> bool {
+        (&self.host, &self.files, &self.read) == (&other.host, &other.files, &other.read)
+    }
+}
+
+impl Eq for Tls {}
+
+/// A key is shown nowhere.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.fmt(f)
+    }
+}
+
+/// What is wrong with one of the files: which one, and why.
+pub(super) struct Unusable {
+    pub(super) key: &'static str,
+    pub(super) problem: String,
+    pub(super) help: &'static str,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub(super) fn read(files: TlsFiles, host: &Host, pems: &Pems) -> Result<Tls, Vec<Unusable>> {
+        let mut wrong = Vec::new();
+        let roots = authorities(&files.ca, pems).map_err(|unusable| wrong.push(unusable));
+        let own = files.own.as_ref().map(|(cert, key)| {
+            let cert = chain("cert", cert, pems).map_err(|unusable| wrong.push(unusable));
+            let key = private_key(key, pems).map_err(|unusable| wrong.push(unusable));
+            Some((cert.ok()?, key.ok()?))
+        });
+        let (Ok(roots), true) = (roots, wrong.is_empty()) else {
+            return Err(wrong);
+        };
+        let builder =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| vec![unfit("ca", &files.ca, &error.to_string())])?;
+        let builder = builder.with_root_certificates(roots);
+        let client = match own.flatten() {
+            None => Ok(builder.with_no_client_auth()),
+            Some((cert, key)) => builder.with_client_auth_cert(cert, key),
+        };
+        let mut client = client.map_err(|error| {
+            let (cert, key) = files.own.clone().unwrap_or_default();
+            let why = match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    format!("its certificate, {}, is for another key", shown_path(&cert))
+                }
+                other => other.to_string(),
+            };
+            vec![unfit("key", &key, &why)]
+        })?;
+        client.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let named = |path: &Path| pems.get(path).unwrap_or_default().to_vec();
+        let own = files.own.iter().flat_map(|(cert, key)| [cert, key]);
+        let read = std::iter::once(&files.ca).chain(own);
+        Ok(Tls {
+            client: Arc::new(client),
+            host: server_name(host).ok_or_else(|| {
+                vec![Unusable {
+                    key: "address",
+                    problem: "has a host that no certificate can be for".to_owned(),
+                    help: "use another name of the host, without _",
+                }]
+            })?,
+            read: read.map(|path| named(path)).collect(),
+            files,
+        })
+    }
+}
+
+fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Ip(ip) => Some(ServerName::IpAddress((*ip).into())),
+        // A certificate has no dot at the end of its names.
+        Host::Name(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+            ServerName::try_from(name).ok()
+        }
+    }
+}
+
+/// The authorities in a file.
+fn authorities(path: &Path, pems: &Pems) -> Result<RootCertStore, Unusable> {
+    let mut roots = RootCertStore::empty();
+    for one in chain("ca", path, pems)? {
+        let added = roots.add(one);
+        added.map_err(|error| unfit("ca", path, &error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+/// The certificates in a file; there is one at least.
+fn chain(
+    key: &'static str,
+    path: &Path,
+    pems: &Pems,
+) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+    let bytes = pems.get(path).map_err(|error| unread(key, path, error))?;
+    let all = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(all),
+        Ok(_) => Err(unfit(key, path, "it has no certificate in PEM form")),
+        Err(error) => Err(unfit(key, path, &error.to_string())),
+    }
+}
+
+fn private_key(path: &Path, pems: &Pems) -> Result<PrivateKeyDer<'static>, Unusable> {
+    let bytes = pems.get(path).map_err(|error| unread("key", path, error))?;
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|_| {
+        let is_sealed = bytes.windows(9).any(|part| part == b"ENCRYPTED");
+        let why = match is_sealed {
+            true => "it is encrypted: dockgate cannot ask for its password",
+            false => "it has no private key in PEM form",
+        };
+        unfit("key", path, why)
+    })
+}
+
+fn unread(key: &'static str, path: &Path, error: &str) -> Unusable {
+    Unusable {
+        key,
+        problem: format!("cannot read {}: {error}", shown_path(path)),
+        help: "mount the file, readable for dockgate's user",
+    }
+}
+
+fn unfit(key: &'static str, path: &Path, why: &str) -> Unusable {
+    Unusable {
+        key,
+        problem: format!("cannot use {}: {why}", shown_path(path)),
+        help: "use files in PEM form, as `docker --tlsverify` takes them",
+    }
+}

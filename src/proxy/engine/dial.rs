@@ -1,0 +1,50 @@
+//! Connecting to an engine, without holding up a worker, and within a time.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Engine, EngineError, remote};
+use crate::config::Address;
+use crate::proxy::wire::Socket;
+
+/// Connecting to the engine may take this long; a full backlog is asked again meanwhile.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before a full backlog is asked again.
+const BACKLOG_RETRY: Duration = Duration::from_millis(20);
+
+impl Engine {
+    /// Connects to it.
+    ///
+    /// # Errors
+    /// Why it cannot be connected to.
+    pub(in crate::proxy) async fn dial(self: &Arc<Self>) -> Result<Socket, EngineError> {
+        match self.address() {
+            Address::Unix(path) => unix(path).await,
+            Address::Tcp { host, port } => {
+                // Boxed, since it is large and most engines are on a Unix socket.
+                let dialling = Box::pin(remote::dial(self, host, *port));
+                let socket = timeout(CONNECT_TIMEOUT, dialling).await;
+                socket.unwrap_or(Err(EngineError::Hung))
+            }
+        }
+    }
+}
+
+async fn unix(path: &Path) -> Result<Socket, EngineError> {
+    let start = Instant::now();
+    loop {
+        match Socket::connect_unix(path) {
+            Ok(socket) => return Ok(socket),
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock => {
+                return Err(EngineError::Connect(e));
+            }
+            Err(_) if start.elapsed() >= CONNECT_TIMEOUT => return Err(EngineError::Hung),
+            // A Unix socket's full backlog does not block, it says EAGAIN.
+            Err(_) => sleep(BACKLOG_RETRY).await,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Engines by TCP and TLS: what their files have to be, and what comes of connecting to them.
+
+use std::fs;
+
+use rcgen::{CertificateParams, KeyPair};
+
+use super::*;
+use crate::config::{Diagnostic, Settings, Severity, Snapshot};
+
+fn load(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let told = |all: Vec<Diagnostic>| {
+        let errors = all.into_iter().filter(Diagnostic::is_error);
+        errors.map(|one| one.to_string()).collect()
+    };
+    Settings::load(&Snapshot::from_iter(variables.iter().copied())).map_err(told)
+}
+
+fn warnings(settings: &Settings) -> Vec<String> {
+    let warnings = settings.warnings.iter();
+    let warnings = warnings.filter(|one| one.severity == Severity::Warning);
+    warnings.map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_connection_to_dockgate_itself_is_found_by_its_ends() {
+    let endpoint = |listen: &str| Endpoint {
+        listen: listen.parse().expect("an address"),
+        mode: 0,
+        policy: config::PolicyId::DEFAULT,
+        engine: None,
+    };
+    let settings = config::Settings::load(&config::Snapshot::from_iter([("X", "")]));
+    let engine = settings.expect("settings").engine;
+    for (listen, here, there, is) in [
+        ("tcp://[::]:2375", "10.0.0.1:9", "10.0.0.1:2375", true),
+        ("tcp://[::]:2375", "[fd00::1]:9", "[fd00::1]:2375", true),
+        ("tcp://[::]:2375", "10.0.0.1:9", "10.0.0.2:2375", false),
+        ("tcp://[::]:2375", "10.0.0.1:9", "10.0.0.1:2376", false),
+        ("tcp://127.0.0.1:1", "127.0.0.1:9", "127.0.0.1:1", true),
+        ("tcp://127.0.0.1:1", "127.0.0.2:9", "127.0.0.2:1", false),
+        ("unix:///x", "127.0.0.2:9", "127.0.0.2:1", false),
+    ] {
+        let engine = Engine::new(&engine, &[endpoint(listen)]);
+        let address = |text: &str| text.parse().expect("an address");
+        let found = engine.is_itself(address(here), address(there));
+        assert_eq!(found, is, "{listen} {here} {there}");
+    }
+}
+
+#[test]
+fn certificates_and_keys_are_looked_into_at_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = [(); 2].map(|()| KeyPair::generate().expect("a key"));
+    let cert = CertificateParams::new(["nas".to_owned()]);
+    let cert = cert
+        .and_then(|one| one.self_signed(&keys[0]))
+        .expect("a certificate");
+    let path = |name: &str| format!("{}/{name}", folder.path().to_str().expect("a plain path"));
+    let (own, other) = (keys[0].serialize_pem(), keys[1].serialize_pem());
+    for (name, text) in [
+        ("cert", cert.pem().as_str()),
+        ("key", &own),
+        ("other", &other),
+        ("empty", ""),
+        (
+            "locked",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        ),
+    ] {
+        fs::write(path(name), text).expect("written");
+    }
+    let with = |ca: &str, cert: &str, key: &str| {
+        load(&[
+            ("SOCKET_PATH", "tcp://nas:1"),
+            ("ENGINE_CA", &path(ca)),
+            ("ENGINE_CERT", &path(cert)),
+            ("ENGINE_KEY", &path(key)),
+        ])
+    };
+    let good = with("cert", "cert", "key").expect("settings");
+    assert!(good.engine.tls.is_some());
+    assert_eq!(warnings(&good), [""; 0]);
+    // What a key is, is shown nowhere.
+    assert!(!format!("{:?}", good.engine).contains("BEGIN"));
+    for (files, mistakes) in [
+        (
+            ["key", "cert", "key"],
+            &["ENGINE_CA: cannot use {}/key: it has no certificate"][..],
+        ),
+        (
+            ["cert", "cert", "other"],
+            &["ENGINE_KEY: cannot use {}/other: its certificate"],
+        ),
+        (
+            ["cert", "cert", "locked"],
+            &["ENGINE_KEY: cannot use {}/locked: it is encrypted"],
+        ),
+        (
+            ["empty", "gone", "cert"],
+            &[
+                "ENGINE_CA: cannot use {}/empty: it has no certificate",
+                "ENGINE_CERT: cannot read {}/gone: No such file",
+                "ENGINE_KEY: cannot use {}/cert: it has no private key",
+            ],
+        ),
+    ] {
+        let told = with(files[0], files[1], files[2]).expect_err("mistakes");
+        assert_eq!(told.len(), mistakes.len(), "{told:?}");
+        for (told, mistake) in told.iter().zip(mistakes) {
+            let mistake = mistake.replace("{}", folder.path().to_str().expect("a plain path"));
+            assert!(told.starts_with(&mistake), "{told}");
+        }
+    }
+    let unix = load(&[("ENGINE_CA", &path("cert"))]).expect_err("a mistake");
+    assert!(unix[0].starts_with("ENGINE_CA: the engine is at a Unix socket"));
+    let odd = [
+        ("SOCKET_PATH", "tcp://my_nas.:1"),
+        ("ENGINE_CA", &path("cert")),
+    ];
+    assert!(load(&odd).is_ok(), "rustls takes such names");
+}

@@ -1,0 +1,121 @@
+//! What goes wrong with TLS, in words that say whose fault it is.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+use super::EngineError;
+use crate::config::{self, shown_path};
+
+/// Why a handshake failed.
+pub(super) fn failed(e: io::Error) -> EngineError {
+    match inner(&e) {
+        Some(tls) => EngineError::Tls(tls.clone()),
+        None => EngineError::Handshake(e),
+    }
+}
+
+fn inner(e: &io::Error) -> Option<&Error> {
+    e.get_ref()?.downcast_ref::<Error>()
+}
+
+/// The engine's word that it does not accept dockgate's certificate, or wants one, if that ended a
+/// connection.
+pub(in crate::proxy) fn refused_certificate(e: &hyper::Error) -> Option<Error> {
+    let tls = inner(e.source()?.downcast_ref::<io::Error>()?)?;
+    matches!(tls, Error::AlertReceived(alert) if refused(*alert).is_some()).then(|| tls.clone())
+}
+
+/// What an engine says of dockgate's certificate.
+fn refused(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::CertificateRequired => "it wants a certificate",
+        AlertDescription::BadCertificate => "it finds dockgate's certificate bad, or wants one",
+        AlertDescription::UnknownCA => "it does not know the authority of dockgate's certificate",
+        AlertDescription::CertificateExpired => "it finds dockgate's certificate expired",
+        AlertDescription::CertificateRevoked => "dockgate's certificate is revoked",
+        AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::AccessDenied => "it does not accept dockgate's certificate",
+        _ => return None,
+    })
+}
+
+/// What is wrong, and what to do.
+pub(super) fn told(
+    engine: &config::Engine,
+    error: &Error,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let [address, ca, own] = settings(engine);
+    match error {
+        Error::InvalidCertificate(why) => certificate(engine, why, f),
+        Error::AlertReceived(alert) => match refused(*alert) {
+            Some(why) => write!(
+                f,
+                "{why}; set {own} to a certificate and key that it accepts"
+            ),
+            None => write!(f, "it refuses the handshake ({alert:?}); check its log"),
+        },
+        Error::InvalidMessage(_) => write!(
+            f,
+            "it does not speak TLS there, perhaps HTTP; correct the port in {address}, or remove {ca}"
+        ),
+        other => write!(f, "{other}"),
+    }
+}
+
+/// What is wrong with the engine's certificate.
+fn certificate(
+    engine: &config::Engine,
+    why: &CertificateError,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let [address, ca, _] = settings(engine);
+    let file = engine.tls.as_ref().map(|tls| shown_path(&tls.files.ca));
+    let file = file.unwrap_or_default();
+    match why {
+        CertificateError::UnknownIssuer => write!(
+            f,
+            "its certificate is not from the authority in {file}; set {ca} to the one that signed it"
+        ),
+        CertificateError::NotValidForName => {
+            write!(
+                f,
+                "its certificate is not for that host; use a name of it in {address}"
+            )
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => write!(
+            f,
+            "its certificate is not for that host, but for {}; use one of them in {address}, or have \
+             a certificate made with the name of the host",
+            presented.join(", ")
+        ),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            f.write_str("its certificate has expired; renew it, and check the clocks")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            f.write_str("its certificate is not valid yet; check the clocks")
+        }
+        other => write!(f, "its certificate is not valid: {other}"),
+    }
+}
+
+/// What its address, its authority, and the own certificate are set by.
+fn settings(engine: &config::Engine) -> [String; 3] {
+    let setting = engine.setting();
+    match setting.strip_prefix("engines.") {
+        Some(_) => [
+            format!("{setting}.address"),
+            format!("{setting}.ca"),
+            format!("{setting}.cert and {setting}.key"),
+        ],
+        None => [
+            setting,
+            "ENGINE_CA".to_owned(),
+            "ENGINE_CERT and ENGINE_KEY".to_owned(),
+        ],
+    }
+}
