@@ -1,5 +1,5 @@
-//! All that the configuration has in files, as one look found it: the documents, and the profiles that
-//! they and the environment name.
+//! All that the configuration has in files, as one look found it: the documents, and the profiles,
+//! certificates and keys that they and the environment name.
 //!
 //! **What is compiled is what a look holds.** Nothing is read a second time, so two equal looks say
 //! that what came of them is what was there all the time in between.
@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags, open};
 
 use super::dialect::knrdl::{Profile, Profiles};
 use super::file::{Document, Loaded, Origin, Refused};
+use super::pems::Pems;
 use super::snapshot::Snapshot;
 
 /// What was read in one look.
@@ -24,6 +25,8 @@ pub struct Look {
     pub(super) document: Arc<Result<Document, Refused>>,
     /// The profiles.
     pub(super) profiles: Profiles,
+    /// The certificates and keys.
+    pub(super) pems: Pems,
 }
 
 impl Look {
@@ -40,6 +43,7 @@ impl Look {
                 documents,
                 document: Arc::clone(&last.document),
                 profiles: last.profiles.again(),
+                pems: last.pems.again(),
             };
         }
         let document = match origin {
@@ -54,15 +58,21 @@ impl Look {
         let named = of_files.chain(Profile::name(environment));
         Look {
             profiles: Profiles::load(named),
+            pems: Pems::load(said, environment),
             documents,
             document: Arc::new(document),
         }
     }
 
+    /// Whether it has files that can change, though the configuration itself is in the environment.
+    pub(super) fn has_pems(&self) -> bool {
+        self.pems.files().next().is_some()
+    }
+
     /// Every file that it has read, or tried to.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let documents = self.documents.files.iter().cloned();
-        documents.chain(self.profiles.files())
+        (documents.chain(self.profiles.files())).chain(self.pems.files())
     }
 }
 

@@ -15,6 +15,7 @@ mod names;
 mod near;
 mod nevertheless;
 mod paths;
+mod pems;
 mod policies;
 mod process_1;
 mod rules;

@@ -1,16 +1,19 @@
 //! Where dockgate listens: by variables, or by the `endpoints` of a file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::Endpoint;
+use super::{Endpoint, tls};
 use crate::config::diagnostics::{Diagnostic, Unfit};
 use crate::config::file::{EndpointSpec, Written};
 use crate::config::listen::Listen;
 use crate::config::paths::{same_socket, shown_path};
+use crate::config::pems::Pems;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::table::Values;
 use crate::config::values;
 use crate::policy::{printable, value_reading};
+use crate::tls::Server;
 
 /// A Unix socket's mode, if nothing says another one.
 const MODE: u32 = 0o660;
@@ -22,9 +25,15 @@ pub(super) fn take(specs: &[EndpointSpec], values: &mut Values, diagnostics: &mu
         return;
     };
     let (listen, mode) = (&values.listen.by, &values.listen_mode.by);
-    for name in [listen, mode].into_iter().flatten() {
+    let (cert, key, ca) = (
+        &values.tls_cert.by,
+        &values.tls_key.by,
+        &values.tls_client_ca.by,
+    );
+    let auth = &values.tls_client_auth.by;
+    for name in [listen, mode, cert, key, ca, auth].into_iter().flatten() {
         let problem = format!("{name} cannot be used with endpoints");
-        let help = format!("remove {name}; each endpoint has its own listen and mode");
+        let help = format!("remove {name}; each endpoint has its own listen, mode and tls");
         diagnostics.push(first.place.mistake(name, problem, help));
     }
     let listen = specs
@@ -43,6 +52,7 @@ pub(super) fn of_file(
     specs: &[EndpointSpec],
     engine: Option<&PathBuf>,
     policies: Option<&Policies>,
+    pems: &Pems,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
@@ -71,7 +81,14 @@ pub(super) fn of_file(
             None => PolicyId::DEFAULT,
             Some(name) => policies.map_or(PolicyId::NONE, |all| all.named(name)),
         };
-        let (Ok(listen), Ok(mode)) = (listen, mode) else {
+        let tls = match &spec.tls {
+            None => Ok(None),
+            Some(spec) => match tls::of_file(&what("tls"), spec, pems, diagnostics) {
+                Some(server) => Ok(Some(server)),
+                None => Err(()),
+            },
+        };
+        let (Ok(listen), Ok(mode), Ok(tls)) = (listen, mode, tls) else {
             continue;
         };
         let problem = match &listen {
@@ -84,6 +101,7 @@ pub(super) fn of_file(
                     listen,
                     mode,
                     policy,
+                    tls,
                 });
                 continue;
             }
@@ -101,6 +119,7 @@ pub(super) fn of_variables(
     values: &Values,
     asked: Option<Listen>,
     asked_mode: Option<u32>,
+    tls: Option<Arc<Server>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
     let own = &values.listen;
@@ -123,6 +142,7 @@ pub(super) fn of_variables(
     let endpoints = listen.into_iter();
     let policy = PolicyId::DEFAULT;
     let endpoint = |listen| Endpoint {
+        tls: tls.clone().filter(|_| matches!(listen, Listen::Tcp { .. })),
         listen,
         mode,
         policy,
@@ -160,6 +180,13 @@ pub(super) fn compare(values: &Values, endpoints: &[Endpoint], engine: &Path) ->
             "LISTEN_MODE",
             "LISTEN_MODE is ignored without a Unix socket to listen on",
             "add unix:///PATH to LISTEN, or remove it",
+        ));
+    }
+    if values.tls_cert.by.is_some() && sockets.clone().count() == endpoints.len() {
+        diagnostics.push(Diagnostic::warning(
+            "TLS_CERT",
+            "TLS_CERT is ignored without a TCP address to listen on",
+            "add tcp://IP:PORT to LISTEN, or remove it",
         ));
     }
     if let Some(path) = sockets.find(|path| same_socket(path, engine)) {

@@ -10,12 +10,14 @@ mod reload;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use lasting::{Lasting, origin_of};
 pub use reload::Reloaded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Diagnostic;
@@ -34,6 +36,7 @@ use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
 use crate::clients::{AllowFrom, Rules};
 use crate::policy::printable;
+use crate::tls::Server;
 
 /// What dockgate runs with.
 #[derive(Debug)]
@@ -100,6 +103,8 @@ pub struct Endpoint {
     pub mode: u32,
     /// The policy of clients that no rule is for.
     pub policy: PolicyId,
+    /// What it does with TLS, if it speaks that.
+    pub tls: Option<Arc<Server>>,
 }
 
 impl Settings {
@@ -160,7 +165,10 @@ impl Settings {
                 Some(listen) => (Some(listen), Some(mikesir87::MODE)),
                 None => (asked.listen, asked.mode),
             };
-            endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
+            let tls = tls::of_variables(&values, snapshot, &seen.pems, &mut diagnostics);
+            endpoints = tls.ok().and_then(|tls| {
+                listening::of_variables(&values, listen, mode, tls, &mut diagnostics)
+            });
             if let (Some(endpoints), Some(engine)) = (&endpoints, engine) {
                 diagnostics.extend(listening::compare(&values, endpoints, engine));
             }
@@ -175,7 +183,7 @@ impl Settings {
         );
         let policies = named.as_ref().map(|(policies, _)| policies);
         if !specs.is_empty() {
-            endpoints = listening::of_file(specs, engine, policies, &mut diagnostics);
+            endpoints = listening::of_file(specs, engine, policies, &seen.pems, &mut diagnostics);
         }
         let (Some(process), Some(engine), Some(endpoints), Some((policies, needs_restart))) =
             (process, engine, endpoints, named)

@@ -1,6 +1,6 @@
 //! What the settings come to, in a few lines for people.
 
-use super::Settings;
+use super::{Endpoint, Settings};
 use crate::api::sections::{ACTIONS, Route, Section};
 use crate::config::deny_root::DENY_ROOT;
 use crate::config::paths::shown_path;
@@ -8,6 +8,7 @@ use crate::config::policies::PolicyId;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::{POST, Preset};
 use crate::policy::printable;
+use crate::tls::ClientAuth;
 
 impl Settings {
     /// What is granted and which engine it guards, in a few lines. Where it really listens is told
@@ -23,6 +24,9 @@ impl Settings {
         }
         if let Some(list) = &self.clients {
             lines.push(format!("TCP clients: {}", printable(&list.text)));
+        }
+        for endpoint in &self.endpoints {
+            lines.extend(endpoint.of_tls());
         }
         lines.push(format!("engine: {}", shown_path(&self.engine)));
         lines
@@ -85,6 +89,21 @@ impl Settings {
             more => format!(" and {more} more"),
         };
         (!shown.is_empty()).then(|| format!("unused variables: {shown}{more}"))
+    }
+}
+
+impl Endpoint {
+    /// `tcp://[::]:2376: TLS, certificate valid until 2027-01-01T00:00:00Z, client certificates required`
+    pub(super) fn of_tls(&self) -> Option<String> {
+        let tls = self.tls.as_ref()?;
+        let until = tls.expires();
+        let until = until.map_or_else(String::new, |at| format!(", certificate valid until {at}"));
+        let clients = match tls.client_auth {
+            None => "",
+            Some(ClientAuth::Required) => ", client certificates required",
+            Some(ClientAuth::Optional) => ", client certificates optional",
+        };
+        Some(format!("{}: TLS{until}{clients}", self.listen))
     }
 }
 

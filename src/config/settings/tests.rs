@@ -43,6 +43,7 @@ fn defaults_are_as_documented() {
         },
         mode: 0o660,
         policy: PolicyId::DEFAULT,
+        tls: None,
     };
     assert_eq!(settings.endpoints, [everywhere]);
     assert_eq!(settings.engine, Path::new("/var/run/docker.sock"));

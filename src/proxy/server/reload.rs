@@ -44,15 +44,14 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// None, if the configuration is in the environment alone, which cannot change.
+    /// None, if the configuration is in the environment alone, which cannot change, with no certificates.
     pub(super) fn new(
         settings: &Arc<Settings>,
         environment: &Snapshot,
         shared: &Arc<Shared>,
         now: &watch::Sender<Now>,
     ) -> Option<Self> {
-        settings.origin.as_ref()?;
-        Some(Self {
+        settings.has_files().then(|| Self {
             settings: Arc::clone(settings),
             environment: environment.clone(),
             shared: Arc::clone(shared),
@@ -143,6 +142,9 @@ impl Reloader {
             "reloaded the configuration: {} policies",
             reloaded.policies.iter().count()
         );
+        for endpoint in &reloaded.renewed {
+            log::info!("{endpoint}");
+        }
         for danger in reloaded.dangers.iter().chain(&reloaded.needs_restart) {
             log::warn!("{danger}");
         }
