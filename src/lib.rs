@@ -29,3 +29,4 @@ pub mod learn;
 pub mod observe;
 pub mod policy;
 pub mod proxy;
+pub mod tls;

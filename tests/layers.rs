@@ -10,18 +10,19 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Each module, with the modules of the crate that it may name besides itself.
-const MAY_SEE: [(&str, &[&str]); 9] = [
+const MAY_SEE: [(&str, &[&str]); 10] = [
     ("api", &[]),
     ("policy", &["api"]),
     ("body", &["api", "policy"]),
     ("clients", &[]),
-    ("config", &["api", "policy", "body", "clients"]),
+    ("tls", &["clients"]),
+    ("config", &["api", "policy", "body", "clients", "tls"]),
     ("observe", &["policy"]),
     ("learn", &["api", "policy", "body", "config"]),
     (
         "proxy",
         &[
-            "api", "policy", "body", "clients", "config", "observe", "learn",
+            "api", "policy", "body", "clients", "tls", "config", "observe", "learn",
         ],
     ),
     (

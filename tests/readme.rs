@@ -348,7 +348,7 @@ const QUOTED: &[&str] = &[
     "does not exist",
     "refuses connections",
     "the engine closed the connection without responding",
-    "TLS is not supported: use http:// or tcp:// without TLS",
+    "this endpoint does not use TLS: use http:// or tcp:// without TLS",
     "HTTP/2 is not supported",
     "cannot listen on",
     "IPv6 is not available",

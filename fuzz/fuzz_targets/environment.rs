@@ -67,6 +67,7 @@ fuzz_target!(|data: &[u8]| {
         listen,
         mode: read.listen_mode,
         policy: PolicyId::DEFAULT,
+        tls: None,
     });
     assert_eq!(settings.endpoints, endpoints.collect::<Vec<_>>());
     assert_eq!(settings.engine, read.socket_path);

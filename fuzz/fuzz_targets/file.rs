@@ -144,6 +144,14 @@ fn written(document: &Document) -> String {
                     for (key, value) in mode.chain(policy) {
                         line(format!("    {key}: {}", quoted(&value.text)));
                     }
+                    let Some(tls) = &endpoint.tls else { continue };
+                    line("    tls:".to_owned());
+                    let always = [("cert", &tls.cert), ("key", &tls.key)];
+                    let ca = tls.client_ca.iter().map(|ca| ("client_ca", ca));
+                    let auth = tls.client_auth.iter().map(|auth| ("client_auth", auth));
+                    for (key, value) in always.into_iter().chain(ca).chain(auth) {
+                        line(format!("      {key}: {}", quoted(&value.text)));
+                    }
                 }
             }
             _ => {
@@ -156,6 +164,23 @@ fn written(document: &Document) -> String {
                         }
                         Who::User(id) => format!("    user: {id}"),
                         Who::Group(id) => format!("    group: {id}"),
+                        Who::Certificate(rule) => {
+                            let name = rule
+                                .common_name
+                                .iter()
+                                .map(|name| ("common_name", name.clone()));
+                            let san = rule.san.iter().map(|san| ("san", san.to_string()));
+                            let key = rule
+                                .fingerprint
+                                .iter()
+                                .map(|key| ("fingerprint", key.to_string()));
+                            let all = name.chain(san).chain(key);
+                            let all = all.map(|(key, value)| format!("{key}: {}", quoted(&value)));
+                            format!(
+                                "    certificate: {{ {} }}",
+                                all.collect::<Vec<_>>().join(", ")
+                            )
+                        }
                     });
                 }
             }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
+
+use super::Certificate;
 
 /// What Linux shows by default for each user and group that a user namespace does not map.
 const OVERFLOW_ID: u32 = 65534;
@@ -31,7 +34,7 @@ impl Unmapped {
 
 /// A client, as far as it is known by its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity(pub(super) Known);
+pub struct Identity(pub(super) Known, Option<Arc<Certificate>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Known {
@@ -48,7 +51,7 @@ impl Identity {
     /// A client by TCP. An IPv4-mapped address is the IPv4 address that it stands for; a zone is no
     /// part of an address here.
     pub fn at(address: IpAddr) -> Identity {
-        Identity(Known::Address(address.to_canonical()))
+        Identity(Known::Address(address.to_canonical()), None)
     }
 
     /// A client on a Unix socket: its user, and all of its groups, as far as they are known.
@@ -59,10 +62,22 @@ impl Identity {
             ids.retain(|id| !many.contains(id));
             Some(ids)
         };
-        Identity(Known::Process {
+        let process = Known::Process {
             user: without(user, &unmapped.users),
             groups: without(groups, &unmapped.groups),
-        })
+        };
+        Identity(process, None)
+    }
+
+    /// The same with a certificate, which was verified.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Option<Arc<Certificate>>) -> Identity {
+        Identity(self.0, certificate)
+    }
+
+    /// Its certificate, if it has shown one that was verified.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.1.as_deref()
     }
 
     /// The address of a client by TCP.

@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
+mod certificate;
 mod identity;
 mod list;
 
+pub use certificate::{Certificate, CertificateRule, Fingerprint, NotOne, San};
 use identity::Known;
 pub use identity::{Identity, NotAnAddress, Unmapped};
 pub use list::{AllowFrom, Mistaken};
@@ -57,6 +59,8 @@ pub enum Who {
     User(u32),
     /// On a Unix socket, the processes that are in this group.
     Group(u32),
+    /// Those with a verified certificate like this.
+    Certificate(CertificateRule),
 }
 
 impl fmt::Display for Who {
@@ -65,6 +69,7 @@ impl fmt::Display for Who {
             Who::From(list) => write!(f, "from {}", list.text),
             Who::User(id) => write!(f, "user {id}"),
             Who::Group(id) => write!(f, "group {id}"),
+            Who::Certificate(rule) => rule.fmt(f),
         }
     }
 }
@@ -165,7 +170,7 @@ impl<P> Rules<P> {
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|rule| match &rule.who {
             Who::From(list) => list.hosts.iter().map(String::as_str),
-            Who::User(_) | Who::Group(_) => [].iter().map(String::as_str),
+            Who::User(_) | Who::Group(_) | Who::Certificate(_) => [].iter().map(String::as_str),
         })
     }
 }
@@ -185,6 +190,10 @@ impl<P> FromIterator<Rule<P>> for Rules<P> {
 impl<P> Rule<P> {
     fn matches(&self, client: &Identity, names: &impl Names) -> Match<'_> {
         match (&self.who, &client.0) {
+            (Who::Certificate(rule), _) => match client.certificate() {
+                Some(certificate) if rule.is_for(certificate) => Match::Yes,
+                _ => Match::No,
+            },
             (Who::From(list), Known::Address(address)) => {
                 if list.has(*address) {
                     return Match::Yes;

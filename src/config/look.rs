@@ -16,8 +16,9 @@ use super::dialect::cetusguard::RuleLines;
 use super::dialect::knrdl::Profile;
 use super::engines;
 use super::file::{Document, Loaded, Origin, Refused};
-use super::pem::Pems;
+use super::pems::Pems;
 use super::scope::Scope;
+use super::settings;
 use super::snapshot::Snapshot;
 use super::texts::Texts;
 
@@ -61,10 +62,18 @@ impl Look {
         let of_files = policies.flat_map(|policy| named(&Scope(policy).snapshot(&mut Vec::new())));
         Look {
             texts: Texts::load(of_files.chain(named(environment))),
-            pems: Pems::load(engines::files(&said.engines, environment)),
+            pems: Pems::load(
+                engines::files(&said.engines, environment)
+                    .chain(settings::tls_files(&said.endpoints, environment)),
+            ),
             documents,
             document: Arc::new(document),
         }
+    }
+
+    /// Whether it has files that can change, though the configuration itself is in the environment.
+    pub(super) fn has_pems(&self) -> bool {
+        self.pems.files().next().is_some()
     }
 
     /// Every file that it has read, or tried to.

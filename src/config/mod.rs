@@ -16,7 +16,7 @@ mod names;
 mod near;
 mod nevertheless;
 mod paths;
-mod pem;
+mod pems;
 mod policies;
 mod process_1;
 mod rules;

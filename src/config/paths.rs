@@ -27,6 +27,17 @@ pub(super) fn engine_path(path: &str) -> Result<PathBuf, Unfit> {
     )
 }
 
+/// The path of a file.
+pub(super) fn file(path: &str) -> Result<PathBuf, Unfit> {
+    match path {
+        "" => Err(Unfit::new(
+            "is empty",
+            "set it to the path of a file, or unset it",
+        )),
+        path => Ok(path.into()),
+    }
+}
+
 /// The path of a Unix socket to listen on.
 pub(super) fn socket_file(path: &str) -> Result<PathBuf, Unfit> {
     socket_path(path, "use a path like /run/dockgate/docker.sock")
@@ -58,11 +69,6 @@ pub(super) fn same_socket(one: &Path, other: &Path) -> bool {
         }
     };
     real(one) == real(other)
-}
-
-/// The path of a file.
-pub(super) fn file(path: &str) -> Result<PathBuf, Unfit> {
-    Ok(path.into())
 }
 
 /// The same as [`socket_file`]; an empty value is none.

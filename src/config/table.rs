@@ -14,10 +14,11 @@ use super::engines::{Address, default_engine, only_path};
 use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{file, optional_socket_file};
 use super::values::{
-    LogLevel, cetusguard_log_level, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode,
-    number, seconds, text,
+    LogLevel, cetusguard_log_level, client_auth, go_bool, go_log_level, go_mode, hosts, ip,
+    log_level, mode, number, seconds, text,
 };
 use crate::clients::AllowFrom;
+use crate::tls::ClientAuth;
 
 /// A variable that is not a section, an action or a pattern.
 #[derive(Debug)]
@@ -202,6 +203,19 @@ settings! {
         "LISTEN_MODE", "0660",
             "File mode of the Unix sockets in LISTEN, in octal", restart: true
             => listen_mode: u32 = mode;
+        "TLS_CERT", "",
+            "PEM file with the certificate of the TCP addresses in LISTEN, which then speak TLS",
+            is_path: true
+            => tls_cert: PathBuf = file;
+        "TLS_KEY", "",
+            "PEM file with its key", is_path: true
+            => tls_key: PathBuf = file;
+        "TLS_CLIENT_CA", "",
+            "PEM file with the CAs of clients' certificates, which are then required", is_path: true
+            => tls_client_ca: PathBuf = file;
+        "TLS_CLIENT_AUTH", "required",
+            "required or optional: whether clients need a certificate"
+            => tls_client_auth: ClientAuth = client_auth;
         "DISABLE_IPV6", "0",
             "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
             => disable_ipv6: String = text;

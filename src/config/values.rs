@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::diagnostics::Unfit;
+use crate::tls::ClientAuth;
 
 /// syslog's levels, by the names of Tecnativa's variable; the least severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,18 @@ pub(super) fn go_log_level(value: &str) -> Result<LogLevel, Unfit> {
             return Err(Unfit::new("is not a log level", help));
         }
     })
+}
+
+/// Whether clients need a certificate.
+pub(super) fn client_auth(value: &str) -> Result<ClientAuth, Unfit> {
+    match value {
+        "required" => Ok(ClientAuth::Required),
+        "optional" => Ok(ClientAuth::Optional),
+        _ => Err(Unfit::new(
+            "is not a way to ask for certificates",
+            "use required or optional",
+        )),
+    }
 }
 
 /// Any text.

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::handshake::Shown;
 use super::holders::Held;
 use super::rulebook::Found;
 use super::shared::Shared;
@@ -16,8 +17,9 @@ use super::upstream::Upstream;
 use super::wire::ClientLink;
 use crate::api::Target;
 use crate::clients::Identity;
-use crate::observe::access::{Counters, Explanation, Peer};
+use crate::observe::access::{CertificateName, Counters, Explanation, Peer};
 use crate::policy::Body;
+use crate::tls::Trust;
 
 /// One client's connection.
 #[derive(Debug)]
@@ -28,10 +30,14 @@ pub(super) struct Client {
     pub peer: Peer,
     /// The same as rules have it.
     pub identity: Identity,
+    /// By which certificates its endpoint verified its own when it connected.
+    pub trust: Option<Trust>,
     /// Where it has connected, as a place among the endpoints.
     pub endpoint: usize,
     /// The same as the log has it: written once, not for each request.
     pub peer_text: Arc<str>,
+    /// Its certificate as the log has it.
+    pub certificate: Option<CertificateName>,
     /// Its socket.
     pub link: Arc<ClientLink>,
     /// Its share of what its client has.
@@ -62,18 +68,21 @@ pub(super) enum Phase {
 }
 
 impl Client {
-    /// A connection that has sent nothing yet.
+    /// A connection that has sent nothing yet, but perhaps has shown something.
     pub(super) fn new(
         shared: Arc<Shared>,
         peer: Peer,
         endpoint: usize,
         link: Arc<ClientLink>,
         held: Held,
+        Shown { certificate, trust }: Shown,
     ) -> Arc<Self> {
         Arc::new(Self {
             shared,
             peer,
-            identity: link.socket.identity(peer),
+            trust,
+            certificate: certificate.as_ref().map(|own| (&*own.to_string()).into()),
+            identity: link.socket.identity(peer).with_certificate(certificate),
             endpoint,
             peer_text: peer.to_string().into(),
             link,

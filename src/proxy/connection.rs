@@ -171,7 +171,7 @@ async fn refuse(client: &Client, ended: hyper::Result<()>) {
     };
     let why = &refusal.why;
     let peer = Arc::clone(&client.peer_text);
-    Record::refuse(peer, Some(why.status()), why.clone());
+    Record::refuse(peer, Some(why.status()), why.clone(), false);
     let socket = &client.link.socket;
     match refusal.http_2 {
         _ if is_told => {}

@@ -41,7 +41,8 @@ impl InFlight {
     pub(super) fn begin(client: Arc<Client>, request: &Request<Incoming>) -> Self {
         let counters = Arc::clone(&client.upload.counters);
         let (method, target) = (request.method().clone(), request.uri().clone());
-        let record = Record::new(Arc::clone(&client.peer_text), method, target, counters);
+        let mut record = Record::new(Arc::clone(&client.peer_text), method, target, counters);
+        record.certificate.clone_from(&client.certificate);
         client.upload.begin();
         client.enter(Phase::Waiting);
         Self {

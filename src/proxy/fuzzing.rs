@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::client::Client;
 use super::connection::{self, Now};
+use super::handshake::Shown;
 use super::holders::Key;
 use super::server::Room;
 use super::shared::Shared;
@@ -30,5 +31,9 @@ pub async fn serve_one(settings: &Settings, client: UnixStream) {
         .hold(&Key::Address(Ipv4Addr::LOCALHOST.into()));
     let (_open, now) = watch::channel(Now::default());
     let link = ClientLink::new(Socket::Unix(client));
-    connection::serve(Client::new(shared, Peer::Unix(None), 0, link, held), now).await;
+    connection::serve(
+        Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default()),
+        now,
+    )
+    .await;
 }

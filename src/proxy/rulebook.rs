@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::client::Client;
 use super::engine::Engine;
@@ -23,7 +23,9 @@ use crate::config::{
     self, ConfiguredPolicy, Decisions, Endpoint, Listen, Policies, PolicyId, Settings,
 };
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
+use crate::observe::log::ACCESS;
 use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict};
+use crate::tls::{Part, Server};
 
 /// A request waits so long for the names on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -45,6 +47,8 @@ pub(super) struct Rulebook {
     none: Arc<Entry>,
     /// Those that requests can go to, each once.
     engines: Vec<Arc<Engine>>,
+    /// What each endpoint does with TLS.
+    tls: Vec<Option<Arc<Server>>>,
     names: Names,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
@@ -121,6 +125,7 @@ impl Rulebook {
                 .map(|endpoint| made.entry_at(*id, endpoint));
             at.collect::<Box<[_]>>()
         });
+        let tls = endpoints.iter().map(|one| one.tls.clone()).collect();
         let endpoints = endpoints.iter();
         let endpoints = endpoints
             .map(|one| made.entry_at(one.policy, one))
@@ -134,6 +139,7 @@ impl Rulebook {
             endpoints,
             none,
             engines: made.engines.into_iter().filter(is_used).collect(),
+            tls,
             names,
         }
     }
@@ -148,11 +154,38 @@ impl Rulebook {
         &self.alarms
     }
 
+    /// What an endpoint does with TLS, if it speaks that.
+    pub(super) fn tls(&self, endpoint: usize) -> Option<&Arc<Server>> {
+        self.tls.get(endpoint)?.as_ref()
+    }
+
+    /// What is to be said of the certificates of endpoints, by their places.
+    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Part, String)> {
+        let all = self.tls.iter().enumerate();
+        all.flat_map(|(endpoint, tls)| {
+            let tls = tls.as_ref().into_iter();
+            let soon = tls.flat_map(|tls| tls.expiring(SystemTime::now()));
+            soon.map(move |(part, problem)| (endpoint, part, problem))
+        })
+    }
+
+    /// Whether a client was let in as its endpoint does not let clients in any more: then nothing says
+    /// that its certificate would be accepted, or that it needs none.
+    pub(super) fn is_outdated(&self, client: &Client) -> bool {
+        self.tls(client.endpoint).and_then(|tls| tls.trust) != client.trust
+    }
+
     /// The policy that holds for a client now: to decide on one request, at once. No policy, no access.
     ///
     /// # Errors
     /// Why that cannot be told. Names that it depends on are being looked up then.
     pub(super) fn policy_of(&self, client: &Client) -> Result<Arc<Entry>, Untold> {
+        if self.is_outdated(client) {
+            return Err(Untold {
+                on: "the client_ca of its endpoint, which was replaced: connect again".to_owned(),
+                may_change: false,
+            });
+        }
         let rule = self.rule_for(&client.identity, &mut client.found())?;
         Ok(self.entry(rule, client.endpoint))
     }
@@ -186,7 +219,19 @@ impl Rulebook {
         };
         let rule = match self.rules.lookup(client, &names) {
             Lookup::Decided { rule, .. } => Some(rule),
-            Lookup::NoRule => None,
+            Lookup::NoRule => {
+                if let Some(certificate) = client.certificate().filter(|_| self.asks_names()) {
+                    let peer = client
+                        .address()
+                        .map_or_else(String::new, |one| one.to_string());
+                    log::warn!(
+                        target: ACCESS,
+                        "{peer}: no client rule is for the certificate {certificate}: the policy of \
+                         the endpoint holds"
+                    );
+                }
+                None
+            }
             Lookup::Unknown { on, .. } => return Err(self.untold(&on)),
         };
         if !names.any.get() {
@@ -194,6 +239,11 @@ impl Rulebook {
             *found = Some(Found { serial, rule });
         }
         Ok(rule)
+    }
+
+    /// Whether a rule asks for certificates.
+    fn asks_names(&self) -> bool {
+        (self.rules.iter()).any(|rule| matches!(rule.who, Who::Certificate(_)))
     }
 
     /// What is unknown, which is looked up if that helps: with all other names, since what is known of
@@ -307,13 +357,13 @@ pub(crate) fn others(
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
         Who::From(list) => Some(list),
-        Who::User(_) | Who::Group(_) => None,
+        Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
     });
     let lists: Vec<_> = lists.collect();
     let own = rules.iter().filter(|rule| rule.policy == id);
     let own = own.filter_map(|rule| match &rule.who {
         Who::From(list) => Some(list.networks()),
-        Who::User(_) | Who::Group(_) => None,
+        Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
     });
     // Who is in no rule has the policy of the endpoint, which any container may call.
     let strangers = endpoints.iter().any(|endpoint| {

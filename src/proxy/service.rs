@@ -105,7 +105,9 @@ pub(super) async fn answer(
         Ok(policy) => policy,
         Err(why) => {
             flight.is_health_check(own_check);
-            return Ok(flight.refused(why, unread).map(Answer::own));
+            let client = flight.client();
+            let ends = unread || client.shared.rulebook.load().is_outdated(client);
+            return Ok(flight.refused(why, ends).map(Answer::own));
         }
     };
     flight.decided_by(&policy);

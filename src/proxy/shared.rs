@@ -16,6 +16,7 @@ use super::wire::Socket;
 use crate::config::Settings;
 use crate::learn::Learner;
 use crate::observe::access::Peer;
+use crate::tls::Server;
 
 /// See [`Shared::after_reload`].
 const AFTER_RELOAD: Duration = Duration::from_secs(1);
@@ -75,6 +76,11 @@ impl Shared {
                 .map(|endpoint| endpoint.listen.to_string().into())
                 .collect(),
         }
+    }
+
+    /// What an endpoint does with TLS now, if it speaks that.
+    pub(super) fn tls(&self, endpoint: usize) -> Option<Arc<Server>> {
+        self.rulebook.load().tls(endpoint).cloned()
     }
 
     /// Which client a connection to this endpoint is of.

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::answer::Answer;
+use super::handshake::shake;
 use super::health::is_own_check;
 use super::holders::Key;
 use super::names::LOOKUP_TIMEOUT;
@@ -24,6 +25,7 @@ use super::serving::{self, Answering};
 use super::wire::{ClientLink, Socket};
 use crate::observe::access::{Decision, Explanation, Peer, Record};
 use crate::observe::log::ACCESS;
+use crate::tls::Server;
 
 /// At most this many are connected at a time; more are closed immediately.
 pub(super) const PLACES: usize = 32;
@@ -72,7 +74,17 @@ impl Strangers {
         peer: Peer,
         client: &Key,
         why: &Explanation,
+        tls: Option<Arc<Server>>,
     ) {
+        let socket = match tls {
+            None => socket,
+            // Boxed, since few connections come to it.
+            Some(tls) => match timeout(PATIENCE, Box::pin(shake(socket, &tls, peer))).await {
+                Ok(Ok((socket, _))) => socket,
+                // Why it would not have been served in any case is what counts.
+                Ok(Err(_)) | Err(_) => return self.tell(peer, client, why),
+            },
+        };
         let (link, asked) = (ClientLink::new(socket), AtomicBool::new(false));
         let answer = |request: Request<Incoming>, _| -> Answering<'_> {
             asked.store(true, Relaxed);
@@ -91,12 +103,13 @@ impl Strangers {
         if ended.is_ok() && (link.has_unread() || link.socket.has_bytes()) {
             let _ = timeout(PATIENCE, link.socket.linger()).await;
         }
+        let _ = timeout(PATIENCE, link.socket.part()).await;
     }
 
     /// Logs a client that sent no request, if it gets a line.
     pub(super) fn tell(&self, peer: Peer, client: &Key, why: &Explanation) {
         if self.told.is_news(client) {
-            Record::refuse(peer.to_string().into(), None, why.clone());
+            Record::refuse(peer.to_string().into(), None, why.clone(), false);
         }
     }
 

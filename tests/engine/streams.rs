@@ -278,7 +278,7 @@ fn a_cli_that_uses_tls_says_so() {
         let run = gate.run("docker --tls --tlscacert /etc/ssl/certs/ca-certificates.crt ps");
         let why = "server gave HTTP response to HTTPS client";
         assert!(run.code != 0 && run.stderr.contains(why), "{run:?}");
-        let why = "TLS is not supported: use http:// or tcp:// without TLS";
+        let why = "this endpoint does not use TLS: use http:// or tcp:// without TLS";
         assert!(gate.log().contains(why), "{}", gate.log());
     }
 }

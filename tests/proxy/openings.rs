@@ -33,7 +33,7 @@ fn is_refused(gate: &Gate, opening: &[u8], message: &str) {
 fn a_tls_client_is_told_at_once() {
     let gate = Gate::open();
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a hello without an end of a line";
-    let message = "TLS is not supported: use http:// or tcp:// without TLS";
+    let message = "this endpoint does not use TLS: use http:// or tcp:// without TLS";
     for opening in [&hello[..], &hello[..1], &hello[..3]] {
         is_refused(&gate, opening, message);
     }

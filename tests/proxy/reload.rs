@@ -212,7 +212,7 @@ fn the_environment_alone_is_not_reloaded() {
     fs::write(&profile, "GET /version\n").expect("written");
     gate.dockgate.signal(Signal::HUP);
     gate.dockgate.line(|line| {
-        line.contains("SIGHUP ignored: without CONFIG_FILE, CONFIG_DIR or CONFIG_DATA")
+        line.contains("SIGHUP ignored: without CONFIG_FILE, CONFIG_DIR, CONFIG_DATA or TLS_CERT")
     });
     let version = "GET /version HTTP/1.1\r\nHost: docker\r\n\r\n";
     assert_eq!(gate.refusal(version).status(), 403);

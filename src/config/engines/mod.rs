@@ -20,7 +20,7 @@ pub use tls::{Tls, TlsFiles};
 use super::diagnostics::Diagnostic;
 use super::file::{DEFAULT, EngineSpec, Place, Written};
 use super::near::near;
-use super::pem::Pems;
+use super::pems::Pems;
 use super::settings::Endpoint;
 use super::snapshot::Snapshot;
 use super::table::{SETTINGS, Values};

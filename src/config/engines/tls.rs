@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::address::Host;
 use crate::config::paths::shown_path;
-use crate::config::pem::Pems;
+use crate::config::pems::Pems;
 
 /// The files that say so.
 #[derive(Clone, Debug, PartialEq, Eq)]

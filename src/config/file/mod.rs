@@ -125,8 +125,23 @@ pub struct EndpointSpec {
     pub policy: Option<Written>,
     /// The engine of policies that name none.
     pub engine: Option<Written>,
+    /// The files of TLS, if it is spoken there.
+    pub tls: Option<TlsSpec>,
     /// Where the entry begins.
     pub place: Place,
+}
+
+/// The files of TLS, and whom they ask for a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// The certificate's.
+    pub cert: Written,
+    /// Its key's.
+    pub key: Written,
+    /// Of who vouches for clients.
+    pub client_ca: Option<Written>,
+    /// `required` or `optional`.
+    pub client_auth: Option<Written>,
 }
 
 /// A rule: which policy holds for which clients.

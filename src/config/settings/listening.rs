@@ -1,14 +1,18 @@
 //! Where dockgate listens: by variables, or by the `endpoints` of a file.
 
-use super::Endpoint;
+use std::sync::Arc;
+
+use super::{Endpoint, tls};
 use crate::config::diagnostics::{Diagnostic, Unfit};
 use crate::config::engines::Engines;
 use crate::config::file::{EndpointSpec, Written};
 use crate::config::listen::Listen;
+use crate::config::pems::Pems;
 use crate::config::policies::{Policies, PolicyId};
 use crate::config::table::Values;
 use crate::config::values;
 use crate::policy::{printable, value_reading};
+use crate::tls::Server;
 
 /// A Unix socket's mode, if nothing says another one.
 const MODE: u32 = 0o660;
@@ -20,9 +24,15 @@ pub(super) fn take(specs: &[EndpointSpec], values: &mut Values, diagnostics: &mu
         return;
     };
     let (listen, mode) = (&values.listen.by, &values.listen_mode.by);
-    for name in [listen, mode].into_iter().flatten() {
+    let (cert, key, ca) = (
+        &values.tls_cert.by,
+        &values.tls_key.by,
+        &values.tls_client_ca.by,
+    );
+    let auth = &values.tls_client_auth.by;
+    for name in [listen, mode, cert, key, ca, auth].into_iter().flatten() {
         let problem = format!("{name} cannot be used with endpoints");
-        let help = format!("remove {name}; each endpoint has its own listen and mode");
+        let help = format!("remove {name}; each endpoint has its own listen, mode and tls");
         diagnostics.push(first.place.mistake(name, problem, help));
     }
     let listen = specs
@@ -41,6 +51,7 @@ pub(super) fn of_file(
     specs: &[EndpointSpec],
     engines: &Engines,
     policies: Option<&Policies>,
+    pems: &Pems,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
@@ -71,7 +82,14 @@ pub(super) fn of_file(
         };
         let engine = spec.engine.as_ref();
         let engine = engine.and_then(|one| engines.of_endpoint(&what("engine"), one, diagnostics));
-        let (Ok(listen), Ok(mode)) = (listen, mode) else {
+        let tls = match &spec.tls {
+            None => Ok(None),
+            Some(spec) => match tls::of_file(&what("tls"), spec, pems, diagnostics) {
+                Some(server) => Ok(Some(server)),
+                None => Err(()),
+            },
+        };
+        let (Ok(listen), Ok(mode), Ok(tls)) = (listen, mode, tls) else {
             continue;
         };
         if !endpoints.iter().any(|one| one.listen == listen) {
@@ -79,6 +97,7 @@ pub(super) fn of_file(
                 listen,
                 mode,
                 policy,
+                tls,
                 engine,
             });
             continue;
@@ -96,6 +115,7 @@ pub(super) fn of_variables(
     values: &Values,
     asked: Option<Vec<Listen>>,
     asked_mode: Option<u32>,
+    tls: Option<Arc<Server>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Endpoint>> {
     let own = &values.listen;
@@ -118,6 +138,7 @@ pub(super) fn of_variables(
     let endpoints = listen.into_iter();
     let policy = PolicyId::DEFAULT;
     let endpoint = |listen| Endpoint {
+        tls: tls.clone().filter(|_| matches!(listen, Listen::Tcp { .. })),
         listen,
         mode,
         policy,
@@ -145,14 +166,20 @@ fn disable_ipv6(values: &Values, diagnostics: &mut Vec<Diagnostic>) -> bool {
 }
 
 /// What is wrong where the settings do not fit each other.
-pub(super) fn compare(values: &Values, endpoints: &[Endpoint]) -> Option<Diagnostic> {
-    let mut listen = endpoints.iter().map(|one| &one.listen);
-    let has_socket = listen.any(|listen| matches!(listen, Listen::Unix(_)));
-    (values.listen_mode.by.is_some() && !has_socket).then(|| {
-        Diagnostic::warning(
-            "LISTEN_MODE",
-            "LISTEN_MODE is ignored without a Unix socket to listen on",
-            "add unix:///PATH to LISTEN, or remove it",
-        )
-    })
+pub(super) fn compare(values: &Values, endpoints: &[Endpoint]) -> Vec<Diagnostic> {
+    let is_socket = |one: &&Endpoint| matches!(one.listen, Listen::Unix(_));
+    let sockets = endpoints.iter().filter(is_socket).count();
+    let ignored = |name: &str, without: &str, add: &str| {
+        let problem = format!("{name} is ignored without {without} to listen on");
+        let help = format!("add {add} to LISTEN, or remove it");
+        Diagnostic::warning(name, problem, help)
+    };
+    let mut diagnostics = Vec::new();
+    if values.listen_mode.by.is_some() && sockets == 0 {
+        diagnostics.push(ignored("LISTEN_MODE", "a Unix socket", "unix:///PATH"));
+    }
+    if values.tls_cert.by.is_some() && sockets == endpoints.len() {
+        diagnostics.push(ignored("TLS_CERT", "a TCP address", "tcp://IP:PORT"));
+    }
+    diagnostics
 }

@@ -10,9 +10,11 @@ mod reload;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use lasting::{Lasting, origin_of};
 pub use reload::{Decisions, Reloaded};
+pub(super) use tls::files as tls_files;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -37,6 +39,7 @@ use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
 use crate::clients::{AllowFrom, Rules};
 use crate::policy::printable;
+use crate::tls::Server;
 
 /// What dockgate runs with.
 #[derive(Debug)]
@@ -105,6 +108,8 @@ pub struct Endpoint {
     pub policy: PolicyId,
     /// The engine of policies that name none, if it is not the default one.
     pub engine: Option<Arc<Engine>>,
+    /// What it does with TLS, if it speaks that.
+    pub tls: Option<Arc<Server>>,
 }
 
 impl Settings {
@@ -189,7 +194,10 @@ impl Settings {
                 Some(own) if listen.is_none() => (Some(own), Some(addresses::MODE)),
                 _ => (listen, mode),
             };
-            endpoints = listening::of_variables(&values, listen, mode, &mut diagnostics);
+            let tls = tls::of_variables(&values, &seen.pems, &mut diagnostics);
+            endpoints = tls.ok().and_then(|tls| {
+                listening::of_variables(&values, listen, mode, tls, &mut diagnostics)
+            });
             if let Some(endpoints) = &endpoints {
                 diagnostics.extend(listening::compare(&values, endpoints));
             }
@@ -205,7 +213,7 @@ impl Settings {
         );
         let policies = named.as_ref().map(|(policies, _)| policies);
         if !specs.is_empty() {
-            endpoints = listening::of_file(specs, &engines, policies, &mut diagnostics);
+            endpoints = listening::of_file(specs, &engines, policies, &seen.pems, &mut diagnostics);
         }
         if let Some(endpoints) = &endpoints {
             diagnostics.extend(engines.beside(endpoints, &values));

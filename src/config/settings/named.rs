@@ -162,11 +162,14 @@ pub(super) fn compare(
         endpoints.iter().any(is_unix),
         !endpoints.iter().all(is_unix),
     );
+    let asks = |one: &Endpoint| one.tls.as_ref().is_some_and(|tls| tls.trust.is_some());
+    let by_certificate = endpoints.iter().any(asks);
     for (number, spec) in document.clients.iter().enumerate() {
         let (key, fits) = match &spec.who {
             Who::From(_) => ("from", by_tcp),
             Who::User(_) => ("user", by_unix),
             Who::Group(_) => ("group", by_unix),
+            Who::Certificate(_) => ("certificate", by_certificate),
         };
         if fits {
             continue;
@@ -175,6 +178,13 @@ pub(super) fn compare(
         let (kind, example) = match spec.who {
             Who::From(_) => ("a TCP address", "tcp://[::]:2375"),
             Who::User(_) | Who::Group(_) => ("a Unix socket", "unix:///run/dockgate.sock"),
+            Who::Certificate(_) => {
+                let problem =
+                    format!("{what} never matches: no endpoint asks clients for a certificate");
+                let help = "add tls with client_ca to an endpoint, or remove the rule";
+                diagnostics.push(spec.place.mistake(&what, problem, help));
+                continue;
+            }
         };
         let problem = format!("{what} never matches: no endpoint is {kind}");
         let help = format!("add an endpoint with listen: \"{example}\", or remove the rule");
@@ -243,7 +253,7 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
         let rules = document.clients.iter();
         rules.filter_map(|rule| match &rule.who {
             Who::From(list) => Some((rule, list)),
-            Who::User(_) | Who::Group(_) => None,
+            Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
         })
     };
     let (first, _) = lists().next()?;

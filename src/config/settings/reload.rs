@@ -30,6 +30,8 @@ pub struct Reloaded {
     pub engine: Arc<Engine>,
     /// What differs and holds only for a process that is started anew, as sentences.
     pub needs_restart: Vec<String>,
+    /// What endpoints do with TLS by now, where that has changed.
+    pub renewed: Vec<String>,
     /// Mistakes that do not keep it from being used.
     pub warnings: Vec<Diagnostic>,
     /// Which policies reach root on the host.
@@ -37,6 +39,11 @@ pub struct Reloaded {
 }
 
 impl Settings {
+    /// Whether there is anything in files, which can change.
+    pub fn has_files(&self) -> bool {
+        self.origin.is_some() || self.seen.has_pems()
+    }
+
     /// What the files say now, to be compared with another look.
     pub fn look(&self, environment: &Snapshot, last: &Look) -> Look {
         Look::take(self.origin.as_ref(), environment, Some(last))
@@ -62,10 +69,19 @@ impl Settings {
             Settings::read(environment, chosen, look, Some(current.policies))?;
         let endpoints = current.endpoints.iter().map(|old| {
             let mut listed = new.endpoints.iter();
-            let now = listed.find(|one| one.is_at(old)).unwrap_or(old);
+            let Some(one) = listed.find(|one| one.is_at(old)) else {
+                return old.clone();
+            };
+            // One that speaks TLS goes on to, with the files as they are now.
+            let tls = match (&old.tls, &one.tls) {
+                (Some(old), Some(new)) if old == new => Some(Arc::clone(old)),
+                (Some(_), Some(new)) => Some(Arc::clone(new)),
+                (old, _) => old.clone(),
+            };
             Endpoint {
-                policy: now.policy,
-                engine: now.engine.clone(),
+                policy: one.policy,
+                engine: one.engine.clone(),
+                tls,
                 ..old.clone()
             }
         });
@@ -81,10 +97,14 @@ impl Settings {
             return Err(sorted(new.warnings.into_iter().chain(extended).collect()));
         }
         needs_restart.extend(waiting(&endpoints, &new));
+        let both = current.endpoints.iter().zip(&endpoints);
+        let renewed = both.filter(|(old, new)| old.tls != new.tls);
+        let renewed = renewed.filter_map(|(_, new)| new.of_tls()).collect();
         Ok(Reloaded {
             dangers: new.dangers().collect(),
             policies: new.policies,
             rules: new.rules,
+            renewed,
             endpoints,
             engine: new.engine,
             needs_restart,
@@ -253,6 +273,16 @@ fn waiting(bound: &[Endpoint], new: &Settings) -> Vec<String> {
             Some(one) if one.mode != old.mode => sentences.push(format!(
                 "the mode of endpoint {listen} changed: restart dockgate to apply it"
             )),
+            Some(one) if one.tls.is_some() != old.tls.is_some() => {
+                let does = if old.tls.is_some() {
+                    "removed from"
+                } else {
+                    "added to"
+                };
+                sentences.push(format!(
+                    "tls was {does} endpoint {listen}: restart dockgate to apply it"
+                ));
+            }
             Some(_) => {}
         }
     }

@@ -1,12 +1,13 @@
 //! What the settings come to, in a few lines for people.
 
-use super::Settings;
+use super::{Endpoint, Settings};
 use crate::api::sections::{ACTIONS, Route, Section};
 use crate::config::deny_root::DENY_ROOT;
 use crate::config::policies::PolicyId;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::{POST, Preset};
 use crate::policy::printable;
+use crate::tls::ClientAuth;
 
 impl Settings {
     /// What is granted and which engine it guards, in a few lines. Where it really listens is told
@@ -30,6 +31,9 @@ impl Settings {
                 false => format!("engine: {}{tls}", engine.address),
             }
         }));
+        for endpoint in &self.endpoints {
+            lines.extend(endpoint.of_tls());
+        }
         lines
     }
 
@@ -90,6 +94,21 @@ impl Settings {
             more => format!(" and {more} more"),
         };
         (!shown.is_empty()).then(|| format!("unused variables: {shown}{more}"))
+    }
+}
+
+impl Endpoint {
+    /// `tcp://[::]:2376: TLS, certificate valid until 2027-01-01T00:00:00Z, client certificates required`
+    pub(super) fn of_tls(&self) -> Option<String> {
+        let tls = self.tls.as_ref()?;
+        let until = tls.expires();
+        let until = until.map_or_else(String::new, |at| format!(", certificate valid until {at}"));
+        let clients = match tls.client_auth {
+            None => "",
+            Some(ClientAuth::Required) => ", client certificates required",
+            Some(ClientAuth::Optional) => ", client certificates optional",
+        };
+        Some(format!("{}: TLS{until}{clients}", self.listen))
     }
 }
 

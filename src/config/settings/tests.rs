@@ -43,6 +43,7 @@ fn defaults_are_as_documented() {
         mode: 0o660,
         policy: PolicyId::DEFAULT,
         engine: None,
+        tls: None,
     };
     assert_eq!(settings.endpoints, [everywhere]);
     assert_eq!(settings.engine.address.to_string(), "/var/run/docker.sock");

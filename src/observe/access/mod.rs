@@ -8,7 +8,7 @@ mod redact;
 pub use read::{Logged, LoggedVerdict};
 pub use reason::{EngineFault, Explanation, Part, Reason};
 pub use record::{
-    Counters, DENIED_NOW, Decision, End, FROM_PAGE, NOT_ADMITTED, Peer, PolicyName, Record,
-    UploadFault,
+    CertificateName, Counters, DENIED_NOW, Decision, End, FROM_PAGE, NOT_ADMITTED, Peer,
+    PolicyName, Record, UploadFault,
 };
 pub use redact::profile_line;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::record::{
-    ALLOWED, DENIED, FAILED, FROM_PAGE, NOT_ADMITTED, POLICY, UNDECIDED, UNSENT, UploadFault,
-    WOULD_DENY,
+    ALLOWED, CERTIFICATE, DENIED, FAILED, FROM_PAGE, NOT_ADMITTED, POLICY, UNDECIDED, UNSENT,
+    UploadFault, WOULD_DENY,
 };
 use super::redact::{HIDDEN, pairs};
 
@@ -56,6 +56,10 @@ impl<'a> Logged<'a> {
         let received = field()?.strip_prefix("in=")?;
         let sent = field()?.strip_prefix("out=")?;
         let (took, decision) = (field()?, field()?);
+        let (certificate, decision) = match decision.strip_prefix(CERTIFICATE) {
+            Some(named) => named.split_once(' ')?,
+            None => ("-", decision),
+        };
         let (policy, decision) = match decision.strip_prefix(POLICY) {
             Some(named) => {
                 let (policy, decision) = named.split_once(' ')?;
@@ -93,7 +97,7 @@ impl<'a> Logged<'a> {
             None => return None,
         };
         let fits = is_time && is_level && is_peer && is_status && is_number(sent);
-        let fits = fits && is_duration && is_policy;
+        let fits = fits && is_duration && is_policy && !certificate.is_empty();
         let received: u64 = received.parse().ok()?;
         let mut faults = UploadFault::ALL.into_iter();
         let broke_off = faults.any(|fault| decision.ends_with(&format!("({})", fault.message())));

@@ -39,6 +39,8 @@ pub enum Reason {
     },
     /// Its target has no single meaning that an engine would give it.
     Ambiguous,
+    /// It does not speak TLS as it should; or not at all, where it should.
+    Handshake,
     /// It is not HTTP/1.1, or violates it.
     Malformed,
     /// A part of it is too large.
@@ -90,6 +92,7 @@ impl Reason {
             Reason::Dangling
             | Reason::Ambiguous
             | Reason::Malformed
+            | Reason::Handshake
             | Reason::Unreadable(_)
             | Reason::Upload(_) => StatusCode::BAD_REQUEST,
             Reason::TooLarge(Part::Target) => StatusCode::URI_TOO_LONG,

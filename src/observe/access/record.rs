@@ -20,6 +20,9 @@ pub const NOT_ADMITTED: &str = "clients at ";
 /// How the name of a request's policy begins.
 pub(super) const POLICY: &str = "policy=";
 
+/// How the name of a client's certificate begins.
+pub(super) const CERTIFICATE: &str = "cert=";
+
 /// Who connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -120,6 +123,17 @@ pub struct Counters {
     pub sent: AtomicU64,
 }
 
+/// A client's certificate as lines have it, put together once.
+#[derive(Clone, Debug)]
+pub struct CertificateName(Arc<str>);
+
+impl From<&str> for CertificateName {
+    /// `name` is one word.
+    fn from(name: &str) -> Self {
+        Self([CERTIFICATE, name, " "].concat().into())
+    }
+}
+
 /// A policy's name as lines have it, put together once.
 #[derive(Clone, Debug)]
 pub struct PolicyName(Arc<str>);
@@ -141,6 +155,8 @@ pub struct Record {
     counters: Arc<Counters>,
     /// The answer's status, once there is one.
     pub status: Option<StatusCode>,
+    /// The client's certificate, if it has shown one.
+    pub certificate: Option<CertificateName>,
     /// The policy that decided, where there are several.
     pub policy: Option<PolicyName>,
     /// What was decided, and by which rule.
@@ -164,6 +180,7 @@ impl Record {
             start: Instant::now(),
             counters,
             status: None,
+            certificate: None,
             policy: None,
             decision: Decision::None,
             end: End::Whole,
@@ -173,11 +190,17 @@ impl Record {
     }
 
     /// Writes the line of a client that was refused before it made a request.
-    pub fn refuse(peer: Arc<str>, status: Option<StatusCode>, why: Explanation) {
+    pub fn refuse(
+        peer: Arc<str>,
+        status: Option<StatusCode>,
+        why: Explanation,
+        health_check: bool,
+    ) {
         let mut record = Self::new(peer, Method::default(), Uri::default(), Arc::default());
         record.request = None;
         record.status = status;
         record.decision = Decision::Refused(why);
+        record.health_check = health_check;
     }
 
     /// dockgate answered it itself, with this many bytes. The answer to a HEAD has none.
@@ -254,6 +277,8 @@ impl fmt::Display for Record {
         let (target, took) = (loggable(target), took(self.start.elapsed()));
         let policy = self.policy.as_ref();
         let policy = policy.map_or("", |PolicyName(part)| part);
+        let certificate = self.certificate.as_ref();
+        let certificate = certificate.map_or("", |CertificateName(part)| part);
         let line = [
             &*self.peer,
             " ",
@@ -269,6 +294,7 @@ impl fmt::Display for Record {
             " ",
             &took,
             " ",
+            certificate,
             policy,
             unsent,
             decided,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::config::Snapshot;
 use crate::proxy::connection::{self, Now};
+use crate::proxy::handshake::Shown;
 use crate::proxy::holders::Key;
 use crate::proxy::server::Room;
 use crate::proxy::shared::Shared;
@@ -178,7 +179,14 @@ async fn a_stream_goes_on_while_its_policy_is_not_known() {
     let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
     let held = shared.holders.hold(&CLIENT);
     let link = ClientLink::new(socket);
-    let client = Client::new(Arc::clone(&shared), Peer::Tcp(address), 0, link, held);
+    let client = Client::new(
+        Arc::clone(&shared),
+        Peer::Tcp(address),
+        0,
+        link,
+        held,
+        Shown::default(),
+    );
     let book = shared.rulebook.load_full();
     let _slow = book.names.hold("slow.example");
     let target = || Target::from_line("GET", INFO).expect("a target");
@@ -222,7 +230,7 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
         let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(socket);
-        let client = Client::new(shared, Peer::Unix(None), 0, link, held);
+        let client = Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default());
         let begin = Instant::now();
         let why = policy_in_time(&client, PATIENCE).await;
         let why = why.expect_err("nothing is decided");
@@ -347,7 +355,8 @@ fn a_thousand_reloads_under_load() {
                     let link = ClientLink::new(Socket::Unix(own));
                     let held = shared.holders.hold(&CLIENT);
                     let shared = Arc::clone(&shared);
-                    let served = Client::new(shared, Peer::Unix(None), 0, link, held);
+                    let served =
+                        Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default());
                     tokio::spawn(connection::serve(served, now.subscribe()));
                     while !DONE.load(Relaxed) {
                         for (place, path) in PATHS.iter().enumerate() {
@@ -436,7 +445,14 @@ fn nothing_escapes_a_reload() {
         let (client, own) = UnixStream::pair().expect("a pair");
         let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(Socket::Unix(own));
-        let served = Client::new(Arc::clone(&shared), Peer::Unix(None), 0, link, held);
+        let served = Client::new(
+            Arc::clone(&shared),
+            Peer::Unix(None),
+            0,
+            link,
+            held,
+            Shown::default(),
+        );
         tokio::spawn(connection::serve(served, now.subscribe()));
         client
     };

@@ -47,7 +47,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// None, if the configuration is in the environment alone, which cannot change.
+    /// None, if the configuration is in the environment alone, which cannot change, with no certificates.
     pub(super) fn new(
         settings: &Arc<Settings>,
         environment: &Snapshot,
@@ -55,8 +55,7 @@ impl Reloader {
         now: &watch::Sender<Now>,
         engines: Option<Notice>,
     ) -> Option<Self> {
-        settings.origin.as_ref()?;
-        Some(Self {
+        settings.has_files().then(|| Self {
             settings: Arc::clone(settings),
             environment: environment.clone(),
             shared: Arc::clone(shared),
@@ -154,6 +153,9 @@ impl Reloader {
             "reloaded the configuration: {} policies",
             reloaded.policies.iter().count()
         );
+        for endpoint in &reloaded.renewed {
+            log::info!("{endpoint}");
+        }
         for danger in reloaded.dangers.iter().chain(&reloaded.needs_restart) {
             log::warn!("{danger}");
         }

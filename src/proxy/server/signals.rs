@@ -50,8 +50,8 @@ impl Signals {
                         log::error!("cannot reload: the reload thread has ended");
                     },
                     None => log::info!(
-                        "SIGHUP ignored: without CONFIG_FILE, CONFIG_DIR or CONFIG_DATA, the \
-                         configuration is read at startup only"
+                        "SIGHUP ignored: without CONFIG_FILE, CONFIG_DIR, CONFIG_DATA or TLS_CERT, \
+                         the configuration is read at startup only"
                     ),
                 },
                 _ = self.usr1.recv() => match self.learner {

@@ -32,6 +32,9 @@ use crate::proxy::shared::Shared;
 /// How often it says that it protects nothing, if so.
 const ALARM_EVERY: Duration = Duration::from_secs(600);
 
+/// How often certificates are looked at for whether they expire.
+const EXPIRY_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What kept the proxy from starting.
 #[derive(Debug)]
 pub struct NotStarted(Cause);
@@ -205,6 +208,10 @@ fn start(
         let shared = Arc::clone(&shared);
         runtime.spawn(repeat(ALARM_EVERY, move || alarm(&shared)));
     }
+    if settings.endpoints.iter().any(|one| one.tls.is_some()) {
+        let shared = Arc::clone(&shared);
+        runtime.spawn(repeat(EXPIRY_EVERY, move || warn_of_expiry(&shared)));
+    }
     let reloader = environment.and_then(|all| Reloader::new(settings, all, &shared, &now, engines));
     if let Some(reloader) = reloader {
         let (asks, asked) = mpsc::channel();
@@ -227,6 +234,15 @@ fn start(
 fn alarm(shared: &Shared) {
     for why in shared.rulebook.load().alarms() {
         log::error!("{why}");
+    }
+}
+
+/// Says which certificates expire soon.
+fn warn_of_expiry(shared: &Shared) {
+    for (endpoint, part, problem) in shared.rulebook.load().expiring() {
+        let endpoint = shared.endpoints.get(endpoint).map_or("", |name| name);
+        let part = part.key();
+        log::warn!("endpoint {endpoint}: its {part} {problem}; renew it");
     }
 }
 

@@ -14,9 +14,10 @@ use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::sleep;
 
-use crate::observe::access::Peer;
+use crate::observe::access::{Peer, Record};
 use crate::proxy::client::Client;
 use crate::proxy::connection::{self, Now, Stage};
+use crate::proxy::handshake::{self, Shown};
 use crate::proxy::holders::{self, Held, Key};
 use crate::proxy::listener::{Accepting, Listener};
 use crate::proxy::names::{LOOKUP_TIMEOUT, LOOKUPS_AT_ONCE};
@@ -24,6 +25,7 @@ use crate::proxy::shared::Shared;
 use crate::proxy::slots::{Lack, Taken};
 use crate::proxy::strangers;
 use crate::proxy::wire::{ClientLink, Detached, Socket};
+use crate::tls::Server;
 
 /// How long a failed accept (no descriptors, no memory) waits before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -178,7 +180,8 @@ impl Work {
                 let (excess, why) = (&self.shared.excess, holders::too_many());
                 match excess.place(&socket, peer) {
                     Some(place) => {
-                        tokio::spawn(self.clone().send_away(socket, peer, client, place));
+                        let tls = self.shared.tls(endpoint);
+                        tokio::spawn(self.clone().send_away(socket, peer, client, place, tls));
                     }
                     None => excess.tell(peer, &client, &why),
                 }
@@ -246,9 +249,10 @@ impl Work {
         peer: Peer,
         client: Key,
         _place: OwnedSemaphorePermit,
+        tls: Option<Arc<Server>>,
     ) {
         let (excess, why) = (&self.shared.excess, holders::too_many());
-        excess.turn_away(socket, peer, &client, &why).await;
+        excess.turn_away(socket, peer, &client, &why, tls).await;
     }
 
     /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
@@ -258,13 +262,14 @@ impl Work {
         };
         let patience = strangers::patience(&socket, peer);
         let client = self.shared.client(&socket, peer, endpoint);
+        let tls = self.shared.tls(endpoint);
         if !admission.admits(peer, patience).await {
             let (strangers, why) = (&admission.strangers, admission.refusal(peer));
-            strangers.turn_away(socket, peer, &client, &why).await;
+            strangers.turn_away(socket, peer, &client, &why, tls).await;
         } else {
             let held = self.shared.holders.hold(&client);
             match self.shared.has_enough(&held) {
-                true => self.send_away(socket, peer, client, place).await,
+                true => self.send_away(socket, peer, client, place, tls).await,
                 false => self.wait(socket, peer, endpoint, held, place).await,
             }
         }
@@ -312,12 +317,20 @@ impl Work {
                 Some(admission) if !Box::pin(admission.admits(peer, LOOKUP_TIMEOUT)).await => {
                     let client = shared.client(&socket, peer, endpoint);
                     let (strangers, why) = (&admission.strangers, admission.refusal(peer));
-                    Box::pin(strangers.turn_away(socket, peer, &client, &why)).await;
+                    let tls = shared.tls(endpoint);
+                    Box::pin(strangers.turn_away(socket, peer, &client, &why, tls)).await;
                 }
                 _ => {
-                    let link = ClientLink::new(socket);
-                    let client = Client::new(shared, peer, endpoint, link, held);
-                    connection::serve(client, now).await;
+                    let secured = match shared.tls(endpoint) {
+                        None => Some((socket, Shown::default())),
+                        // Boxed, so that a connection does not hold the room of its handshake.
+                        Some(tls) => Box::pin(secure(socket, tls, peer, now.clone())).await,
+                    };
+                    if let Some((socket, shown)) = secured {
+                        let link = ClientLink::new(socket);
+                        let client = Client::new(shared, peer, endpoint, link, held, shown);
+                        connection::serve(client, now).await;
+                    }
                 }
             }
             // The engine's side closes in a task of its own, which is queued before this goes on: a
@@ -327,6 +340,28 @@ impl Work {
             drop(slot);
         });
     }
+}
+
+/// A client's handshake, unless there is a shutdown meanwhile; says why it failed.
+async fn secure(
+    socket: Socket,
+    tls: Arc<Server>,
+    peer: Peer,
+    mut now: watch::Receiver<Now>,
+) -> Option<(Socket, Shown)> {
+    let shaken = tokio::select! {
+        shaken = handshake::shake(socket, &tls, peer) => shaken,
+        _ = now.wait_for(|now| now.stage >= Stage::Closing) => return None,
+    };
+    let failed = match shaken {
+        Ok(secured) => return Some(secured),
+        Err(failed) => failed,
+    };
+    if let Some(why) = failed.why {
+        let status = failed.is_told.then(|| why.status());
+        Record::refuse(peer.to_string().into(), status, why, failed.is_own_check);
+    }
+    None
 }
 
 /// Waits until a client that has sent nothing has left. Behind a FIN its request may still be answered.

@@ -12,7 +12,7 @@ use crate::api::target::{BadTarget, MAX_TARGET, encode_target};
 use crate::observe::access::{Explanation, Part, Reason};
 
 /// How long a request head may take, from its first byte.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(in crate::proxy) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest request head, in bytes.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// The largest number of header lines in a request.

@@ -29,7 +29,7 @@ mod tls;
 
 pub(super) use client::ClientIo;
 pub(super) use engine::{EngineIo, EngineLink, SentHead};
-pub(super) use head::Refusal;
+pub(super) use head::{HEAD_TIMEOUT, Refusal};
 pub(super) use link::{ClientLink, Notice};
 pub(super) use opening::send_away;
 pub(super) use socket::{Detached, Socket};

@@ -38,7 +38,7 @@ pub(super) fn refusal(bytes: &[u8], first: bool) -> Option<Refusal> {
     }
     if let [0x16] | [0x16, 3, ..] = bytes {
         return Some(refused(
-            "TLS is not supported: use http:// or tcp:// without TLS",
+            "this endpoint does not use TLS: use http:// or tcp:// without TLS",
         ));
     }
     let method = &bytes[..bytes.len().min(LONGEST_METHOD)];
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_cannot_become_a_request_is_refused_by_its_first_bytes() {
-        let tls = "TLS is not supported: use http:// or tcp:// without TLS";
+        let tls = "this endpoint does not use TLS: use http:// or tcp:// without TLS";
         let none = "this is not an HTTP request: send HTTP/1.1";
         for (bytes, why) in [
             (&b"\x16"[..], Some(tls)),

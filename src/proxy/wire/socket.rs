@@ -82,17 +82,29 @@ impl Socket {
         Ok(Self::tls(socket, connection.into()))
     }
 
-    /// A server's side of TLS over an accepted socket, as which [`Socket::handshake`] is to be called
-    /// first.
+    /// A server's side of TLS over an accepted TCP socket, as which [`Socket::handshake`] is to be
+    /// called first.
     ///
     /// # Errors
-    /// A configuration with which there is nothing to say.
-    pub(in crate::proxy) fn tls_server(
-        socket: TcpStream,
+    /// A configuration with which there is nothing to say, or another kind of socket.
+    pub(in crate::proxy) fn into_tls_server(
+        self,
         config: Arc<ServerConfig>,
     ) -> Result<Self, rustls::Error> {
         let connection = ServerConnection::new(config)?;
-        Ok(Self::tls(socket, connection.into()))
+        match self {
+            Socket::Tcp(socket) => Ok(Self::tls(socket, connection.into())),
+            Socket::Unix(_) | Socket::Tls(_) => {
+                Err(rustls::Error::General("TLS is for TCP sockets".to_owned()))
+            }
+        }
+    }
+
+    /// What has arrived and was not read, as far as there is room; asks the kernel.
+    pub(in crate::proxy) fn look_ahead<'a>(&self, room: &'a mut [u8]) -> &'a [u8] {
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        let seen = either!(self, s => rustix::net::recv(s, &mut *room, flags)).map(|(n, _)| n);
+        room.get(..seen.unwrap_or(0)).unwrap_or_default()
     }
 
     fn tls(socket: TcpStream, connection: rustls::Connection) -> Self {

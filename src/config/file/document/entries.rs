@@ -4,22 +4,30 @@ use super::super::tree::{Entry, Node, Value};
 use super::names;
 use super::path;
 use super::{Keys, Part};
-use crate::clients::{AllowFrom, Mistaken, Who};
+use crate::clients::{AllowFrom, CertificateRule, Mistaken, NotOne, Who};
 use crate::config::UNMAPPED;
-use crate::config::file::{ClientSpec, DEFAULT, EndpointSpec, EngineSpec, NONE, Written};
+use crate::config::file::{ClientSpec, DEFAULT, EndpointSpec, EngineSpec, NONE, TlsSpec, Written};
 use crate::policy::printable;
 
 const ENDPOINT: Keys = Keys {
-    known: &["listen", "mode", "policy", "engine"],
-    later: &["tls"],
+    known: &["listen", "mode", "policy", "tls", "engine"],
+    later: &[],
 };
 const ENGINE: Keys = Keys {
     known: &["address", "ca", "cert", "key"],
     later: &[],
 };
+const TLS: Keys = Keys {
+    known: &["cert", "key", "client_ca", "client_auth"],
+    later: &[],
+};
+const CERTIFICATE: Keys = Keys {
+    known: &["common_name", "san", "fingerprint"],
+    later: &[],
+};
 const CLIENT: Keys = Keys {
-    known: &["from", "user", "group", "policy"],
-    later: &["container", "certificate"],
+    known: &["from", "user", "group", "certificate", "policy"],
+    later: &["container"],
 };
 
 const ADDRESS: &str = "add address: tcp://HOST:PORT or address: unix:///PATH";
@@ -27,7 +35,7 @@ const ADDRESS: &str = "add address: tcp://HOST:PORT or address: unix:///PATH";
 impl Part<'_> {
     pub(super) fn endpoint(&mut self, line: usize, what: &str, entries: Vec<Entry>) {
         let (mut listen, mut mode, mut policy, mut engine) = (None, None, None, None);
-        let mut has_listen = false;
+        let (mut has_listen, mut tls, mut has_tls) = (false, None, None);
         for Entry { key, line, value } in entries {
             if !self.knows(&ENDPOINT, what, &key, line) {
                 continue;
@@ -40,6 +48,10 @@ impl Part<'_> {
                 }
                 "mode" => mode = self.scalar(value, &path, "use an octal mode such as \"0660\""),
                 "engine" => engine = self.scalar(value, &path, "use the name of one engine"),
+                "tls" => {
+                    has_tls = Some(line);
+                    tls = self.tls(line, &path, value);
+                }
                 _ => policy = self.scalar(value, &path, "use the name of one policy"),
             }
         }
@@ -62,12 +74,18 @@ impl Part<'_> {
             let problem = format!("{path} applies to Unix sockets only");
             self.mistake(mode.place.line, &path, problem, "remove it");
         }
+        if let Some(line) = has_tls.filter(|_| listen.text.starts_with("unix://")) {
+            let path = path(what, "tls");
+            let problem = format!("{path} applies to TCP addresses only");
+            self.mistake(line, &path, problem, "remove it");
+        }
         let place = self.place(line);
         self.document.endpoints.push(EndpointSpec {
             listen,
             mode,
             policy,
             engine,
+            tls,
             place,
         });
     }
@@ -125,6 +143,58 @@ impl Part<'_> {
         }
     }
 
+    /// The files of TLS. Without all that it takes it is a mistake, not an endpoint without TLS.
+    fn tls(&mut self, line: usize, what: &str, node: Node) -> Option<TlsSpec> {
+        let help = "use { cert: FILE, key: FILE }";
+        let entries = self.map(node, what, help)?;
+        let (mut given, mut all) = (Vec::new(), [None, None, None, None]);
+        for Entry { key, line, value } in entries {
+            let Some(at) = TLS.known.iter().position(|known| *known == key) else {
+                self.knows(&TLS, what, &key, line);
+                continue;
+            };
+            let path = path(what, &key);
+            let help = match at {
+                3 => "use required or optional",
+                _ => "use the path of a PEM file",
+            };
+            let written = self.scalar(value, &path, help);
+            if let Some(Written { text, place }) =
+                (written.as_ref()).filter(|one| one.text.is_empty())
+            {
+                let (line, _) = (place.line, text);
+                self.mistake(line, &path, format!("{path} is empty"), help);
+            } else {
+                all[at] = written;
+            }
+            given.push(at);
+        }
+        for (at, key) in TLS.known.iter().enumerate().take(2) {
+            if !given.contains(&at) {
+                let help = format!("add {key}: and the path of a PEM file");
+                self.mistake(line, what, format!("{what} has no {key}"), help);
+            }
+        }
+        let [cert, key, client_ca, client_auth] = all;
+        if let Some(auth) = (client_auth.as_ref()).filter(|_| !given.contains(&2)) {
+            let path = path(what, "client_auth");
+            let problem =
+                format!("{path} has no client_ca, with which certificates could be verified");
+            self.mistake(
+                auth.place.line,
+                &path,
+                problem,
+                "add client_ca, or remove it",
+            );
+        }
+        Some(TlsSpec {
+            cert: cert?,
+            key: key?,
+            client_ca,
+            client_auth,
+        })
+    }
+
     pub(super) fn client(&mut self, line: usize, what: &str, entries: Vec<Entry>) {
         // Of which the last one counts no more than the first: two are a mistake.
         let (mut who, mut kinds, mut policy) = (None, Vec::new(), None);
@@ -143,6 +213,9 @@ impl Part<'_> {
                 }
                 "from" => who = self.from(value, &path).map(Who::From),
                 "user" => who = self.id(value, &path, &UNMAPPED.users).map(Who::User),
+                "certificate" => {
+                    who = self.certificate(line, &path, value).map(Who::Certificate);
+                }
                 _ => who = self.id(value, &path, &UNMAPPED.groups).map(Who::Group),
             }
             kinds.push(key);
@@ -153,7 +226,7 @@ impl Part<'_> {
             return;
         }
         if kinds.is_empty() && !is_later {
-            let problem = format!("{what} has no from, user or group");
+            let problem = format!("{what} has no from, user, group or certificate");
             let help = "add one of them; for all other clients, set policy in endpoints";
             self.mistake(line, what, problem, help);
         }
@@ -167,6 +240,42 @@ impl Part<'_> {
                 .clients
                 .push(ClientSpec { who, policy, place });
         }
+    }
+
+    /// What a certificate has to be like.
+    fn certificate(&mut self, line: usize, what: &str, node: Node) -> Option<CertificateRule> {
+        const HELP: &str = "use common_name, san or fingerprint";
+        let (mut rule, mut fits) = (CertificateRule::default(), true);
+        let entries = self.map(node, what, HELP)?;
+        if entries.is_empty() {
+            self.mistake(line, what, format!("{what} is empty"), HELP);
+            return None;
+        }
+        for Entry { key, line, value } in entries {
+            if !self.knows(&CERTIFICATE, what, &key, line) {
+                fits = false;
+                continue;
+            }
+            let path = path(what, &key);
+            let Some(Written { text, place }) = self.scalar(value, &path, "use one name") else {
+                fits = false;
+                continue;
+            };
+            let read = match &*key {
+                "common_name" if text.is_empty() || text.contains('*') => Err(NotOne(
+                    "names are compared as they are: write the whole name",
+                )),
+                "common_name" => Ok(rule.common_name = Some(text.clone())),
+                "san" => text.parse().map(|san| rule.san = Some(san)),
+                _ => text.parse().map(|key| rule.fingerprint = Some(key)),
+            };
+            if let Err(NotOne(help)) = read {
+                fits = false;
+                let problem = format!("{path}: {} matches no certificate", printable(&text));
+                self.mistake(place.line, &path, problem, help);
+            }
+        }
+        fits.then_some(rule)
     }
 
     /// A list of addresses, networks and host names, or one of them.

@@ -46,7 +46,7 @@ async fn pair(version: &'static SupportedProtocolVersion) -> (Socket, Socket) {
         .unwrap();
     let name = "engine".try_into().unwrap();
     let client = Socket::tls_client(client, Arc::new(other), name).unwrap();
-    let server = Socket::tls_server(server, Arc::new(own)).unwrap();
+    let server = Socket::Tcp(server).into_tls_server(Arc::new(own)).unwrap();
     let (one, two) = tokio::join!(client.handshake(), server.handshake());
     one.and(two).expect("a handshake");
     assert!(server.peer_certificate().is_some() && client.peer_certificate().is_some());
@@ -253,7 +253,7 @@ async fn a_refused_handshake_tells_both_sides() {
         .unwrap();
     let name = "engine".try_into().unwrap();
     let client = Socket::tls_client(client, Arc::new(other), name).unwrap();
-    let server = Socket::tls_server(server, Arc::new(own)).unwrap();
+    let server = Socket::Tcp(server).into_tls_server(Arc::new(own)).unwrap();
     let told = |e: io::Error| *e.into_inner().unwrap().downcast::<rustls::Error>().unwrap();
     let (one, two) = tokio::join!(client.handshake(), server.handshake());
     let issuer = rustls::CertificateError::UnknownIssuer;
