@@ -14,7 +14,7 @@ const MAY_SEE: [(&str, &[&str]); 9] = [
     ("api", &[]),
     ("policy", &["api"]),
     ("body", &["api", "policy"]),
-    ("clients", &[]),
+    ("clients", &["body"]),
     ("config", &["api", "policy", "body", "clients"]),
     ("observe", &["policy"]),
     ("learn", &["api", "policy", "body", "config"]),
@@ -41,7 +41,7 @@ const PURE: [(&str, &[&str]); 6] = [
         "policy",
         &["http", "memchr", "regex", "regex_automata", "regex_syntax"],
     ),
-    ("clients", &[]),
+    ("clients", &["humantime", "serde", "serde_json"]),
     (
         "config",
         &[

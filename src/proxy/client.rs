@@ -4,9 +4,11 @@
 //! request holds its client, never the other way round: else neither would ever be dropped. What of
 //! a request may be decided on again, after a reload, is here as long as it is under way.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::holders::Held;
 use super::rulebook::Found;
@@ -16,6 +18,7 @@ use super::upstream::Upstream;
 use super::wire::ClientLink;
 use crate::api::Target;
 use crate::clients::Identity;
+use crate::clients::containers::{Arrival, Seen};
 use crate::observe::access::{Counters, Explanation, Peer};
 use crate::policy::Body;
 
@@ -30,6 +33,8 @@ pub(super) struct Client {
     pub identity: Identity,
     /// Where it has connected, as a place among the endpoints.
     pub endpoint: usize,
+    /// It was accepted before this.
+    accepted: Instant,
     /// The same as the log has it: written once, not for each request.
     pub peer_text: Arc<str>,
     /// Its socket.
@@ -75,6 +80,7 @@ impl Client {
             peer,
             identity: link.socket.identity(peer),
             endpoint,
+            accepted: Instant::now(),
             peer_text: peer.to_string().into(),
             link,
             held,
@@ -86,6 +92,21 @@ impl Client {
             denial: Mutex::default(),
             denied: AtomicBool::new(false),
         })
+    }
+
+    /// Who has its address, as far as that is known. If it is not, it is being asked for.
+    pub(super) fn containers(&self, address: IpAddr) -> Seen {
+        let arrival = Arrival {
+            accepted: self.accepted,
+            heard: self.link.socket.last_heard(),
+            local: self.link.socket.local_ip(),
+        };
+        let directory = &self.shared.directory;
+        let seen = directory.whose(address, &arrival);
+        if let Seen::Unknown(why) = &seen {
+            directory.need(why);
+        }
+        seen
     }
 
     /// Where its policy was found last.

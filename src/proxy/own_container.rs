@@ -10,6 +10,14 @@ pub(super) fn id() -> Option<String> {
     ID.clone()
 }
 
+/// The hostname, which an engine makes of a container's ID, if dockgate runs in a container.
+pub(super) fn hostname() -> Option<String> {
+    let marks = ["/.dockerenv", "/run/.containerenv"];
+    let is_in_container = marks.iter().any(|mark| fs::exists(mark).unwrap_or_default());
+    let name = || fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    Some(is_in_container.then(name)??.trim().to_owned())
+}
+
 /// Whether it has a network of its own, so that only those in that network can call it.
 pub(super) fn is_apart() -> bool {
     static APART: LazyLock<bool> = LazyLock::new(|| {

@@ -12,6 +12,7 @@ use crate::config::Diagnostic;
 use crate::config::near::near;
 use crate::policy::printable;
 
+mod containers;
 mod entries;
 
 /// The keys of a document.
@@ -57,6 +58,7 @@ const OF_THE_PROCESS: &[(&str, &str)] = &[
     ("CLIENT_*", ENVIRONMENT),
     ("UPLOAD_TIMEOUT", ENVIRONMENT),
     ("ALLOWED_HOSTS", ENVIRONMENT),
+    ("SELF_CONTAINER", ENVIRONMENT),
     ("SHUTDOWN_GRACE", ENVIRONMENT),
     ("SP_SHUTDOWNGRACETIME", ENVIRONMENT),
     ("SP_ALLOWHEALTHCHECK", ENVIRONMENT),

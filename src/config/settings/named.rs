@@ -162,13 +162,14 @@ pub(super) fn compare(
             Who::From(_) => ("from", by_tcp),
             Who::User(_) => ("user", by_unix),
             Who::Group(_) => ("group", by_unix),
+            Who::Container(_) => ("container", by_tcp),
         };
         if fits {
             continue;
         }
         let what = format!("clients[{number}].{key}");
         let (kind, example) = match spec.who {
-            Who::From(_) => ("a TCP address", "tcp://[::]:2375"),
+            Who::From(_) | Who::Container(_) => ("a TCP address", "tcp://[::]:2375"),
             Who::User(_) | Who::Group(_) => ("a Unix socket", "unix:///run/dockgate.sock"),
         };
         let problem = format!("{what} never matches: no endpoint is {kind}");
@@ -218,6 +219,51 @@ pub(super) fn compare(
         diagnostics.push(mistake.into_warning());
     }
     diagnostics.extend(told_apart(document, policies, &used));
+    diagnostics.extend(takes_marks(document, policies, &used));
+    diagnostics
+}
+
+/// What a client does to get a container with another one's labels.
+const CHOOSES_LABELS: [(&str, &str); 3] = [
+    ("CREATE", "create containers"),
+    ("SERVICE_CREATE", "create services"),
+    ("SERVICE_UPDATE", "update services"),
+];
+/// What it does to get one into another network, or another one out of it.
+const CONNECTS: (&str, &str) = ("NETWORK_CONNECT", "connect networks");
+
+/// A warning for each rule by what a container is, if a client of another policy could make a container
+/// be that. With `DENY_ROOT` or a scope it cannot.
+fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for (number, spec) in document.clients.iter().enumerate() {
+        let Who::Container(wanted) = &spec.who else {
+            continue;
+        };
+        let own = policies.id(&spec.policy.text);
+        let others = policies.iter().filter(|(id, policy)| {
+            let is_held = policy.sources.deny_root || policy.demands.scope.is_some();
+            used.contains(id) && Some(*id) != own && !is_held
+        });
+        let names = wanted.names.iter().map(|_| CHOOSES_NAME);
+        let does: Vec<_> = CHOOSES_LABELS.into_iter().chain(names).chain([CONNECTS]).collect();
+        let by = others.filter_map(|(_, policy)| {
+            let mut can = does.iter().filter(|(action, _)| policy.reaches(action));
+            let (_, does) = can.next()?;
+            Some(format!("policy {} can {does}", policy.name))
+        });
+        let by = by.collect::<Vec<_>>().join(", ");
+        if by.is_empty() {
+            continue;
+        }
+        let what = format!("clients[{number}].container");
+        let problem = format!(
+            "clients of other policies can become container {wanted} (policy {}): {by}",
+            spec.policy.text
+        );
+        let help = "set DENY_ROOT or SCOPE in those policies, or give each client a Unix socket of its own";
+        diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
+    }
     diagnostics
 }
 
@@ -238,7 +284,7 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
         let rules = document.clients.iter();
         rules.filter_map(|rule| match &rule.who {
             Who::From(list) => Some((rule, list)),
-            Who::User(_) | Who::Group(_) => None,
+            Who::User(_) | Who::Group(_) | Who::Container(_) => None,
         })
     };
     let (first, _) = lists().next()?;

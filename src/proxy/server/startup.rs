@@ -23,6 +23,7 @@ use crate::learn::Learner;
 use crate::observe::log::{self as log_writer, Levels};
 use crate::policy::Unprotected;
 use crate::proxy::connection::Now;
+use crate::proxy::directory;
 use crate::proxy::health;
 use crate::proxy::listener::{Listener, NotBound};
 use crate::proxy::notice::Notice;
@@ -179,6 +180,8 @@ fn start(
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
+    let (directory, path) = (Arc::clone(&shared.directory), engine.into());
+    runtime.spawn(directory::follow(directory, path));
     if settings.process.health_listener {
         runtime.spawn(health::serve(health::bind()?, engine.to_owned()));
     }

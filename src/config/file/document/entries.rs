@@ -13,8 +13,8 @@ const ENDPOINT: Keys = Keys {
     later: &["tls", "engine"],
 };
 const CLIENT: Keys = Keys {
-    known: &["from", "user", "group", "policy"],
-    later: &["container", "certificate"],
+    known: &["from", "user", "group", "container", "policy"],
+    later: &["certificate"],
 };
 
 impl Part<'_> {
@@ -81,6 +81,10 @@ impl Part<'_> {
                 }
                 "from" => who = self.from(value, &path).map(Who::From),
                 "user" => who = self.id(value, &path, &UNMAPPED.users).map(Who::User),
+                "container" => {
+                    let wanted = self.container(value, &path);
+                    who = wanted.map(|wanted| Who::Container(Box::new(wanted)));
+                }
                 _ => who = self.id(value, &path, &UNMAPPED.groups).map(Who::Group),
             }
             kinds.push(key);
@@ -91,7 +95,7 @@ impl Part<'_> {
             return;
         }
         if kinds.is_empty() && !is_later {
-            let problem = format!("{what} has no from, user or group");
+            let problem = format!("{what} has no from, user, group or container");
             let help = "add one of them; for all other clients, set policy in endpoints";
             self.mistake(line, what, problem, help);
         }
