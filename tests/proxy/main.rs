@@ -15,6 +15,7 @@ mod support;
 mod answers;
 mod browsers;
 mod connections;
+mod containers;
 mod denials;
 mod facts;
 mod fairness;

@@ -3,12 +3,12 @@
 //!
 //! A container has its image's labels too, which anybody can have made. So each label that a rule goes
 //! by is written into what is created, empty if the request does not give it: rules count an empty one
-//! as none.
+//! as none. The label by which a container chooses its policy is held so for all policies.
 
 use std::sync::Arc;
 
 use super::finding::Finding;
-use super::others::Others;
+use super::others::{CHOOSES, Others};
 use super::{ANOTHERS, DENY_ROOT, Request, query};
 use crate::api::Target;
 use crate::body::json::Value;
@@ -29,7 +29,13 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     let by = match () {
         () if request.is_deny_root() => DENY_ROOT,
         () if request.has(|term| matches!(term, Term::Scope(_))) => "SCOPE",
-        () => return Finding::Nothing,
+        // No client gives the label that chooses a policy: that is judged elsewhere.
+        () => {
+            if !request.inspection.is_waived() && request.has(|term| term == Term::Reserved) {
+                write(request, |key| key == CHOOSES);
+            }
+            return Finding::Nothing;
+        }
     };
     let others = Arc::clone(&request.others);
     if others.is_empty() {
@@ -50,7 +56,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         Err(unmet) => return Finding::Refused(unmet),
     }
     if !request.inspection.is_waived() {
-        write(request, &others);
+        write(request, |_| true);
     }
     Finding::Nothing
 }
@@ -80,6 +86,10 @@ fn taken(request: &Request, others: &Others) -> Result<Option<(String, String)>,
             return Ok(Some((place.to_owned(), value)));
         }
     }
+    // Under `DENY_ROOT`, these are claims like others.
+    if request.is_deny_root() {
+        return Ok(None);
+    }
     let mut found = others.named(body, tree);
     for places in ADDRESSES {
         tree.each(places, &mut |path, value| {
@@ -108,8 +118,11 @@ fn makes(route: &str) -> bool {
     ROUTES.contains(&route)
 }
 
-fn write(request: &mut Request, others: &Others) {
-    if request.draft.is_empty() {
+/// Writes those labels in that are not given.
+fn write(request: &mut Request, fits: impl Fn(&str) -> bool) {
+    let others = Arc::clone(&request.others);
+    let mut keys = others.label_keys().filter(|key| fits(key)).peekable();
+    if keys.peek().is_none() || request.draft.is_empty() {
         return;
     }
     let Some((body, tree)) = request.draft.asked_mut() else {
@@ -123,7 +136,7 @@ fn write(request: &mut Request, others: &Others) {
     };
     let labels = tree.at_mut(place).and_then(Value::object_mut);
     let Some(labels) = labels else { return };
-    for key in others.label_keys() {
+    for key in keys {
         if labels.get(key).is_none() {
             labels.set(key.to_owned(), "");
         }

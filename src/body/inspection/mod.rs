@@ -50,7 +50,7 @@ use archive::Archive;
 pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use finding::Told;
-pub use others::{Others, Values};
+pub use others::{CHOOSES, Others, Values};
 pub use rules::names_object;
 use scoped::Scoped;
 pub use scoped::{Made, Make};

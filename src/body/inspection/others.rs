@@ -26,6 +26,9 @@ pub struct Others {
     pub own: Vec<(IpAddr, u32)>,
 }
 
+/// The label by which a client's container chooses its policy.
+pub const CHOOSES: &str = "dockgate.policy";
+
 /// The values of a label by which a client is known.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Values {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
-use crate::body::inspection::Values;
+use crate::body::inspection::{CHOOSES, Values};
 use crate::body::limits::{ImageFrom, Mistake, Names};
 
 pub use events::Event;
@@ -122,6 +122,18 @@ impl Label {
 }
 
 impl Wanted {
+    /// The containers that choose a policy themselves, by its name; without one, all that choose any.
+    pub fn chosen_by_label(policy: Option<&str>) -> Wanted {
+        let label = Label {
+            key: CHOOSES.to_owned(),
+            value: policy.map(str::to_owned),
+        };
+        Wanted {
+            labels: vec![label],
+            ..Wanted::default()
+        }
+    }
+
     /// Whether it says nothing, so that it would be for all.
     pub fn is_empty(&self) -> bool {
         *self == Wanted::default()

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Endpoint;
+use crate::clients::containers::Wanted;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::dialect::knrdl::Profiles;
@@ -61,7 +62,8 @@ pub(super) fn read(
     let of_file = read.iter().map(|(_, sources, _)| sources);
     let all = of_file.chain((!has_default).then_some(&of_environment));
     // It holds for the clients of every policy.
-    let reserves = all.into_iter().any(|sources| sources.shown.reserves());
+    let chooses = document.policies.iter().any(|spec| spec.by_label);
+    let reserves = chooses || all.into_iter().any(|sources| sources.shown.reserves());
     for (spec, sources, mut own) in read {
         let scope = Scope(spec);
         let policy = sources.compile(&spec.name, Some(&spec.place), reserves, &mut own);
@@ -133,13 +135,22 @@ pub(super) fn consequences(document: &Document, policies: &Policies) -> Vec<Diag
     diagnostics
 }
 
-/// The rules.
+/// The rules: those of the files and then, if a label may choose policies, one for each of these. Who
+/// has the label with anything else is refused.
 pub(super) fn rules(document: &Document, policies: &Policies) -> Rules<PolicyId> {
     let rules = document.clients.iter().map(|spec| Rule {
         who: spec.who.clone(),
         policy: policies.named(&spec.policy),
     });
-    rules.collect()
+    let by_label = |value: Option<&str>, policy| Rule {
+        who: Who::Container(Box::new(Wanted::chosen_by_label(value))),
+        policy,
+    };
+    let chosen = document.policies.iter().filter(|spec| spec.by_label);
+    let chosen = chosen.filter_map(|spec| Some((&*spec.name, policies.id(&spec.name)?)));
+    let chosen: Vec<_> = chosen.map(|(name, id)| by_label(Some(name), id)).collect();
+    let others = (!chosen.is_empty()).then(|| by_label(None, PolicyId::NONE));
+    rules.chain(chosen).chain(others).collect()
 }
 
 /// What does not fit: rules that match nobody, policies that nothing names, and addresses that do not
@@ -212,11 +223,11 @@ pub(super) fn compare(
         let help = "move it to a policy that is used";
         diagnostics.push(list.place.mistake(what, problem, help));
     }
-    for spec in document.policies.iter().filter(|spec| spec.by_label) {
+    for spec in document.policies.iter().filter(|spec| spec.by_label && !by_tcp) {
         let what = format!("policies.{}.by_label", spec.name);
-        let problem = format!("{what} is ignored: labels do not choose a policy yet");
-        let mistake = spec.place.mistake(&what, problem, "remove it");
-        diagnostics.push(mistake.into_warning());
+        let problem = format!("{what} has no effect: no endpoint is a TCP address");
+        let help = "add an endpoint with listen: \"tcp://[::]:2375\", or remove it";
+        diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
     }
     diagnostics.extend(told_apart(document, policies, &used));
     diagnostics.extend(takes_marks(document, policies, &used));
