@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use super::holders::Held;
@@ -35,6 +35,8 @@ pub(super) struct Client {
     pub endpoint: usize,
     /// It was accepted before this.
     accepted: Instant,
+    /// When it was heard of last, as far as that was needed once.
+    heard: OnceLock<u64>,
     /// The same as the log has it: written once, not for each request.
     pub peer_text: Arc<str>,
     /// Its socket.
@@ -81,6 +83,7 @@ impl Client {
             identity: link.socket.identity(peer),
             endpoint,
             accepted: Instant::now(),
+            heard: OnceLock::new(),
             peer_text: peer.to_string().into(),
             link,
             held,
@@ -98,7 +101,8 @@ impl Client {
     pub(super) fn containers(&self, address: IpAddr) -> Seen {
         let arrival = Arrival {
             accepted: self.accepted,
-            heard: self.link.socket.last_heard(),
+            // Not again: who has its address later is another one.
+            heard: *self.heard.get_or_init(|| self.link.socket.last_heard()),
             local: self.link.socket.local_ip(),
         };
         let directory = &self.shared.directory;

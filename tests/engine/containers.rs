@@ -50,12 +50,17 @@ impl Gated {
              busybox /gate/dockgate"
         ));
         let gated = Gated { shell };
+        gated.has_started(1);
+        gated
+    }
+
+    /// Waits until dockgate listens, for this time.
+    fn has_started(&self, times: usize) {
         let begin = Instant::now();
-        while !gated.log().contains("listening on ") {
-            assert!(begin.elapsed() < BOUND, "{}", gated.log());
+        while self.log().matches("listening on ").count() < times {
+            assert!(begin.elapsed() < BOUND, "{}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
-        gated
     }
 
     fn log(&self) -> String {
@@ -150,6 +155,7 @@ fn clients_keep_their_policies_whatever_becomes_of_their_containers() {
     all("alone again");
     // dockgate itself starts anew, among them.
     gated.sh("docker restart -t 0 $N-gate");
+    gated.has_started(2);
     all("behind a restart of dockgate");
 }
 

@@ -125,21 +125,41 @@ impl Listing {
     }
 
     fn add_sharers(&mut self, listed: &[Listed]) {
-        let modes: HashMap<&str, &str> = listed
+        // Whose networks a mode means now: an ID, a name, or the beginning of an ID.
+        let meant = |mode: &str| -> Option<&str> {
+            let mode = mode.trim_start_matches('/');
+            let by_id = || self.containers.keys().find(|id| id.starts_with(mode));
+            let by_name = || self.containers.values().find(|one| one.name == mode).map(|one| &one.id);
+            let whole = self.containers.get_key_value(mode).map(|(id, _)| id);
+            whole.or_else(by_name).or_else(by_id).map(String::as_str)
+        };
+        let modes: HashMap<&str, (Option<&str>, bool)> = listed
             .iter()
-            .filter_map(|one| Some((one.id.as_str(), one.host_config.shared()?)))
+            .filter_map(|one| {
+                let mode = one.host_config.shared()?;
+                // One that runs shares with who had that name when it was started.
+                let is_past = one.runs() && !self.containers.contains_key(mode);
+                Some((one.id.as_str(), (meant(mode), is_past)))
+            })
             .collect();
+        let (mut sharers, mut loose) = (HashMap::<String, Vec<String>>::new(), Vec::new());
         for id in modes.keys() {
-            let (mut at, mut steps) = (*id, 0);
-            while let Some(next) = modes.get(at).filter(|_| steps < DEEPEST) {
+            let (mut at, mut steps, mut is_loose) = (Some(*id), 0, false);
+            while let Some((next, is_past)) = at.and_then(|at| modes.get(at)) {
                 (at, steps) = (*next, steps + 1);
+                is_loose |= *is_past || steps > DEEPEST;
+                if is_loose {
+                    break;
+                }
             }
-            // A name may have been another container's when this one was started.
-            match self.containers.contains_key(at) && !modes.contains_key(at) {
-                true => self.sharers.entry(at.to_owned()).or_default().push((*id).to_owned()),
-                false => self.loose.push((*id).to_owned()),
+            match at {
+                _ if is_loose => loose.push((*id).to_owned()),
+                Some(at) => sharers.entry(at.to_owned()).or_default().push((*id).to_owned()),
+                // What it would share does not exist.
+                None => {}
             }
         }
+        (self.sharers, self.loose) = (sharers, loose);
     }
 
     /// A task of a swarm, which may run on another node.
@@ -375,12 +395,21 @@ pub struct Listed {
     names: Option<Vec<String>>,
     #[serde(rename = "Image", default)]
     image: String,
+    #[serde(rename = "State", default)]
+    state: String,
     #[serde(rename = "Labels", default)]
     labels: Option<BTreeMap<String, String>>,
     #[serde(rename = "HostConfig", default)]
     host_config: HostConfig,
     #[serde(rename = "NetworkSettings", default, deserialize_with = "or_default")]
     settings: Settings,
+}
+
+impl Listed {
+    /// Whether it has processes, as far as that is not certain.
+    fn runs(&self) -> bool {
+        !["created", "exited", "dead"].contains(&self.state.as_str())
+    }
 }
 
 /// A task of a swarm.

@@ -284,10 +284,24 @@ fn an_address_is_of_all_that_share_it() {
     // Over another one.
     let (web, _) = shared(&[sidecar, listed("t", "third", "container:s", "")]);
     assert_eq!(names(&web), Some(vec!["sidecar", "third", "web"]));
-    // By a name, which may have been any container's.
-    let (web, db) = shared(&[listed("n", "named", "container:web", "")]);
-    assert_eq!(names(&web), Some(vec!["named", "web"]));
-    assert_eq!(names(&db), Some(vec!["db", "named"]));
+    // By a name, which may have been any container's when it was started.
+    let named = |name: &str, state: &str| {
+        let named = listed("n", "named", &format!("container:{name}"), "");
+        named.replace("\"Image\"", &format!("\"State\":\"{state}\",\"Image\""))
+    };
+    for (name, state, with_web, with_db) in [
+        ("web", "running", true, true),
+        ("gone", "running", true, true),
+        ("web", "created", true, false),
+        ("web", "exited", true, false),
+        ("gone", "created", false, false),
+        ("n", "running", true, true),
+    ] {
+        let (web, db) = shared(&[named(name, state)]);
+        let has = |seen, name| names(seen).map(|all| (all.contains(&"named"), all.contains(&name)));
+        assert_eq!(has(&web, "web"), Some((with_web, true)), "{name} {state}");
+        assert_eq!(has(&db, "db"), Some((with_db, true)), "{name} {state}");
+    }
 }
 
 #[test]
