@@ -22,6 +22,16 @@ clients:
 ";
 /// The programs of this machine, in a container of busybox.
 const HOST: &str = "-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v $T:/gate";
+/// Asks from a link-local address, which curl cannot.
+const BY_LINK: &str = "
+import socket, sys
+link = socket.if_nametoindex('eth0')
+client = socket.socket(socket.AF_INET6)
+client.bind((sys.argv[1], 0, 0, link))
+client.connect((sys.argv[2], 2375, 0, link))
+client.send(b'GET /info HTTP/1.1\\r\\nHost: gate\\r\\n\\r\\n')
+print(client.recv(12).decode())
+";
 const BOUND: Duration = Duration::from_secs(20);
 /// What each policy lets through: lists, info and version.
 const LISTS: &str = "200 403 403";
@@ -36,7 +46,11 @@ struct Gated {
 
 impl Gated {
     fn new(networks: &str) -> Gated {
-        let shell = Engine::shared().shell();
+        Gated::of(&Engine::shared(), networks)
+    }
+
+    fn of(engine: &Engine, networks: &str) -> Gated {
+        let shell = engine.shell();
         let directory = shell.sh("chmod 777 $T; echo $T");
         let name = shell.sh("echo $N");
         fs::write(format!("{directory}/dockgate.yml"), FILE.replace("NAME", &name)).expect("written");
@@ -45,7 +59,7 @@ impl Gated {
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("its mode");
         shell.sh(networks);
         shell.sh(&format!(
-            "docker run -d --name $N-gate --network $N --network-alias gate {HOST} \
+            "docker run -d --name $N-gate --network $N --network-alias gate -p 2375 {HOST} \
              -v $SOCKET:/engine.sock -e CONFIG_FILE=/gate/dockgate.yml -e SOCKET_PATH=/engine.sock \
              busybox /gate/dockgate"
         ));
@@ -209,22 +223,66 @@ fn addresses_of_other_kinds_match_as_documented() {
     // By IPv6, and by the link alone.
     let v6 = gate("GlobalIPv6Address", "$N");
     assert_eq!(gated.asks("ci", &format!("http://[{v6}]:2375")), LISTS);
-    let link = gated.sh(
-        "docker exec $N-gate sh -c \"ip -6 addr show eth0 scope link | grep -o 'fe80[^/]*'\"",
-    );
-    let link = format!("-g http://[{link}%25eth0]:2375");
-    assert_eq!(gated.asks("ci", &link), "503 503 503", "{}", gated.log());
+    let link = |name: &str| {
+        // It can be used once nobody else claims it.
+        gated.sh(&format!(
+            "docker exec $N-{name} sh -c \"\
+               while ip -6 addr show eth0 scope link | grep -q tentative; do sleep 0.1; done; \
+               ip -6 addr show eth0 scope link | grep -o 'fe80[^/]*'\""
+        ))
+    };
+    let (from, to) = (link("ci"), link("gate"));
+    let directory = gated.sh("echo $T");
+    fs::write(format!("{directory}/link.py"), BY_LINK).expect("written");
+    let told = gated.sh(&format!("docker exec $N-ci python3 /gate/link.py {from} {to}"));
+    assert_eq!(told, "HTTP/1.1 503", "{}", gated.log());
     // dockgate comes into another network, and a client into two.
     gated.sh("docker network connect $N-second $N-gate");
     let second = gate("IPAddress", "$N-second");
     gated.sh("docker network connect $N-second $N-ci");
     assert_eq!(gated.asks("ci", &format!("http://{second}:2375")), LISTS);
     assert_eq!(gated.statuses("ci"), LISTS);
-    // The host itself, by a gateway: no container, and no wait.
+    // The host itself, by a gateway or a published port, and whoever comes through one: no container, and
+    // no wait.
+    let port = gated.sh("docker port $N-gate 2375/tcp | head -n1 | sed 's/.*://'");
+    let gateway = "10.214.11.1";
     let begin = Instant::now();
-    let from_host = gated.sh(&format!(
-        "nsenter -t $(cat $(dirname $SOCKET)/pid) -n curl -s -o /dev/null -w '%{{http_code}}' http://{second}:2375/info"
+    for (client, place) in [
+        ("--network host", format!("http://{second}:2375")),
+        ("--network host", format!("http://127.0.0.1:{port}")),
+        ("--network $N-third --label team=ci", format!("http://{gateway}:{port}")),
+    ] {
+        let ask = asks(&place);
+        let told = gated.sh(&format!("docker run --rm {client} {HOST} busybox sh -c \"{ask}\""));
+        assert_eq!(told, NOTHING, "{client} {place}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn tasks_of_a_swarm_are_clients_in_its_overlay_networks() {
+    let engine = Engine::fresh();
+    let gated = Gated::of(
+        &engine,
+        "docker swarm init --advertise-addr 127.0.0.1 >/dev/null; \
+         docker network create -d overlay --attachable --subnet 10.214.14.0/24 $N",
+    );
+    gated.client("other", "--network $N");
+    gated.client("ci", "--network $N --label team=ci");
+    assert_eq!(gated.statuses("other"), NOTHING);
+    assert_eq!(gated.statuses("ci"), LISTS);
+    let mounts = ["/usr", "/lib", "/lib64"].map(|path| {
+        format!("--mount type=bind,readonly,source={path},target={path} ")
+    });
+    let mounts = mounts.concat();
+    gated.sh(&format!(
+        "docker service create --detach=false --quiet --name $N-web --container-label team=ci \
+         --network $N {mounts} busybox sleep 600"
     ));
-    assert_eq!(from_host, "403");
-    assert!(begin.elapsed() < Duration::from_secs(2));
+    let ask = asks("http://gate:2375");
+    let task = "docker ps -q --filter label=com.docker.swarm.service.name=$N-web";
+    let told = gated.sh(&format!("docker exec $({task}) sh -c \"{ask}\""));
+    assert_eq!(told, LISTS, "{}", gated.log());
+    gated.sh("docker service rm $N-web");
 }
