@@ -12,7 +12,8 @@ use super::diagnostics::{Diagnostic, Unfit};
 use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{engine_path, engine_socket, optional_socket_file};
 use super::values::{
-    LogLevel, container, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number, seconds, text,
+    LogLevel, container, go_bool, go_log_level, go_mode, hosts, ip, log_level, mode, number,
+    seconds, text,
 };
 use crate::clients::AllowFrom;
 
@@ -209,7 +210,7 @@ settings! {
             "Comma-separated host names by which web pages may call dockgate", restart: true
             => allowed_hosts: Vec<Box<str>> = hosts;
         "SELF_CONTAINER", "",
-            "Name or ID of dockgate's own container, where dockgate cannot tell", restart: true
+            "Name or ID of dockgate's own container, where it cannot be found", restart: true
             => self_container: String = container;
         "LOG_LEVEL", "info",
             "debug, info, notice, warning, err, crit, alert or emerg", restart: true

@@ -59,8 +59,8 @@ mod watched;
 mod wire;
 
 pub(crate) use clearance::{ask_now as ask, seen_by_rules, too_large};
-pub use headers::Headers;
 pub(crate) use directory::ask_now as list_containers;
+pub use headers::Headers;
 pub(crate) use lookup::look_up_all;
 pub use notice::listening;
 pub use outgoing::Outgoing;

@@ -13,7 +13,9 @@ pub(super) fn id() -> Option<String> {
 /// The hostname, which an engine makes of a container's ID, if dockgate runs in a container.
 pub(super) fn hostname() -> Option<String> {
     let marks = ["/.dockerenv", "/run/.containerenv"];
-    let is_in_container = marks.iter().any(|mark| fs::exists(mark).unwrap_or_default());
+    let is_in_container = marks
+        .iter()
+        .any(|mark| fs::exists(mark).unwrap_or_default());
     let name = || fs::read_to_string("/proc/sys/kernel/hostname").ok();
     Some(is_in_container.then(name)??.trim().to_owned())
 }

@@ -53,7 +53,11 @@ impl Gated {
         let shell = engine.shell();
         let directory = shell.sh("chmod 777 $T; echo $T");
         let name = shell.sh("echo $N");
-        fs::write(format!("{directory}/dockgate.yml"), FILE.replace("NAME", &name)).expect("written");
+        fs::write(
+            format!("{directory}/dockgate.yml"),
+            FILE.replace("NAME", &name),
+        )
+        .expect("written");
         let own = format!("{directory}/dockgate");
         fs::copy(env!("CARGO_BIN_EXE_dockgate"), &own).expect("copied");
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("its mode");
@@ -114,7 +118,9 @@ impl Drop for Gated {
 /// Asks for lists, info and version on one connection: the statuses.
 fn asks(place: &str) -> String {
     let all = ["/containers/json", "/info", "/version"];
-    let all = all.map(|path| format!("-o /dev/null {place}{path}")).join(" ");
+    let all = all
+        .map(|path| format!("-o /dev/null {place}{path}"))
+        .join(" ");
     format!("echo \\$(curl -s -w '%{{http_code}} ' {all})")
 }
 
@@ -130,7 +136,12 @@ fn clients_keep_their_policies_whatever_becomes_of_their_containers() {
     gated.client("other", &format!("{own}.13 --label team=cd"));
     let all = |when: &str| {
         let found = ["ci", "web", "db", "other"].map(|name| gated.statuses(name));
-        assert_eq!(found, [LISTS, INFOS, VERSIONS, NOTHING], "{when}: {}", gated.log());
+        assert_eq!(
+            found,
+            [LISTS, INFOS, VERSIONS, NOTHING],
+            "{when}: {}",
+            gated.log()
+        );
     };
     all("at first");
     gated.sh("docker restart -t 0 $N-ci $N-web $N-db $N-other");
@@ -164,7 +175,11 @@ fn clients_keep_their_policies_whatever_becomes_of_their_containers() {
     // One more in its network, which no rule is for: nobody can tell which of them asks.
     gated.client("side", "--network container:$N-ci");
     assert_eq!(gated.statuses("ci"), "503 503 503");
-    assert!(gated.log().contains("share this address"), "{}", gated.log());
+    assert!(
+        gated.log().contains("share this address"),
+        "{}",
+        gated.log()
+    );
     gated.sh("docker rm -f $N-side");
     all("alone again");
     // dockgate itself starts anew, among them.
@@ -234,7 +249,9 @@ fn addresses_of_other_kinds_match_as_documented() {
     let (from, to) = (link("ci"), link("gate"));
     let directory = gated.sh("echo $T");
     fs::write(format!("{directory}/link.py"), BY_LINK).expect("written");
-    let told = gated.sh(&format!("docker exec $N-ci python3 /gate/link.py {from} {to}"));
+    let told = gated.sh(&format!(
+        "docker exec $N-ci python3 /gate/link.py {from} {to}"
+    ));
     assert_eq!(told, "HTTP/1.1 503", "{}", gated.log());
     // dockgate comes into another network, and a client into two.
     gated.sh("docker network connect $N-second $N-gate");
@@ -250,13 +267,22 @@ fn addresses_of_other_kinds_match_as_documented() {
     for (client, place) in [
         ("--network host", format!("http://{second}:2375")),
         ("--network host", format!("http://127.0.0.1:{port}")),
-        ("--network $N-third --label team=ci", format!("http://{gateway}:{port}")),
+        (
+            "--network $N-third --label team=ci",
+            format!("http://{gateway}:{port}"),
+        ),
     ] {
         let ask = asks(&place);
-        let told = gated.sh(&format!("docker run --rm {client} {HOST} busybox sh -c \"{ask}\""));
+        let told = gated.sh(&format!(
+            "docker run --rm {client} {HOST} busybox sh -c \"{ask}\""
+        ));
         assert_eq!(told, NOTHING, "{client} {place}");
     }
-    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        begin.elapsed()
+    );
 }
 
 #[test]
@@ -272,9 +298,8 @@ fn tasks_of_a_swarm_are_clients_in_its_overlay_networks() {
     gated.client("ci", "--network $N --label team=ci");
     assert_eq!(gated.statuses("other"), NOTHING);
     assert_eq!(gated.statuses("ci"), LISTS);
-    let mounts = ["/usr", "/lib", "/lib64"].map(|path| {
-        format!("--mount type=bind,readonly,source={path},target={path} ")
-    });
+    let mounts = ["/usr", "/lib", "/lib64"]
+        .map(|path| format!("--mount type=bind,readonly,source={path},target={path} "));
     let mounts = mounts.concat();
     gated.sh(&format!(
         "docker service create --detach=false --quiet --name $N-web --container-label team=ci \

@@ -439,15 +439,11 @@ fn what_may_surprise_is_warned_about() {
             "policies: {a: {}}",
             Some("CONFIG_DATA:1: policies.a is not used: no endpoint and no client rule names it"),
         ),
-        (
-            &[],
-            "policies: {a: {by_label: true}}",
-            None,
-        ),
+        (&[], "policies: {a: {by_label: true}}", None),
         (
             &[],
             "policies: {a: {by_label: true}}\nendpoints: [{listen: \"unix:///x\"}]",
-            Some("policies.a.by_label has no effect: no endpoint is a TCP address"),
+            Some("policies.a.by_label is ignored: no endpoint is a TCP address"),
         ),
         (
             &[],

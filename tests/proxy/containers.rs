@@ -131,12 +131,16 @@ impl Played {
                 return;
             }
             // A client's own request is answered in any case.
-            let is_own = path.contains('?') || path.contains("/gate/") || path.contains("/networks");
+            let is_own =
+                path.contains('?') || path.contains("/gate/") || path.contains("/networks");
             while is_own && self.state().is_slow {
                 thread::sleep(Duration::from_millis(5));
             }
             let body = self.answer(path);
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
             if wire.try_send(answer).is_err() {
                 return;
             }
@@ -146,6 +150,10 @@ impl Played {
 
 /// A dockgate in front of such an engine.
 fn played(containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
+    played_with(FILE, containers)
+}
+
+fn played_with(file: &str, containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
     let (engine, played) = (Engine::start(), Played::default());
     played.has(containers);
     let listener = engine.listener();
@@ -164,7 +172,7 @@ fn played(containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
             }
         }
     });
-    let many = Many::with(engine, FILE, &[("SELF_CONTAINER", "gate")]);
+    let many = Many::with(engine, file, &[("SELF_CONTAINER", "gate")]);
     played.state().own = many.tcp.ip().to_string();
     (many, played)
 }
@@ -182,7 +190,11 @@ fn statuses(source: Ipv4Addr, address: SocketAddr) -> [u16; 3] {
 
 #[test]
 fn each_container_has_its_policy_and_nobody_another_ones() {
-    let (many, played) = played(&[("job", r#""team":"ci""#, 5), ("web", "", 6), ("other", "", 7)]);
+    let (many, played) = played(&[
+        ("job", r#""team":"ci""#, 5),
+        ("web", "", 6),
+        ("other", "", 7),
+    ]);
     let of = |source| statuses(source, many.tcp);
     assert_eq!(of(CI), LISTS);
     assert_eq!(of(WEB), INFOS);
@@ -292,15 +304,50 @@ fn what_is_lost_is_listed_anew_and_decides_nothing_meanwhile() {
     // Others do not wait for it, nor does who was known before.
     for source in [GATEWAY, OUTSIDE] {
         let begin = Instant::now();
-        assert_eq!(statuses(source, many.tcp)[1], 403, "{source} {}", many.dockgate.log());
+        assert_eq!(
+            statuses(source, many.tcp)[1],
+            403,
+            "{source} {}",
+            many.dockgate.log()
+        );
         assert!(begin.elapsed() < Duration::from_secs(2), "{source}");
     }
     assert_eq!(ask(&mut kept), INFOS);
     // The stream is cut: then nobody is known, until all is listed anew.
     played.tell(None);
-    many.dockgate.line(|line| line.contains("cannot tell which containers clients are"));
+    many.dockgate
+        .line(|line| line.contains("cannot find out which containers clients are"));
     assert_eq!(ask(&mut kept), UNKNOWN);
     played.state().is_slow = false;
     assert_eq!(statuses(CI, many.tcp), LISTS);
     assert_eq!(ask(&mut kept), INFOS, "it kept its address");
+}
+
+#[test]
+fn a_label_chooses_among_the_policies_that_say_so() {
+    let file = "policies:\n  lists: { CONTAINERS: 1, by_label: true }\n  infos: { INFO: 1 }\n  all: { VERSION: 1 }\n\
+        endpoints:\n  - { listen: '{tcp}', policy: all }\n\
+        clients:\n  - { container: { name: web }, policy: infos }\n";
+    let (many, _played) = played_with(
+        file,
+        &[
+            ("job", r#""dockgate.policy":"lists""#, 5),
+            ("web", r#""dockgate.policy":"lists""#, 6),
+            ("odd", r#""dockgate.policy":"infos""#, 7),
+            ("wrong", r#""dockgate.policy":"all""#, 8),
+            ("none", r#""dockgate.policy":"""#, 9),
+        ],
+    );
+    let of = |last| statuses(Ipv4Addr::new(127, 0, 7, last), many.tcp);
+    assert_eq!(of(5), LISTS);
+    assert_eq!(of(6), INFOS, "a rule is before the label");
+    assert_eq!(
+        [of(7), of(8)],
+        [[403; 3]; 2],
+        "no policy that a label may choose"
+    );
+    assert_eq!(of(9), ALL);
+    assert_eq!(statuses(OUTSIDE, many.tcp), ALL);
+    let told = "container label dockgate.policy: policy none";
+    many.dockgate.line(|line| line.contains(told));
 }

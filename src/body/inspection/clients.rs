@@ -79,7 +79,9 @@ fn taken(request: &Request, others: &Others) -> Result<Option<(String, String)>,
         let labels = tree.at(place).as_object();
         let mut labels = labels.into_iter().flat_map(|labels| labels.iter());
         let found = labels.find(|(key, value)| {
-            value.as_str().is_some_and(|value| others.have_label(key, value))
+            value
+                .as_str()
+                .is_some_and(|value| others.have_label(key, value))
         });
         if let Some((key, value)) = found {
             let value = format!("{key}={}", value.as_str().unwrap_or_default());

@@ -182,7 +182,9 @@ impl Others {
         let name = name.filter(|(_, name)| name.as_str().is_some_and(|it| self.have_container(it)));
         let labels = inspect.at("Config.Labels").as_object().into_iter();
         let labels = labels.flat_map(Object::iter).filter(|(key, value)| {
-            value.as_str().is_some_and(|value| self.have_label(key, value))
+            value
+                .as_str()
+                .is_some_and(|value| self.have_label(key, value))
         });
         let labels = labels.map(|(_, value)| ("Config.Labels", value));
         let found = names.chain(addresses).chain(name).chain(labels);

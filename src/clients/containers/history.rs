@@ -57,7 +57,8 @@ impl History {
         }
         self.since = dated;
         // What is not in any list is in no network of dockgate.
-        self.connected.retain(|_, at| now.saturating_sub(*at) < KEPT);
+        self.connected
+            .retain(|_, at| now.saturating_sub(*at) < KEPT);
         self.is_begun = true;
         listing.index();
     }

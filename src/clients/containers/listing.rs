@@ -91,7 +91,9 @@ impl Listing {
             self.gateways.extend(gateway.parse::<IpAddr>());
         }
         for (container, one) in network.containers.unwrap_or_default() {
-            let addresses = [&one.v4, &one.v6].into_iter().filter_map(|text| plain(text));
+            let addresses = [&one.v4, &one.v6]
+                .into_iter()
+                .filter_map(|text| plain(text));
             self.endpoints.push(Endpoint {
                 id: one.id,
                 network: network.id.clone(),
@@ -110,7 +112,10 @@ impl Listing {
             let mut names = names.map(|name| name.trim_start_matches('/'));
             let container = Container {
                 id: one.id.clone(),
-                name: names.find(|name| !name.contains('/')).unwrap_or_default().to_owned(),
+                name: names
+                    .find(|name| !name.contains('/'))
+                    .unwrap_or_default()
+                    .to_owned(),
                 image: one.image.clone(),
                 labels: one.labels.clone().unwrap_or_default(),
             };
@@ -129,7 +134,12 @@ impl Listing {
         let meant = |mode: &str| -> Option<&str> {
             let mode = mode.trim_start_matches('/');
             let by_id = || self.containers.keys().find(|id| id.starts_with(mode));
-            let by_name = || self.containers.values().find(|one| one.name == mode).map(|one| &one.id);
+            let by_name = || {
+                self.containers
+                    .values()
+                    .find(|one| one.name == mode)
+                    .map(|one| &one.id)
+            };
             let whole = self.containers.get_key_value(mode).map(|(id, _)| id);
             whole.or_else(by_name).or_else(by_id).map(String::as_str)
         };
@@ -154,7 +164,10 @@ impl Listing {
             }
             match at {
                 _ if is_loose => loose.push((*id).to_owned()),
-                Some(at) => sharers.entry(at.to_owned()).or_default().push((*id).to_owned()),
+                Some(at) => sharers
+                    .entry(at.to_owned())
+                    .or_default()
+                    .push((*id).to_owned()),
                 // What it would share does not exist.
                 None => {}
             }
@@ -164,7 +177,11 @@ impl Listing {
 
     /// A task of a swarm, which may run on another node.
     fn add_task(&mut self, task: &Task) {
-        let container = task.status.container.as_ref().map(|status| status.id.as_str());
+        let container = task
+            .status
+            .container
+            .as_ref()
+            .map(|status| status.id.as_str());
         let id = container.filter(|id| !id.is_empty()).unwrap_or(&task.id);
         let is_here = self.containers.contains_key(id);
         if is_here || task.is_over() {
@@ -189,7 +206,12 @@ impl Listing {
                     network: network.clone(),
                     container: id.to_owned(),
                     since: task.created(),
-                    addresses: attached.addresses.iter().flatten().filter_map(|one| plain(one)).collect(),
+                    addresses: attached
+                        .addresses
+                        .iter()
+                        .flatten()
+                        .filter_map(|one| plain(one))
+                        .collect(),
                 });
             }
         }
@@ -209,7 +231,13 @@ impl Listing {
             for address in &endpoint.addresses {
                 let (ids, since) = holders.entry(*address).or_default();
                 ids.insert(endpoint.container.clone());
-                ids.extend(self.sharers.get(&endpoint.container).into_iter().flatten().cloned());
+                ids.extend(
+                    self.sharers
+                        .get(&endpoint.container)
+                        .into_iter()
+                        .flatten()
+                        .cloned(),
+                );
                 ids.extend(self.loose.iter().cloned());
                 *since = endpoint.since.unwrap_or(u64::MAX).max(*since);
             }
@@ -295,7 +323,8 @@ impl Inspect {
     /// The IDs of its networks.
     pub fn networks(&self) -> impl Iterator<Item = &str> {
         let all = self.settings.networks.values();
-        all.map(|one| one.network.as_str()).filter(|id| !id.is_empty())
+        all.map(|one| one.network.as_str())
+            .filter(|id| !id.is_empty())
     }
 }
 
@@ -334,7 +363,9 @@ struct Place {
 
 impl Place {
     fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        [&self.v4, &self.v6].into_iter().filter_map(|text| plain(text))
+        [&self.v4, &self.v6]
+            .into_iter()
+            .filter_map(|text| plain(text))
     }
 
     fn gateways(&self) -> impl Iterator<Item = IpAddr> {
@@ -472,7 +503,9 @@ struct Attached {
 impl Task {
     /// Whether it has given its addresses back.
     fn is_over(&self) -> bool {
-        const OVER: [&str; 6] = ["complete", "shutdown", "failed", "rejected", "remove", "orphaned"];
+        const OVER: [&str; 6] = [
+            "complete", "shutdown", "failed", "rejected", "remove", "orphaned",
+        ];
         OVER.contains(&self.status.state.as_str())
     }
 

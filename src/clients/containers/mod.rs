@@ -159,7 +159,9 @@ impl Wanted {
             ("project", &self.projects),
             ("service", &self.services),
         ];
-        let names = names.into_iter().filter_map(|(kind, list)| Some((kind, list.as_ref()?.to_string())));
+        let names = names
+            .into_iter()
+            .filter_map(|(kind, list)| Some((kind, list.as_ref()?.to_string())));
         let images = self.images.iter().map(|list| ("image", list.0.to_string()));
         names.chain(images)
     }
@@ -171,9 +173,9 @@ impl Wanted {
             (label.key.clone(), values)
         });
         let of_compose = [(&self.projects, PROJECT), (&self.services, SERVICE)];
-        let of_compose = of_compose.into_iter().filter_map(|(list, key)| {
-            Some((key.to_owned(), Values::Among(list.clone()?)))
-        });
+        let of_compose = of_compose
+            .into_iter()
+            .filter_map(|(list, key)| Some((key.to_owned(), Values::Among(list.clone()?))));
         own.chain(of_compose)
     }
 }
@@ -244,7 +246,7 @@ impl Display for Why {
                 "another container has got this address since the connection was made; connect again",
             ),
             Why::LinkLocal => f.write_str(
-                "a link-local address does not tell it; use the address of a network",
+                "a link-local address does not show it; use an address of a network",
             ),
             Why::Differ(one, other) => write!(
                 f,

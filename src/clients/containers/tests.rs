@@ -29,8 +29,15 @@ fn network(held: &[(&str, u8)]) -> Network {
 
 fn listing(held: &[(&str, u8)], listed: &[String]) -> Listing {
     let own = serde_json::from_str(OWN).expect("an inspect");
-    let listed = listed.iter().map(|one| serde_json::from_str(one).expect("a container"));
-    Listing::of(Some(&own), vec![network(held)], listed.collect(), Vec::new())
+    let listed = listed
+        .iter()
+        .map(|one| serde_json::from_str(one).expect("a container"));
+    Listing::of(
+        Some(&own),
+        vec![network(held)],
+        listed.collect(),
+        Vec::new(),
+    )
 }
 
 fn two() -> Listing {
@@ -94,27 +101,125 @@ fn all_that_is_said_of_a_container_has_to_hold() {
     let images = |text| Some(Images::parse(text).expect("images"));
     let none = Wanted::default;
     for (wanted, has) in [
-        (Wanted { labels: vec![label("team=ci")], ..none() }, true),
-        (Wanted { labels: vec![label("team")], ..none() }, true),
-        (Wanted { labels: vec![label("team=c")], ..none() }, false),
-        (Wanted { labels: vec![label("Team=ci")], ..none() }, false),
-        (Wanted { labels: vec![label("team=ci"), label("x")], ..none() }, false),
+        (
+            Wanted {
+                labels: vec![label("team=ci")],
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                labels: vec![label("team")],
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                labels: vec![label("team=c")],
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                labels: vec![label("Team=ci")],
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                labels: vec![label("team=ci"), label("x")],
+                ..none()
+            },
+            false,
+        ),
         // An empty one counts as none: it may have been written in.
-        (Wanted { labels: vec![label("empty")], ..none() }, false),
-        (Wanted { names: list("shop-*"), ..none() }, true),
-        (Wanted { names: list("web,shop-web-"), ..none() }, false),
-        (Wanted { names: list("shop"), ..none() }, false),
-        (Wanted { projects: list("other,shop"), ..none() }, true),
-        (Wanted { services: list("web"), projects: list("shop"), ..none() }, true),
-        (Wanted { services: list("web"), projects: list("other"), ..none() }, false),
-        (Wanted { images: images("ghcr.io/me/*"), ..none() }, true),
-        (Wanted { images: images("ghcr.io/me/web:1"), ..none() }, false),
-        (Wanted { images: images("web"), ..none() }, false),
+        (
+            Wanted {
+                labels: vec![label("empty")],
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                names: list("shop-*"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                names: list("web,shop-web-"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                names: list("shop"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                projects: list("other,shop"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                services: list("web"),
+                projects: list("shop"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                services: list("web"),
+                projects: list("other"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                images: images("ghcr.io/me/*"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                images: images("ghcr.io/me/web:1"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                images: images("web"),
+                ..none()
+            },
+            false,
+        ),
     ] {
         assert_eq!(wanted.has(&container), has, "{wanted}");
     }
     let other = Container::default();
-    assert!(!Wanted { projects: list("*"), ..none() }.has(&other));
+    assert!(
+        !Wanted {
+            projects: list("*"),
+            ..none()
+        }
+        .has(&other)
+    );
     for text in ["", "=x", "key=", "a\nb=c"] {
         assert_eq!(Label::parse(text), None, "{text}");
     }
@@ -133,7 +238,11 @@ fn a_list_decides_for_connections_before_it_and_no_others() {
         ("10.1.0.5", 11, None),
     ] {
         let found = known.whose(at(address), &arrival(start, accepted, u64::MAX));
-        assert_eq!(names(&found), seen.map(|name| vec![name]), "{address} {accepted}");
+        assert_eq!(
+            names(&found),
+            seen.map(|name| vec![name]),
+            "{address} {accepted}"
+        );
         if seen.is_none() {
             let accepted = start + Duration::from_secs(accepted);
             assert_eq!(found, Seen::Unknown(Why::Unasked(accepted)));
@@ -159,7 +268,14 @@ fn what_is_no_container_by_its_kind_waits_for_no_list() {
     History::default().date(&mut listing, 0);
     let known = Known::new(listing, start);
     let late = arrival(start, 100, u64::MAX);
-    for address in ["10.1.0.1", "10.2.0.5", "192.0.2.7", "fd02::1", "127.0.0.1", "::1"] {
+    for address in [
+        "10.1.0.1",
+        "10.2.0.5",
+        "192.0.2.7",
+        "fd02::1",
+        "127.0.0.1",
+        "::1",
+    ] {
         assert_eq!(known.whose(at(address), &late), Seen::Nobody, "{address}");
     }
     assert_eq!(
@@ -195,7 +311,12 @@ fn a_connection_is_not_of_who_got_the_address_later() {
         container: "a".to_owned(),
     });
     history.hear(&swap("c", 20));
-    let after = || listing(&[("c", 5), ("b", 6)], &[listed("c", "new", "net", ""), listed("b", "db", "net", "")]);
+    let after = || {
+        listing(
+            &[("c", 5), ("b", 6)],
+            &[listed("c", "new", "net", ""), listed("b", "db", "net", "")],
+        )
+    };
     let known_then = known(after(), &mut history, 21 * SECOND, later(21));
     for (heard, seen) in [(15, None), (19, None), (20, Some(vec!["new"]))] {
         let found = known_then.whose(at("10.1.0.5"), &arrival(start, 20, heard * SECOND));
@@ -212,15 +333,23 @@ fn a_connection_is_not_of_who_got_the_address_later() {
     let late = || listing(&[("d", 8)], &[listed("d", "late", "net", "")]);
     let before = known(late(), &mut history, 31 * SECOND, later(31));
     let early = arrival(start, 30, 30 * SECOND);
-    assert_eq!(before.whose(at("10.1.0.8"), &early), Seen::Unknown(Why::Moved));
+    assert_eq!(
+        before.whose(at("10.1.0.8"), &early),
+        Seen::Unknown(Why::Moved)
+    );
     history.hear(&swap("d", 29));
-    let changed = before.after(&swap("d", 29), later(32)).expect("networks stay");
+    let changed = before
+        .after(&swap("d", 29), later(32))
+        .expect("networks stay");
     assert_eq!(
         changed.whose(at("10.1.0.8"), &early),
         Seen::Unknown(Why::Unasked(later(32)))
     );
     let again = known(late(), &mut history, 33 * SECOND, later(33));
-    assert_eq!(names(&again.whose(at("10.1.0.8"), &early)), Some(vec!["late"]));
+    assert_eq!(
+        names(&again.whose(at("10.1.0.8"), &early)),
+        Some(vec!["late"])
+    );
 }
 
 #[test]
@@ -255,10 +384,17 @@ fn events_void_what_they_are_about() {
         (connected("own", "M"), [None, None]),
         (disconnected("own"), [None, None]),
     ] {
-        let known = known(two(), &mut History::default(), 0, start + Duration::from_secs(1));
+        let known = known(
+            two(),
+            &mut History::default(),
+            0,
+            start + Duration::from_secs(1),
+        );
         let after = known.after(&event, start + Duration::from_secs(2));
         let is_decided = ["10.1.0.5", "10.1.0.6"].map(|address| {
-            let seen = after.as_ref()?.whose(at(address), &arrival(start, 0, u64::MAX));
+            let seen = after
+                .as_ref()?
+                .whose(at(address), &arrival(start, 0, u64::MAX));
             Some(names(&seen).is_some())
         });
         assert_eq!(is_decided, decided, "{event:?}");
@@ -273,7 +409,12 @@ fn an_address_is_of_all_that_share_it() {
         let mut all = vec![listed("a", "web", "net", ci), listed("b", "db", "net", "")];
         all.extend_from_slice(more);
         let listing = listing(&[("a", 5), ("b", 6)], &all);
-        let known = known(listing, &mut History::default(), 0, start + Duration::from_secs(1));
+        let known = known(
+            listing,
+            &mut History::default(),
+            0,
+            start + Duration::from_secs(1),
+        );
         let of = |address| known.whose(at(address), &arrival(start, 0, u64::MAX));
         (of("10.1.0.5"), of("10.1.0.6"))
     };
@@ -316,12 +457,27 @@ fn tasks_of_other_nodes_have_addresses_and_the_ingress_matches_nobody() {
     };
     let ingress = r#"{"Id":"I","Driver":"overlay","Ingress":true,"IPAM":{"Config":[{"Subnet":"10.3.0.0/16"}]},
         "Containers":{"b":{"EndpointID":"i","IPv4Address":"10.3.0.4/16","IPv6Address":""}}}"#;
-    for (state, has) in [("running", true), ("starting", true), ("shutdown", false), ("failed", false)] {
+    for (state, has) in [
+        ("running", true),
+        ("starting", true),
+        ("shutdown", false),
+        ("failed", false),
+    ] {
         let own = serde_json::from_str(OWN).expect("an inspect");
         let ingress = serde_json::from_str(ingress).expect("a network");
         let task = serde_json::from_str(&task(state)).expect("a task");
-        let listing = Listing::of(Some(&own), vec![network(&[]), ingress], Vec::new(), vec![task]);
-        let known = known(listing, &mut History::default(), 0, start + Duration::from_secs(1));
+        let listing = Listing::of(
+            Some(&own),
+            vec![network(&[]), ingress],
+            Vec::new(),
+            vec![task],
+        );
+        let known = known(
+            listing,
+            &mut History::default(),
+            0,
+            start + Duration::from_secs(1),
+        );
         let seen = |heard| known.whose(at("10.1.0.9"), &arrival(start, 0, heard));
         let label = match seen(4_000_000_000) {
             Seen::These(all) => all[0].label("team").map(str::to_owned),
@@ -345,7 +501,10 @@ fn events_are_read_as_the_engine_writes_them() {
         container: "a".to_owned(),
         at: 1_000_000_007,
     };
-    assert_eq!(Event::read(connect.as_bytes()), Some((connected, 1_000_000_007)));
+    assert_eq!(
+        Event::read(connect.as_bytes()),
+        Some((connected, 1_000_000_007))
+    );
     let changed = Event::Changed("a".to_owned());
     assert_eq!(Event::read(rename.as_bytes()), Some((changed, 5)));
     for none in ["", "{}", "[]", "{\"Type\":1}"] {

@@ -223,9 +223,13 @@ pub(super) fn compare(
         let help = "move it to a policy that is used";
         diagnostics.push(list.place.mistake(what, problem, help));
     }
-    for spec in document.policies.iter().filter(|spec| spec.by_label && !by_tcp) {
+    for spec in document
+        .policies
+        .iter()
+        .filter(|spec| spec.by_label && !by_tcp)
+    {
         let what = format!("policies.{}.by_label", spec.name);
-        let problem = format!("{what} has no effect: no endpoint is a TCP address");
+        let problem = format!("{what} is ignored: no endpoint is a TCP address");
         let help = "add an endpoint with listen: \"tcp://[::]:2375\", or remove it";
         diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
     }
@@ -257,7 +261,11 @@ fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> V
             used.contains(id) && Some(*id) != own && !is_held
         });
         let names = wanted.names.iter().map(|_| CHOOSES_NAME);
-        let does: Vec<_> = CHOOSES_LABELS.into_iter().chain(names).chain([CONNECTS]).collect();
+        let does: Vec<_> = CHOOSES_LABELS
+            .into_iter()
+            .chain(names)
+            .chain([CONNECTS])
+            .collect();
         let by = others.filter_map(|(_, policy)| {
             let mut can = does.iter().filter(|(action, _)| policy.reaches(action));
             let (_, does) = can.next()?;

@@ -44,7 +44,7 @@ pub(in crate::proxy) async fn follow(directory: Arc<Directory>, path: Arc<Path>)
         directory.know(View::Lost(lost.to_string().into()));
         if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             warned = Some(Instant::now());
-            log::warn!("cannot tell which containers clients are: {lost}; trying again");
+            log::warn!("cannot find out which containers clients are: {lost}; trying again");
         }
         pause = match is_listed {
             true => RETRY[0],
@@ -66,7 +66,8 @@ struct Following<'a> {
 }
 
 /// A question that is being answered, and when it began.
-type Asking<'a> = Pin<Box<dyn Future<Output = (Option<Upstream>, Result<Listing, Failed>)> + Send + 'a>>;
+type Asking<'a> =
+    Pin<Box<dyn Future<Output = (Option<Upstream>, Result<Listing, Failed>)> + Send + 'a>>;
 
 impl Following<'_> {
     /// Follows until the stream ends; says why.
@@ -162,7 +163,10 @@ impl Events {
         let since = since.saturating_add(1);
         let (seconds, nanos) = (since / 1_000_000_000, since % 1_000_000_000);
         let filter = Event::FILTER.replace('{', "%7B").replace('}', "%7D");
-        let filter = filter.replace('[', "%5B").replace(']', "%5D").replace('"', "%22");
+        let filter = filter
+            .replace('[', "%5B")
+            .replace(']', "%5D")
+            .replace('"', "%22");
         let path = format!("/events?since={seconds}.{nanos:09}&filters={filter}");
         let response = engine.get(&path).await?;
         if !response.status().is_success() {
@@ -205,5 +209,7 @@ impl Events {
 /// The time by the clock that the engine shares, in nanoseconds.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
 }

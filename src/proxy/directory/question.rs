@@ -94,7 +94,12 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
         true => get(engine, "/tasks", "tasks").await?,
         false => None,
     };
-    Ok(Listing::of(own.as_ref(), networks, listed, tasks.unwrap_or_default()))
+    Ok(Listing::of(
+        own.as_ref(),
+        networks,
+        listed,
+        tasks.unwrap_or_default(),
+    ))
 }
 
 /// The container whose networks dockgate is in. `None`: it is in those of the host.

@@ -146,7 +146,9 @@ async fn the_names_of_all_rules_are_looked_up_at_once() {
     let _slow = book.names.hold("slow.example");
     let mut news = book.names.news();
     let client = "127.0.0.1".parse().expect("an address");
-    let untold = book.rule_for(&client, &mut None, &|_| Seen::Nobody).expect_err("it is slow");
+    let untold = book
+        .rule_for(&client, &mut None, &|_| Seen::Nobody)
+        .expect_err("it is slow");
     assert_eq!(untold.on, "slow.example, which cannot be resolved now");
     let deadline = Instant::now() + Duration::from_secs(20);
     let known = |host: &str| {

@@ -88,7 +88,9 @@ mod tests {
     #[tokio::test]
     async fn what_came_last_came_then() {
         let now = || {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("a time");
             i128::try_from(now.as_millis()).expect("a time")
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");

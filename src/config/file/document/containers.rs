@@ -40,8 +40,9 @@ impl Part<'_> {
                     .map(|list| wanted.projects = Some(list)),
                 "service" => (self.list(value, &path, Names::parse_some))
                     .map(|list| wanted.services = Some(list)),
-                _ => (self.list(value, &path, Images::parse))
-                    .map(|list| wanted.images = Some(list)),
+                _ => {
+                    (self.list(value, &path, Images::parse)).map(|list| wanted.images = Some(list))
+                }
             };
             is_whole &= read.is_some();
         }
@@ -120,7 +121,9 @@ impl Part<'_> {
             self.mistake(line, what, format!("{what} is empty"), help);
         }
         let is_whole = count > 0 && texts.len() == count;
-        let blank = texts.iter().find(|one| one.text.trim() != one.text || one.text.is_empty());
+        let blank = texts
+            .iter()
+            .find(|one| one.text.trim() != one.text || one.text.is_empty());
         if let Some(Written { text, place }) = blank {
             let problem = match text.trim() {
                 "" => format!("{what} is empty"),
