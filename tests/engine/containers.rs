@@ -50,6 +50,14 @@ impl Gated {
     }
 
     fn of(engine: &Engine, networks: &str) -> Gated {
+        Gated::at(
+            engine,
+            networks,
+            "--network $N --network-alias gate -p 2375",
+        )
+    }
+
+    fn at(engine: &Engine, networks: &str, place: &str) -> Gated {
         let shell = engine.shell();
         let directory = shell.sh("chmod 777 $T; echo $T");
         let name = shell.sh("echo $N");
@@ -63,7 +71,7 @@ impl Gated {
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("its mode");
         shell.sh(networks);
         shell.sh(&format!(
-            "docker run -d --name $N-gate --network $N --network-alias gate -p 2375 {HOST} \
+            "docker run -d --name $N-gate {place} {HOST} \
              -v $SOCKET:/engine.sock -e CONFIG_FILE=/gate/dockgate.yml -e SOCKET_PATH=/engine.sock \
              busybox /gate/dockgate"
         ));
@@ -283,6 +291,48 @@ fn addresses_of_other_kinds_match_as_documented() {
         "{:?}",
         begin.elapsed()
     );
+}
+
+#[test]
+#[ignore = "needs a real Docker Engine: run scripts/test"]
+fn on_the_host_all_bridges_count() {
+    let networks = "docker network create --subnet 10.214.15.0/24 $N";
+    let gated = Gated::at(&Engine::shared(), networks, "--network host");
+    gated.client("ci", "--network $N --label team=ci");
+    gated.client("other", "--network $N");
+    assert_eq!(
+        gated.asks("ci", "http://10.214.15.1:2375"),
+        LISTS,
+        "{}",
+        gated.log()
+    );
+    assert_eq!(gated.asks("other", "http://10.214.15.1:2375"), NOTHING);
+    // Into a network that is new to it.
+    gated.sh("docker network create --subnet 10.214.16.0/24 $N-new");
+    gated.client("new", "--network $N-new --label team=ci");
+    for place in ["http://10.214.16.1:2375", "http://10.214.15.1:2375"] {
+        assert_eq!(gated.asks("new", place), LISTS, "{place}: {}", gated.log());
+    }
+    // The host itself.
+    for place in ["http://127.0.0.1:2375", "http://10.214.16.1:2375"] {
+        let ask = asks(place);
+        let told = gated.sh(&format!(
+            "docker run --rm --network host {HOST} busybox sh -c \"{ask}\""
+        ));
+        assert_eq!(told, NOTHING, "{place}: {}", gated.log());
+    }
+    // What the command line says of clients now.
+    let client = |name: &str| {
+        let network = if name == "new" { "$N-new" } else { "$N" };
+        let address = gated.sh(&format!(
+            "docker inspect $N-{name} --format '{{{{(index .NetworkSettings.Networks \"'{network}'\").IPAddress}}}}'"
+        ));
+        gated.sh(&format!(
+            "docker exec $N-gate /gate/dockgate check --client {address}"
+        ))
+    };
+    assert!(client("new").starts_with("policy lists: clients[0] in /gate/dockgate.yml:"));
+    assert!(client("other").starts_with("policy none: no client rule matches"));
 }
 
 #[test]

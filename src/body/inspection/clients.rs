@@ -11,7 +11,7 @@ use super::finding::Finding;
 use super::others::{CHOOSES, Others};
 use super::{ANOTHERS, DENY_ROOT, Request, query};
 use crate::api::Target;
-use crate::body::json::Value;
+use crate::body::json::{Object, Value};
 use crate::policy::{Excess, Term, Unmet};
 
 /// Where a body gives labels of containers.
@@ -77,7 +77,7 @@ fn taken(request: &Request, others: &Others) -> Result<Option<(String, String)>,
     }
     for place in LABELS {
         let labels = tree.at(place).as_object();
-        let mut labels = labels.into_iter().flat_map(|labels| labels.iter());
+        let mut labels = labels.into_iter().flat_map(Object::iter);
         let found = labels.find(|(key, value)| {
             value
                 .as_str()

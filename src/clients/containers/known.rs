@@ -75,15 +75,11 @@ impl Known {
                 network,
                 container,
                 at,
-            } if listing.has_network(network) => {
-                if !listing.shows(network, container, *at) {
-                    self.lacks = Some(now);
-                }
+            } if listing.has_network(network) && !listing.shows(network, container, *at) => {
+                self.lacks = Some(now);
             }
-            Event::Created(container) => {
-                if !listing.has_container(container) {
-                    self.lacks = Some(now);
-                }
+            Event::Created(container) if !listing.has_container(container) => {
+                self.lacks = Some(now);
             }
             Event::Changed(container) | Event::Disconnected { container, .. }
                 if listing.has_container(container) =>
@@ -120,8 +116,6 @@ impl Known {
             return unasked;
         }
         match listing.holder(address) {
-            // On the host, its own addresses in the networks are the host's.
-            None if listing.own().is_none() && arrival.local == Some(address) => Seen::Nobody,
             None => Seen::Unknown(Why::Unheld),
             Some(holder) if !holder.ids.is_disjoint(&self.changed) => {
                 Seen::Unknown(Why::Unasked(self.heard))

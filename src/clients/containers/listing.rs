@@ -84,6 +84,11 @@ impl Listing {
         listing
     }
 
+    /// The addresses of the host, which are its own in the networks as well.
+    pub fn is_met_at(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.gateways.extend(addresses);
+    }
+
     fn add_network(&mut self, network: Network) {
         for config in network.ipam.config.unwrap_or_default() {
             self.subnets.extend(Subnet::parse(&config.subnet));

@@ -94,12 +94,12 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
         true => get(engine, "/tasks", "tasks").await?,
         false => None,
     };
-    Ok(Listing::of(
-        own.as_ref(),
-        networks,
-        listed,
-        tasks.unwrap_or_default(),
-    ))
+    let tasks = tasks.unwrap_or_default();
+    let mut listing = Listing::of(own.as_ref(), networks, listed, tasks);
+    if own.is_none() {
+        listing.is_met_at(own_container::addresses());
+    }
+    Ok(listing)
 }
 
 /// The container whose networks dockgate is in. `None`: it is in those of the host.

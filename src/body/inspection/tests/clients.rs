@@ -127,11 +127,13 @@ fn no_image_brings_the_labels_of_another_client() {
     }
     // Without terms that limit it, only the label that chooses a policy is held.
     let mut engine = engine;
-    let mut others = Others::default();
-    others.labels = vec![
-        ("team".to_owned(), Values::Any),
-        (CHOOSES.to_owned(), Values::Any),
-    ];
+    let others = Others {
+        labels: vec![
+            ("team".to_owned(), Values::Any),
+            (CHOOSES.to_owned(), Values::Any),
+        ],
+        ..Others::default()
+    };
     engine.1 = Arc::new(others);
     let body = r#"{"Image":"x"}"#;
     let message = Message::new(Framing::Chunked);
