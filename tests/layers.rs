@@ -14,7 +14,7 @@ const MAY_SEE: [(&str, &[&str]); 10] = [
     ("api", &[]),
     ("policy", &["api"]),
     ("body", &["api", "policy"]),
-    ("clients", &[]),
+    ("clients", &["body"]),
     ("tls", &["clients"]),
     ("config", &["api", "policy", "body", "clients", "tls"]),
     ("observe", &["policy"]),
@@ -42,7 +42,7 @@ const PURE: [(&str, &[&str]); 6] = [
         "policy",
         &["http", "memchr", "regex", "regex_automata", "regex_syntax"],
     ),
-    ("clients", &[]),
+    ("clients", &["humantime", "serde", "serde_json"]),
     (
         "config",
         &[

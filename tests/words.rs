@@ -79,6 +79,7 @@ const FILES: &[&str] = &[
     "examples/no-root",
     "examples/scopes",
     "examples/several-policies",
+    "examples/by-container",
     "presets",
     "profiles",
     "scripts",

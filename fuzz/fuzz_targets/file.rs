@@ -181,6 +181,17 @@ fn written(document: &Document) -> String {
                                 all.collect::<Vec<_>>().join(", ")
                             )
                         }
+                        Who::Container(wanted) => {
+                            let labels: Vec<String> =
+                                wanted.labels.iter().map(|one| quoted(&one.to_string())).collect();
+                            let labels = Some(("label", labels)).filter(|(_, all)| !all.is_empty());
+                            let lists = wanted.lists().map(|(key, list)| {
+                                (key, list.split(", ").map(quoted).collect())
+                            });
+                            let all = labels.into_iter().chain(lists);
+                            let all = all.map(|(key, items)| format!("{key}: [{}]", items.join(", ")));
+                            format!("    container: {{ {} }}", all.collect::<Vec<_>>().join(", "))
+                        }
                     });
                 }
             }

@@ -1,14 +1,17 @@
 //! Which policy holds for a client, and why.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Instant;
 
 use clap::Arg;
 
-use crate::clients::{Identity, Lookup, Names as _, Unknown};
+use crate::clients::containers::{Arrival, Known, Seen, Why};
+use crate::clients::{Answers, Identity, Lookup, Names, Unknown};
 use crate::config::{Endpoint, Listen, PolicyId, Settings, UNMAPPED};
-use crate::proxy::look_up_all;
+use crate::proxy::{list_containers, look_up_all};
 
 /// A client as the command line names it.
 #[derive(Clone, Debug)]
@@ -61,6 +64,34 @@ pub(super) fn option() -> Arg {
         .value_parser(|text: &str| text.parse::<Client>())
 }
 
+/// What holds now.
+struct Now {
+    names: HashMap<String, Answers>,
+    /// Before the engine was asked.
+    asked: Instant,
+    /// The engine's containers, if a rule goes by them.
+    containers: Option<Result<Known, String>>,
+}
+
+impl Names for Now {
+    fn has(&self, host: &str, address: IpAddr) -> Option<bool> {
+        self.names.has(host, address)
+    }
+
+    fn containers(&self, address: IpAddr) -> Seen {
+        let arrival = Arrival {
+            accepted: self.asked,
+            heard: u64::MAX,
+            local: None,
+        };
+        match &self.containers {
+            Some(Ok(known)) => known.whose(address, &arrival),
+            Some(Err(why)) => Seen::Unknown(Why::Lost(why.as_str().into())),
+            None => Seen::Nobody,
+        }
+    }
+}
+
 /// Which policy holds for a client.
 pub(super) enum Whose<'a> {
     /// One, by a rule or because all of its endpoints have it.
@@ -83,7 +114,14 @@ impl Client {
         let hosts = admission.flat_map(|list| list.hosts.iter().map(String::as_str));
         let hosts = hosts.chain(settings.rules.hosts());
         let hosts: Vec<&str> = hosts.collect();
-        let names = look_up_all(&hosts);
+        let names = Now {
+            names: look_up_all(&hosts),
+            asked: Instant::now(),
+            containers: settings.rules.containers().next().map(|_| {
+                let own = settings.process.self_container.as_deref();
+                list_containers(&settings.engine, own)
+            }),
+        };
         if let (Some(address), Some(list)) = (self.address, &settings.clients) {
             let mut hosts = list.hosts.iter();
             let admitted =
@@ -108,6 +146,10 @@ impl Client {
                     "cannot be decided now: clients[{rule}] depends on {}, which cannot be looked \
                      up; requests get a 503 until it can be",
                     hosts.join(", ")
+                ),
+                Unknown::Container(why) => format!(
+                    "cannot be decided now: clients[{rule}] depends on the client's container: \
+                     {why}; requests get a 503 until it can be"
                 ),
                 Unknown::User | Unknown::Groups => format!(
                     "cannot be decided: clients[{rule}] depends on the client's groups; add all of \

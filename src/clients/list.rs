@@ -66,13 +66,13 @@ pub enum Mistaken {
 
 /// `172.20.0.0/16`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
+pub(super) struct Network {
     address: IpAddr,
     prefix: u32,
 }
 
 impl Network {
-    fn parse(item: &str) -> Option<Network> {
+    pub(super) fn parse(item: &str) -> Option<Network> {
         let (address, prefix) = match item.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (item, None),
@@ -113,7 +113,7 @@ impl Network {
         }
     }
 
-    fn has(&self, client: IpAddr) -> bool {
+    pub(super) fn has(&self, client: IpAddr) -> bool {
         match (self.address, client.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(client)) => {
                 let differ = own.to_bits() ^ client.to_bits();

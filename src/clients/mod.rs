@@ -1,27 +1,36 @@
-//! Who a client is, and which rule is for it. Pure: what host names stand for is asked of [`Names`].
+//! Who a client is, and which rule is for it. Pure: what host names stand for, and which containers have
+//! an address, is asked of [`Names`].
 //!
 //! The first rule that matches is the one. **What cannot be decided never falls through**: a rule that
-//! depends on a name which cannot be looked up now, or on what the kernel does not tell of a client, is
-//! neither matched nor passed over, since a later rule may be wider.
+//! depends on a name which cannot be looked up now, on a container that is not known yet, or on what the
+//! kernel does not tell of a client, is neither matched nor passed over, since a later rule may be wider.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
 mod certificate;
+pub mod containers;
 mod identity;
 mod list;
 
 pub use certificate::{Certificate, CertificateRule, Fingerprint, NotOne, San};
+
+use containers::{Seen, Wanted, Why};
 use identity::Known;
 pub use identity::{Identity, NotAnAddress, Unmapped};
 pub use list::{AllowFrom, Mistaken};
 
-/// What host names stand for now.
+/// What host names stand for now, and whose addresses are.
 pub trait Names {
     /// Whether an address is one of a host's. `None`: that cannot be said now, because the name could
     /// not be looked up. A name without any address is such a one.
     fn has(&self, host: &str, address: IpAddr) -> Option<bool>;
+
+    /// Which containers have the address of the client that is asked for.
+    fn containers(&self, _: IpAddr) -> Seen {
+        Seen::Unknown(Why::Lost("it was not asked".into()))
+    }
 }
 
 /// What was answered when a host's IPv4 addresses, and then its IPv6 addresses, were asked for. `None`:
@@ -43,7 +52,7 @@ pub fn is_one<A: AsRef<[IpAddr]>>(address: IpAddr, answers: &Answers<A>) -> Opti
     own.is_some().then_some(false)
 }
 
-/// A snapshot. A host that is missing could not be looked up.
+/// A snapshot. A host that is missing could not be looked up, and of containers nothing is known.
 impl Names for HashMap<String, Answers> {
     fn has(&self, host: &str, address: IpAddr) -> Option<bool> {
         is_one(address, self.get(host)?)
@@ -61,6 +70,8 @@ pub enum Who {
     Group(u32),
     /// Those with a verified certificate like this.
     Certificate(CertificateRule),
+    /// The containers of which all of this holds.
+    Container(Box<Wanted>),
 }
 
 impl fmt::Display for Who {
@@ -70,6 +81,7 @@ impl fmt::Display for Who {
             Who::User(id) => write!(f, "user {id}"),
             Who::Group(id) => write!(f, "group {id}"),
             Who::Certificate(rule) => rule.fmt(f),
+            Who::Container(wanted) => write!(f, "container {wanted}"),
         }
     }
 }
@@ -118,6 +130,8 @@ pub enum Unknown<'a> {
     User,
     /// The client's groups.
     Groups,
+    /// Which container the client is.
+    Container(Why),
 }
 
 /// Whether a rule is for a client.
@@ -170,7 +184,17 @@ impl<P> Rules<P> {
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|rule| match &rule.who {
             Who::From(list) => list.hosts.iter().map(String::as_str),
-            Who::User(_) | Who::Group(_) | Who::Certificate(_) => [].iter().map(String::as_str),
+            Who::User(_) | Who::Group(_) | Who::Certificate(_) | Who::Container(_) => {
+                [].iter().map(String::as_str)
+            }
+        })
+    }
+
+    /// What is said of containers, which are to be known then.
+    pub fn containers(&self) -> impl Iterator<Item = &Wanted> {
+        self.0.iter().filter_map(|rule| match &rule.who {
+            Who::Container(wanted) => Some(&**wanted),
+            Who::From(_) | Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
         })
     }
 }
@@ -215,9 +239,31 @@ impl<P> Rule<P> {
             (Who::Group(id), Known::Process { groups, .. }) => {
                 is_among(*id, groups, Unknown::Groups)
             }
-            (Who::From(_), Known::Process { .. })
+            (Who::Container(wanted), Known::Address(address)) => {
+                is_for(wanted, names.containers(*address))
+            }
+            (Who::From(_) | Who::Container(_), Known::Process { .. })
             | (Who::User(_) | Who::Group(_), Known::Address(_)) => Match::No,
         }
+    }
+}
+
+/// Whether a rule is for the containers that share an address: for all of them, or for none.
+fn is_for<'a>(wanted: &Wanted, seen: Seen) -> Match<'a> {
+    let all = match seen {
+        Seen::Nobody => return Match::No,
+        Seen::Unknown(why) => return Match::Unknown(Unknown::Container(why)),
+        Seen::These(all) => all,
+    };
+    let has = all.iter().find(|one| wanted.has(one));
+    let lacks = all.iter().find(|one| !wanted.has(one));
+    match (has, lacks) {
+        (Some(has), Some(lacks)) => {
+            let why = Why::Differ(has.shown(), lacks.shown());
+            Match::Unknown(Unknown::Container(why))
+        }
+        (Some(_), None) => Match::Yes,
+        (None, _) => Match::No,
     }
 }
 

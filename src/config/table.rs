@@ -14,8 +14,8 @@ use super::engines::{Address, default_engine, only_path};
 use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{file, optional_socket_file};
 use super::values::{
-    LogLevel, cetusguard_log_level, client_auth, go_bool, go_log_level, go_mode, hosts, ip,
-    log_level, mode, number, seconds, text,
+    LogLevel, cetusguard_log_level, client_auth, container, go_bool, go_log_level, go_mode, hosts,
+    ip, log_level, mode, number, seconds, text,
 };
 use crate::clients::AllowFrom;
 use crate::tls::ClientAuth;
@@ -252,6 +252,9 @@ settings! {
         "ALLOWED_HOSTS", "",
             "Comma-separated host names by which web pages may call dockgate", restart: true
             => allowed_hosts: Vec<Box<str>> = hosts;
+        "SELF_CONTAINER", "",
+            "Name or ID of dockgate's own container, where it cannot be found", restart: true
+            => self_container: String = container;
         "LOG_LEVEL", "info",
             "debug, info, notice, warning, err, crit, alert or emerg", restart: true
             => log_level: LogLevel = log_level;

@@ -97,6 +97,15 @@ pub(super) fn text(value: &str) -> Result<String, Unfit> {
     Ok(value.to_owned())
 }
 
+/// A container's name or ID, or none.
+pub(super) fn container(value: &str) -> Result<String, Unfit> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    match value.bytes().all(fits) {
+        true => Ok(value.to_owned()),
+        false => Err(Unfit::new("is not the name or the ID of a container", "")),
+    }
+}
+
 /// Host names, without ports.
 pub(super) fn hosts(value: &str) -> Result<Vec<Box<str>>, Unfit> {
     let names = value

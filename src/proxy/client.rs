@@ -4,9 +4,11 @@
 //! request holds its client, never the other way round: else neither would ever be dropped. What of
 //! a request may be decided on again, after a reload, is here as long as it is under way.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use super::handshake::Shown;
 use super::holders::Held;
@@ -17,6 +19,7 @@ use super::upstream::Upstream;
 use super::wire::ClientLink;
 use crate::api::Target;
 use crate::clients::Identity;
+use crate::clients::containers::{Arrival, Seen};
 use crate::observe::access::{CertificateName, Counters, Explanation, Peer};
 use crate::policy::Body;
 use crate::tls::Trust;
@@ -34,6 +37,10 @@ pub(super) struct Client {
     pub trust: Option<Trust>,
     /// Where it has connected, as a place among the endpoints.
     pub endpoint: usize,
+    /// It was accepted before this.
+    accepted: Instant,
+    /// When it was heard of last, as far as that was needed once.
+    heard: OnceLock<u64>,
     /// The same as the log has it: written once, not for each request.
     pub peer_text: Arc<str>,
     /// Its certificate as the log has it.
@@ -84,6 +91,8 @@ impl Client {
             certificate: certificate.as_ref().map(|own| (&*own.to_string()).into()),
             identity: link.socket.identity(peer).with_certificate(certificate),
             endpoint,
+            accepted: Instant::now(),
+            heard: OnceLock::new(),
             peer_text: peer.to_string().into(),
             link,
             held,
@@ -95,6 +104,22 @@ impl Client {
             denial: Mutex::default(),
             denied: AtomicBool::new(false),
         })
+    }
+
+    /// Who has its address, as far as that is known. If it is not, it is being asked for.
+    pub(super) fn containers(&self, address: IpAddr) -> Seen {
+        let arrival = Arrival {
+            accepted: self.accepted,
+            // Not again: who has its address later is another one.
+            heard: *self.heard.get_or_init(|| self.link.socket.last_heard()),
+            local: self.link.socket.local_ip(),
+        };
+        let directory = &self.shared.directory;
+        let seen = directory.whose(address, &arrival);
+        if let Seen::Unknown(why) = &seen {
+            directory.need(why);
+        }
+        seen
     }
 
     /// Where its policy was found last.

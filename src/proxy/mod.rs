@@ -4,7 +4,7 @@
 //! accept to close, `client` is the state of that connection, `shared` what all of them have in
 //! common, `slots` and `holders` what of it each client may take. `admission` knows which clients are
 //! allowed, and `strangers` turns the others away. `names` knows what host names stand for now, and
-//! `lookup` asks the system for it.
+//! `lookup` asks the system for it. `directory` knows which containers clients are, and asks the engine.
 //! `handshake` is a client's, where it speaks TLS.
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what
@@ -28,6 +28,7 @@ mod budget;
 mod clearance;
 mod client;
 mod connection;
+mod directory;
 mod engine;
 mod filter;
 mod flight;
@@ -62,6 +63,7 @@ mod watched;
 mod wire;
 
 pub(crate) use clearance::{ask_now as ask, seen_by_rules, too_large};
+pub(crate) use directory::ask_now as list_containers;
 pub use headers::Headers;
 pub(crate) use health::ping_now as ping;
 pub(crate) use lookup::look_up_all;

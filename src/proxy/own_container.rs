@@ -1,6 +1,7 @@
-//! The container that dockgate runs in.
+//! The container that dockgate runs in, and its addresses.
 
 use std::fs;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 /// Its full ID, if it is told by what the engine mounts into each container.
@@ -8,6 +9,41 @@ pub(super) fn id() -> Option<String> {
     static ID: LazyLock<Option<String>> =
         LazyLock::new(|| in_mounts(&fs::read_to_string("/proc/self/mountinfo").ok()?));
     ID.clone()
+}
+
+/// The hostname, which an engine makes of a container's ID, if dockgate runs in a container.
+pub(super) fn hostname() -> Option<String> {
+    let marks = ["/.dockerenv", "/run/.containerenv"];
+    let is_in_container = marks
+        .iter()
+        .any(|mark| fs::exists(mark).unwrap_or_default());
+    let name = || fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    Some(is_in_container.then(name)??.trim().to_owned())
+}
+
+/// The addresses of this host, or of the container if it has a network of its own.
+pub(super) fn addresses() -> Vec<IpAddr> {
+    let v4 = fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
+    let v6 = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    local_v4(&v4).chain(local_v6(&v6)).collect()
+}
+
+/// The kernel's table has each address on a line of its own, and below it what it is.
+fn local_v4(trie: &str) -> impl Iterator<Item = IpAddr> {
+    let lines = trie.lines().zip(trie.lines().skip(1));
+    lines.filter_map(|(address, what)| {
+        let address = address.trim_start().strip_prefix("|-- ")?;
+        let is_local = what.trim() == "/32 host LOCAL";
+        address.parse().ok().filter(|_| is_local)
+    })
+}
+
+/// The kernel's list begins each line with an address of 32 digits.
+fn local_v6(list: &str) -> impl Iterator<Item = IpAddr> {
+    list.lines().filter_map(|line| {
+        let bits = u128::from_str_radix(line.split(' ').next()?, 16).ok()?;
+        Some(IpAddr::V6(bits.into()))
+    })
 }
 
 /// Whether it has a network of its own, so that only those in that network can call it.
@@ -47,6 +83,22 @@ fn in_mounts(mounts: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_read_as_the_kernel_writes_them() {
+        let trie = "Local:\n  +-- 10.0.0.0/8 2 0 2\n     |-- 10.0.0.0\n        /8 link UNICAST\n     \
+                    |-- 10.0.0.7\n        /32 host LOCAL\n     |-- 10.255.255.255\n        \
+                    /32 link BROADCAST\n";
+        let all: Vec<IpAddr> = local_v4(trie).collect();
+        assert_eq!(all, ["10.0.0.7".parse::<IpAddr>().expect("an address")]);
+        let list = "fd000214000900000000000000000002 07 40 00 82     eth0\n\n";
+        let all: Vec<IpAddr> = local_v6(list).collect();
+        assert_eq!(
+            all,
+            ["fd00:214:9::2".parse::<IpAddr>().expect("an address")]
+        );
+        assert!(addresses().contains(&IpAddr::from([127, 0, 0, 1])));
+    }
 
     #[test]
     fn it_is_found_by_what_the_engine_mounts() {

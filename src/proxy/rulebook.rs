@@ -2,8 +2,8 @@
 //!
 //! **A request is decided by one policy of one rulebook.** Who a client is, is known once a
 //! connection; which policy it has, is asked for each request. Where that cannot be said, because a
-//! host name cannot be looked up or the kernel does not tell a client's groups, no later rule and no
-//! other policy is tried.
+//! host name cannot be looked up, a container is not known or the kernel does not tell a client's groups,
+//! no later rule and no other policy is tried.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -18,6 +18,7 @@ use super::own_container;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
+use crate::clients::containers::{Seen, Wanted};
 use crate::clients::{self, Identity, Lookup, Rules, Unknown, Who};
 use crate::config::{
     self, ConfiguredPolicy, Decisions, Endpoint, Listen, Policies, PolicyId, Settings,
@@ -27,7 +28,7 @@ use crate::observe::log::ACCESS;
 use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict};
 use crate::tls::{Part, Server};
 
-/// A request waits so long for the names on which its policy depends.
+/// A request waits so long for the names and containers on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// What was allowed before a reload goes on for so long while it cannot be told whether it still is.
 const DOUBT: Duration = Duration::from_secs(60);
@@ -144,6 +145,11 @@ impl Rulebook {
         }
     }
 
+    /// The engine of policies and endpoints that name none; requests may go to others alone.
+    pub(super) fn default_engine(&self) -> &Arc<Engine> {
+        &self.none.engine
+    }
+
     /// The engines that requests can go to.
     pub(super) fn engines(&self) -> &[Arc<Engine>] {
         &self.engines
@@ -178,7 +184,7 @@ impl Rulebook {
     /// The policy that holds for a client now: to decide on one request, at once. No policy, no access.
     ///
     /// # Errors
-    /// Why that cannot be told. Names that it depends on are being looked up then.
+    /// Why that cannot be told. Names and containers that it depends on are being looked up then.
     pub(super) fn policy_of(&self, client: &Client) -> Result<Arc<Entry>, Untold> {
         if self.is_outdated(client) {
             return Err(Untold {
@@ -186,7 +192,8 @@ impl Rulebook {
                 may_change: false,
             });
         }
-        let rule = self.rule_for(&client.identity, &mut client.found())?;
+        let containers = |address| client.containers(address);
+        let rule = self.rule_for(&client.identity, &mut client.found(), &containers)?;
         Ok(self.entry(rule, client.endpoint))
     }
 
@@ -203,11 +210,12 @@ impl Rulebook {
     }
 
     /// The place of the rule that is for a client. It is not looked for again while this rulebook holds,
-    /// unless it depends on names, which come and go.
+    /// unless it depends on names or containers, which come and go.
     fn rule_for(
         &self,
         client: &Identity,
         found: &mut Option<Found>,
+        containers: &dyn Fn(IpAddr) -> Seen,
     ) -> Result<Option<usize>, Untold> {
         match *found {
             Some(Found { serial, rule }) if serial == self.serial => return Ok(rule),
@@ -215,6 +223,7 @@ impl Rulebook {
         }
         let names = Asked {
             names: &self.names,
+            containers,
             any: Cell::new(false),
         };
         let rule = match self.rules.lookup(client, &names) {
@@ -258,6 +267,7 @@ impl Rulebook {
             }
             Unknown::User => (format!("its user, {UNTOLD}"), false),
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
+            Unknown::Container(why) => (format!("its container: {why}"), why.may_change()),
         };
         Untold { on, may_change }
     }
@@ -324,9 +334,10 @@ impl Made<'_> {
     }
 }
 
-/// Names, and whether any of them was asked for.
+/// Names and a client's containers, and whether any of them was asked for.
 struct Asked<'a> {
     names: &'a Names,
+    containers: &'a dyn Fn(IpAddr) -> Seen,
     any: Cell<bool>,
 }
 
@@ -334,6 +345,11 @@ impl clients::Names for Asked<'_> {
     fn has(&self, host: &str, address: IpAddr) -> Option<bool> {
         self.any.set(true);
         self.names.has(host, address)
+    }
+
+    fn containers(&self, address: IpAddr) -> Seen {
+        self.any.set(true);
+        (self.containers)(address)
     }
 }
 
@@ -357,13 +373,13 @@ pub(crate) fn others(
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
         Who::From(list) => Some(list),
-        Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
+        Who::User(_) | Who::Group(_) | Who::Container(_) | Who::Certificate(_) => None,
     });
     let lists: Vec<_> = lists.collect();
     let own = rules.iter().filter(|rule| rule.policy == id);
     let own = own.filter_map(|rule| match &rule.who {
         Who::From(list) => Some(list.networks()),
-        Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
+        Who::User(_) | Who::Group(_) | Who::Container(_) | Who::Certificate(_) => None,
     });
     // Who is in no rule has the policy of the endpoint, which any container may call.
     let strangers = endpoints.iter().any(|endpoint| {
@@ -377,7 +393,15 @@ pub(crate) fn others(
     let mut all = (rules.iter().map(|rule| rule.policy))
         .chain(endpoints.iter().map(|endpoint| endpoint.policy));
     let container = all.any(|other| other != id).then(own_container::id);
+    let wanted = rules.iter().filter(|rule| rule.policy != id);
+    let wanted = wanted.filter_map(|rule| match &rule.who {
+        Who::Container(wanted) => Some(&**wanted),
+        Who::From(_) | Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
+    });
+    let wanted: Vec<&Wanted> = wanted.collect();
     Others {
+        names: wanted.iter().filter_map(|one| one.names.clone()).collect(),
+        labels: wanted.iter().flat_map(|one| one.taken_labels()).collect(),
         networks: lists.iter().flat_map(|list| list.networks()).collect(),
         hosts: lists.iter().flat_map(|list| list.hosts.clone()).collect(),
         container: container.flatten(),
@@ -396,6 +420,7 @@ pub(super) async fn policy_in_time(
 ) -> Result<Arc<Entry>, Explanation> {
     let deadline = Instant::now() + patience;
     let mut news = client.shared.rulebook.load().names.news();
+    let mut moves = client.shared.directory.news();
     loop {
         // What is decided by is what holds now: it may have been reloaded meanwhile.
         let untold = match client.shared.rulebook.load().policy_of(client) {
@@ -407,7 +432,10 @@ pub(super) async fn policy_in_time(
             let text = format!("the policy for {who} depends on {on}");
             return Err(Explanation::new(Reason::PolicyUnknown, text));
         }
-        news.wait(deadline).await;
+        tokio::select! {
+            () = news.wait(deadline) => {}
+            _ = moves.changed() => {}
+        }
     }
 }
 

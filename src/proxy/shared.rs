@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::admission::Admission;
 use super::budget::Budget;
+use super::directory::Directory;
 use super::holders::{Held, Holders, Key};
 use super::rulebook::Rulebook;
 use super::server::Room;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub rulebook: ArcSwap<Rulebook>,
     /// What is under way at a reload may end by itself for so long, before it is decided on again.
     pub after_reload: Duration,
+    /// Knows which containers clients are.
+    pub directory: Arc<Directory>,
     /// Lets clients in; everybody if there is none.
     pub admission: Option<Admission>,
     /// Learns from what is forwarded, if that is wanted.
@@ -59,6 +62,7 @@ impl Shared {
         Self {
             rulebook: ArcSwap::from_pointee(Rulebook::new(settings)),
             after_reload: AFTER_RELOAD,
+            directory: Arc::new(Directory::new(process.self_container.clone())),
             admission: settings
                 .clients
                 .clone()

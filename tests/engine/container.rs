@@ -396,7 +396,7 @@ fn every_compose_example_is_read_by_an_old_compose() {
     // Each takes a second, and more beside other tests.
     for files in [
         "examples/compose/*.yml",
-        "examples/no-root/*.yml examples/scopes/docker-compose.yml examples/several-policies/docker-compose.yml docker-compose.example.yml",
+        "examples/no-root/*.yml examples/scopes/docker-compose.yml examples/several-policies/docker-compose.yml examples/by-container/docker-compose.yml docker-compose.example.yml",
         "tests/seeds/*.yml",
     ] {
         shell.sh(&format!(

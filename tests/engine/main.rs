@@ -29,6 +29,7 @@ mod bodies;
 mod clients;
 mod commands;
 mod container;
+mod containers;
 mod files;
 mod grants;
 mod harness;

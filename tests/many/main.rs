@@ -439,10 +439,34 @@ fn what_may_surprise_is_warned_about() {
             "policies: {a: {}}",
             Some("CONFIG_DATA:1: policies.a is not used: no endpoint and no client rule names it"),
         ),
+        (&[], "policies: {a: {by_label: true}}", None),
         (
             &[],
-            "policies: {a: {by_label: true}}",
-            Some("policies.a.by_label is ignored: labels do not choose a policy yet; remove it"),
+            "policies: {a: {by_label: true}}\nendpoints: [{listen: \"unix:///x\"}]",
+            Some("policies.a.by_label is ignored: no endpoint is a TCP address"),
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_CREATE: 1}, b: {INFO: 1}}\n\
+             clients: [{user: 1, policy: a}, {container: {label: team=ci}, policy: b}]\n\
+             endpoints: [{listen: \"unix:///x\"}, {listen: \"tcp://[::]:1\"}]",
+            Some(
+                "clients of other policies can become container label team=ci (policy b): policy a can \
+                 create containers; set DENY_ROOT or SCOPE in those policies",
+            ),
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_CREATE: 1, DENY_ROOT: 1}, b: {ALLOW_CREATE: 1, SCOPE: created}, c: {INFO: 1}}\n\
+             clients: [{user: 1, policy: a}, {user: 2, policy: b}, {container: {label: team=ci}, policy: c}]\n\
+             endpoints: [{listen: \"unix:///x\"}, {listen: \"tcp://[::]:1\"}]",
+            None,
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_RENAME: 1}, b: {INFO: 1}}\n\
+             clients: [{container: {name: web}, policy: b}, {container: {label: x=y}, policy: a}]",
+            Some("can become container name web (policy b): policy a can rename containers"),
         ),
         (
             &[],

@@ -16,6 +16,7 @@ mod answers;
 mod browsers;
 mod cetusguard;
 mod connections;
+mod containers;
 mod denials;
 mod facts;
 mod fairness;

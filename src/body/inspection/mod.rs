@@ -14,6 +14,7 @@
 mod answered;
 mod archive;
 mod build;
+mod clients;
 mod finding;
 mod head;
 mod limited;
@@ -49,7 +50,7 @@ use archive::Archive;
 pub use archive::{Ended, Watch};
 use finding::Finding;
 pub use finding::Told;
-pub use others::Others;
+pub use others::{CHOOSES, Others, Values};
 pub use rules::names_object;
 use scoped::Scoped;
 pub use scoped::{Made, Make};
@@ -277,6 +278,10 @@ impl Request {
             found => return self.follow(found),
         }
         match reserved::settle(&mut self) {
+            Finding::Nothing => {}
+            found => return self.follow(found),
+        }
+        match clients::settle(&mut self) {
             Finding::Nothing => {}
             found => return self.follow(found),
         }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::api::fields::Body;
 use crate::body::json::{Object, Value};
+use crate::body::limits::Names;
 
 /// Those for which other policies hold.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,12 +14,30 @@ pub struct Others {
     pub networks: Vec<(IpAddr, u32)>,
     /// Their host names.
     pub hosts: Vec<String>,
+    /// The names of their containers.
+    pub names: Vec<Names>,
+    /// The labels of their containers.
+    pub labels: Vec<(String, Values)>,
     /// The container that dockgate runs in, if that is known. Who joins its networks can call it.
     pub container: Option<String>,
     /// Whether everybody who is in no rule is one.
     pub strangers: bool,
     /// The addresses of those who are none even so.
     pub own: Vec<(IpAddr, u32)>,
+}
+
+/// The label by which a client's container chooses its policy.
+pub const CHOOSES: &str = "dockgate.policy";
+
+/// The values of a label by which a client is known.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Values {
+    /// All that are not empty.
+    Any,
+    /// One.
+    Is(String),
+    /// Some.
+    Among(Names),
 }
 
 /// Where a body gives names by which its container or service is found in a network.
@@ -39,6 +58,8 @@ impl Others {
         !self.strangers
             && self.networks.is_empty()
             && self.hosts.is_empty()
+            && self.names.is_empty()
+            && self.labels.is_empty()
             && self.container.is_none()
     }
 
@@ -55,6 +76,30 @@ impl Others {
         })
     }
 
+    /// Whether a container of that name would be one.
+    pub(super) fn have_container(&self, name: &str) -> bool {
+        let name = name.trim_start_matches('/');
+        self.names.iter().any(|list| list.allows(name))
+    }
+
+    /// Whether a container with such a label would be one, or could be with others beside it.
+    pub(super) fn have_label(&self, key: &str, value: &str) -> bool {
+        !value.is_empty()
+            && self.labels.iter().any(|(own, values)| {
+                let fits = || match values {
+                    Values::Any => true,
+                    Values::Is(one) => one == value,
+                    Values::Among(list) => list.allows(value),
+                };
+                own == key && fits()
+            })
+    }
+
+    /// The keys of the labels by which they are known.
+    pub(super) fn label_keys(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().map(|(key, _)| key.as_str())
+    }
+
     /// Whether an address is one of theirs. What cannot be read is.
     pub(super) fn have_address(&self, address: &str) -> bool {
         self.may_be_in(address)
@@ -67,7 +112,13 @@ impl Others {
         let own = ["Name"].iter().filter(|_| of_service);
         for places in NAMES.iter().chain(own) {
             tree.each(places, &mut |path, value| {
-                if value.as_str().is_some_and(|name| self.have_name(name)) {
+                let of_task = |name: &str| {
+                    // The engine calls a task's container NAME.1.ID.
+                    let task = format!("{name}.1.{:025}", 0);
+                    *places == "Name" && self.have_container(&task)
+                };
+                let is_taken = |name: &str| self.have_name(name) || of_task(name);
+                if value.as_str().is_some_and(is_taken) {
                     found.get_or_insert_with(|| (path.to_string(), value.shown()));
                 }
             });
@@ -127,7 +178,16 @@ impl Others {
             let address = address.as_str().filter(|address| !address.is_empty());
             address.is_some_and(|address| self.have_address(address))
         });
-        let found = names.chain(addresses);
+        let name = [("Name", inspect.at("Name"))].into_iter();
+        let name = name.filter(|(_, name)| name.as_str().is_some_and(|it| self.have_container(it)));
+        let labels = inspect.at("Config.Labels").as_object().into_iter();
+        let labels = labels.flat_map(Object::iter).filter(|(key, value)| {
+            value
+                .as_str()
+                .is_some_and(|value| self.have_label(key, value))
+        });
+        let labels = labels.map(|(_, value)| ("Config.Labels", value));
+        let found = names.chain(addresses).chain(name).chain(labels);
         found
             .filter_map(|(place, value)| Some((place, value.as_str()?)))
             .collect()

@@ -194,15 +194,22 @@ pub(super) fn rollback(target: &Target) -> Result<Option<String>, Unmet> {
 
 /// A name by which no other client is known.
 pub(super) fn name(target: &Target, others: &Others) -> Result<(), Unmet> {
+    match another(target, others)? {
+        Some(name) => Err(too_much("the parameter name", &name, ANOTHERS)),
+        None => Ok(()),
+    }
+}
+
+/// A name in a query by which another client is known.
+pub(super) fn another(target: &Target, others: &Others) -> Result<Option<String>, Unmet> {
     if others.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let all = read(target)?;
     let mut names = all.iter().filter(|(key, _)| key.to_lowercase() == "name");
-    match names.find(|(_, name)| others.have_name(name)) {
-        Some((_, name)) => Err(too_much("the parameter name", name, ANOTHERS)),
-        None => Ok(()),
-    }
+    let is_taken = |name: &str| others.have_name(name) || others.have_container(name);
+    let found = names.find(|(_, name)| is_taken(name));
+    Ok(found.map(|(_, name)| name.clone()))
 }
 
 /// The container of which a commit makes an image.

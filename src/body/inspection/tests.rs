@@ -1,5 +1,6 @@
 //! Requests against a played engine: what becomes of each, and what the engine was asked for it.
 
+mod clients;
 mod limits;
 mod middleware;
 mod objects;

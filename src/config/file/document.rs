@@ -9,6 +9,7 @@ use crate::config::Diagnostic;
 use crate::config::near::near;
 use crate::policy::printable;
 
+mod containers;
 mod entries;
 mod names;
 
@@ -62,6 +63,7 @@ const OF_THE_PROCESS: &[(&str, &str)] = &[
     ("CLIENT_*", ENVIRONMENT),
     ("UPLOAD_TIMEOUT", ENVIRONMENT),
     ("ALLOWED_HOSTS", ENVIRONMENT),
+    ("SELF_CONTAINER", ENVIRONMENT),
     ("SHUTDOWN_GRACE", ENVIRONMENT),
     ("SP_SHUTDOWNGRACETIME", ENVIRONMENT),
     ("SP_ALLOWHEALTHCHECK", ENVIRONMENT),

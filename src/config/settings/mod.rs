@@ -85,6 +85,8 @@ pub struct Process {
     pub client_rate: Option<u32>,
     /// The host names by which web pages may call it, besides those that are safe.
     pub allowed_hosts: Vec<Box<str>>,
+    /// The name or the ID of its own container, if that is given.
+    pub self_container: Option<String>,
     /// The least severe lines to log.
     pub log_level: LogLevel,
     /// Whether each log line is a JSON object.
@@ -280,6 +282,8 @@ impl Process {
             client_connections: Some(*values.client_connections.get()?).filter(|most| *most > 0),
             client_rate: Some(*values.client_rate.get()?).filter(|rate| *rate > 0),
             allowed_hosts: values.allowed_hosts.get()?.clone(),
+            self_container: Some(values.self_container.get()?.clone())
+                .filter(|name| !name.is_empty()),
             log_level: *match &values.cetusguard_log_level {
                 own if own.by.is_some() => own.get()?,
                 _ => values.log_level.or_same(&values.sp_loglevel)?,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Endpoint;
+use crate::clients::containers::Wanted;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::dialect::cetusguard;
@@ -65,7 +66,8 @@ pub(super) fn read(
     let of_file = read.iter().map(|(_, sources, _)| sources);
     let all = of_file.chain((!has_default).then_some(&of_environment));
     // It holds for the clients of every policy.
-    let reserves = all.into_iter().any(|sources| sources.shown.reserves());
+    let chooses = document.policies.iter().any(|spec| spec.by_label);
+    let reserves = chooses || all.into_iter().any(|sources| sources.shown.reserves());
     for (spec, sources, mut own) in read {
         let scope = Scope(spec);
         let policy = sources.compile(&spec.name, Some(&spec.place), reserves, &mut own);
@@ -138,13 +140,22 @@ pub(super) fn consequences(document: &Document, policies: &Policies) -> Vec<Diag
     diagnostics
 }
 
-/// The rules.
+/// The rules: those of the files and then, if a label may choose policies, one for each of these. Who
+/// has the label with anything else is refused.
 pub(super) fn rules(document: &Document, policies: &Policies) -> Rules<PolicyId> {
     let rules = document.clients.iter().map(|spec| Rule {
         who: spec.who.clone(),
         policy: policies.named(&spec.policy),
     });
-    rules.collect()
+    let by_label = |value: Option<&str>, policy| Rule {
+        who: Who::Container(Box::new(Wanted::chosen_by_label(value))),
+        policy,
+    };
+    let chosen = document.policies.iter().filter(|spec| spec.by_label);
+    let chosen = chosen.filter_map(|spec| Some((&*spec.name, policies.id(&spec.name)?)));
+    let chosen: Vec<_> = chosen.map(|(name, id)| by_label(Some(name), id)).collect();
+    let others = (!chosen.is_empty()).then(|| by_label(None, PolicyId::NONE));
+    rules.chain(chosen).chain(others).collect()
 }
 
 /// What does not fit: rules that match nobody, policies that nothing names, and addresses that do not
@@ -170,13 +181,14 @@ pub(super) fn compare(
             Who::User(_) => ("user", by_unix),
             Who::Group(_) => ("group", by_unix),
             Who::Certificate(_) => ("certificate", by_certificate),
+            Who::Container(_) => ("container", by_tcp),
         };
         if fits {
             continue;
         }
         let what = format!("clients[{number}].{key}");
         let (kind, example) = match spec.who {
-            Who::From(_) => ("a TCP address", "tcp://[::]:2375"),
+            Who::From(_) | Who::Container(_) => ("a TCP address", "tcp://[::]:2375"),
             Who::User(_) | Who::Group(_) => ("a Unix socket", "unix:///run/dockgate.sock"),
             Who::Certificate(_) => {
                 let problem =
@@ -226,13 +238,66 @@ pub(super) fn compare(
         let help = "move it to a policy that is used";
         diagnostics.push(list.place.mistake(what, problem, help));
     }
-    for spec in document.policies.iter().filter(|spec| spec.by_label) {
+    for spec in document
+        .policies
+        .iter()
+        .filter(|spec| spec.by_label && !by_tcp)
+    {
         let what = format!("policies.{}.by_label", spec.name);
-        let problem = format!("{what} is ignored: labels do not choose a policy yet");
-        let mistake = spec.place.mistake(&what, problem, "remove it");
-        diagnostics.push(mistake.into_warning());
+        let problem = format!("{what} is ignored: no endpoint is a TCP address");
+        let help = "add an endpoint with listen: \"tcp://[::]:2375\", or remove it";
+        diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
     }
     diagnostics.extend(told_apart(document, policies, &used));
+    diagnostics.extend(takes_marks(document, policies, &used));
+    diagnostics
+}
+
+/// What a client does to get a container with another one's labels.
+const CHOOSES_LABELS: [(&str, &str); 3] = [
+    ("CREATE", "create containers"),
+    ("SERVICE_CREATE", "create services"),
+    ("SERVICE_UPDATE", "update services"),
+];
+/// What it does to get one into another network, or another one out of it.
+const CONNECTS: (&str, &str) = ("NETWORK_CONNECT", "connect networks");
+
+/// A warning for each rule by what a container is, if a client of another policy could make a container
+/// be that. With `DENY_ROOT` or a scope it cannot.
+fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for (number, spec) in document.clients.iter().enumerate() {
+        let Who::Container(wanted) = &spec.who else {
+            continue;
+        };
+        let own = policies.id(&spec.policy.text);
+        let others = policies.iter().filter(|(id, policy)| {
+            let is_held = policy.sources.deny_root || policy.demands.scope.is_some();
+            used.contains(id) && Some(*id) != own && !is_held
+        });
+        let names = wanted.names.iter().map(|_| CHOOSES_NAME);
+        let does: Vec<_> = CHOOSES_LABELS
+            .into_iter()
+            .chain(names)
+            .chain([CONNECTS])
+            .collect();
+        let by = others.filter_map(|(_, policy)| {
+            let mut can = does.iter().filter(|(action, _)| policy.reaches(action));
+            let (_, does) = can.next()?;
+            Some(format!("policy {} can {does}", policy.name))
+        });
+        let by = by.collect::<Vec<_>>().join(", ");
+        if by.is_empty() {
+            continue;
+        }
+        let what = format!("clients[{number}].container");
+        let problem = format!(
+            "clients of other policies can become container {wanted} (policy {}): {by}",
+            spec.policy.text
+        );
+        let help = "set DENY_ROOT or SCOPE in those policies, or give each client a Unix socket of its own";
+        diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
+    }
     diagnostics
 }
 
@@ -253,7 +318,7 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
         let rules = document.clients.iter();
         rules.filter_map(|rule| match &rule.who {
             Who::From(list) => Some((rule, list)),
-            Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
+            Who::User(_) | Who::Group(_) | Who::Container(_) | Who::Certificate(_) => None,
         })
     };
     let (first, _) = lists().next()?;

@@ -34,7 +34,7 @@ fn settings(file: &str, engine: &str) -> Settings {
 }
 
 fn allows(book: &Rulebook, client: &Identity, endpoint: usize, path: &str) -> Option<bool> {
-    let rule = book.rule_for(client, &mut None).ok()?;
+    let rule = book.rule_for(client, &mut None, &|_| Seen::Nobody).ok()?;
     let target = Target::from_line("GET", path).expect("a target");
     let verdict = book.entry(rule, endpoint).decide(target, Body::Empty);
     Some(matches!(verdict, Verdict::Allow(_)))
@@ -85,7 +85,7 @@ async fn a_name_that_is_not_known_decides_nothing() {
     let book = Rulebook::new(&settings(file, "/x"));
     let untold = |client: &str| {
         let client = client.parse().expect("an address");
-        book.rule_for(&client, &mut None).err()
+        book.rule_for(&client, &mut None, &|_| Seen::Nobody).err()
     };
     assert!(untold("10.0.0.1").is_none());
     let untold = untold("10.0.0.2").expect("it is not known");
@@ -104,7 +104,7 @@ async fn a_rule_is_found_once_for_a_connection() {
     };
     let client = "10.0.0.2".parse().expect("an address");
     let rule = |book: &Rulebook, found: &mut Option<Found>| {
-        let rule = book.rule_for(&client, found);
+        let rule = book.rule_for(&client, found, &|_| Seen::Nobody);
         (rule.ok(), found.is_some())
     };
     let found = &mut None;
@@ -147,7 +147,9 @@ async fn the_names_of_all_rules_are_looked_up_at_once() {
     let _slow = book.names.hold("slow.example");
     let mut news = book.names.news();
     let client = "127.0.0.1".parse().expect("an address");
-    let untold = book.rule_for(&client, &mut None).expect_err("it is slow");
+    let untold = book
+        .rule_for(&client, &mut None, &|_| Seen::Nobody)
+        .expect_err("it is slow");
     assert_eq!(untold.on, "slow.example, which cannot be resolved now");
     let deadline = Instant::now() + Duration::from_secs(20);
     let known = |host: &str| {

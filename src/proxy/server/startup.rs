@@ -23,6 +23,7 @@ use crate::observe::access::EngineFault;
 use crate::observe::log::{self as log_writer, Levels};
 use crate::policy::Unprotected;
 use crate::proxy::connection::Now;
+use crate::proxy::directory;
 use crate::proxy::engine::Engine;
 use crate::proxy::health;
 use crate::proxy::listener::{Listener, NotBound};
@@ -180,6 +181,7 @@ fn start(
             None => return Ok(End::Signal),
         }
     }
+    runtime.spawn(directory::follow(Arc::clone(&shared)));
     if settings.process.health_listener {
         runtime.spawn(health::serve(health::bind()?, Arc::clone(&shared)));
     }

@@ -170,6 +170,16 @@ impl Socket {
         Some(address.ok()?.ip().to_canonical())
     }
 
+    /// When something came from a TCP client last, in nanoseconds since 1970: a time before which it had
+    /// its address.
+    pub(in crate::proxy) fn last_heard(&self) -> u64 {
+        match self {
+            Socket::Tcp(socket) => peer::last_heard(socket),
+            Socket::Tls(tls) => peer::last_heard(&tls.raw),
+            Socket::Unix(_) => 0,
+        }
+    }
+
     /// The user at the other end of a Unix socket.
     pub(in crate::proxy) fn peer_user(&self) -> Option<u32> {
         match self {

@@ -26,8 +26,15 @@ const CERTIFICATE: Keys = Keys {
     later: &[],
 };
 const CLIENT: Keys = Keys {
-    known: &["from", "user", "group", "certificate", "policy"],
-    later: &["container"],
+    known: &[
+        "from",
+        "user",
+        "group",
+        "container",
+        "certificate",
+        "policy",
+    ],
+    later: &[],
 };
 
 const ADDRESS: &str = "add address: tcp://HOST:PORT or address: unix:///PATH";
@@ -216,6 +223,10 @@ impl Part<'_> {
                 "certificate" => {
                     who = self.certificate(line, &path, value).map(Who::Certificate);
                 }
+                "container" => {
+                    let wanted = self.container(value, &path);
+                    who = wanted.map(|wanted| Who::Container(Box::new(wanted)));
+                }
                 _ => who = self.id(value, &path, &UNMAPPED.groups).map(Who::Group),
             }
             kinds.push(key);
@@ -226,7 +237,7 @@ impl Part<'_> {
             return;
         }
         if kinds.is_empty() && !is_later {
-            let problem = format!("{what} has no from, user, group or certificate");
+            let problem = format!("{what} has no from, user, group, container or certificate");
             let help = "add one of them; for all other clients, set policy in endpoints";
             self.mistake(line, what, problem, help);
         }

@@ -251,12 +251,10 @@ fn an_unknown_key_is_told_with_the_nearest() {
             ],
         ),
         (
-            "clients:\n- {container: {label: a=b}, policy: none}\n- certificate: {san: x}\n  \
-             policy: none\n- {users: 1, policy: none}",
+            "clients:\n- certificate: {san: x}\n  policy: none\n- {users: 1, policy: none}",
             &[
-                &format!("2: clients[0].container {LATER}; remove it"),
-                &format!("3: clients[1].certificate {LATER}; remove it"),
-                "5: unknown key clients[2].users; did you mean user?",
+                &format!("2: clients[0].certificate {LATER}; remove it"),
+                "4: unknown key clients[1].users; did you mean user?",
             ],
         ),
         (
@@ -271,6 +269,53 @@ fn an_unknown_key_is_told_with_the_nearest() {
             ],
         ),
     ]);
+}
+
+#[test]
+fn what_is_said_of_containers_is_read_as_it_is_written() {
+    let clients = document(&[
+        "clients:\n- {container: {label: [team=ci, x], name: 'web-*', project: shop, \
+         service: [db, web], image: traefik}, policy: none}\n- {container: {label: a=b=c}, policy: none}",
+    ])
+    .clients;
+    let who: Vec<String> = clients.iter().map(|one| one.who.to_string()).collect();
+    assert_eq!(
+        who,
+        [
+            "container label team=ci, label x, name web-*, project shop, service db, web, image traefik",
+            "container label a=b=c",
+        ]
+    );
+    const LABEL: &str = "use KEY=VALUE, or KEY for a label with any value that is not empty";
+    let rule = |container: &str| format!("clients:\n- {{container: {container}, policy: none}}");
+    for (container, mistake) in [
+        ("{}", "clients[0].container is empty; use label, name, project, service or image".to_owned()),
+        ("web", "clients[0].container must be a map of keys; use label, name, project, service or image".to_owned()),
+        ("{labels: a}", "unknown key clients[0].container.labels; did you mean label?".to_owned()),
+        ("{label: []}", "clients[0].container.label is empty; use a text, or a list of texts".to_owned()),
+        ("{label: ''}", "clients[0].container.label is empty; remove it".to_owned()),
+        ("{label: a=}", format!("clients[0].container.label: a= is not a label; {LABEL}")),
+        (
+            "{label: dockgate.policy=x}",
+            "clients[0].container.label: dockgate.policy is a label of dockgate's own, and no client's; \
+             use another label".to_owned(),
+        ),
+        ("{name: 'a,b'}", "clients[0].container.name: a,b has a comma; use a list: [A, B]".to_owned()),
+        ("{name: ' a'}", "clients[0].container.name: \" a\" has a blank at its end; remove it".to_owned()),
+        (
+            "{image: load}",
+            "clients[0].container.image: load is not the name of an image; use names such as traefik, \
+             ghcr.io/me/** or traefik:v3*".to_owned(),
+        ),
+    ] {
+        let told = mistakes(&[&rule(container)]);
+        assert_eq!(told, [format!("/a.yml:2: {mistake}")], "{container}");
+    }
+    let both = "clients:\n- {from: 10.0.0.1, container: {name: web}, policy: none}";
+    assert_eq!(
+        mistakes(&[both]),
+        ["/a.yml:2: clients[0] has from and container; use one of them in each rule"]
+    );
 }
 
 #[test]
@@ -450,12 +495,12 @@ fn client_rules_have_one_kind_of_client_and_a_policy() {
         (
             "clients:\n- {policy: none}\n- {user: 1}\n- {user: 1, group: 2, policy: none}\n- {}",
             &[
-                "2: clients[0] has no from, user or group; add one of them; for all other \
+                "2: clients[0] has no from, user, group or container; add one of them; for all other \
                  clients, set policy in endpoints",
                 "3: clients[1] has no policy; add policy: NAME, or policy: none to refuse these \
                  clients",
                 "4: clients[2] has user and group; use one of them in each rule",
-                "5: clients[3] has no from, user or group; add one of them; for all other \
+                "5: clients[3] has no from, user, group or container; add one of them; for all other \
                  clients, set policy in endpoints",
                 "5: clients[3] has no policy; add policy: NAME, or policy: none to refuse these \
                  clients",
@@ -589,7 +634,7 @@ fn what_is_wrong_is_told_at_once_and_the_rest_is_kept() {
 /// What fuzzing starts with has to be accepted, or the fuzzer seldom comes to what is read again.
 #[test]
 fn the_seeds_of_the_fuzzer_are_accepted() {
-    for seed in ["whole", "aliases", "blocks", "files"] {
+    for seed in ["whole", "aliases", "blocks", "files", "containers"] {
         let path = format!("{}/fuzz/corpus/file/{seed}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
         document(&text.split('\0').collect::<Vec<_>>());

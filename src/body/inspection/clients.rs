@@ -1,0 +1,146 @@
+//! `DENY_ROOT` and `SCOPE` on what clients are known by: labels and names of containers, host names and
+//! addresses by which a rule tells another policy's client. No request takes one.
+//!
+//! A container has its image's labels too, which anybody can have made. So each label that a rule goes
+//! by is written into what is created, empty if the request does not give it: rules count an empty one
+//! as none. The label by which a container chooses its policy is held so for all policies.
+
+use std::sync::Arc;
+
+use super::finding::Finding;
+use super::others::{CHOOSES, Others};
+use super::{ANOTHERS, DENY_ROOT, Request, query};
+use crate::api::Target;
+use crate::body::json::{Object, Value};
+use crate::policy::{Excess, Term, Unmet};
+
+/// Where a body gives labels of containers.
+const LABELS: [&str; 2] = ["Labels", "TaskTemplate.ContainerSpec.Labels"];
+/// Where it gives addresses.
+const ADDRESSES: [&str; 4] = [
+    "NetworkingConfig.EndpointsConfig{}.IPAMConfig.IPv4Address",
+    "NetworkingConfig.EndpointsConfig{}.IPAMConfig.IPv6Address",
+    "EndpointConfig.IPAMConfig.IPv4Address",
+    "EndpointConfig.IPAMConfig.IPv6Address",
+];
+
+/// Judges what is asked for, and writes the empty labels in.
+pub(super) fn settle(request: &mut Request) -> Finding {
+    let by = match () {
+        () if request.is_deny_root() => DENY_ROOT,
+        () if request.has(|term| matches!(term, Term::Scope(_))) => "SCOPE",
+        // No client gives the label that chooses a policy: that is judged elsewhere.
+        () => {
+            if !request.inspection.is_waived() && request.has(|term| term == Term::Reserved) {
+                write(request, |key| key == CHOOSES);
+            }
+            return Finding::Nothing;
+        }
+    };
+    let others = Arc::clone(&request.others);
+    if others.is_empty() {
+        return Finding::Nothing;
+    }
+    match taken(request, &others) {
+        Ok(None) => {}
+        Ok(Some((place, value))) => {
+            let excess = Excess {
+                of: None,
+                place: place.into(),
+                value: value.into(),
+                why: ANOTHERS.into(),
+                by: None,
+            };
+            return Finding::Refused(Unmet::Excess(by, vec![excess]));
+        }
+        Err(unmet) => return Finding::Refused(unmet),
+    }
+    if !request.inspection.is_waived() {
+        write(request, |_| true);
+    }
+    Finding::Nothing
+}
+
+/// The first thing that a request takes of another client: its place and its value.
+fn taken(request: &Request, others: &Others) -> Result<Option<(String, String)>, Unmet> {
+    let target = request.draft.target();
+    if names_a_container(target)
+        && let Some(name) = query::another(target, others)?
+    {
+        return Ok(Some(("the parameter name".to_owned(), name)));
+    }
+    let Some((body, tree)) = request.draft.asked() else {
+        return Ok(None);
+    };
+    if !makes(body.route.text) && body.route.text != "POST /networks/{id}/connect" {
+        return Ok(None);
+    }
+    for place in LABELS {
+        let labels = tree.at(place).as_object();
+        let mut labels = labels.into_iter().flat_map(Object::iter);
+        let found = labels.find(|(key, value)| {
+            value
+                .as_str()
+                .is_some_and(|value| others.have_label(key, value))
+        });
+        if let Some((key, value)) = found {
+            let value = format!("{key}={}", value.as_str().unwrap_or_default());
+            return Ok(Some((place.to_owned(), value)));
+        }
+    }
+    // Under `DENY_ROOT`, these are claims like others.
+    if request.is_deny_root() {
+        return Ok(None);
+    }
+    let mut found = others.named(body, tree);
+    for places in ADDRESSES {
+        tree.each(places, &mut |path, value| {
+            let address = value.as_str().filter(|text| !text.is_empty());
+            if address.is_some_and(|text| others.have_address(text)) {
+                found.get_or_insert_with(|| (path.to_string(), value.shown()));
+            }
+        });
+    }
+    Ok(found)
+}
+
+/// Whether a request gives a container a name by its query.
+fn names_a_container(target: &Target) -> bool {
+    let path = target.path();
+    path.starts_with(b"/containers/") && (path.ends_with(b"/create") || path.ends_with(b"/rename"))
+}
+
+/// Whether a request makes or changes containers by its body.
+fn makes(route: &str) -> bool {
+    const ROUTES: [&str; 3] = [
+        "POST /containers/create",
+        "POST /services/create",
+        "POST /services/{id!}/update",
+    ];
+    ROUTES.contains(&route)
+}
+
+/// Writes those labels in that are not given.
+fn write(request: &mut Request, fits: impl Fn(&str) -> bool) {
+    let others = Arc::clone(&request.others);
+    let mut keys = others.label_keys().filter(|key| fits(key)).peekable();
+    if keys.peek().is_none() || request.draft.is_empty() {
+        return;
+    }
+    let Some((body, tree)) = request.draft.asked_mut() else {
+        return;
+    };
+    let place = match body.route.text {
+        route if !makes(route) => return,
+        "POST /containers/create" => LABELS[0],
+        _ if tree.at("TaskTemplate.ContainerSpec").as_object().is_some() => LABELS[1],
+        _ => return,
+    };
+    let labels = tree.at_mut(place).and_then(Value::object_mut);
+    let Some(labels) = labels else { return };
+    for key in keys {
+        if labels.get(key).is_none() {
+            labels.set(key.to_owned(), "");
+        }
+    }
+}

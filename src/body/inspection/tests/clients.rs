@@ -1,0 +1,186 @@
+//! What other clients are known by: no request takes it, and no image brings it.
+
+use std::sync::Arc;
+
+use super::{Engine, judged, told_by};
+use crate::api::sections::Check;
+use crate::api::{Framing, Message};
+use crate::body::demands::Demands;
+use crate::body::inspection::{CHOOSES, Others, Values};
+use crate::body::limits::Names;
+use crate::policy::Term;
+
+const CREATE: &str = "POST /containers/create";
+const ANOTHERS: &str = "belongs to a client that has another policy";
+
+fn engine() -> Engine {
+    let names = |text| Names::parse_some(text).expect("names");
+    let label = |key: &str, values| (key.to_owned(), values);
+    Engine(
+        Default::default(),
+        Arc::new(Others {
+            names: vec![names("web-*,shop.1.*")],
+            labels: vec![
+                label("team", Values::Is("ci".to_owned())),
+                label("admin", Values::Any),
+                label(
+                    "com.docker.compose.project",
+                    Values::Among(names("shop,x-*")),
+                ),
+            ],
+            ..Others::default()
+        }),
+    )
+}
+
+#[test]
+fn labels_and_names_of_other_clients_are_kept_from_requests() {
+    let engine = engine().container("own", '1', "", "");
+    let create = &[Check::Body, Check::Name][..];
+    for (checks, line, body, taken) in [
+        (
+            create,
+            CREATE,
+            r#"{"Labels":{"team":"ci"}}"#,
+            Some("Labels team=ci"),
+        ),
+        (
+            create,
+            CREATE,
+            r#"{"labels":{"team":"ci"}}"#,
+            Some("Labels team=ci"),
+        ),
+        (
+            create,
+            CREATE,
+            r#"{"Labels":{"admin":"x"}}"#,
+            Some("Labels admin=x"),
+        ),
+        (
+            create,
+            CREATE,
+            r#"{"Labels":{"com.docker.compose.project":"x-1"}}"#,
+            Some("Labels com.docker.compose.project=x-1"),
+        ),
+        (
+            create,
+            "POST /containers/create?name=web-1",
+            "{}",
+            Some("the parameter name web-1"),
+        ),
+        (
+            &[Check::Name],
+            "POST /containers/own/rename?name=web-1",
+            "",
+            Some("the parameter name web-1"),
+        ),
+        (
+            &[Check::Name],
+            "POST /containers/own/rename?name=%2Fweb-1",
+            "",
+            Some("the parameter name /web-1"),
+        ),
+        (create, CREATE, r#"{"Labels":{"team":"cd"}}"#, None),
+        (create, CREATE, r#"{"Labels":{"Team":"ci"}}"#, None),
+        (create, "POST /containers/create?name=web", "{}", None),
+        (
+            &[Check::Body],
+            "POST /services/create",
+            r#"{"TaskTemplate":{"ContainerSpec":{"Labels":{"admin":"x"}}}}"#,
+            Some("TaskTemplate.ContainerSpec.Labels admin=x"),
+        ),
+        (
+            &[Check::Body],
+            "POST /services/create",
+            r#"{"Name":"shop","TaskTemplate":{"ContainerSpec":{"Image":"x"}}}"#,
+            Some("Name \"shop\""),
+        ),
+    ] {
+        let (told, _) = judged(checks, line, body, &engine);
+        match taken {
+            Some(taken) => assert_eq!(
+                told,
+                format!("DENY_ROOT: {taken} {ANOTHERS}"),
+                "{line} {body}"
+            ),
+            None => assert!(!told.starts_with("DENY_ROOT"), "{line} {body}: {told}"),
+        }
+    }
+}
+
+#[test]
+fn no_image_brings_the_labels_of_another_client() {
+    let engine = engine();
+    let create = [Check::Body, Check::Name];
+    let (told, _) = judged(
+        &create,
+        CREATE,
+        r#"{"Image":"x","Labels":{"team":"cd"}}"#,
+        &engine,
+    );
+    for label in [
+        r#""team":"cd""#,
+        r#""admin":"""#,
+        r#""com.docker.compose.project":"""#,
+    ] {
+        assert!(told.contains(label), "{label}: {told}");
+    }
+    // Without terms that limit it, only the label that chooses a policy is held.
+    let mut engine = engine;
+    let others = Others {
+        labels: vec![
+            ("team".to_owned(), Values::Any),
+            (CHOOSES.to_owned(), Values::Any),
+        ],
+        ..Others::default()
+    };
+    engine.1 = Arc::new(others);
+    let body = r#"{"Image":"x"}"#;
+    let message = Message::new(Framing::Chunked);
+    let (told, _) = told_by(
+        &[Term::Reserved],
+        Demands::default(),
+        CREATE,
+        message,
+        body,
+        &engine,
+    );
+    assert!(
+        told.contains(r#""dockgate.policy":"""#) && !told.contains("team"),
+        "{told}"
+    );
+}
+
+#[test]
+fn who_controls_a_client_is_that_client() {
+    let mut engine = engine();
+    for (name, digit, labels) in [
+        ("web-1", "1", ""),
+        ("plain", "2", r#""team":"ci""#),
+        ("own", "3", ""),
+    ] {
+        let inspect = format!(
+            r#"{{"Id":"{}","Name":"/{name}","Config":{{"Labels":{{{labels}}}}},"HostConfig":{{}},"Mounts":[],
+                "NetworkSettings":{{"Networks":{{}}}}}}"#,
+            digit.repeat(64)
+        );
+        engine = engine
+            .with(&format!("/containers/{name}/json"), inspect.clone())
+            .with(&format!("/containers/{}/json", digit.repeat(64)), inspect);
+    }
+    for (name, why) in [
+        ("web-1", Some("Name /web-1")),
+        ("plain", Some("Config.Labels ci")),
+        ("own", None),
+    ] {
+        let line = format!("GET /containers/{name}/export");
+        let (told, _) = judged(&[Check::Container], &line, "", &engine);
+        match why {
+            Some(why) => assert_eq!(
+                told,
+                format!("DENY_ROOT: container {name}: {why} {ANOTHERS}")
+            ),
+            None => assert!(!told.starts_with("DENY_ROOT"), "{told}"),
+        }
+    }
+}

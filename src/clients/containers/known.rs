@@ -1,0 +1,132 @@
+//! Which containers have an address, by a list that may have become old.
+//!
+//! A list decides for a connection if the engine was asked for it after the connection was accepted, if
+//! no event since says that it has changed, and if the container had the address already when the
+//! connection was made. So it decides as long as the container keeps the address. An address that is no
+//! container's by its kind (outside the networks, or a gateway) needs no new list.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::events::Event;
+use super::listing::Listing;
+use super::{Seen, Why};
+
+/// The kernel and the engine do not read the same clock to the nanosecond: a tick of the kernel's.
+const TICK: u64 = 10_000_000;
+
+/// What is known of a connection's making.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// It was accepted before this.
+    pub accepted: Instant,
+    /// The client was last heard of then, in nanoseconds by the clock that the engine shares.
+    pub heard: u64,
+    /// The address that it has connected to.
+    pub local: Option<IpAddr>,
+}
+
+/// A list of the engine, and what has changed since.
+#[derive(Clone, Debug)]
+pub struct Known {
+    listing: Arc<Listing>,
+    /// When the engine was asked for it.
+    began: Instant,
+    /// Containers that have changed since.
+    changed: HashSet<String>,
+    /// Since when it lacks something.
+    lacks: Option<Instant>,
+    /// When the last change was heard of.
+    heard: Instant,
+}
+
+impl Known {
+    /// A list for which the engine was asked at that time.
+    pub fn new(listing: Listing, began: Instant) -> Known {
+        Known {
+            listing: Arc::new(listing),
+            began,
+            changed: HashSet::new(),
+            lacks: None,
+            heard: began,
+        }
+    }
+
+    /// When the engine was asked.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// What is known after an event that was heard now. `None`: nothing, not even in which networks
+    /// dockgate is.
+    pub fn after(mut self, event: &Event, now: Instant) -> Option<Known> {
+        let listing = &self.listing;
+        let is_own = |id: &String| listing.own() == Some(id);
+        match event {
+            Event::Connected { container, .. } | Event::Disconnected { container, .. }
+                if is_own(container) =>
+            {
+                return None;
+            }
+            Event::Networks if listing.own().is_none() => return None,
+            Event::Connected {
+                network,
+                container,
+                at,
+            } if listing.has_network(network) && !listing.shows(network, container, *at) => {
+                self.lacks = Some(now);
+            }
+            Event::Created(container) if !listing.has_container(container) => {
+                self.lacks = Some(now);
+            }
+            Event::Changed(container) | Event::Disconnected { container, .. }
+                if listing.has_container(container) =>
+            {
+                self.heard = now;
+                self.changed.insert(container.clone());
+            }
+            _ => {}
+        }
+        Some(self)
+    }
+
+    /// Who has an address, for a connection.
+    pub fn whose(&self, address: IpAddr, arrival: &Arrival) -> Seen {
+        let listing = &self.listing;
+        let needed = self.lacks.unwrap_or(arrival.accepted).max(arrival.accepted);
+        let is_new = self.began > needed;
+        let unasked = Seen::Unknown(Why::Unasked(needed));
+        let is_loopback = matches!(address, IpAddr::V4(v4) if v4 == std::net::Ipv4Addr::LOCALHOST)
+            || matches!(address, IpAddr::V6(v6) if v6.is_loopback());
+        if !listing.contains(address) {
+            let came_by_known = || arrival.local.is_some_and(|local| listing.is_own(local));
+            return match address {
+                _ if is_loopback => Seen::Nobody,
+                IpAddr::V6(v6) if v6.is_unicast_link_local() => Seen::Unknown(Why::LinkLocal),
+                _ if is_new || came_by_known() => Seen::Nobody,
+                _ => unasked,
+            };
+        }
+        if listing.is_gateway(address) {
+            return Seen::Nobody;
+        }
+        if !is_new {
+            return unasked;
+        }
+        match listing.holder(address) {
+            None => Seen::Unknown(Why::Unheld),
+            Some(holder) if !holder.ids.is_disjoint(&self.changed) => {
+                Seen::Unknown(Why::Unasked(self.heard))
+            }
+            Some(holder) if holder.since > arrival.heard.saturating_add(TICK) => {
+                Seen::Unknown(Why::Moved)
+            }
+            Some(holder) => match &holder.containers {
+                Some(containers) => Seen::These(Arc::clone(containers)),
+                None => Seen::Unknown(Why::Unheld),
+            },
+        }
+    }
+}

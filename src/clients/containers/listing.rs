@@ -1,0 +1,532 @@
+//! What the engine's lists say at one time: the networks, who has which address in them, and what is
+//! known of those containers.
+//!
+//! Addresses are those of the networks' own inspects: they have a container before its first process
+//! runs, where a list of containers has it only after.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::Container;
+use crate::clients::list::Network as Subnet;
+
+/// References from one container to another are followed so far.
+const DEEPEST: usize = 8;
+
+/// What the engine's lists say at one time.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// dockgate's own container, if it is in one.
+    own: Option<String>,
+    /// Its addresses.
+    own_addresses: HashSet<IpAddr>,
+    /// The IDs of the networks.
+    networks: HashSet<String>,
+    subnets: Vec<Subnet>,
+    gateways: HashSet<IpAddr>,
+    endpoints: Vec<Endpoint>,
+    containers: HashMap<String, Container>,
+    /// Who shares whose addresses: by the ID of the container that has them.
+    sharers: HashMap<String, Vec<String>>,
+    /// Those of whom it cannot be said whose addresses they share.
+    loose: Vec<String>,
+    holders: HashMap<IpAddr, Holder>,
+}
+
+/// A container's place in a network.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) id: String,
+    pub(super) network: String,
+    pub(super) container: String,
+    /// Since when it has been there, in nanoseconds.
+    pub(super) since: Option<u64>,
+    addresses: Vec<IpAddr>,
+}
+
+/// Who has an address.
+#[derive(Debug)]
+pub(super) struct Holder {
+    /// All that share it. `None`: not all of them are known.
+    pub(super) containers: Option<Arc<[Container]>>,
+    /// Their IDs.
+    pub(super) ids: HashSet<String>,
+    pub(super) since: u64,
+}
+
+impl Listing {
+    /// What these answers say together. `own` is dockgate's container, unless it is in the networks of
+    /// the host.
+    pub fn of(
+        own: Option<&Inspect>,
+        networks: Vec<Network>,
+        listed: Vec<Listed>,
+        tasks: Vec<Task>,
+    ) -> Listing {
+        let mut listing = Listing {
+            own: own.map(|own| own.id.clone()),
+            ..Listing::default()
+        };
+        for endpoint in own.iter().flat_map(|own| own.settings.networks.values()) {
+            listing.own_addresses.extend(endpoint.addresses());
+        }
+        for network in networks.into_iter().filter(|network| !network.ingress) {
+            listing.add_network(network);
+        }
+        listing.add_containers(&listed);
+        listing.add_sharers(&listed);
+        for task in &tasks {
+            listing.add_task(task);
+        }
+        listing
+    }
+
+    /// The addresses of the host, which are its own in the networks as well.
+    pub fn is_met_at(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.gateways.extend(addresses);
+    }
+
+    fn add_network(&mut self, network: Network) {
+        for config in network.ipam.config.unwrap_or_default() {
+            self.subnets.extend(Subnet::parse(&config.subnet));
+            let gateway = config.gateway.split('/').next().unwrap_or_default();
+            self.gateways.extend(gateway.parse::<IpAddr>());
+        }
+        for (container, one) in network.containers.unwrap_or_default() {
+            let addresses = [&one.v4, &one.v6]
+                .into_iter()
+                .filter_map(|text| plain(text));
+            self.endpoints.push(Endpoint {
+                id: one.id,
+                network: network.id.clone(),
+                container,
+                since: None,
+                addresses: addresses.collect(),
+            });
+        }
+        self.networks.insert(network.id);
+    }
+
+    fn add_containers(&mut self, listed: &[Listed]) {
+        for one in listed {
+            let names = one.names.iter().flatten();
+            // Others are those of links: /web/db.
+            let mut names = names.map(|name| name.trim_start_matches('/'));
+            let container = Container {
+                id: one.id.clone(),
+                name: names
+                    .find(|name| !name.contains('/'))
+                    .unwrap_or_default()
+                    .to_owned(),
+                image: one.image.clone(),
+                labels: one.labels.clone().unwrap_or_default(),
+            };
+            self.containers.insert(one.id.clone(), container);
+            // Where a subnet was given without a gateway, the network's inspect has none.
+            for endpoint in one.settings.networks.values() {
+                if self.networks.contains(&endpoint.network) {
+                    self.gateways.extend(endpoint.gateways());
+                }
+            }
+        }
+    }
+
+    fn add_sharers(&mut self, listed: &[Listed]) {
+        // Whose networks a mode means now: an ID, a name, or the beginning of an ID.
+        let meant = |mode: &str| -> Option<&str> {
+            let mode = mode.trim_start_matches('/');
+            let by_id = || self.containers.keys().find(|id| id.starts_with(mode));
+            let by_name = || {
+                self.containers
+                    .values()
+                    .find(|one| one.name == mode)
+                    .map(|one| &one.id)
+            };
+            let whole = self.containers.get_key_value(mode).map(|(id, _)| id);
+            whole.or_else(by_name).or_else(by_id).map(String::as_str)
+        };
+        let modes: HashMap<&str, (Option<&str>, bool)> = listed
+            .iter()
+            .filter_map(|one| {
+                let mode = one.host_config.shared()?;
+                // One that runs shares with who had that name when it was started.
+                let is_past = one.runs() && !self.containers.contains_key(mode);
+                Some((one.id.as_str(), (meant(mode), is_past)))
+            })
+            .collect();
+        let (mut sharers, mut loose) = (HashMap::<String, Vec<String>>::new(), Vec::new());
+        for id in modes.keys() {
+            let (mut at, mut steps, mut is_loose) = (Some(*id), 0, false);
+            while let Some((next, is_past)) = at.and_then(|at| modes.get(at)) {
+                (at, steps) = (*next, steps + 1);
+                is_loose |= *is_past || steps > DEEPEST;
+                if is_loose {
+                    break;
+                }
+            }
+            match at {
+                _ if is_loose => loose.push((*id).to_owned()),
+                Some(at) => sharers
+                    .entry(at.to_owned())
+                    .or_default()
+                    .push((*id).to_owned()),
+                // What it would share does not exist.
+                None => {}
+            }
+        }
+        (self.sharers, self.loose) = (sharers, loose);
+    }
+
+    /// A task of a swarm, which may run on another node.
+    fn add_task(&mut self, task: &Task) {
+        let container = task
+            .status
+            .container
+            .as_ref()
+            .map(|status| status.id.as_str());
+        let id = container.filter(|id| !id.is_empty()).unwrap_or(&task.id);
+        let is_here = self.containers.contains_key(id);
+        if is_here || task.is_over() {
+            return;
+        }
+        let spec = &task.spec.container;
+        let mut labels = spec.labels.clone().unwrap_or_default();
+        labels.insert("com.docker.swarm.task.id".to_owned(), task.id.clone());
+        let container = Container {
+            id: id.to_owned(),
+            name: String::new(),
+            image: spec.image.clone(),
+            labels,
+        };
+        let mut has_any = false;
+        for attached in task.networks.iter().flatten() {
+            let network = &attached.network.id;
+            if self.networks.contains(network) {
+                has_any = true;
+                self.endpoints.push(Endpoint {
+                    id: format!("{}/{network}", task.id),
+                    network: network.clone(),
+                    container: id.to_owned(),
+                    since: task.created(),
+                    addresses: attached
+                        .addresses
+                        .iter()
+                        .flatten()
+                        .filter_map(|one| plain(one))
+                        .collect(),
+                });
+            }
+        }
+        if has_any {
+            self.containers.insert(id.to_owned(), container);
+        }
+    }
+
+    pub(super) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        self.endpoints.iter_mut()
+    }
+
+    /// Finds out who has each address, once all endpoints are dated.
+    pub(super) fn index(&mut self) {
+        let mut holders: HashMap<IpAddr, (HashSet<String>, u64)> = HashMap::new();
+        for endpoint in &self.endpoints {
+            for address in &endpoint.addresses {
+                let (ids, since) = holders.entry(*address).or_default();
+                ids.insert(endpoint.container.clone());
+                ids.extend(
+                    self.sharers
+                        .get(&endpoint.container)
+                        .into_iter()
+                        .flatten()
+                        .cloned(),
+                );
+                ids.extend(self.loose.iter().cloned());
+                *since = endpoint.since.unwrap_or(u64::MAX).max(*since);
+            }
+        }
+        let known = holders.into_iter().map(|(address, (ids, since))| {
+            let containers = ids.iter().map(|id| self.containers.get(id).cloned());
+            let containers: Option<Vec<Container>> = containers.collect();
+            let holder = Holder {
+                containers: containers.map(Arc::from),
+                ids,
+                since,
+            };
+            (address, holder)
+        });
+        self.holders = known.collect();
+    }
+
+    pub(super) fn holder(&self, address: IpAddr) -> Option<&Holder> {
+        self.holders.get(&address)
+    }
+
+    /// Whether an address is within one of the networks.
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
+        self.subnets.iter().any(|subnet| subnet.has(address))
+    }
+
+    pub(super) fn is_gateway(&self, address: IpAddr) -> bool {
+        self.gateways.contains(&address) && !self.holders.contains_key(&address)
+    }
+
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        self.own_addresses.contains(&address)
+    }
+
+    pub(super) fn own(&self) -> Option<&str> {
+        self.own.as_deref()
+    }
+
+    pub(super) fn has_network(&self, id: &str) -> bool {
+        self.networks.contains(id)
+    }
+
+    pub(super) fn has_container(&self, id: &str) -> bool {
+        self.containers.contains_key(id)
+    }
+
+    /// Whether it shows that a container got into a network at that time.
+    pub(super) fn shows(&self, network: &str, container: &str, at: u64) -> bool {
+        self.endpoints.iter().any(|one| {
+            one.network == network && one.container == container && one.since == Some(at)
+        })
+    }
+}
+
+/// `172.20.0.5/16` without its prefix.
+fn plain(text: &str) -> Option<IpAddr> {
+    text.split('/').next()?.parse().ok()
+}
+
+/// What the engine says of one container.
+#[derive(Debug, Deserialize)]
+pub struct Inspect {
+    /// Its full ID.
+    #[serde(rename = "Id")]
+    pub id: String,
+    #[serde(rename = "HostConfig")]
+    host_config: HostConfig,
+    #[serde(rename = "NetworkSettings")]
+    settings: Settings,
+}
+
+impl Inspect {
+    /// Whether it is in the networks of the host.
+    pub fn is_in_host(&self) -> bool {
+        self.host_config.mode == "host"
+    }
+
+    /// The container whose networks it shares.
+    pub fn shares(&self) -> Option<&str> {
+        self.host_config.shared()
+    }
+
+    /// The IDs of its networks.
+    pub fn networks(&self) -> impl Iterator<Item = &str> {
+        let all = self.settings.networks.values();
+        all.map(|one| one.network.as_str())
+            .filter(|id| !id.is_empty())
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct HostConfig {
+    #[serde(rename = "NetworkMode", default)]
+    mode: String,
+}
+
+impl HostConfig {
+    fn shared(&self) -> Option<&str> {
+        self.mode.strip_prefix("container:")
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Settings {
+    #[serde(rename = "Networks", default, deserialize_with = "or_default")]
+    networks: BTreeMap<String, Place>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Place {
+    #[serde(rename = "NetworkID")]
+    network: String,
+    #[serde(rename = "IPAddress")]
+    v4: String,
+    #[serde(rename = "GlobalIPv6Address")]
+    v6: String,
+    #[serde(rename = "Gateway")]
+    gateway: String,
+    #[serde(rename = "IPv6Gateway")]
+    gateway_v6: String,
+}
+
+impl Place {
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        [&self.v4, &self.v6]
+            .into_iter()
+            .filter_map(|text| plain(text))
+    }
+
+    fn gateways(&self) -> impl Iterator<Item = IpAddr> {
+        let gateways = [&self.gateway, &self.gateway_v6];
+        gateways.into_iter().filter_map(|text| plain(text))
+    }
+}
+
+/// A network, and who is in it.
+#[derive(Debug, Deserialize)]
+pub struct Network {
+    /// Its full ID.
+    #[serde(rename = "Id")]
+    pub id: String,
+    /// Whether its containers may be those of a swarm.
+    #[serde(rename = "Driver", default)]
+    pub driver: String,
+    #[serde(rename = "Ingress", default)]
+    ingress: bool,
+    #[serde(rename = "IPAM", default)]
+    ipam: Ipam,
+    #[serde(rename = "Containers", default)]
+    containers: Option<BTreeMap<String, Held>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Ipam {
+    #[serde(rename = "Config", default)]
+    config: Option<Vec<IpamConfig>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct IpamConfig {
+    #[serde(rename = "Subnet")]
+    subnet: String,
+    #[serde(rename = "Gateway")]
+    gateway: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Held {
+    #[serde(rename = "EndpointID")]
+    id: String,
+    #[serde(rename = "IPv4Address", default)]
+    v4: String,
+    #[serde(rename = "IPv6Address", default)]
+    v6: String,
+}
+
+/// A container in the list of all.
+#[derive(Debug, Deserialize)]
+pub struct Listed {
+    #[serde(rename = "Id")]
+    id: String,
+    #[serde(rename = "Names", default)]
+    names: Option<Vec<String>>,
+    #[serde(rename = "Image", default)]
+    image: String,
+    #[serde(rename = "State", default)]
+    state: String,
+    #[serde(rename = "Labels", default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(rename = "HostConfig", default)]
+    host_config: HostConfig,
+    #[serde(rename = "NetworkSettings", default, deserialize_with = "or_default")]
+    settings: Settings,
+}
+
+impl Listed {
+    /// Whether it has processes, as far as that is not certain.
+    fn runs(&self) -> bool {
+        !["created", "exited", "dead"].contains(&self.state.as_str())
+    }
+}
+
+/// A task of a swarm.
+#[derive(Debug, Deserialize)]
+pub struct Task {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "CreatedAt", default)]
+    created: String,
+    #[serde(rename = "Spec", default)]
+    spec: TaskSpec,
+    #[serde(rename = "Status", default)]
+    status: TaskStatus,
+    #[serde(rename = "NetworksAttachments", default)]
+    networks: Option<Vec<Attachment>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct TaskSpec {
+    #[serde(rename = "ContainerSpec", default)]
+    container: ContainerSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ContainerSpec {
+    #[serde(rename = "Image", default)]
+    image: String,
+    #[serde(rename = "Labels", default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct TaskStatus {
+    #[serde(rename = "State", default)]
+    state: String,
+    #[serde(rename = "ContainerStatus", default)]
+    container: Option<ContainerStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ContainerStatus {
+    #[serde(rename = "ContainerID", default)]
+    id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Attachment {
+    #[serde(rename = "Network", default)]
+    network: Attached,
+    #[serde(rename = "Addresses", default)]
+    addresses: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Attached {
+    #[serde(rename = "ID", default)]
+    id: String,
+}
+
+impl Task {
+    /// Whether it has given its addresses back.
+    fn is_over(&self) -> bool {
+        const OVER: [&str; 6] = [
+            "complete", "shutdown", "failed", "rejected", "remove", "orphaned",
+        ];
+        OVER.contains(&self.status.state.as_str())
+    }
+
+    /// When it was made, which is when it got its addresses.
+    fn created(&self) -> Option<u64> {
+        let at = humantime::parse_rfc3339(&self.created).ok()?;
+        let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_nanos()).ok()
+    }
+}
+
+/// The engine writes `null` for what is empty.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,513 @@
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const OWN: &str = r#"{"Id":"own","HostConfig":{"NetworkMode":"net"},"NetworkSettings":{"Networks":
+    {"net":{"NetworkID":"N","IPAddress":"10.1.0.2","Gateway":"10.1.0.1","GlobalIPv6Address":"fd01::2"}}}}"#;
+
+fn listed(id: &str, name: &str, mode: &str, labels: &str) -> String {
+    format!(
+        r#"{{"Id":"{id}","Names":["/{name}"],"Image":"busybox","Labels":{{{labels}}},
+            "HostConfig":{{"NetworkMode":"{mode}"}},"NetworkSettings":{{"Networks":{{}}}}}}"#
+    )
+}
+
+/// A network with these containers: their IDs, and the last numbers of their addresses.
+fn network(held: &[(&str, u8)]) -> Network {
+    let held = held.iter().map(|(id, at)| {
+        format!(
+            r#""{id}":{{"EndpointID":"e-{id}-{at}","IPv4Address":"10.1.0.{at}/16","IPv6Address":"fd01::{at}/64"}}"#
+        )
+    });
+    let held = held.collect::<Vec<_>>().join(",");
+    let network = format!(
+        r#"{{"Id":"N","Driver":"bridge","IPAM":{{"Config":[{{"Subnet":"10.1.0.0/16"}},{{"Subnet":"fd01::/64"}}]}},
+            "Containers":{{{held}}}}}"#
+    );
+    serde_json::from_str(&network).expect("a network")
+}
+
+fn listing(held: &[(&str, u8)], listed: &[String]) -> Listing {
+    let own = serde_json::from_str(OWN).expect("an inspect");
+    let listed = listed
+        .iter()
+        .map(|one| serde_json::from_str(one).expect("a container"));
+    Listing::of(
+        Some(&own),
+        vec![network(held)],
+        listed.collect(),
+        Vec::new(),
+    )
+}
+
+fn two() -> Listing {
+    listing(
+        &[("a", 5), ("b", 6), ("gone", 7)],
+        &[
+            listed("a", "web-1", "net", r#""team":"ci""#),
+            listed("b", "db", "net", ""),
+        ],
+    )
+}
+
+fn at(address: &str) -> IpAddr {
+    address.parse().expect("an address")
+}
+
+/// A connection that was accepted so long after a time.
+fn arrival(start: Instant, seconds: u64, heard: u64) -> Arrival {
+    Arrival {
+        accepted: start + Duration::from_secs(seconds),
+        heard,
+        local: Some(at("10.1.0.2")),
+    }
+}
+
+fn names(seen: &Seen) -> Option<Vec<&str>> {
+    match seen {
+        Seen::These(all) => {
+            let mut names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+            names.sort_unstable();
+            Some(names)
+        }
+        _ => None,
+    }
+}
+
+fn known(mut listing: Listing, history: &mut History, now: u64, began: Instant) -> Known {
+    history.date(&mut listing, now);
+    Known::new(listing, began)
+}
+
+use std::net::IpAddr;
+
+#[test]
+fn all_that_is_said_of_a_container_has_to_hold() {
+    let container = Container {
+        id: "a".to_owned(),
+        name: "shop-web-1".to_owned(),
+        image: "ghcr.io/me/web:2".to_owned(),
+        labels: [
+            ("team", "ci"),
+            ("empty", ""),
+            (PROJECT, "shop"),
+            (SERVICE, "web"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
+    };
+    let label = |text| Label::parse(text).expect("a label");
+    let list = |text| Some(Names::parse_some(text).expect("names"));
+    let images = |text| Some(Images::parse(text).expect("images"));
+    let none = Wanted::default;
+    for (wanted, has) in [
+        (
+            Wanted {
+                labels: vec![label("team=ci")],
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                labels: vec![label("team")],
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                labels: vec![label("team=c")],
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                labels: vec![label("Team=ci")],
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                labels: vec![label("team=ci"), label("x")],
+                ..none()
+            },
+            false,
+        ),
+        // An empty one counts as none: it may have been written in.
+        (
+            Wanted {
+                labels: vec![label("empty")],
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                names: list("shop-*"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                names: list("web,shop-web-"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                names: list("shop"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                projects: list("other,shop"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                services: list("web"),
+                projects: list("shop"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                services: list("web"),
+                projects: list("other"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                images: images("ghcr.io/me/*"),
+                ..none()
+            },
+            true,
+        ),
+        (
+            Wanted {
+                images: images("ghcr.io/me/web:1"),
+                ..none()
+            },
+            false,
+        ),
+        (
+            Wanted {
+                images: images("web"),
+                ..none()
+            },
+            false,
+        ),
+    ] {
+        assert_eq!(wanted.has(&container), has, "{wanted}");
+    }
+    let other = Container::default();
+    assert!(
+        !Wanted {
+            projects: list("*"),
+            ..none()
+        }
+        .has(&other)
+    );
+    for text in ["", "=x", "key=", "a\nb=c"] {
+        assert_eq!(Label::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_list_decides_for_connections_before_it_and_no_others() {
+    let start = Instant::now();
+    let began = start + Duration::from_secs(10);
+    let known = known(two(), &mut History::default(), 0, began);
+    for (address, accepted, seen) in [
+        ("10.1.0.5", 9, Some("web-1")),
+        ("fd01::5", 9, Some("web-1")),
+        ("10.1.0.6", 9, Some("db")),
+        ("10.1.0.5", 10, None),
+        ("10.1.0.5", 11, None),
+    ] {
+        let found = known.whose(at(address), &arrival(start, accepted, u64::MAX));
+        assert_eq!(
+            names(&found),
+            seen.map(|name| vec![name]),
+            "{address} {accepted}"
+        );
+        if seen.is_none() {
+            let accepted = start + Duration::from_secs(accepted);
+            assert_eq!(found, Seen::Unknown(Why::Unasked(accepted)));
+        }
+    }
+    // In the list of the network and not in that of containers, or in neither.
+    for address in ["10.1.0.7", "10.1.0.99"] {
+        let found = known.whose(at(address), &arrival(start, 9, u64::MAX));
+        assert_eq!(found, Seen::Unknown(Why::Unheld), "{address}");
+    }
+}
+
+#[test]
+fn what_is_no_container_by_its_kind_waits_for_no_list() {
+    let start = Instant::now();
+    let mut listing = two();
+    History::default().date(&mut listing, 0);
+    let own = r#"{"Id":"c","NetworkSettings":{"Networks":{"net":{"NetworkID":"N","Gateway":"10.1.0.1"}}}}"#;
+    let own: Listed = serde_json::from_str(own).expect("a container");
+    let network = network(&[]);
+    let inspect: Inspect = serde_json::from_str(OWN).expect("an inspect");
+    let mut listing = Listing::of(Some(&inspect), vec![network], vec![own], Vec::new());
+    History::default().date(&mut listing, 0);
+    let known = Known::new(listing, start);
+    let late = arrival(start, 100, u64::MAX);
+    for address in [
+        "10.1.0.1",
+        "10.2.0.5",
+        "192.0.2.7",
+        "fd02::1",
+        "127.0.0.1",
+        "::1",
+    ] {
+        assert_eq!(known.whose(at(address), &late), Seen::Nobody, "{address}");
+    }
+    assert_eq!(
+        known.whose(at("fe80::1"), &late),
+        Seen::Unknown(Why::LinkLocal)
+    );
+    // By an address that is not known as dockgate's, a network may have been joined meanwhile.
+    let elsewhere = Arrival {
+        local: Some(at("10.2.0.2")),
+        ..late
+    };
+    assert!(matches!(
+        known.whose(at("10.2.0.5"), &elsewhere),
+        Seen::Unknown(Why::Unasked(_))
+    ));
+}
+
+#[test]
+fn a_connection_is_not_of_who_got_the_address_later() {
+    const SECOND: u64 = 1_000_000_000;
+    let start = Instant::now();
+    let mut history = History::default();
+    let later = |seconds| start + Duration::from_secs(seconds);
+    let _ = known(two(), &mut history, 10 * SECOND, later(10));
+    let swap = |container: &str, seconds: u64| Event::Connected {
+        network: "N".to_owned(),
+        container: container.to_owned(),
+        at: seconds * SECOND,
+    };
+    // At 20 s, `c` gets the address that `a` had.
+    history.hear(&Event::Disconnected {
+        network: "N".to_owned(),
+        container: "a".to_owned(),
+    });
+    history.hear(&swap("c", 20));
+    let after = || {
+        listing(
+            &[("c", 5), ("b", 6)],
+            &[listed("c", "new", "net", ""), listed("b", "db", "net", "")],
+        )
+    };
+    let known_then = known(after(), &mut history, 21 * SECOND, later(21));
+    for (heard, seen) in [(15, None), (19, None), (20, Some(vec!["new"]))] {
+        let found = known_then.whose(at("10.1.0.5"), &arrival(start, 20, heard * SECOND));
+        assert_eq!(names(&found), seen, "{heard}");
+    }
+    assert_eq!(
+        known_then.whose(at("10.1.0.5"), &arrival(start, 20, 15 * SECOND)),
+        Seen::Unknown(Why::Moved)
+    );
+    // The other one was there all the time.
+    let found = known_then.whose(at("10.1.0.6"), &arrival(start, 20, 5 * SECOND));
+    assert_eq!(names(&found), Some(vec!["db"]));
+    // Without an event, it is there since the list, until the event comes late.
+    let late = || listing(&[("d", 8)], &[listed("d", "late", "net", "")]);
+    let before = known(late(), &mut history, 31 * SECOND, later(31));
+    let early = arrival(start, 30, 30 * SECOND);
+    assert_eq!(
+        before.whose(at("10.1.0.8"), &early),
+        Seen::Unknown(Why::Moved)
+    );
+    history.hear(&swap("d", 29));
+    let changed = before
+        .after(&swap("d", 29), later(32))
+        .expect("networks stay");
+    assert_eq!(
+        changed.whose(at("10.1.0.8"), &early),
+        Seen::Unknown(Why::Unasked(later(32)))
+    );
+    let again = known(late(), &mut history, 33 * SECOND, later(33));
+    assert_eq!(
+        names(&again.whose(at("10.1.0.8"), &early)),
+        Some(vec!["late"])
+    );
+}
+
+#[test]
+fn events_void_what_they_are_about() {
+    let start = Instant::now();
+    let connected = |container: &str, network: &str| Event::Connected {
+        network: network.to_owned(),
+        container: container.to_owned(),
+        at: 7,
+    };
+    let disconnected = |container: &str| Event::Disconnected {
+        network: "N".to_owned(),
+        container: container.to_owned(),
+    };
+    let (both, one, none) = (
+        [Some(true), Some(true)],
+        [Some(false), Some(true)],
+        [Some(false), Some(false)],
+    );
+    for (event, decided) in [
+        (Event::Other, both),
+        (Event::Networks, both),
+        (Event::Changed("a".to_owned()), one),
+        (Event::Changed("x".to_owned()), both),
+        (disconnected("a"), one),
+        (disconnected("x"), both),
+        // It may share an address.
+        (Event::Created("x".to_owned()), none),
+        (Event::Created("a".to_owned()), both),
+        (connected("x", "N"), none),
+        (connected("x", "M"), both),
+        (connected("own", "M"), [None, None]),
+        (disconnected("own"), [None, None]),
+    ] {
+        let known = known(
+            two(),
+            &mut History::default(),
+            0,
+            start + Duration::from_secs(1),
+        );
+        let after = known.after(&event, start + Duration::from_secs(2));
+        let is_decided = ["10.1.0.5", "10.1.0.6"].map(|address| {
+            let seen = after
+                .as_ref()?
+                .whose(at(address), &arrival(start, 0, u64::MAX));
+            Some(names(&seen).is_some())
+        });
+        assert_eq!(is_decided, decided, "{event:?}");
+    }
+}
+
+#[test]
+fn an_address_is_of_all_that_share_it() {
+    let start = Instant::now();
+    let ci = r#""team":"ci""#;
+    let shared = |more: &[String]| {
+        let mut all = vec![listed("a", "web", "net", ci), listed("b", "db", "net", "")];
+        all.extend_from_slice(more);
+        let listing = listing(&[("a", 5), ("b", 6)], &all);
+        let known = known(
+            listing,
+            &mut History::default(),
+            0,
+            start + Duration::from_secs(1),
+        );
+        let of = |address| known.whose(at(address), &arrival(start, 0, u64::MAX));
+        (of("10.1.0.5"), of("10.1.0.6"))
+    };
+    let sidecar = listed("s", "sidecar", "container:a", "");
+    let (web, db) = shared(std::slice::from_ref(&sidecar));
+    assert_eq!(names(&web), Some(vec!["sidecar", "web"]));
+    assert_eq!(names(&db), Some(vec!["db"]));
+    // Over another one.
+    let (web, _) = shared(&[sidecar, listed("t", "third", "container:s", "")]);
+    assert_eq!(names(&web), Some(vec!["sidecar", "third", "web"]));
+    // By a name, which may have been any container's when it was started.
+    let named = |name: &str, state: &str| {
+        let named = listed("n", "named", &format!("container:{name}"), "");
+        named.replace("\"Image\"", &format!("\"State\":\"{state}\",\"Image\""))
+    };
+    for (name, state, with_web, with_db) in [
+        ("web", "running", true, true),
+        ("gone", "running", true, true),
+        ("web", "created", true, false),
+        ("web", "exited", true, false),
+        ("gone", "created", false, false),
+        ("n", "running", true, true),
+    ] {
+        let (web, db) = shared(&[named(name, state)]);
+        let has = |seen, name| names(seen).map(|all| (all.contains(&"named"), all.contains(&name)));
+        assert_eq!(has(&web, "web"), Some((with_web, true)), "{name} {state}");
+        assert_eq!(has(&db, "db"), Some((with_db, true)), "{name} {state}");
+    }
+}
+
+#[test]
+fn tasks_of_other_nodes_have_addresses_and_the_ingress_matches_nobody() {
+    let start = Instant::now();
+    let task = |state: &str| {
+        format!(
+            r#"{{"ID":"t","CreatedAt":"1970-01-01T00:00:03Z","Spec":{{"ContainerSpec":{{"Image":"busybox","Labels":{{"team":"ci"}}}}}},
+                "Status":{{"State":"{state}","ContainerStatus":{{"ContainerID":"far"}}}},
+                "NetworksAttachments":[{{"Network":{{"ID":"N"}},"Addresses":["10.1.0.9/16"]}}]}}"#
+        )
+    };
+    let ingress = r#"{"Id":"I","Driver":"overlay","Ingress":true,"IPAM":{"Config":[{"Subnet":"10.3.0.0/16"}]},
+        "Containers":{"b":{"EndpointID":"i","IPv4Address":"10.3.0.4/16","IPv6Address":""}}}"#;
+    for (state, has) in [
+        ("running", true),
+        ("starting", true),
+        ("shutdown", false),
+        ("failed", false),
+    ] {
+        let own = serde_json::from_str(OWN).expect("an inspect");
+        let ingress = serde_json::from_str(ingress).expect("a network");
+        let task = serde_json::from_str(&task(state)).expect("a task");
+        let listing = Listing::of(
+            Some(&own),
+            vec![network(&[]), ingress],
+            Vec::new(),
+            vec![task],
+        );
+        let known = known(
+            listing,
+            &mut History::default(),
+            0,
+            start + Duration::from_secs(1),
+        );
+        let seen = |heard| known.whose(at("10.1.0.9"), &arrival(start, 0, heard));
+        let label = match seen(4_000_000_000) {
+            Seen::These(all) => all[0].label("team").map(str::to_owned),
+            _ => None,
+        };
+        assert_eq!(label.as_deref(), has.then_some("ci"), "{state}");
+        if has {
+            assert_eq!(seen(2_000_000_000), Seen::Unknown(Why::Moved));
+        }
+        let seen = known.whose(at("10.3.0.4"), &arrival(start, 0, u64::MAX));
+        assert_eq!(seen, Seen::Nobody);
+    }
+}
+
+#[test]
+fn events_are_read_as_the_engine_writes_them() {
+    let connect = r#"{"Type":"network","Action":"connect","Actor":{"ID":"N","Attributes":{"container":"a","name":"net","type":"bridge"}},"scope":"local","time":1,"timeNano":1000000007}"#;
+    let rename = r#"{"status":"rename","id":"a","from":"x","Type":"container","Action":"rename","Actor":{"ID":"a","Attributes":{"name":"y"}},"time":1,"timeNano":5}"#;
+    let connected = Event::Connected {
+        network: "N".to_owned(),
+        container: "a".to_owned(),
+        at: 1_000_000_007,
+    };
+    assert_eq!(
+        Event::read(connect.as_bytes()),
+        Some((connected, 1_000_000_007))
+    );
+    let changed = Event::Changed("a".to_owned());
+    assert_eq!(Event::read(rename.as_bytes()), Some((changed, 5)));
+    for none in ["", "{}", "[]", "{\"Type\":1}"] {
+        assert_eq!(Event::read(none.as_bytes()), None, "{none}");
+    }
+}

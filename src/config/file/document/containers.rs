@@ -1,0 +1,137 @@
+//! What a client rule says of containers.
+
+use super::super::tree::{Entry, Node, Value};
+use super::{Keys, Part, path};
+use crate::body::limits::{Mistake, Names};
+use crate::clients::containers::{Images, Label, Wanted};
+use crate::config::file::Written;
+use crate::policy::printable;
+
+const CONTAINER: Keys = Keys {
+    known: &["label", "name", "project", "service", "image"],
+    later: &[],
+};
+/// Labels of this beginning are dockgate's own.
+const OWN_LABELS: &str = "dockgate.";
+
+impl Part<'_> {
+    /// Which containers a rule is for. All that is said of them has to hold.
+    pub(super) fn container(&mut self, node: Node, what: &str) -> Option<Wanted> {
+        let line = node.line;
+        let help = "use label, name, project, service or image";
+        let mut wanted = Wanted::default();
+        let mut is_whole = true;
+        let entries = self.map(node, what, help)?;
+        if entries.is_empty() {
+            self.mistake(line, what, format!("{what} is empty"), help);
+            return None;
+        }
+        for Entry { key, line, value } in entries {
+            if !self.knows(&CONTAINER, what, &key, line) {
+                is_whole = false;
+                continue;
+            }
+            let path = path(what, &key);
+            let read = match &*key {
+                "label" => self.labels(value, &path).map(|list| wanted.labels = list),
+                "name" => (self.list(value, &path, Names::parse_some))
+                    .map(|list| wanted.names = Some(list)),
+                "project" => (self.list(value, &path, Names::parse_some))
+                    .map(|list| wanted.projects = Some(list)),
+                "service" => (self.list(value, &path, Names::parse_some))
+                    .map(|list| wanted.services = Some(list)),
+                _ => {
+                    (self.list(value, &path, Images::parse)).map(|list| wanted.images = Some(list))
+                }
+            };
+            is_whole &= read.is_some();
+        }
+        is_whole.then_some(wanted)
+    }
+
+    fn labels(&mut self, node: Node, what: &str) -> Option<Vec<Label>> {
+        let mut labels = Vec::new();
+        for Written { text, place } in self.texts(node, what)? {
+            let help = "use KEY=VALUE, or KEY for a label with any value that is not empty";
+            match Label::parse(&text) {
+                Some(label) if label.key.starts_with(OWN_LABELS) => {
+                    let problem = format!(
+                        "{what}: {} is a label of dockgate's own, and no client's",
+                        printable(&label.key)
+                    );
+                    self.mistake(place.line, what, problem, "use another label");
+                    return None;
+                }
+                Some(label) => labels.push(label),
+                None => {
+                    let problem = format!("{what}: {} is not a label", printable(&text));
+                    self.mistake(place.line, what, problem, help);
+                    return None;
+                }
+            }
+        }
+        Some(labels)
+    }
+
+    /// A list of which one item is enough, or one item.
+    fn list<T>(
+        &mut self,
+        node: Node,
+        what: &str,
+        parse: fn(&str) -> Result<T, Vec<Mistake>>,
+    ) -> Option<T> {
+        let line = node.line;
+        let items = self.texts(node, what)?;
+        if let Some(item) = items.iter().find(|item| item.text.contains(',')) {
+            let problem = format!("{what}: {} has a comma", printable(&item.text));
+            self.mistake(item.place.line, what, problem, "use a list: [A, B]");
+            return None;
+        }
+        let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
+        match parse(&texts.join(",")) {
+            Ok(list) => return Some(list),
+            Err(mistakes) => {
+                for Mistake {
+                    entry,
+                    problem,
+                    help,
+                } in mistakes
+                {
+                    let problem = format!("{what}: {} {problem}", printable(&entry));
+                    self.mistake(line, what, problem, help);
+                }
+            }
+        }
+        None
+    }
+
+    /// The items of a list, or one.
+    fn texts(&mut self, node: Node, what: &str) -> Option<Vec<Written>> {
+        let line = node.line;
+        let items = match node.value {
+            Value::List(items) => items,
+            value => vec![Node { value, ..node }],
+        };
+        let count = items.len();
+        let help = "use a text, or a list of texts";
+        let texts: Vec<Written> = (items.into_iter())
+            .filter_map(|item| self.scalar(item, what, help))
+            .collect();
+        if texts.is_empty() && count == 0 {
+            self.mistake(line, what, format!("{what} is empty"), help);
+        }
+        let is_whole = count > 0 && texts.len() == count;
+        let blank = texts
+            .iter()
+            .find(|one| one.text.trim() != one.text || one.text.is_empty());
+        if let Some(Written { text, place }) = blank {
+            let problem = match text.trim() {
+                "" => format!("{what} is empty"),
+                _ => format!("{what}: {} has a blank at its end", printable(text)),
+            };
+            self.mistake(place.line, what, problem, "remove it");
+            return None;
+        }
+        is_whole.then_some(texts)
+    }
+}

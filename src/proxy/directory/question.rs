@@ -1,0 +1,203 @@
+//! What the engine is asked: dockgate's own container, its networks with who is in them, and all
+//! containers, in this order. Who is in a network and not among the containers is gone by then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+use tokio::runtime;
+use tokio::time::timeout;
+
+use crate::clients::containers::{History, Inspect, Known, Listed, Listing, Network};
+use crate::config;
+use crate::proxy::clearance::next;
+use crate::proxy::engine::{Engine, EngineError};
+use crate::proxy::own_container;
+use crate::proxy::upstream::Upstream;
+
+/// One answer takes no more memory than this.
+const MOST: usize = 16 << 20;
+/// All answers together have to be there in this time.
+const TIME: Duration = Duration::from_secs(30);
+
+/// Why it is not known.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Engine(EngineError),
+    /// What it answered to this cannot be read.
+    Unread(&'static str),
+    /// It does not have the container that dockgate runs in.
+    NoOwn(String),
+    /// It did not answer in time.
+    Slow,
+}
+
+impl From<EngineError> for Failed {
+    fn from(e: EngineError) -> Self {
+        Failed::Engine(e)
+    }
+}
+
+impl Failed {
+    /// What is wrong, of an engine, and what to do.
+    pub(super) fn told(&self, engine: &Engine) -> String {
+        let settings = &engine.settings;
+        match self {
+            Failed::Engine(e) => engine.told(e).to_string(),
+            Failed::Unread(what) => format!("{settings}'s list of {what} cannot be read"),
+            Failed::NoOwn(name) => format!(
+                "{settings} has no container {name}: set SELF_CONTAINER to the name of dockgate's own"
+            ),
+            Failed::Slow => {
+                let seconds = TIME.as_secs();
+                format!("{settings} did not answer within {seconds} seconds")
+            }
+        }
+    }
+}
+
+/// Lists what there is now, over a connection that is opened if need be. `own` names dockgate's own
+/// container, if the settings do.
+pub(super) async fn list(
+    kept: &mut Option<Upstream>,
+    engine: &Arc<Engine>,
+    own: Option<&str>,
+) -> Result<Listing, Failed> {
+    let asked = timeout(TIME, async {
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => Upstream::own(engine).await?,
+        };
+        let listing = asked(&mut connection, own).await?;
+        *kept = Some(connection);
+        Ok(listing)
+    });
+    asked.await.unwrap_or(Err(Failed::Slow))
+}
+
+async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Failed> {
+    let own = own_inspect(engine, own).await?;
+    let ids: Vec<String> = match &own {
+        Some(own) => own.networks().map(str::to_owned).collect(),
+        None => {
+            let path = "/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D";
+            let bridges: Option<Vec<Network>> = get(engine, path, "networks").await?;
+            let bridges = bridges.unwrap_or_default().into_iter();
+            bridges.map(|network| network.id).collect()
+        }
+    };
+    let mut networks: Vec<Network> = Vec::new();
+    for id in ids.iter().filter(|id| is_name(id)) {
+        // One that is gone has nobody in it.
+        networks.extend(get(engine, &format!("/networks/{id}"), "networks").await?);
+    }
+    let listed: Option<Vec<Listed>> = get(engine, "/containers/json?all=1", "containers").await?;
+    let listed = listed.ok_or(Failed::Unread("containers"))?;
+    let tasks = match networks.iter().any(|network| network.driver == "overlay") {
+        true => get(engine, "/tasks", "tasks").await?,
+        false => None,
+    };
+    let tasks = tasks.unwrap_or_default();
+    let mut listing = Listing::of(own.as_ref(), networks, listed, tasks);
+    if own.is_none() {
+        listing.is_met_at(own_container::addresses());
+    }
+    Ok(listing)
+}
+
+/// The container whose networks dockgate is in. `None`: it is in those of the host.
+async fn own_inspect(engine: &mut Upstream, own: Option<&str>) -> Result<Option<Inspect>, Failed> {
+    let (mut name, mut by_id) = match own {
+        Some(own) => (own.to_owned(), false),
+        // A hostname that is no ID could be another container's name.
+        None => match own_container::id().or_else(own_container::hostname) {
+            Some(id) => (id, true),
+            None => return Ok(None),
+        },
+    };
+    for _ in 0..2 {
+        let path = format!("/containers/{name}/json");
+        let inspect: Option<Inspect> = match is_name(&name) {
+            true => get(engine, &path, "containers").await?,
+            false => None,
+        };
+        let inspect = inspect.filter(|own| !by_id || own.id.starts_with(&name));
+        let Some(inspect) = inspect else {
+            return Err(Failed::NoOwn(name));
+        };
+        match inspect.shares() {
+            Some(other) => (name, by_id) = (other.to_owned(), false),
+            None if inspect.is_in_host() => return Ok(None),
+            None => return Ok(Some(inspect)),
+        }
+    }
+    Err(Failed::NoOwn(name))
+}
+
+/// Whether a text can stand in a path as it is.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Gets what is at a path, if something is there.
+async fn get<T: DeserializeOwned>(
+    engine: &mut Upstream,
+    path: &str,
+    what: &'static str,
+) -> Result<Option<T>, Failed> {
+    let response = engine.get(path).await?;
+    let status = response.status();
+    let mut body: Incoming = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(frame) = next(&mut body).await {
+        let frame = frame.map_err(|_| EngineError::Gone)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > MOST {
+            return Err(Failed::Unread(what));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    match status {
+        StatusCode::OK => {
+            let read = serde_json::from_slice(&bytes);
+            read.map(Some).map_err(|_| Failed::Unread(what))
+        }
+        // What is not there; tasks, where the engine manages no swarm.
+        StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE => Ok(None),
+        _ => Err(Failed::Unread(what)),
+    }
+}
+
+/// Asks an engine now, and waits for it: outside a server.
+///
+/// # Errors
+/// Why it is not known.
+pub(crate) fn ask_now(engine: &Arc<config::Engine>, own: Option<&str>) -> Result<Known, String> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
+    let engine = Engine::new(engine, &[]);
+    let listing = runtime.block_on(async { list(&mut None, &engine, own).await });
+    let mut listing = listing.map_err(|failed| failed.told(&engine))?;
+    History::default().date(&mut listing, 0);
+    Ok(Known::new(listing, Instant::now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_put_into_paths() {
+        for name in ["web", "web_1.x-2", "0123456789ab"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "a/b", "../x", "a?b", "a b", "%2e", "é"] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

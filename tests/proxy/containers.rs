@@ -1,0 +1,353 @@
+//! Clients that are told apart by their containers, in front of an engine that is played: what it has
+//! not said, says late, or says no more, gives nobody a policy.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::policies::Many;
+use crate::strangers::from;
+use crate::support::{Engine, Wire};
+
+const FILE: &str = "policies:\n  lists: { CONTAINERS: 1 }\n  infos: { INFO: 1 }\n  all: { VERSION: 1 }\n\
+    endpoints:\n  - { listen: '{tcp}', policy: all }\n\
+    clients:\n  - { from: 127.0.9.9, policy: infos }\n\
+    \x20 - { container: { label: team=ci }, policy: lists }\n\
+    \x20 - { container: { name: web }, policy: infos }\n";
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(127, 0, 7, 1);
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(127, 0, 8, 1);
+const CI: Ipv4Addr = Ipv4Addr::new(127, 0, 7, 5);
+const WEB: Ipv4Addr = Ipv4Addr::new(127, 0, 7, 6);
+/// Statuses for lists, info and version.
+const LISTS: [u16; 3] = [200, 403, 403];
+const INFOS: [u16; 3] = [403, 200, 403];
+const ALL: [u16; 3] = [403, 403, 200];
+const UNKNOWN: [u16; 3] = [503, 503, 503];
+
+/// What the engine has.
+#[derive(Default)]
+struct State {
+    /// Names, labels and the last numbers of addresses.
+    containers: Vec<(&'static str, &'static str, u8)>,
+    /// Where events go.
+    streams: Vec<Sender<Option<String>>>,
+    /// Whether it answers no question.
+    is_slow: bool,
+    /// How often it was asked for all containers.
+    asked: usize,
+    /// dockgate's own address.
+    own: String,
+}
+
+#[derive(Clone, Default)]
+struct Played(Arc<Mutex<State>>);
+
+impl Played {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has(&self, containers: &[(&'static str, &'static str, u8)]) {
+        self.state().containers = containers.to_vec();
+    }
+
+    /// Tells of a container's event, or ends all streams.
+    fn tell(&self, event: Option<(&str, &str)>) {
+        self.tell_of(event, SystemTime::now());
+    }
+
+    /// The same with a time of its own.
+    fn tell_of(&self, event: Option<(&str, &str)>, at: SystemTime) {
+        let at = at.duration_since(UNIX_EPOCH).expect("a time").as_nanos();
+        let line = event.map(|(action, name)| {
+            let actor = match action {
+                "connect" | "disconnect" => format!(
+                    r#""Type":"network","Actor":{{"ID":"net","Attributes":{{"container":"{name}"}}}}"#
+                ),
+                _ => format!(r#""Type":"container","Actor":{{"ID":"{name}","Attributes":{{}}}}"#),
+            };
+            format!("{{\"Action\":\"{action}\",{actor},\"timeNano\":{at}}}\n")
+        });
+        let mut state = self.state();
+        for stream in &state.streams {
+            let _ = stream.send(line.clone());
+        }
+        if event.is_none() {
+            state.streams.clear();
+        }
+    }
+
+    fn answer(&self, path: &str) -> String {
+        let mut state = self.state();
+        let path = path.split('?').next().unwrap_or_default();
+        state.asked += usize::from(path == "/containers/json");
+        let all = state.containers.iter();
+        match path {
+            "/containers/gate/json" => format!(
+                r#"{{"Id":"own","HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":
+                    {{"net":{{"NetworkID":"net","IPAddress":"{}","Gateway":"127.0.7.1"}}}}}}}}"#,
+                state.own
+            ),
+            "/networks/net" => {
+                let held = all.map(|(name, _, at)| {
+                    format!(
+                        r#""{name}":{{"EndpointID":"{name}-{at}","IPv4Address":"127.0.7.{at}/24"}}"#
+                    )
+                });
+                let held = held.collect::<Vec<_>>().join(",");
+                format!(
+                    r#"{{"Id":"net","Driver":"bridge","Containers":{{{held}}},
+                        "IPAM":{{"Config":[{{"Subnet":"127.0.7.0/24","Gateway":"127.0.7.1"}}]}}}}"#
+                )
+            }
+            "/containers/json" => {
+                let listed = all.map(|(name, labels, _)| {
+                    format!(
+                        r#"{{"Id":"{name}","Names":["/{name}"],"Image":"x","Labels":{{{labels}}},
+                            "HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":{{}}}}}}"#
+                    )
+                });
+                format!("[{}]", listed.collect::<Vec<_>>().join(","))
+            }
+            _ => "{}".to_owned(),
+        }
+    }
+
+    fn serve(&self, mut wire: Wire) {
+        wire.patience(Duration::from_secs(600));
+        while let Some(request) = wire.try_request() {
+            let path = request.head.line.split(' ').nth(1).unwrap_or_default();
+            if path.starts_with("/events") {
+                let (sender, events) = channel();
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                wire.send(head);
+                self.state().streams.push(sender);
+                while let Ok(Some(event)) = events.recv() {
+                    wire.send_chunk(event);
+                }
+                return;
+            }
+            // A client's own request is answered in any case.
+            let is_own =
+                path.contains('?') || path.contains("/gate/") || path.contains("/networks");
+            while is_own && self.state().is_slow {
+                thread::sleep(Duration::from_millis(5));
+            }
+            let body = self.answer(path);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            if wire.try_send(answer).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A dockgate in front of such an engine.
+fn played(containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
+    played_with(FILE, containers)
+}
+
+fn played_with(file: &str, containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
+    let (engine, played) = (Engine::start(), Played::default());
+    played.has(containers);
+    let listener = engine.listener();
+    listener.set_nonblocking(false).expect("blocking");
+    let serving = played.clone();
+    thread::spawn(move || {
+        loop {
+            match listener.accept() {
+                Ok((socket, _)) => {
+                    let played = serving.clone();
+                    let wire = Wire::new(OwnedFd::from(socket).into());
+                    thread::spawn(move || played.serve(wire));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    });
+    let many = Many::with(engine, file, &[("SELF_CONTAINER", "gate")]);
+    played.state().own = many.tcp.ip().to_string();
+    (many, played)
+}
+
+fn ask(client: &mut Wire) -> [u16; 3] {
+    ["/containers/json", "/info", "/version"].map(|path| {
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: docker\r\n\r\n"));
+        client.response().status()
+    })
+}
+
+fn statuses(source: Ipv4Addr, address: SocketAddr) -> [u16; 3] {
+    ask(&mut from(source, address))
+}
+
+#[test]
+fn each_container_has_its_policy_and_nobody_another_ones() {
+    let (many, played) = played(&[
+        ("job", r#""team":"ci""#, 5),
+        ("web", "", 6),
+        ("other", "", 7),
+    ]);
+    let of = |source| statuses(source, many.tcp);
+    assert_eq!(of(CI), LISTS);
+    assert_eq!(of(WEB), INFOS);
+    assert_eq!(of(Ipv4Addr::new(127, 0, 7, 7)), ALL);
+    assert_eq!(of(Ipv4Addr::new(127, 0, 9, 9)), INFOS, "by an earlier rule");
+    for source in [GATEWAY, OUTSIDE, Ipv4Addr::LOCALHOST] {
+        let begin = Instant::now();
+        assert_eq!(of(source), ALL, "{source}");
+        assert!(begin.elapsed() < Duration::from_secs(2), "{source}");
+    }
+    // Within the network, and nobody's.
+    let begin = Instant::now();
+    let mut client = from(Ipv4Addr::new(127, 0, 7, 99), many.tcp);
+    client.send("GET /version HTTP/1.1\r\nHost: docker\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.status(), 503);
+    let told = "depends on its container: the engine knows no container with this address";
+    assert!(response.text().contains(told), "{}", response.text());
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+    // They swap their addresses, of which each is told before it is used.
+    let mut kept = from(CI, many.tcp);
+    assert_eq!(ask(&mut kept), LISTS);
+    played.has(&[("job", r#""team":"ci""#, 6), ("web", "", 5)]);
+    thread::sleep(Duration::from_millis(50));
+    for name in ["job", "web"] {
+        played.tell(Some(("disconnect", name)));
+        played.tell(Some(("connect", name)));
+    }
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(of(CI), INFOS);
+    assert_eq!(of(WEB), LISTS);
+    // Who connected before them is neither.
+    assert_eq!(ask(&mut kept)[0], 503, "{}", many.dockgate.log());
+    // A container that is new to it comes with its event, and not later than it asks.
+    played.has(&[("job", r#""team":"ci""#, 6), ("new", r#""team":"ci""#, 8)]);
+    played.tell(Some(("create", "new")));
+    played.tell(Some(("connect", "new")));
+    assert_eq!(of(Ipv4Addr::new(127, 0, 7, 8)), LISTS);
+}
+
+#[test]
+fn an_event_that_comes_late_is_waited_for() {
+    let second = Duration::from_secs(1);
+    let now = SystemTime::now();
+    // Whoever got the address after the connection was made has not made it, and nobody knows who has.
+    for (at, wanted) in [(now - second, 200), (now + 60 * second, 503)] {
+        let (many, played) = played(&[("web", "", 6)]);
+        assert_eq!(statuses(WEB, many.tcp), INFOS);
+        played.state().is_slow = true;
+        let late = played.clone();
+        let teller = thread::spawn(move || {
+            // A list has it before the event comes.
+            late.has(&[("web", "", 6), ("job", r#""team":"ci""#, 5)]);
+            let asked = late.state().asked;
+            // And it is later than the connection, even if clocks tick slowly.
+            thread::sleep(Duration::from_millis(100));
+            late.state().is_slow = false;
+            while late.state().asked == asked {
+                thread::sleep(Duration::from_millis(1));
+            }
+            late.tell_of(Some(("connect", "job")), at);
+        });
+        let mut client = from(CI, many.tcp);
+        client.send("GET /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n");
+        let response = client.response();
+        teller.join().expect("told");
+        assert_eq!(response.status(), wanted, "{}", response.text());
+        if wanted == 503 {
+            let told = "another container has got this address since the connection was made";
+            assert!(response.text().contains(told), "{}", response.text());
+        }
+    }
+}
+
+#[test]
+fn many_connections_share_one_question() {
+    let (many, played) = played(&[("job", r#""team":"ci""#, 5)]);
+    assert_eq!(statuses(CI, many.tcp), LISTS);
+    played.state().is_slow = true;
+    let mut clients: Vec<Wire> = (0..50).map(|_| from(CI, many.tcp)).collect();
+    for client in &mut clients {
+        client.send("GET /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n");
+    }
+    let before = played.state().asked;
+    // One that began before some of them, and one for these.
+    thread::sleep(Duration::from_millis(300));
+    played.state().is_slow = false;
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200);
+    }
+    // Besides, each of them asked for a list itself.
+    let asked = played.state().asked - before;
+    assert!(asked <= clients.len() + 4, "{asked}");
+}
+
+#[test]
+fn what_is_lost_is_listed_anew_and_decides_nothing_meanwhile() {
+    let (many, played) = played(&[("job", r#""team":"ci""#, 5), ("web", "", 6)]);
+    assert_eq!(statuses(CI, many.tcp), LISTS);
+    let mut kept = from(WEB, many.tcp);
+    assert_eq!(ask(&mut kept), INFOS);
+    // Its list is slow.
+    played.state().is_slow = true;
+    let begin = Instant::now();
+    assert_eq!(statuses(CI, many.tcp)[0], 503);
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    // Others do not wait for it, nor does who was known before.
+    for source in [GATEWAY, OUTSIDE] {
+        let begin = Instant::now();
+        assert_eq!(
+            statuses(source, many.tcp)[1],
+            403,
+            "{source} {}",
+            many.dockgate.log()
+        );
+        assert!(begin.elapsed() < Duration::from_secs(2), "{source}");
+    }
+    assert_eq!(ask(&mut kept), INFOS);
+    // The stream is cut: then nobody is known, until all is listed anew.
+    played.tell(None);
+    many.dockgate
+        .line(|line| line.contains("cannot find out which containers clients are"));
+    assert_eq!(ask(&mut kept), UNKNOWN);
+    played.state().is_slow = false;
+    assert_eq!(statuses(CI, many.tcp), LISTS);
+    assert_eq!(ask(&mut kept), INFOS, "it kept its address");
+}
+
+#[test]
+fn a_label_chooses_among_the_policies_that_say_so() {
+    let file = "policies:\n  lists: { CONTAINERS: 1, by_label: true }\n  infos: { INFO: 1 }\n  all: { VERSION: 1 }\n\
+        endpoints:\n  - { listen: '{tcp}', policy: all }\n\
+        clients:\n  - { container: { name: web }, policy: infos }\n";
+    let (many, _played) = played_with(
+        file,
+        &[
+            ("job", r#""dockgate.policy":"lists""#, 5),
+            ("web", r#""dockgate.policy":"lists""#, 6),
+            ("odd", r#""dockgate.policy":"infos""#, 7),
+            ("wrong", r#""dockgate.policy":"all""#, 8),
+            ("none", r#""dockgate.policy":"""#, 9),
+        ],
+    );
+    let of = |last| statuses(Ipv4Addr::new(127, 0, 7, last), many.tcp);
+    assert_eq!(of(5), LISTS);
+    assert_eq!(of(6), INFOS, "a rule is before the label");
+    assert_eq!(
+        [of(7), of(8)],
+        [[403; 3]; 2],
+        "no policy that a label may choose"
+    );
+    assert_eq!(of(9), ALL);
+    assert_eq!(statuses(OUTSIDE, many.tcp), ALL);
+    let told = "container label dockgate.policy: policy none";
+    many.dockgate.line(|line| line.contains(told));
+}
