@@ -16,6 +16,7 @@ mod answers;
 mod browsers;
 mod connections;
 mod denials;
+mod engines;
 mod facts;
 mod fairness;
 mod filters;
