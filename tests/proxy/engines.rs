@@ -16,7 +16,7 @@ use crate::policies::Many;
 use crate::reload::reload;
 use crate::support::gate::EMPTY;
 use crate::support::{BOUND, Dockgate, End, Engine, Gate, Message, Wire};
-use tls::{Authority, TlsEngine, echo, head};
+use tls::{Authority, Server as _, TlsEngine, echo, head};
 
 const GET: &str = "GET /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n";
 const POST: &str =

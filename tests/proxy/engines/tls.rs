@@ -1,77 +1,26 @@
-//! Certificates made for a test, and an engine that speaks TLS.
+//! An engine that speaks TLS.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-/// An authority.
-pub(super) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: rcgen::Certificate,
+#[path = "../../support/certificates.rs"]
+mod certificates;
+
+pub(super) use certificates::{Authority, Identity};
+
+/// What an engine with a certificate speaks. It wants one of `clients`, if that is given.
+pub(super) trait Server {
+    fn server(&self, clients: Option<&Authority>) -> Arc<ServerConfig>;
 }
 
-/// A certificate and its key.
-pub(super) struct Identity {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
-}
-
-impl Authority {
-    pub(super) fn new() -> Authority {
-        Authority::called("test")
-    }
-
-    /// One that others are told apart from by its name.
-    pub(super) fn called(name: &str) -> Authority {
-        let mut params = CertificateParams::new([]).expect("no names");
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        let issuer = Issuer::new(params, key);
-        Authority {
-            issuer,
-            certificate,
-        }
-    }
-
-    /// A certificate for this name, which ended in this year if it is not to be valid.
-    pub(super) fn signs(&self, name: &str, ended: Option<i32>) -> Identity {
-        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
-        if let Some(year) = ended {
-            params.not_before = date_time_ymd(year - 1, 1, 1);
-            params.not_after = date_time_ymd(year, 1, 1);
-        }
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Identity { certificate, key }
-    }
-
-    /// Writes `NAME.pem`.
-    pub(super) fn write(&self, folder: &Path, name: &str) {
-        let file = folder.join(format!("{name}.pem"));
-        fs::write(file, self.certificate.pem()).expect("written");
-    }
-}
-
-impl Identity {
-    /// Writes `NAME.pem` and `NAME-key.pem`.
-    pub(super) fn write(&self, folder: &Path, name: &str) {
-        let file = |end: &str| folder.join(format!("{name}{end}.pem"));
-        fs::write(file(""), self.certificate.pem()).expect("written");
-        fs::write(file("-key"), self.key.serialize_pem()).expect("written");
-    }
-
-    /// What an engine with it speaks. It wants a certificate of `clients`, if that is given.
-    pub(super) fn server(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
+impl Server for Identity {
+    fn server(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
         let chain: Vec<CertificateDer<'static>> = vec![self.certificate.der().clone()];
         let key = PrivateKeyDer::try_from(self.key.serialize_der()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
