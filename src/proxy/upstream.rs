@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
-use super::engine::{Engine, EngineError, refused_certificate};
+use super::engine::{Engine, EngineError, is_refusal};
 use super::filter::Reply;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
@@ -75,8 +75,7 @@ impl Upstream {
         *request.uri_mut() = path.parse().map_err(|_| EngineError::Gone)?;
         let host = HeaderValue::from_static("docker");
         request.headers_mut().insert(HOST, host);
-        self.sender.ready().await.map_err(fault)?;
-        self.sender.send_request(request).await.map_err(fault)
+        self.ask(request).await
     }
 
     /// Posts JSON to such a path of the engine.
@@ -96,8 +95,15 @@ impl Upstream {
         headers.insert(HOST, HeaderValue::from_static("docker"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_LENGTH, length.into());
-        self.sender.ready().await.map_err(fault)?;
-        self.sender.send_request(request).await.map_err(fault)
+        self.ask(request).await
+    }
+
+    async fn ask(&mut self, request: Request<Upload>) -> Result<Response<Incoming>, EngineError> {
+        let asked = match self.sender.ready().await {
+            Ok(()) => self.sender.send_request(request).await,
+            Err(e) => Err(e),
+        };
+        asked.map_err(|e| fault(&self.link, e))
     }
 
     /// What is known of the connection outside hyper.
@@ -160,27 +166,27 @@ pub(super) async fn send(
                 match (e.take_message(), spare) {
                     (Some(unsent), _) => request = unsent,
                     (None, Some(spare)) if untouched => request = spare,
-                    _ => return Err(fault(e.into_error())),
+                    _ => return Err(fault(&upstream.link, e.into_error())),
                 }
             }
         }
     }
     state.head.expect();
     let mut upstream = Upstream::connect(engine, Arc::clone(&state.head)).await?;
-    let response = upstream.sender.send_request(request).await.map_err(fault)?;
+    let response = upstream.sender.send_request(request).await;
+    let response = response.map_err(|e| fault(&upstream.link, e))?;
     *kept = Some(upstream);
     Ok(Reply::new(response, filter))
 }
 
-fn fault(e: hyper::Error) -> EngineError {
+/// What is wrong with an engine that gives no answer over this connection.
+fn fault(link: &EngineLink, e: hyper::Error) -> EngineError {
     if e.is_parse() {
         return EngineError::Garbage(e);
     }
     // That a certificate is refused, an engine may say behind the handshake (RFC 8446, section 4.4.2.4).
-    match refused_certificate(&e) {
-        Some(alert) => EngineError::Tls(alert),
-        None => EngineError::Gone,
-    }
+    let refusal = link.tls_error().filter(|e| is_refusal(e));
+    refusal.map_or(EngineError::Gone, |e| EngineError::Tls(e.clone()))
 }
 
 fn copy_of_head(request: &Request<Upload>) -> Request<Upload> {

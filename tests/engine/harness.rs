@@ -84,24 +84,44 @@ impl Engine {
 
     /// Starts it (again), with all that it had.
     pub(crate) fn start(&self) {
-        self.control("start");
+        self.start_with(&[]);
+    }
+
+    /// The same with more arguments of dockerd.
+    pub(crate) fn start_with(&self, arguments: &[&str]) {
+        self.control("start", arguments);
+    }
+
+    /// The first process of its namespaces.
+    pub(crate) fn process(&self) -> u32 {
+        let read = |path: &Path| fs::read_to_string(path).expect("a running engine");
+        let outer = read(&self.directory.join("unshare.pid"));
+        let outer = outer.trim();
+        let inner = read(Path::new(&format!("/proc/{outer}/task/{outer}/children")));
+        inner.trim().parse().expect("one process")
+    }
+
+    /// A directory for a test's files beside its own.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Stops it, in good order.
     pub(crate) fn stop(&self) {
-        self.control("stop");
+        self.control("stop", &[]);
     }
 
     /// Ends it at once, and everything that it runs, as a crash would.
     pub(crate) fn crash(&self) {
-        self.control("crash");
+        self.control("crash", &[]);
     }
 
-    fn control(&self, what: &str) {
+    fn control(&self, what: &str, arguments: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/engine");
         let done = Command::new(script)
             .arg(what)
             .arg(&self.directory)
+            .args(arguments)
             .stdin(Stdio::null())
             .status();
         assert!(
@@ -114,7 +134,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if self.own.is_some() {
-            self.control("stop");
+            self.control("stop", &[]);
         }
     }
 }
@@ -241,7 +261,7 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    fn new(host: String, socket: &Path) -> Shell {
+    pub(crate) fn new(host: String, socket: &Path) -> Shell {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Shell {

@@ -13,6 +13,9 @@
 //! from one in dockgate (whatever expects a denial then fails, of course).
 
 // Of the other tests' support, what is of use without their scripted engine.
+#[allow(dead_code, reason = "likewise")]
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[allow(
     dead_code,
     clippy::print_stderr,
@@ -30,6 +33,7 @@ mod clients;
 mod commands;
 mod container;
 mod containers;
+mod engines;
 mod files;
 mod grants;
 mod harness;

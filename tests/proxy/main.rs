@@ -18,6 +18,7 @@ mod cetusguard;
 mod connections;
 mod containers;
 mod denials;
+mod engines;
 mod facts;
 mod fairness;
 mod filters;

@@ -80,7 +80,7 @@ impl Many {
         replaced(&self.text, text)
     }
 
-    fn second(&self) -> SocketAddr {
+    pub(crate) fn second(&self) -> SocketAddr {
         let (_, listener) = &self.text[1];
         listener
             .trim_start_matches("tcp://")

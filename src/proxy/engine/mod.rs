@@ -20,7 +20,7 @@ use super::versions::Lowest;
 use crate::config::{self, Address, Endpoint, Listen};
 pub(super) use fault::{EngineError, PING_TIMEOUT};
 use hosts::Addresses;
-pub(super) use tls::refused_certificate;
+pub(super) use tls::is_refusal;
 
 /// An engine that requests go to.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! What goes wrong with TLS, in words that say whose fault it is.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 
@@ -11,21 +10,16 @@ use crate::config::{self, shown_path};
 
 /// Why a handshake failed.
 pub(super) fn failed(e: io::Error) -> EngineError {
-    match inner(&e) {
-        Some(tls) => EngineError::Tls(tls.clone()),
+    let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner.cloned() {
+        Some(tls) => EngineError::Tls(tls),
         None => EngineError::Handshake(e),
     }
 }
 
-fn inner(e: &io::Error) -> Option<&Error> {
-    e.get_ref()?.downcast_ref::<Error>()
-}
-
-/// The engine's word that it does not accept dockgate's certificate, or wants one, if that ended a
-/// connection.
-pub(in crate::proxy) fn refused_certificate(e: &hyper::Error) -> Option<Error> {
-    let tls = inner(e.source()?.downcast_ref::<io::Error>()?)?;
-    matches!(tls, Error::AlertReceived(alert) if refused(*alert).is_some()).then(|| tls.clone())
+/// Whether an engine has ended a connection because of dockgate's certificate, or because there is none.
+pub(in crate::proxy) fn is_refusal(e: &Error) -> bool {
+    matches!(e, Error::AlertReceived(alert) if refused(*alert).is_some())
 }
 
 /// What an engine says of dockgate's certificate.
@@ -33,7 +27,9 @@ fn refused(alert: AlertDescription) -> Option<&'static str> {
     Some(match alert {
         AlertDescription::CertificateRequired => "it wants a certificate",
         AlertDescription::BadCertificate => "it finds dockgate's certificate bad, or wants one",
-        AlertDescription::UnknownCA => "it does not know the authority of dockgate's certificate",
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            "it does not know the authority of dockgate's certificate"
+        }
         AlertDescription::CertificateExpired => "it finds dockgate's certificate expired",
         AlertDescription::CertificateRevoked => "dockgate's certificate is revoked",
         AlertDescription::UnsupportedCertificate
@@ -77,7 +73,8 @@ fn certificate(
     let file = engine.tls.as_ref().map(|tls| shown_path(&tls.files.ca));
     let file = file.unwrap_or_default();
     match why {
-        CertificateError::UnknownIssuer => write!(
+        // An authority that was made anew has the name of the one before.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => write!(
             f,
             "its certificate is not from the authority in {file}; set {ca} to the one that signed it"
         ),

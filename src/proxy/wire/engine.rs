@@ -6,9 +6,9 @@
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -79,6 +79,8 @@ pub(in crate::proxy) struct EngineLink {
     head: Arc<SentHead>,
     behind: AtomicBool,
     hijacked: AtomicBool,
+    /// What TLS said when reading failed: hyper drops it where it waits for nothing yet.
+    tls_error: OnceLock<rustls::Error>,
 }
 
 impl EngineLink {
@@ -90,6 +92,7 @@ impl EngineLink {
             head,
             behind: AtomicBool::new(false),
             hijacked: AtomicBool::new(false),
+            tls_error: OnceLock::new(),
         })
     }
 
@@ -101,6 +104,19 @@ impl EngineLink {
     /// From now on, writes bypass hyper, which must not end the connection.
     pub(in crate::proxy) fn hijack(&self) {
         self.hijacked.store(true, Relaxed);
+    }
+
+    /// Why TLS ended the connection, if it did.
+    pub(in crate::proxy) fn tls_error(&self) -> Option<&rustls::Error> {
+        self.tls_error.get()
+    }
+
+    /// Notes what TLS says.
+    fn failed(&self, e: &io::Error) {
+        let inner = e.get_ref().and_then(|inner| inner.downcast_ref());
+        if let Some(tls) = inner.cloned() {
+            let _ = self.tls_error.set(tls);
+        }
     }
 
     /// The number of bytes that the engine's socket has taken.
@@ -157,7 +173,8 @@ impl AsyncRead for EngineIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.link.socket.poll_read(cx, buf).map_ok(|_| ())
+        let read = ready!(self.link.socket.poll_read(cx, buf));
+        Poll::Ready(read.map(drop).inspect_err(|e| self.link.failed(e)))
     }
 }
 
