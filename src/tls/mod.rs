@@ -30,3 +30,6 @@ fn provider() -> Arc<CryptoProvider> {
 fn protocols() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
 }
+
+#[cfg(test)]
+mod tests;
