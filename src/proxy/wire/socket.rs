@@ -73,13 +73,6 @@ impl Socket {
     ///
     /// # Errors
     /// A configuration with which there is nothing to say.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "only the connections to remote engines are made so"
-        )
-    )]
     pub(in crate::proxy) fn tls_client(
         socket: TcpStream,
         config: Arc<ClientConfig>,
