@@ -106,7 +106,7 @@ endpoints:
         ),
         (5, "engines.d.cert: it is set without engines.d.key"),
         (6, "engines.e.cert: it is set without engines.e.ca"),
-        (7, "engines.f.ca: cannot read /nowhere/ca.pem: No such file"),
+        (7, "engines.f.ca: /nowhere/ca.pem cannot be read: No such file"),
         (8, "engines.g has no address"),
         (
             9,

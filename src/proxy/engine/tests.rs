@@ -86,22 +86,22 @@ fn certificates_and_keys_are_looked_into_at_start() {
     for (files, mistakes) in [
         (
             ["key", "cert", "key"],
-            &["ENGINE_CA: cannot use {}/key: it has no certificate"][..],
+            &["ENGINE_CA: {}/key has a key, but no certificate"][..],
         ),
         (
             ["cert", "cert", "other"],
-            &["ENGINE_KEY: cannot use {}/other: its certificate"],
+            &["ENGINE_KEY: {}/other does not belong to the certificate"],
         ),
         (
             ["cert", "cert", "locked"],
-            &["ENGINE_KEY: cannot use {}/locked: it is encrypted"],
+            &["ENGINE_KEY: {}/locked is encrypted"],
         ),
         (
             ["empty", "gone", "cert"],
             &[
-                "ENGINE_CA: cannot use {}/empty: it has no certificate",
-                "ENGINE_CERT: cannot read {}/gone: No such file",
-                "ENGINE_KEY: cannot use {}/cert: it has no private key",
+                "ENGINE_CA: {}/empty has no certificate",
+                "ENGINE_CERT: {}/gone cannot be read: No such file",
+                "ENGINE_KEY: {}/cert has a certificate, but no key",
             ],
         ),
     ] {
