@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memmem;
-use tokio::io::Interest;
 use tokio::time::timeout;
 
 use super::respond;
@@ -62,10 +61,8 @@ pub(super) async fn shake(
 
 async fn attempt(socket: Socket, server: &Server, peer: Peer) -> Result<(Socket, Shown), Failed> {
     let mut start = [0; 1024];
-    let start = match socket.ready(Interest::READABLE).await {
-        Ok(_) => socket.look_ahead(&mut start),
-        Err(_) => &[],
-    };
+    let seen = socket.look_ahead(&mut start).await.unwrap_or(0);
+    let start = &start[..seen];
     match start {
         [] => return Err(left()),
         [HANDSHAKE, ..] => {}

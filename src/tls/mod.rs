@@ -13,6 +13,7 @@ mod pem;
 mod server;
 
 pub use names::certificate;
+pub(crate) use pem::{certificates, key as private_key};
 pub use server::{ClientAuth, Expiry, Mistake, Part, Parts, Server, Trust, refusal};
 
 use std::sync::{Arc, LazyLock};
@@ -20,13 +21,16 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CryptoProvider, ring};
 
 /// The cryptography of every connection.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     static RING: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(ring::default_provider()));
     Arc::clone(&RING)
 }
 
 /// What is spoken over TLS.
-fn protocols() -> Vec<Vec<u8>> {
+pub(crate) fn protocols() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
 }
+
+#[cfg(test)]
+mod tests;

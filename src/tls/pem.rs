@@ -4,10 +4,10 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Why a file cannot be used, and what to do.
-pub(super) type Unusable = (String, &'static str);
+pub(crate) type Unusable = (String, &'static str);
 
 /// The certificates of a file; never none.
-pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
@@ -24,7 +24,7 @@ pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>,
 }
 
 /// The first key of a file.
-pub(super) fn key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, Unusable> {
+pub(crate) fn key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, Unusable> {
     let has = |words: &[u8]| memchr::memmem::find(bytes, words).is_some();
     if has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED") {
         return Err((

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::certificates::Authority;
+use crate::authority::Authority;
 use crate::dockgate::{Dockgate, free_address};
 use crate::harness::{Engine, Shell};
 use crate::wire::Wire;

@@ -14,8 +14,8 @@
 
 // Of the other tests' support, what is of use without their scripted engine.
 #[allow(dead_code, reason = "likewise")]
-#[path = "../support/certificates.rs"]
-mod certificates;
+#[path = "../support/authority.rs"]
+mod authority;
 #[allow(
     dead_code,
     clippy::print_stderr,

@@ -46,6 +46,7 @@ mod signals;
 mod socket_proxy;
 mod strangers;
 mod terms;
+mod tls;
 mod unreachable;
 mod upgrades;
 mod uploads;

@@ -11,6 +11,7 @@
     reason = "each test binary uses its own part of this"
 )]
 
+pub(crate) mod certificates;
 pub(crate) mod dockgate;
 pub(crate) mod engine;
 pub(crate) mod gate;

@@ -7,13 +7,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::address::Host;
 use crate::config::paths::shown_path;
 use crate::config::pems::Pems;
+use crate::tls::{certificates, protocols, provider};
 
 /// The files that say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +76,10 @@ impl Tls {
         let (Ok(roots), true) = (roots, wrong.is_empty()) else {
             return Err(wrong);
         };
-        let builder =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = ClientConfig::builder_with_provider(provider());
         let builder = builder.with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| vec![unfit("ca", &files.ca, &error.to_string())])?;
+        let builder =
+            builder.map_err(|error| vec![unfit("ca", &files.ca, &error.to_string(), OTHER)])?;
         let builder = builder.with_root_certificates(roots);
         let client = match own.flatten() {
             None => Ok(builder.with_no_client_auth()),
@@ -89,13 +89,18 @@ impl Tls {
             let (cert, key) = files.own.clone().unwrap_or_default();
             let why = match error {
                 rustls::Error::InconsistentKeys(_) => {
-                    format!("its certificate, {}, is for another key", shown_path(&cert))
+                    format!("does not belong to the certificate, {}", shown_path(&cert))
                 }
                 other => other.to_string(),
             };
-            vec![unfit("key", &key, &why)]
+            vec![unfit(
+                "key",
+                &key,
+                &why,
+                "use the key with which it was requested",
+            )]
         })?;
-        client.alpn_protocols = vec![b"http/1.1".to_vec()];
+        client.alpn_protocols = protocols();
         let named = |path: &Path| pems.get(path).unwrap_or_default().to_vec();
         let own = files.own.iter().flat_map(|(cert, key)| [cert, key]);
         let read = std::iter::once(&files.ca).chain(own);
@@ -130,7 +135,7 @@ fn authorities(path: &Path, pems: &Pems) -> Result<RootCertStore, Unusable> {
     let mut roots = RootCertStore::empty();
     for one in chain("ca", path, pems)? {
         let added = roots.add(one);
-        added.map_err(|error| unfit("ca", path, &error.to_string()))?;
+        added.map_err(|error| unfit("ca", path, &format!("cannot be used: {error}"), OTHER))?;
     }
     Ok(roots)
 }
@@ -142,38 +147,30 @@ fn chain(
     pems: &Pems,
 ) -> Result<Vec<CertificateDer<'static>>, Unusable> {
     let bytes = pems.get(path).map_err(|error| unread(key, path, error))?;
-    let all = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
-    match all {
-        Ok(all) if !all.is_empty() => Ok(all),
-        Ok(_) => Err(unfit(key, path, "it has no certificate in PEM form")),
-        Err(error) => Err(unfit(key, path, &error.to_string())),
-    }
+    certificates(bytes).map_err(|(problem, help)| unfit(key, path, &problem, help))
 }
 
 fn private_key(path: &Path, pems: &Pems) -> Result<PrivateKeyDer<'static>, Unusable> {
     let bytes = pems.get(path).map_err(|error| unread("key", path, error))?;
-    PrivateKeyDer::from_pem_slice(bytes).map_err(|_| {
-        let is_sealed = bytes.windows(9).any(|part| part == b"ENCRYPTED");
-        let why = match is_sealed {
-            true => "it is encrypted: dockgate cannot ask for its password",
-            false => "it has no private key in PEM form",
-        };
-        unfit("key", path, why)
-    })
+    crate::tls::private_key(bytes).map_err(|(problem, help)| unfit("key", path, &problem, help))
 }
 
 fn unread(key: &'static str, path: &Path, error: &str) -> Unusable {
+    let problem = format!("cannot be read: {error}");
+    unfit(
+        key,
+        path,
+        &problem,
+        "mount it, and let dockgate's user read it",
+    )
+}
+
+fn unfit(key: &'static str, path: &Path, problem: &str, help: &'static str) -> Unusable {
     Unusable {
         key,
-        problem: format!("cannot read {}: {error}", shown_path(path)),
-        help: "mount the file, readable for dockgate's user",
+        problem: format!("{} {problem}", shown_path(path)),
+        help,
     }
 }
 
-fn unfit(key: &'static str, path: &Path, why: &str) -> Unusable {
-    Unusable {
-        key,
-        problem: format!("cannot use {}: {why}", shown_path(path)),
-        help: "use files in PEM form, as `docker --tlsverify` takes them",
-    }
-}
+const OTHER: &str = "use files in PEM form, as `docker --tlsverify` takes them";

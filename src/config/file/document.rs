@@ -16,25 +16,19 @@ mod names;
 use names::{LONGEST_NAME, Names};
 
 /// The keys of a document.
-const TOP: Keys = Keys {
-    known: &[
-        "policies",
-        "endpoints",
-        "clients",
-        "engines",
-        "gates",
-        "mutators",
-        "responseFilters",
-    ],
-    later: &[],
-};
+const TOP: Keys = &[
+    "policies",
+    "endpoints",
+    "clients",
+    "engines",
+    "gates",
+    "mutators",
+    "responseFilters",
+];
 /// Those of them that another dialect reads.
 const MIDDLEWARE: [&str; 3] = ["gates", "mutators", "responseFilters"];
 /// Those of a policy that are not variables.
-const POLICY: Keys = Keys {
-    known: &[BY_LABEL, "gates", "mutators", "responseFilters"],
-    later: &[],
-};
+const POLICY: Keys = &[BY_LABEL, "gates", "mutators", "responseFilters"];
 const BY_LABEL: &str = "by_label";
 /// So many policies may there be: each is compiled, and kept.
 const MOST_POLICIES: usize = 1000;
@@ -116,11 +110,7 @@ pub fn read(sources: &[Source]) -> Result<Document, Refused> {
 }
 
 /// The keys that a map may have.
-struct Keys {
-    known: &'static [&'static str],
-    /// Those of a later version.
-    later: &'static [&'static str],
-}
+type Keys = &'static [&'static str];
 
 /// One document of several.
 struct Part<'a> {
@@ -185,7 +175,7 @@ impl<'a> Part<'a> {
                 self.document.middleware.push(spec);
                 continue;
             }
-            if !self.knows(&TOP, "", &key, line) || self.is_empty(&key, line, &value) {
+            if !self.knows(TOP, "", &key, line) || self.is_empty(&key, line, &value) {
                 continue;
             }
             match &*key {
@@ -203,23 +193,14 @@ impl<'a> Part<'a> {
     }
 
     /// Whether a key is one that can be read; if not, that is a mistake.
-    fn knows(&mut self, keys: &Keys, within: &str, key: &str, line: usize) -> bool {
-        if keys.known.contains(&key) {
+    fn knows(&mut self, keys: Keys, within: &str, key: &str, line: usize) -> bool {
+        if keys.contains(&key) {
             return true;
         }
         let path = path(within, key);
-        if keys.later.contains(&key) {
-            let problem = format!(
-                "{path} is not supported yet; dockgate does not start with a rule that it cannot \
-                 apply"
-            );
-            self.mistake(line, &path, problem, "remove it");
-            return false;
-        }
-        let all = keys.known.iter().chain(keys.later).copied();
-        let help = match nearest(key, all) {
+        let help = match nearest(key, keys.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("use one of {}", keys.known.join(", ")),
+            None => format!("use one of {}", keys.join(", ")),
         };
         self.mistake(line, &path, format!("unknown key {path}"), help);
         false
@@ -306,7 +287,7 @@ impl<'a> Part<'a> {
             let within = self::path(&path, &key);
             if key == BY_LABEL {
                 policy.by_label = self.switch(value, &within).unwrap_or_default();
-            } else if let Some(own) = POLICY.known.iter().find(|own| **own == key) {
+            } else if let Some(own) = POLICY.iter().find(|own| **own == key) {
                 policy.middleware.push(MiddlewareSpec {
                     key: own,
                     what: within,
@@ -361,7 +342,7 @@ impl<'a> Part<'a> {
         if has_name && name.starts_with(|first: char| first.is_ascii_uppercase()) {
             return true;
         }
-        let help = match nearest(name, POLICY.known.iter().copied()) {
+        let help = match nearest(name, POLICY.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None if has_name && name.starts_with(|first: char| first.is_ascii_lowercase()) => {
                 let upper = name.to_ascii_uppercase();

@@ -24,6 +24,7 @@ fn warnings(settings: &Settings) -> Vec<String> {
 #[test]
 fn a_connection_to_dockgate_itself_is_found_by_its_ends() {
     let endpoint = |listen: &str| Endpoint {
+        tls: None,
         listen: listen.parse().expect("an address"),
         mode: 0,
         policy: config::PolicyId::DEFAULT,

@@ -100,11 +100,19 @@ impl Socket {
         }
     }
 
-    /// What has arrived and was not read, as far as there is room; asks the kernel.
-    pub(in crate::proxy) fn look_ahead<'a>(&self, room: &'a mut [u8]) -> &'a [u8] {
+    /// Waits for bytes, and looks at them, as far as there is room; 0 is the end. They can be read still.
+    pub(in crate::proxy) async fn look_ahead(&self, room: &mut [u8]) -> io::Result<usize> {
         let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
-        let seen = either!(self, s => rustix::net::recv(s, &mut *room, flags)).map(|(n, _)| n);
-        room.get(..seen.unwrap_or(0)).unwrap_or_default()
+        loop {
+            self.ready(Interest::READABLE).await?;
+            let seen = either!(self, s => s.try_io(Interest::READABLE, || {
+                Ok(rustix::net::recv(s, &mut *room, flags)?.0)
+            }));
+            match seen {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
     }
 
     fn tls(socket: TcpStream, connection: rustls::Connection) -> Self {

@@ -9,10 +9,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-#[path = "../../support/certificates.rs"]
-mod certificates;
+#[path = "../../support/authority.rs"]
+mod authority;
 
-pub(super) use certificates::{Authority, Identity};
+pub(super) use authority::{Authority, Identity};
 
 /// What an engine with a certificate speaks. It wants one of `clients`, if that is given.
 pub(super) trait Server {

@@ -7,10 +7,7 @@ use crate::clients::containers::{Images, Label, Wanted};
 use crate::config::file::Written;
 use crate::policy::printable;
 
-const CONTAINER: Keys = Keys {
-    known: &["label", "name", "project", "service", "image"],
-    later: &[],
-};
+const CONTAINER: Keys = &["label", "name", "project", "service", "image"];
 /// Labels of this beginning are dockgate's own.
 const OWN_LABELS: &str = "dockgate.";
 
@@ -27,7 +24,7 @@ impl Part<'_> {
             return None;
         }
         for Entry { key, line, value } in entries {
-            if !self.knows(&CONTAINER, what, &key, line) {
+            if !self.knows(CONTAINER, what, &key, line) {
                 is_whole = false;
                 continue;
             }

@@ -9,33 +9,18 @@ use crate::config::UNMAPPED;
 use crate::config::file::{ClientSpec, DEFAULT, EndpointSpec, EngineSpec, NONE, TlsSpec, Written};
 use crate::policy::printable;
 
-const ENDPOINT: Keys = Keys {
-    known: &["listen", "mode", "policy", "tls", "engine"],
-    later: &[],
-};
-const ENGINE: Keys = Keys {
-    known: &["address", "ca", "cert", "key"],
-    later: &[],
-};
-const TLS: Keys = Keys {
-    known: &["cert", "key", "client_ca", "client_auth"],
-    later: &[],
-};
-const CERTIFICATE: Keys = Keys {
-    known: &["common_name", "san", "fingerprint"],
-    later: &[],
-};
-const CLIENT: Keys = Keys {
-    known: &[
-        "from",
-        "user",
-        "group",
-        "container",
-        "certificate",
-        "policy",
-    ],
-    later: &[],
-};
+const ENDPOINT: Keys = &["listen", "mode", "policy", "tls", "engine"];
+const ENGINE: Keys = &["address", "ca", "cert", "key"];
+const TLS: Keys = &["cert", "key", "client_ca", "client_auth"];
+const CERTIFICATE: Keys = &["common_name", "san", "fingerprint"];
+const CLIENT: Keys = &[
+    "from",
+    "user",
+    "group",
+    "container",
+    "certificate",
+    "policy",
+];
 
 const ADDRESS: &str = "add address: tcp://HOST:PORT or address: unix:///PATH";
 
@@ -44,7 +29,7 @@ impl Part<'_> {
         let (mut listen, mut mode, mut policy, mut engine) = (None, None, None, None);
         let (mut has_listen, mut tls, mut has_tls) = (false, None, None);
         for Entry { key, line, value } in entries {
-            if !self.knows(&ENDPOINT, what, &key, line) {
+            if !self.knows(ENDPOINT, what, &key, line) {
                 continue;
             }
             let path = path(what, &key);
@@ -115,7 +100,7 @@ impl Part<'_> {
             Value::Map(entries) => {
                 let mut has_address = false;
                 for Entry { key, line, value } in entries {
-                    if !self.knows(&ENGINE, &what, &key, line) {
+                    if !self.knows(ENGINE, &what, &key, line) {
                         continue;
                     }
                     let path = path(&what, &key);
@@ -156,8 +141,8 @@ impl Part<'_> {
         let entries = self.map(node, what, help)?;
         let (mut given, mut all) = (Vec::new(), [None, None, None, None]);
         for Entry { key, line, value } in entries {
-            let Some(at) = TLS.known.iter().position(|known| *known == key) else {
-                self.knows(&TLS, what, &key, line);
+            let Some(at) = TLS.iter().position(|known| *known == key) else {
+                self.knows(TLS, what, &key, line);
                 continue;
             };
             let path = path(what, &key);
@@ -176,7 +161,7 @@ impl Part<'_> {
             }
             given.push(at);
         }
-        for (at, key) in TLS.known.iter().enumerate().take(2) {
+        for (at, key) in TLS.iter().enumerate().take(2) {
             if !given.contains(&at) {
                 let help = format!("add {key}: and the path of a PEM file");
                 self.mistake(line, what, format!("{what} has no {key}"), help);
@@ -205,10 +190,10 @@ impl Part<'_> {
     pub(super) fn client(&mut self, line: usize, what: &str, entries: Vec<Entry>) {
         // Of which the last one counts no more than the first: two are a mistake.
         let (mut who, mut kinds, mut policy) = (None, Vec::new(), None);
-        let (mut has_policy, mut is_later) = (false, false);
+        let (mut has_policy, mut is_unknown) = (false, false);
         for Entry { key, line, value } in entries {
-            if !self.knows(&CLIENT, what, &key, line) {
-                is_later = true;
+            if !self.knows(CLIENT, what, &key, line) {
+                is_unknown = true;
                 continue;
             }
             let path = path(what, &key);
@@ -236,7 +221,7 @@ impl Part<'_> {
             self.mistake(line, what, problem, "use one of them in each rule");
             return;
         }
-        if kinds.is_empty() && !is_later {
+        if kinds.is_empty() && !is_unknown {
             let problem = format!("{what} has no from, user, group, container or certificate");
             let help = "add one of them; for all other clients, set policy in endpoints";
             self.mistake(line, what, problem, help);
@@ -263,7 +248,7 @@ impl Part<'_> {
             return None;
         }
         for Entry { key, line, value } in entries {
-            if !self.knows(&CERTIFICATE, what, &key, line) {
+            if !self.knows(CERTIFICATE, what, &key, line) {
                 fits = false;
                 continue;
             }

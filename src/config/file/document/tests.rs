@@ -152,9 +152,6 @@ fn told(cases: &[(&str, &[&str])]) {
     }
 }
 
-const LATER: &str =
-    "is not supported yet; dockgate does not start with a rule that it cannot apply";
-
 #[test]
 fn a_file_that_says_nothing_is_a_mistake() {
     const EMPTY: &str = "the file is empty; add policies, endpoints or clients";
@@ -241,21 +238,17 @@ fn an_unknown_key_is_told_with_the_nearest() {
             ],
         ),
         (
-            "endpoints:\n- {listen: unix:///x, polcy: a, tls: {cert: x}, engine: e}\n- {Listen: y}",
+            "endpoints:\n- {listen: unix:///x, polcy: a, engine: e}\n- {Listen: y}",
             &[
                 "2: unknown key endpoints[0].polcy; did you mean policy?",
-                &format!("2: endpoints[0].tls {LATER}; remove it"),
                 "3: unknown key endpoints[1].Listen; did you mean listen?",
                 "3: endpoints[1] has no listen; add listen: tcp://ADDRESS:PORT or listen: \
                  unix:///PATH",
             ],
         ),
         (
-            "clients:\n- certificate: {san: x}\n  policy: none\n- {users: 1, policy: none}",
-            &[
-                &format!("2: clients[0].certificate {LATER}; remove it"),
-                "4: unknown key clients[1].users; did you mean user?",
-            ],
+            "clients:\n- {users: 1, policy: none}",
+            &["2: unknown key clients[0].users; did you mean user?"],
         ),
         (
             "\"a\\nb\": 1\n\"\": 2\n\"\\e[1m\": 3",
@@ -495,12 +488,12 @@ fn client_rules_have_one_kind_of_client_and_a_policy() {
         (
             "clients:\n- {policy: none}\n- {user: 1}\n- {user: 1, group: 2, policy: none}\n- {}",
             &[
-                "2: clients[0] has no from, user, group or container; add one of them; for all other \
+                "2: clients[0] has no from, user, group, container or certificate; add one of them; for all other \
                  clients, set policy in endpoints",
                 "3: clients[1] has no policy; add policy: NAME, or policy: none to refuse these \
                  clients",
                 "4: clients[2] has user and group; use one of them in each rule",
-                "5: clients[3] has no from, user, group or container; add one of them; for all other \
+                "5: clients[3] has no from, user, group, container or certificate; add one of them; for all other \
                  clients, set policy in endpoints",
                 "5: clients[3] has no policy; add policy: NAME, or policy: none to refuse these \
                  clients",
@@ -639,4 +632,56 @@ fn the_seeds_of_the_fuzzer_are_accepted() {
         let text = std::fs::read_to_string(path).unwrap();
         document(&text.split('\0').collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn tls_has_all_that_it_takes_or_is_a_mistake() {
+    told(&[
+        (
+            "endpoints:\n- {listen: unix:///x, tls: {cert: x, key: y}}\n- {listen: tcp://1, tls: {}}",
+            &[
+                "2: endpoints[0].tls applies to TCP addresses only; remove it",
+                "3: endpoints[1].tls has no cert; add cert: and the path of a PEM file",
+                "3: endpoints[1].tls has no key; add key: and the path of a PEM file",
+            ],
+        ),
+        (
+            "endpoints:\n- {listen: tcp://1, tls: {cert: '', key: [a], ca: z}}\n- listen: tcp://2\n  \
+             tls: {cert: x, key: y,\n    client_auth: optional}\n- {listen: tcp://3, tls: x}",
+            &[
+                "2: endpoints[0].tls.cert is empty; use the path of a PEM file",
+                "2: endpoints[0].tls.key must be a single value; use the path of a PEM file",
+                "2: unknown key endpoints[0].tls.ca; use one of cert, key, client_ca, client_auth",
+                "5: endpoints[1].tls.client_auth has no client_ca, with which certificates could be \
+                 verified; add client_ca, or remove it",
+                "6: endpoints[2].tls must be a map of keys; use { cert: FILE, key: FILE }",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn certificate_rules_ask_for_what_a_certificate_can_be() {
+    const NAMES: &str = "names are compared as they are: write the whole name";
+    const SAN: &str = "use dns:NAME, ip:ADDRESS or uri:URI";
+    told(&[(
+        "clients:\n- {certificate: {}, policy: none}\n- {certificate: {cn: a}, policy: none}\n\
+         - {certificate: {san: ci.example}, policy: none}\n\
+         - {certificate: {common_name: '*', san: 'dns:*.x'}, policy: none}\n\
+         - {certificate: {fingerprint: 'sha1:00'}, policy: none}\n\
+         - {certificate: {common_name: a}, user: 1, policy: none}",
+        &[
+            "2: clients[0].certificate is empty; use common_name, san or fingerprint",
+            "3: unknown key clients[1].certificate.cn; use one of common_name, san, fingerprint",
+            &format!("4: clients[2].certificate.san: ci.example matches no certificate; {SAN}"),
+            &format!("5: clients[3].certificate.common_name: * matches no certificate; {NAMES}"),
+            &format!(
+                "5: clients[3].certificate.san: dns:*.x matches no certificate; {NAMES}, in a rule for each"
+            ),
+            "6: clients[4].certificate.fingerprint: sha1:00 matches no certificate; use sha256:HEX \
+             of the public key: openssl x509 -in cert.pem -noout -pubkey | openssl pkey -pubin \
+             -outform DER | sha256sum",
+            "7: clients[5] has certificate and user; use one of them in each rule",
+        ],
+    )]);
 }
