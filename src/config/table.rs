@@ -417,10 +417,18 @@ settings! {
             "Comma-separated list of tcp://IP:PORT and unix:///PATH; in a container tcp://:2375",
             flag: Some("frontend-addr"), same_as: Some("LISTEN"), adds_up: true
             => cetusguard_frontend_addr: Vec<Listen> = frontends;
-        "CETUSGUARD_FRONTEND_TLS_CERT", "", "", flag: Some("frontend-tls-cert"), supported: false;
-        "CETUSGUARD_FRONTEND_TLS_KEY", "", "", flag: Some("frontend-tls-key"), supported: false;
-        "CETUSGUARD_FRONTEND_TLS_CACERT", "", "", flag: Some("frontend-tls-cacert"),
-            supported: false;
+        "CETUSGUARD_FRONTEND_TLS_CERT", "",
+            "The certificate of its TCP addresses, same as TLS_CERT",
+            flag: Some("frontend-tls-cert"), same_as: Some("TLS_CERT"), is_path: true
+            => cetusguard_frontend_tls_cert: PathBuf = file;
+        "CETUSGUARD_FRONTEND_TLS_KEY", "",
+            "The key of that certificate, same as TLS_KEY",
+            flag: Some("frontend-tls-key"), same_as: Some("TLS_KEY"), is_path: true
+            => cetusguard_frontend_tls_key: PathBuf = file;
+        "CETUSGUARD_FRONTEND_TLS_CACERT", "",
+            "The CAs of clients' certificates, which are then required, same as TLS_CLIENT_CA",
+            flag: Some("frontend-tls-cacert"), same_as: Some("TLS_CLIENT_CA"), is_path: true
+            => cetusguard_frontend_tls_cacert: PathBuf = file;
         "CETUSGUARD_BACKEND_ADDR", "unix:///var/run/docker.sock",
             "Where the engine is, same as SOCKET_PATH; if unset, CONTAINER_HOST and DOCKER_HOST",
             flag: Some("backend-addr"), same_as: Some("SOCKET_PATH"), is_path: true
@@ -535,6 +543,21 @@ impl<T> Value<T> {
             None => self.get(),
         }
     }
+}
+
+/// The settings of one thing that are set by the names of either dialect, each with its name. For
+/// those that are not set, the name is of the dialect that has others.
+pub(super) fn of_either<'v, T, const N: usize>(
+    own: [(&'static str, &'v Value<T>); N],
+    others: [(&'static str, &'v Value<T>); N],
+) -> [(&'static str, &'v Value<T>); N] {
+    let is_other = others.iter().any(|(_, value)| value.by.is_some());
+    let mut pairs = own.into_iter().zip(others);
+    own.map(|unset| match pairs.next() {
+        Some((_, other)) if other.1.by.is_some() => other,
+        Some((own, other)) if own.1.by.is_none() && is_other => other,
+        _ => unset,
+    })
 }
 
 impl Values {

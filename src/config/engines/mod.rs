@@ -23,7 +23,7 @@ use super::near::near;
 use super::pems::Pems;
 use super::settings::Endpoint;
 use super::snapshot::Snapshot;
-use super::table::{SETTINGS, Values};
+use super::table::{SETTINGS, Values, of_either};
 use crate::policy::{Notation, printable};
 
 /// The variable by which a policy chooses one.
@@ -246,18 +246,21 @@ fn of_environment(
             (by.unwrap_or("SOCKET_PATH"), own.or_same(other))
         }
     };
-    let own = [&values.engine_ca, &values.engine_cert, &values.engine_key];
-    let of_cetusguard = [
-        &values.cetusguard_backend_tls_cacert,
-        &values.cetusguard_backend_tls_cert,
-        &values.cetusguard_backend_tls_key,
+    let [ca, cert, key] = FILES;
+    let own = [
+        (ca, &values.engine_ca),
+        (cert, &values.engine_cert),
+        (key, &values.engine_key),
     ];
-    let is_set = of_cetusguard.iter().any(|value| value.by.is_some());
-    let (names, files) = match is_set && own.iter().all(|value| value.by.is_none()) {
-        true => (FILES_OF_CETUSGUARD, of_cetusguard),
-        false => (FILES, own),
-    };
-    let files = files.map(|value| value.set().cloned());
+    let [ca, cert, key] = FILES_OF_CETUSGUARD;
+    let of_cetusguard = [
+        (ca, &values.cetusguard_backend_tls_cacert),
+        (cert, &values.cetusguard_backend_tls_cert),
+        (key, &values.cetusguard_backend_tls_key),
+    ];
+    let given = of_either(own, of_cetusguard);
+    let names = given.map(|(name, _)| name);
+    let files = given.map(|(_, value)| value.set().cloned());
     let written = Entry::Environment { by, names };
     written.engine(
         DEFAULT,

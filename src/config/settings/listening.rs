@@ -24,11 +24,7 @@ pub(super) fn take(specs: &[EndpointSpec], values: &mut Values, diagnostics: &mu
         return;
     };
     let (listen, mode) = (&values.listen.by, &values.listen_mode.by);
-    let (cert, key, ca) = (
-        &values.tls_cert.by,
-        &values.tls_key.by,
-        &values.tls_client_ca.by,
-    );
+    let [cert, key, ca] = tls::given(values).map(|(_, value)| &value.by);
     let auth = &values.tls_client_auth.by;
     for name in [listen, mode, cert, key, ca, auth].into_iter().flatten() {
         let problem = format!("{name} cannot be used with endpoints");
@@ -178,8 +174,9 @@ pub(super) fn compare(values: &Values, endpoints: &[Endpoint]) -> Vec<Diagnostic
     if values.listen_mode.by.is_some() && sockets == 0 {
         diagnostics.push(ignored("LISTEN_MODE", "a Unix socket", "unix:///PATH"));
     }
-    if values.tls_cert.by.is_some() && sockets == endpoints.len() {
-        diagnostics.push(ignored("TLS_CERT", "a TCP address", "tcp://IP:PORT"));
+    let [(cert, value), ..] = tls::given(values);
+    if value.by.is_some() && sockets == endpoints.len() {
+        diagnostics.push(ignored(cert, "a TCP address", "tcp://IP:PORT"));
     }
     diagnostics
 }

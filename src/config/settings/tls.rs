@@ -9,13 +9,18 @@ use crate::config::file::{EndpointSpec, TlsSpec};
 use crate::config::paths::shown_path;
 use crate::config::pems::Pems;
 use crate::config::snapshot::Snapshot;
-use crate::config::table::Values;
+use crate::config::table::{SETTINGS, Value, Values, of_either};
 use crate::config::values;
 use crate::policy::printable;
 use crate::tls::{ClientAuth, Part, Parts, Server};
 
-/// The variables that name such a file.
+/// The variables that name such a file, and those of hectorm/cetusguard.
 const VARIABLES: [&str; 3] = ["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA"];
+const OF_CETUSGUARD: [&str; 3] = [
+    "CETUSGUARD_FRONTEND_TLS_CERT",
+    "CETUSGUARD_FRONTEND_TLS_KEY",
+    "CETUSGUARD_FRONTEND_TLS_CACERT",
+];
 
 /// The files that endpoints of a document, and the environment, name.
 pub(in crate::config) fn files<'a>(
@@ -24,8 +29,13 @@ pub(in crate::config) fn files<'a>(
 ) -> impl Iterator<Item = &'a Path> {
     let specs = specs.iter().filter_map(|one| one.tls.as_ref());
     let of_specs = specs.flat_map(|tls| tls.client_ca.iter().chain([&tls.cert, &tls.key]));
-    let variables = VARIABLES.iter().filter_map(|name| environment.get(name));
-    let named = variables.filter(|path| !path.is_empty()).map(Path::new);
+    let own = SETTINGS
+        .iter()
+        .filter(|one| VARIABLES.contains(&one.name) || OF_CETUSGUARD.contains(&one.name))
+        .filter_map(|setting| environment.written(setting));
+    let named = own
+        .filter(|(_, path)| !path.is_empty())
+        .map(|(_, path)| Path::new(path));
     of_specs.map(|one| Path::new(&one.text)).chain(named)
 }
 
@@ -125,6 +135,25 @@ pub(super) fn of_file(
     server.filter(|_| auth.is_some())
 }
 
+/// The certificate, the key and the CAs of clients, each with the name of its variable.
+pub(super) fn given(values: &Values) -> [(&'static str, &Value<PathBuf>); 3] {
+    let [cert, key, ca] = VARIABLES;
+    let own = [
+        (cert, &values.tls_cert),
+        (key, &values.tls_key),
+        (ca, &values.tls_client_ca),
+    ];
+    let [cert, key, ca] = OF_CETUSGUARD;
+    of_either(
+        own,
+        [
+            (cert, &values.cetusguard_frontend_tls_cert),
+            (key, &values.cetusguard_frontend_tls_key),
+            (ca, &values.cetusguard_frontend_tls_cacert),
+        ],
+    )
+}
+
 /// What the variables say. `Err`: they cannot be used, which is among the diagnostics.
 pub(super) fn of_variables(
     values: &Values,
@@ -132,10 +161,10 @@ pub(super) fn of_variables(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<Option<Arc<Server>>, ()> {
     let before = diagnostics.len();
-    let [cert, key, client_ca] = [&values.tls_cert, &values.tls_key, &values.tls_client_ca]
-        .map(|value| value.set().map(PathBuf::as_path));
-    let [has_cert, has_key, has_ca] =
-        [&values.tls_cert, &values.tls_key, &values.tls_client_ca].map(|one| one.by.is_some());
+    let given = given(values);
+    let [cert, key, client_ca] = given.map(|(_, value)| value.set().map(PathBuf::as_path));
+    let [has_cert, has_key, has_ca] = given.map(|(_, value)| value.by.is_some());
+    let [cert_name, key_name, ca_name] = given.map(|(name, _)| name);
     let mut without = |name: &str, other: &str, is_without: bool| {
         if is_without {
             let problem = format!("{name} is set without {other}");
@@ -143,11 +172,11 @@ pub(super) fn of_variables(
             diagnostics.push(Diagnostic::error(name, problem, help));
         }
     };
-    without("TLS_CERT", "TLS_KEY", has_cert && !has_key);
-    without("TLS_KEY", "TLS_CERT", has_key && !has_cert);
-    without("TLS_CLIENT_CA", "TLS_CERT", has_ca && !has_cert);
+    without(cert_name, key_name, has_cert && !has_key);
+    without(key_name, cert_name, has_key && !has_cert);
+    without(ca_name, cert_name, has_ca && !has_cert);
     let has_auth = values.tls_client_auth.by.is_some();
-    without(CLIENT_AUTH, "TLS_CLIENT_CA", has_auth && !has_ca);
+    without(CLIENT_AUTH, ca_name, has_auth && !has_ca);
     let auth = values.tls_client_auth.get().copied();
     let client_ca = client_ca.map(|ca| (ca, auth.unwrap_or(ClientAuth::Required)));
     let server = match (cert, key) {
@@ -159,9 +188,9 @@ pub(super) fn of_variables(
             };
             let mistake = |part: Part, problem: String, help: &str| {
                 let name = match part {
-                    Part::Cert => "TLS_CERT",
-                    Part::Key => "TLS_KEY",
-                    Part::ClientCa => "TLS_CLIENT_CA",
+                    Part::Cert => cert_name,
+                    Part::Key => key_name,
+                    Part::ClientCa => ca_name,
                 };
                 let path = files.path(part).map(shown_path).unwrap_or_default();
                 Diagnostic::error(name, format!("{name}={path} {problem}"), help)

@@ -240,7 +240,7 @@ fn all_mistakes_are_told_at_once_with_their_places() {
         "-no-builtin-rules=x is not a boolean; use true or false".to_owned(),
         "-log-level=x is not a log level; use a number from 0 to 7".to_owned(),
         "-frontend-addr=tcp://web:1 contains tcp://web:1, which is not a listen address; use tcp://IP:PORT, tcp://:PORT for all addresses, or unix:///PATH".to_owned(),
-        "-frontend-tls-key=/k is not supported yet; dockgate does not start with a restriction that it cannot enforce".to_owned(),
+        "CETUSGUARD_FRONTEND_TLS_KEY is set without CETUSGUARD_FRONTEND_TLS_CERT; set CETUSGUARD_FRONTEND_TLS_CERT, or unset CETUSGUARD_FRONTEND_TLS_KEY".to_owned(),
         "CETUSGUARD_BACKEND_ADDR=ssh://x is not the address of an engine; use unix:///PATH or tcp://HOST:PORT".to_owned(),
     ];
     expected.sort_unstable();
