@@ -460,7 +460,7 @@ fn what_is_wrong_with_tls_is_said() {
         (
             other,
             "",
-            Some("its certificate is not for that host, but for "),
+            Some("its certificate is not for that host: it is for "),
         ),
         (
             expired,
