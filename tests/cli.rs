@@ -1512,3 +1512,58 @@ fn a_carriage_return_is_seen_wherever_a_path_is_shown() {
         "{all:?}"
     );
 }
+
+#[test]
+fn check_shows_which_endpoint_goes_to_which_engine() {
+    let file = "engines: { nas: \"tcp://localhost:1\", old: unix:///old.sock }\n\
+                policies: { a: { ENGINE: nas }, b: {} }\n\
+                endpoints:\n- { listen: \"unix:///a\", policy: a }\n- { listen: \"unix:///b\", policy: b }\n\
+                - { listen: \"unix:///c\", policy: none }\n";
+    let ran = dockgate(
+        &["check"],
+        &[("CONFIG_DATA", file), ("SOCKET_PATH", "/x.sock")],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for line in [
+        "ENDPOINT   MODE  POLICY  ENGINE",
+        "unix:///a  0660  a       nas",
+        "unix:///b  0660  b       default",
+        "unix:///c  0660  none    -",
+        "forwards to the engine nas at tcp://localhost:1",
+        "forwards to the engine default at /x.sock",
+        "warning: CONFIG_DATA:1: engines.old is not used: no policy and no endpoint names it; name it in \
+         a policy's ENGINE or an endpoint's engine, or remove it",
+    ] {
+        assert!(
+            ran.out.lines().any(|one| one == line),
+            "{line}\n{}",
+            ran.out
+        );
+    }
+    // Whom to ask depends on where the client is.
+    let file = "engines: { nas: \"tcp://localhost:1\" }\n\
+                policies: { a: { ALLOW_KILL: 1, SCOPE: \"label:a=b\" } }\n\
+                endpoints:\n- { listen: \"unix:///a\", policy: a, engine: nas }\n\
+                - { listen: \"unix:///b\", policy: a }\n";
+    let environment = [("CONFIG_DATA", file), ("SOCKET_PATH", "/nowhere.sock")];
+    let kill = ["POST", "/containers/web/kill"];
+    for (option, told) in [
+        (
+            &["--policy", "a"],
+            "the engine depends on the endpoint; use --endpoint",
+        ),
+        (
+            &["--endpoint", "unix:///a"],
+            "the engine nas at tcp://localhost:1 refuses connections",
+        ),
+        (
+            &["--endpoint", "unix:///b"],
+            "the socket /nowhere.sock of the engine default does not exist",
+        ),
+    ] {
+        let arguments = [&["explain"][..], option, &kill].concat();
+        let ran = dockgate(&arguments, &environment);
+        assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains(told), "{}", ran.out);
+    }
+}

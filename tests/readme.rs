@@ -11,7 +11,7 @@ use std::process::Command;
 use dockgate::api::sections::{
     ACTIONS, CONTROLS, Check, LIMITED, REQUIREMENTS, ROOTS, Route, SECTIONS,
 };
-use dockgate::config::{Dialect, PRESETS, Setting};
+use dockgate::config::{Dialect, PRESETS, Setting, Settings, Snapshot};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const REMEDY: &str = "to write it anew: UPDATE_README=1 cargo test --test readme";
@@ -328,6 +328,38 @@ fn the_first_examples_are_a_hardened_preset() {
     }
 }
 
+#[test]
+fn the_engines_of_the_readme_can_be_used() {
+    let readme = fs::read_to_string(README).expect("a README");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/engines.yml");
+    let text = fs::read_to_string(path).expect("an example");
+    let example: String = (text.split_inclusive('\n'))
+        .skip_while(|line| line.starts_with('#'))
+        .collect();
+    assert!(readme.contains(&format!("```yaml\n{example}```\n")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let signed = rcgen::generate_simple_self_signed(["nas".to_owned()]).expect("a certificate");
+    let certificate = signed.cert.pem();
+    let key = signed.signing_key.serialize_pem();
+    for (name, text) in [("ca", &certificate), ("cert", &certificate), ("key", &key)] {
+        fs::write(folder.path().join(format!("{name}.pem")), text).expect("written");
+    }
+    let certs = folder.path().to_str().expect("a plain path");
+    let text = text.replace("/certs", certs);
+    let settings = Settings::load(&Snapshot::from_iter([("CONFIG_DATA", text.as_str())]));
+    let settings = settings.expect("it starts");
+    assert_eq!(settings.warnings, []);
+    let used: Vec<String> = settings.engines().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        used,
+        [
+            "the engine default",
+            "the engine nas",
+            "the engine rootless"
+        ]
+    );
+}
+
 /// The example of several policies can be copied from either place.
 #[test]
 fn the_example_of_several_policies_is_in_the_readme() {
@@ -347,8 +379,10 @@ const QUOTED: &[&str] = &[
     "is not accessible to this user",
     "does not exist",
     "refuses connections",
-    "the engine closed the connection without responding",
     "this endpoint does not use TLS: use http:// or tcp:// without TLS",
+    "closed the connection without responding",
+    "cannot be connected to by TLS: ",
+    "it does not speak TLS there",
     "HTTP/2 is not supported",
     "cannot listen on",
     "IPv6 is not available",

@@ -75,6 +75,7 @@ const FILES: &[&str] = &[
     "Dockerfile",
     "examples/compose",
     "examples/dockgate.yml",
+    "examples/engines.yml",
     "docs",
     "examples/no-root",
     "examples/scopes",

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dockgate::api::Target;
-use dockgate::config::{Endpoint, Listen, LogLevel, PolicyId, Settings, Severity};
+use dockgate::config::{Address, Endpoint, Listen, LogLevel, PolicyId, Settings, Severity};
 use dockgate::policy::{Body, Verdict, printable};
 use libfuzzer_sys::fuzz_target;
 use support::router::{Asked, ROWS, VARIABLES};
@@ -55,7 +55,10 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(loaded.is_err(), errors, "{diagnostics:?}");
 
     // Other variables have errors of their own, and other dialects other defaults.
-    if block.keys().any(|name| !is_known(name)) {
+    let by_tcp = |engine: &&[u8]| engine.starts_with(b"tcp://");
+    if block.keys().any(|name| !is_known(name))
+        || block.get(&b"SOCKET_PATH"[..]).is_some_and(by_tcp)
+    {
         return;
     }
     let Some(read) = Read::of(&block) else {
@@ -68,9 +71,10 @@ fuzz_target!(|data: &[u8]| {
         mode: read.listen_mode,
         policy: PolicyId::DEFAULT,
         tls: None,
+        engine: None,
     });
     assert_eq!(settings.endpoints, endpoints.collect::<Vec<_>>());
-    assert_eq!(settings.engine, read.socket_path);
+    assert_eq!(settings.engine.address, Address::Unix(read.socket_path));
     assert_eq!(settings.process.max_connections, read.max_connections);
     assert_eq!(settings.process.shutdown_grace, read.shutdown_grace);
     assert_eq!(settings.process.log_level, read.log_level);
@@ -130,7 +134,11 @@ impl Read {
                 .collect::<Option<_>>()?,
         };
         let engine = get("SOCKET_PATH", "/var/run/docker.sock")?;
-        let socket_path = socket(engine.strip_prefix("unix@").unwrap_or(engine))?;
+        let prefixes = ["unix@", "unix://"].into_iter();
+        let path = prefixes
+            .filter_map(|prefix| engine.strip_prefix(prefix))
+            .next();
+        let socket_path = socket(path.unwrap_or(engine))?;
         let twice = (1..listen.len()).any(|i| listen[..i].contains(&listen[i]));
         let is_engines = |one: &Listen| match one {
             Listen::Unix(path) => real(path) == real(&socket_path),

@@ -111,7 +111,13 @@ fn places(document: &Document) -> Vec<&Place> {
     let endpoints = endpoints.flat_map(|one| [&one.place, &one.listen.place]);
     let clients = document.clients.iter();
     let clients = clients.flat_map(|one| [&one.place, &one.policy.place]);
-    policies.chain(endpoints).chain(clients).collect()
+    let engines = document.engines.iter();
+    let engines = engines.flat_map(|one| [&one.place, &one.address.place]);
+    policies
+        .chain(engines)
+        .chain(endpoints)
+        .chain(clients)
+        .collect()
 }
 
 /// A document as one file in which every text is quoted.
@@ -120,6 +126,7 @@ fn written(document: &Document) -> String {
     let mut line = |line: String| writeln!(text, "{line}").expect("a string");
     let keys = [
         ("policies:", document.policies.is_empty()),
+        ("engines:", document.engines.is_empty()),
         ("endpoints:", document.endpoints.is_empty()),
         ("clients:", document.clients.is_empty()),
     ];
@@ -136,12 +143,29 @@ fn written(document: &Document) -> String {
                     }
                 }
             }
+            "engines:" => {
+                for engine in &document.engines {
+                    line(format!("  {}:", quoted(&engine.name)));
+                    line(format!("    address: {}", quoted(&engine.address.text)));
+                    let files = [
+                        ("ca", &engine.ca),
+                        ("cert", &engine.cert),
+                        ("key", &engine.key),
+                    ];
+                    for (key, file) in files {
+                        if let Some(file) = file {
+                            line(format!("    {key}: {}", quoted(&file.text)));
+                        }
+                    }
+                }
+            }
             "endpoints:" => {
                 for endpoint in &document.endpoints {
                     line(format!("  - listen: {}", quoted(&endpoint.listen.text)));
                     let mode = endpoint.mode.iter().map(|mode| ("mode", mode));
                     let policy = endpoint.policy.iter().map(|policy| ("policy", policy));
-                    for (key, value) in mode.chain(policy) {
+                    let engine = endpoint.engine.iter().map(|engine| ("engine", engine));
+                    for (key, value) in mode.chain(policy).chain(engine) {
                         line(format!("    {key}: {}", quoted(&value.text)));
                     }
                     let Some(tls) = &endpoint.tls else { continue };
@@ -225,10 +249,22 @@ fn plain(mut document: Document) -> Document {
             variable.place = nowhere();
         }
     }
+    for engine in &mut document.engines {
+        engine.place = nowhere();
+        engine.address.place = nowhere();
+        let files = [&mut engine.ca, &mut engine.cert, &mut engine.key];
+        for written in files.into_iter().flatten() {
+            written.place = nowhere();
+        }
+    }
     for endpoint in &mut document.endpoints {
         endpoint.place = nowhere();
         endpoint.listen.place = nowhere();
-        let others = [&mut endpoint.mode, &mut endpoint.policy];
+        let others = [
+            &mut endpoint.mode,
+            &mut endpoint.policy,
+            &mut endpoint.engine,
+        ];
         for written in others.into_iter().flatten() {
             written.place = nowhere();
         }

@@ -17,6 +17,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use dockgate::config::Address;
 use dockgate::observe::log::ACCESS;
 use dockgate::proxy::fuzzing::serve_one;
 use libfuzzer_sys::fuzz_target;
@@ -71,7 +72,9 @@ fn runtime() -> Runtime {
 
 /// Plays the client, the proxy and the engine until all three are done.
 async fn play(policy: &Granted, end: End, answers: [u8; 2], sent: &[u8]) -> Vec<Request> {
-    let path = &policy.settings.engine;
+    let Address::Unix(path) = &policy.settings.engine.address else {
+        panic!("the engine has a socket");
+    };
     let _ = fs::remove_file(path);
     let listener = UnixListener::bind(path).expect("a socket for the engine");
     let seen = Arc::new(Mutex::new(Vec::new()));

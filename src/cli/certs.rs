@@ -44,15 +44,15 @@ pub(super) fn command() -> Command {
         .value_parser(clap::value_parser!(PathBuf))
         .value_hint(ValueHint::DirPath);
     let host = several("host", Name::host).help(
-        "Names and addresses that clients connect to, besides localhost\n\
-         [default: this machine's name]",
+        "Names and addresses of this machine, besides localhost\n\
+         [default: its own name]",
     );
     let client = several("client", Name::client)
         .help("Clients, each with a certificate\n[default for a new CA: client]");
     let renew = Arg::new("renew")
         .long("renew")
         .action(ArgAction::SetTrue)
-        .help("Replace certificates, with the same CA and keys: those named, or all");
+        .help("Replace certificates, named or all, with the same CA and keys");
     Command::new("certs")
         .about("Make or renew a CA and certificates for TLS")
         .override_usage("dockgate certs DIR [--host NAME...] [--client NAME...] [--renew]")

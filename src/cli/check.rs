@@ -115,18 +115,28 @@ fn table(settings: &Settings) -> String {
     text
 }
 
-/// Where it listens, and the policy of clients that no rule is for.
+/// Where it listens, and the policy and engine of clients that no rule is for.
 fn endpoints(settings: &Settings) -> String {
-    let mut rows = vec![["ENDPOINT", "MODE", "POLICY"].map(str::to_owned)];
-    rows.extend(settings.endpoints.iter().map(|endpoint| {
+    let row = |endpoint: &Endpoint| {
         let mode = match endpoint.listen {
             Listen::Unix(_) => format!("{:04o}", endpoint.mode),
             Listen::Tcp { .. } => "-".to_owned(),
         };
+        let policy = settings.policies.get(endpoint.policy);
+        let engine = policy.map(|policy| policy.engine_at(endpoint, &settings.engine));
+        let engine = engine.map_or("-", |engine| &engine.name).to_owned();
         let policy = settings.policies.name(endpoint.policy).to_owned();
-        [endpoint.listen.to_string(), mode, policy]
-    }));
-    aligned(&rows)
+        [endpoint.listen.to_string(), mode, policy, engine]
+    };
+    let mut rows = vec![["ENDPOINT", "MODE", "POLICY", "ENGINE"].map(str::to_owned)];
+    rows.extend(settings.endpoints.iter().map(row));
+    if settings.engine.is_named {
+        return aligned(&rows);
+    }
+    let rows = rows
+        .into_iter()
+        .map(|[listen, mode, policy, _]| [listen, mode, policy]);
+    aligned(&rows.collect::<Vec<_>>())
 }
 
 /// The rules in the order in which they are tried.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use super::engine::Engine;
 use super::handshake::Shown;
 use super::holders::Held;
 use super::rulebook::Found;
@@ -54,12 +55,24 @@ pub(super) struct Client {
     found: Mutex<Option<Found>>,
     upstream: Mutex<Option<Upstream>>,
     phase: AtomicU8,
-    /// What was allowed, and whether it had terms to meet.
-    asked: Mutex<Option<(Target, Body, bool)>>,
+    asked: Mutex<Option<Asked>>,
     /// Why that is not allowed any more, until the client has been told.
     denial: Mutex<Option<Explanation>>,
     /// Whether it is not.
     denied: AtomicBool,
+}
+
+/// What was allowed of a request that is under way.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// What it is for.
+    pub target: Target,
+    /// Its body.
+    pub body: Body,
+    /// Whether it had terms to meet.
+    pub judged: bool,
+    /// Where it went.
+    pub engine: Arc<Engine>,
 }
 
 /// Where a connection's request stands.
@@ -132,8 +145,8 @@ impl Client {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was allowed of its request that is under way, and whether that was judged besides.
-    pub(super) fn asked(&self) -> MutexGuard<'_, Option<(Target, Body, bool)>> {
+    /// What was allowed of its request that is under way.
+    pub(super) fn asked(&self) -> MutexGuard<'_, Option<Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -278,8 +278,8 @@ impl Again {
             true => client.asked().clone(),
             false => None,
         };
-        if let Some((target, body, judged)) = asked()
-            && let Some(why) = rulebook::denied_now(client, target, body, judged).await
+        if let Some(earlier) = asked()
+            && let Some(why) = rulebook::denied_now(client, earlier).await
             && asked().is_some()
         {
             return why;

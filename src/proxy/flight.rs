@@ -14,7 +14,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
 
 use super::clearance::Unsettled;
-use super::client::{Client, Phase};
+use super::client::{Asked, Client, Phase};
 use super::engine::{Engine, EngineError};
 use super::respond;
 use super::rulebook::Entry;
@@ -94,9 +94,13 @@ impl InFlight {
     }
 
     /// This of it was allowed, with terms to meet or without.
-    pub(super) fn allowed(&self, permit: &Permit) {
-        let (target, body) = (permit.target().clone(), permit.message().into());
-        *self.client.asked() = Some((target, body, !permit.terms().is_empty()));
+    pub(super) fn allowed(&self, permit: &Permit, engine: &Arc<Engine>) {
+        *self.client.asked() = Some(Asked {
+            target: permit.target().clone(),
+            body: permit.message().into(),
+            judged: !permit.terms().is_empty(),
+            engine: Arc::clone(engine),
+        });
     }
 
     /// Whether it only looks whether the engine is there, which is worth no line at info.

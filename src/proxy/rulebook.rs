@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::client::Client;
+use super::client::{Asked, Client};
 use super::engine::Engine;
 use super::names::Names;
 use super::own_container;
@@ -25,7 +25,7 @@ use crate::config::{
 };
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
-use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict};
+use crate::policy::{Denial, Judged, Passage, Policy, Unprotected, Verdict};
 use crate::tls::{Part, Server};
 
 /// A request waits so long for the names and containers on which its policy depends.
@@ -221,7 +221,7 @@ impl Rulebook {
             Some(Found { serial, rule }) if serial == self.serial => return Ok(rule),
             _ => *found = None,
         }
-        let names = Asked {
+        let names = AskedFor {
             names: &self.names,
             containers,
             any: Cell::new(false),
@@ -335,13 +335,13 @@ impl Made<'_> {
 }
 
 /// Names and a client's containers, and whether any of them was asked for.
-struct Asked<'a> {
+struct AskedFor<'a> {
     names: &'a Names,
     containers: &'a dyn Fn(IpAddr) -> Seen,
     any: Cell<bool>,
 }
 
-impl clients::Names for Asked<'_> {
+impl clients::Names for AskedFor<'_> {
     fn has(&self, host: &str, address: IpAddr) -> Option<bool> {
         self.any.set(true);
         self.names.has(host, address)
@@ -440,13 +440,9 @@ pub(super) async fn policy_in_time(
 }
 
 /// Why a request that was allowed is not allowed any more, if so.
-/// What was `judged` then is not judged again.
-pub(super) async fn denied_now(
-    client: &Client,
-    target: Target,
-    body: Body,
-    judged: bool,
-) -> Option<Explanation> {
+/// What was judged then is not judged again. What went to an engine that is not the client's any more
+/// has no leave to go on there.
+pub(super) async fn denied_now(client: &Client, earlier: Asked) -> Option<Explanation> {
     let policy = client.shared.rulebook.load().policy_of(client);
     let policy = match policy {
         Ok(policy) => policy,
@@ -455,8 +451,14 @@ pub(super) async fn denied_now(
             Err(why) => return Some(why),
         },
     };
-    match policy.decide(target, body) {
-        Verdict::Allow(permit) if !judged => match permit.passage() {
+    if earlier.engine.address() != policy.engine.address() {
+        let (who, engine) = (who(client.peer), &policy.engine.settings);
+        let text =
+            format!("the requests of {who} go to another engine now: {engine}; send it again");
+        return Some(Explanation::new(Reason::OtherEngine, text));
+    }
+    match policy.decide(earlier.target, earlier.body) {
+        Verdict::Allow(permit) if !earlier.judged => match permit.passage() {
             Passage::Stream(_) => None,
             Passage::Inspect(inspection) => match inspection::unjudged(inspection) {
                 Judged::Deny(denial) => Some((&denial).into()),

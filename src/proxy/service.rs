@@ -158,7 +158,7 @@ pub(super) async fn answer(
         let (target, message) = (permit.target(), permit.message());
         wanted = learner.surveys(target, message, &policy.demands);
     }
-    flight.allowed(&permit);
+    flight.allowed(&permit, &policy.engine);
 
     let switches = permit.message().upgrade().is_some();
     let client_side = switches.then(|| hyper::upgrade::on(&mut request));
@@ -249,7 +249,7 @@ pub(super) async fn answer(
     let open_ended = is_open_ended(response.body());
     let is_hijack = open_ended && {
         let asked = flight.client().asked();
-        let target = asked.as_ref().map(|(target, ..)| target);
+        let target = asked.as_ref().map(|asked| &asked.target);
         target.is_some_and(|target| hijack::is_hijack(target, &response))
     };
     if !is_hijack {

@@ -18,7 +18,8 @@ use tls::Unusable;
 pub use tls::{Tls, TlsFiles};
 
 use super::diagnostics::Diagnostic;
-use super::file::{DEFAULT, EngineSpec, Place, Written};
+use super::file::{DEFAULT, EndpointSpec, EngineSpec, Place, Written};
+use super::listen::Listen;
 use super::near::near;
 use super::pems::Pems;
 use super::settings::Endpoint;
@@ -164,43 +165,51 @@ impl Engines {
     }
 
     /// What is wrong where an engine and an endpoint are one, so that requests would come back for ever.
-    pub(super) fn beside<'a>(
-        &'a self,
-        endpoints: &'a [Endpoint],
-        values: &'a Values,
-    ) -> impl Iterator<Item = Diagnostic> + 'a {
-        let named = self.named.iter();
-        let named = named.filter_map(|(_, place, engine)| Some((engine.as_ref()?, Some(place))));
-        let all = self
-            .default
-            .iter()
-            .map(|engine| (engine, None))
-            .chain(named);
-        all.flat_map(move |(engine, place)| {
-            let is_own = |one: &&Endpoint| engine.address.is(&one.listen);
-            endpoints.iter().filter(is_own).map(move |own| {
-                let what = engine.setting();
-                let problem = format!("{what}: {} is dockgate's own endpoint", engine.address);
-                let help = format!("use the address of the engine, not {}", own.listen);
-                match place {
-                    Some(place) => place.mistake(&what, problem, help),
+    pub(super) fn beside(
+        &self,
+        endpoints: &[Endpoint],
+        specs: &[EndpointSpec],
+        values: &Values,
+    ) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
+        for (at, endpoint) in endpoints.iter().enumerate() {
+            let listen = &endpoint.listen;
+            let is_own = |engine: &&Arc<Engine>| engine.address.is(listen);
+            if let Some(engine) = self.default.as_ref().filter(is_own) {
+                let own = match listen {
+                    Listen::Unix(_) => "the engine's own socket",
+                    Listen::Tcp { .. } => "the engine's own address",
+                };
+                mistakes.push(match specs.get(at) {
+                    Some(spec) => {
+                        let what = format!("endpoints[{at}].listen");
+                        let problem = format!("{what}: {listen} is {own}");
+                        let place = &spec.listen.place;
+                        place.mistake(&what, problem, "use another address")
+                    }
                     None => {
                         let by = values.listen.by.as_deref().unwrap_or("LISTEN");
-                        match &engine.address {
-                            Address::Unix(_) => Diagnostic::error(
-                                "LISTEN",
-                                format!(
-                                    "{by} contains {}, which is the engine's own socket",
-                                    engine.address
-                                ),
-                                "use another path",
-                            ),
-                            Address::Tcp { .. } => Diagnostic::error(&what, problem, help),
-                        }
+                        let shown = engine.address.to_string();
+                        let (problem, help) = match listen {
+                            Listen::Unix(_) => ("contains", "use another path"),
+                            Listen::Tcp { .. } => ("covers", "use another address"),
+                        };
+                        let problem = format!("{by} {problem} {shown}, which is {own}");
+                        Diagnostic::error(by, problem, help)
                     }
-                }
-            })
-        })
+                });
+            }
+            for (_, place, engine) in &self.named {
+                let Some(engine) = engine.as_ref().filter(is_own) else {
+                    continue;
+                };
+                let what = engine.setting();
+                let problem = format!("{what}: {} is dockgate's own endpoint", engine.address);
+                let help = format!("use the address of the engine, not {listen}");
+                mistakes.push(place.mistake(&what, problem, help));
+            }
+        }
+        mistakes
     }
 
     /// What nobody uses, given those that are used.
@@ -438,5 +447,5 @@ pub(super) fn files<'a>(
 }
 
 /// What follows where TLS is missing.
-const OPEN: &str = "the connection is not encrypted, so whoever is on the network between can read \
-                    it, change it, and control the engine's host";
+const OPEN: &str = "the connection is not encrypted: anyone on the network between can read it, \
+                    change it, and so control the engine's host";

@@ -218,7 +218,7 @@ impl Settings {
             endpoints = listening::of_file(specs, &engines, policies, &seen.pems, &mut diagnostics);
         }
         if let Some(endpoints) = &endpoints {
-            diagnostics.extend(engines.beside(endpoints, &values));
+            diagnostics.extend(engines.beside(endpoints, specs, &values));
         }
         let (Some(process), Some(engine), Some(endpoints), Some((policies, needs_restart))) =
             (process, engines.default.clone(), endpoints, named)

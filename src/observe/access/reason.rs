@@ -30,6 +30,8 @@ pub enum Reason {
     NotAdmitted,
     /// Which policy its client has depends on a name that cannot be looked up now.
     PolicyUnknown,
+    /// It went to an engine that is not its policy's any more.
+    OtherEngine,
     /// A web page sent it that has no business here.
     FromPage,
     /// Its client has as much as it may have, and can come again after so many seconds.
@@ -83,7 +85,9 @@ impl Reason {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Reason::PolicyUnknown | Reason::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::PolicyUnknown | Reason::OtherEngine | Reason::NoRoom { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Reason::Missing => StatusCode::NOT_FOUND,
             Reason::Taken => StatusCode::CONFLICT,
             Reason::Denied(_) | Reason::NotAdmitted | Reason::FromPage => StatusCode::FORBIDDEN,

@@ -86,7 +86,7 @@ fn certificate(
         }
         CertificateError::NotValidForNameContext { presented, .. } => write!(
             f,
-            "its certificate is not for that host, but for {}; use one of them in {address}, or have \
+            "its certificate is not for that host: it is for {}; use one of them in {address}, or have \
              a certificate made with the name of the host",
             presented.join(", ")
         ),

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::config::Snapshot;
+use crate::policy::Body;
 use crate::proxy::connection::{self, Now};
 use crate::proxy::handshake::Shown;
 use crate::proxy::holders::Key;
@@ -191,8 +192,13 @@ async fn a_stream_goes_on_while_its_policy_is_not_known() {
     );
     let book = shared.rulebook.load_full();
     let _slow = book.names.hold("slow.example");
-    let target = || Target::from_line("GET", INFO).expect("a target");
-    let denied = denied_now(&client, target(), Body::Empty, false);
+    let earlier = || Asked {
+        target: Target::from_line("GET", INFO).expect("a target"),
+        body: Body::Empty,
+        judged: false,
+        engine: Arc::clone(&book.none.engine),
+    };
+    let denied = denied_now(&client, earlier());
     tokio::pin!(denied);
     let longer = PATIENCE + Duration::from_millis(500);
     assert!(timeout(longer, &mut denied).await.is_err(), "it was denied");
@@ -203,7 +209,7 @@ async fn a_stream_goes_on_while_its_policy_is_not_known() {
     // It is the client's.
     book.names
         .known("slow.example", [Some(&["127.0.0.1"]), Some(&[])]);
-    let why = denied_now(&client, target(), Body::Empty, false).await;
+    let why = denied_now(&client, earlier()).await;
     assert_eq!(why.expect("it is denied").status(), 403);
 }
 
