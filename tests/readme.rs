@@ -342,6 +342,7 @@ const QUOTED: &[&str] = &[
     "refuses connections",
     "the engine closed the connection without responding",
     "this endpoint does not use TLS: use http:// or tcp:// without TLS",
+    "this endpoint uses TLS",
     "HTTP/2 is not supported",
     "cannot listen on",
     "IPv6 is not available",

@@ -73,12 +73,9 @@ impl Socket {
     ///
     /// # Errors
     /// A configuration with which there is nothing to say.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "only the connections to remote engines are made so"
-        )
+    #[allow(
+        dead_code,
+        reason = "only connections to remote engines and tests are made so"
     )]
     pub(in crate::proxy) fn tls_client(
         socket: TcpStream,
