@@ -50,3 +50,4 @@ mod sharing;
 mod streams;
 mod swarm;
 mod terms;
+mod tls;
