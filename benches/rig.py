@@ -7,6 +7,7 @@ import pwd
 import re
 import shutil
 import socket
+import ssl
 import statistics
 import struct
 import subprocess
@@ -28,9 +29,11 @@ BASELINE = "baseline"
 ONE_POLICY, TEN_POLICIES = "dockgate with one policy", "dockgate with ten policies"
 JUDGED = "dockgate with DENY_ROOT"
 SCOPED = "dockgate with SCOPE"
+HAPROXY_TLS, DOCKGATE_TLS = "HAProxy with TLS", "dockgate with TLS"
+TLS = [HAPROXY_TLS, DOCKGATE_TLS]
 BINARIES = {DOCKGATE: TARGET_DIR / TRIPLE / "release/dockgate"}  # and that of the baseline
 PROXIES, ALL = [HAPROXY, REUSE, DOCKGATE], [DIRECT, HAPROXY, REUSE, DOCKGATE]
-MODES = {HAPROXY: "option http-server-close",
+MODES = {HAPROXY: "option http-server-close", HAPROXY_TLS: "option http-server-close",
          REUSE: "option http-keep-alive\n    http-reuse always"}
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -70,8 +73,10 @@ def send(sock, block, size):
         sock.sendall(block)
 
 
-def connect(port, source="127.0.0.1"):
+def connect(port, source="127.0.0.1", secure=False):
     sock = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
+    if secure:  # by whom it is answered is no question here
+        sock = ssl._create_unverified_context().wrap_socket(sock)
     sock.settimeout(None)  # Python's own timeout costs a call for each read; the kernel's none
     for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
         sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", PATIENCE, 0))
@@ -98,8 +103,8 @@ def answer(sock):
     return head, rest
 
 
-def download(port, size):
-    with connect(port) as sock:
+def download(port, size, secure=False):
+    with connect(port, secure=secure) as sock:
         start = time.monotonic()
         _, rest = ask(sock, f"GET {BULK}")
         take(sock, size - len(rest))
@@ -137,13 +142,13 @@ EVENTS = b"GET /v1.51/events HTTP/1.1\r\nHost: docker\r\n\r\n"
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
-def wrk(port, seconds, clients, path=PATH, close=False):
+def wrk(port, seconds, clients, path=PATH, close=False, secure=False):
     """Runs wrk; returns requests, requests/s and the p99 in seconds."""
     threads = min(clients, os.cpu_count(), 4)
     command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--latency"]
     command += ["-H", "Connection: close"] if close else []
     command += ["-s", str(ROOT / "benches/create.lua")] if path == CREATE else []
-    command.append(f"http://127.0.0.1:{port}{path}")
+    command.append(f"http{'s' * secure}://127.0.0.1:{port}{path}")
     environment = os.environ | {"CREATE": str(ROOT / "benches/create.json")}
     text = subprocess.run(command, check=True, capture_output=True, text=True, env=environment,
                           timeout=seconds + PATIENCE).stdout
@@ -200,12 +205,12 @@ def free_port():
         return sock.getsockname()[1]
 
 
-def wait_for(port, pause=0.01):
+def wait_for(port, pause=0.01, secure=False):
     """Asks until there is an answer."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with connect(port) as sock:
+            with connect(port, secure=secure) as sock:
                 return ask(sock, f"GET {PATH}")
         except OSError:
             if time.monotonic() > deadline:
@@ -216,8 +221,8 @@ def wait_for(port, pause=0.01):
 class Proxy:
     """A running proxy, or the engine itself, by its port and processes."""
 
-    def __init__(self, port, process=None):
-        self.port, self.process = port, process
+    def __init__(self, port, process=None, secure=False):
+        self.port, self.process, self.secure = port, process, secure
 
     def processes(self):
         found = [self.process.pid]
@@ -288,18 +293,35 @@ class Bench:
             command = [BINARIES[DOCKGATE]]
             environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS,
                             "SCOPE": "label:team=a"}
+        elif name == DOCKGATE_TLS:
+            command = [BINARIES[DOCKGATE]]
+            cert = str(self.certificate())
+            environment |= {"LISTEN": listen, "SOCKET_PATH": str(path), **GRANTS,
+                            "TLS_CERT": cert, "TLS_KEY": cert}
         elif name == TEN_POLICIES:
             command = [BINARIES[DOCKGATE]]
             environment |= {"CONFIG_DATA": ten_policies(listen), "SOCKET_PATH": str(path)}
         else:
             environment |= GRANTS
             config = fill("haproxy.cfg", self.dir / f"haproxy-{port}.cfg", socket=path, port=port,
-                          mode=MODES[name], rules=haproxy_rules())
+                          mode=MODES[name], rules=haproxy_rules(),
+                          tls=f" ssl crt {self.certificate()}" if name in TLS else "")
             command = ["haproxy", "-W", "-db", "-f", config]
         with (running(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader,
               running(command, env=environment, stdout=reader.stdin,
                       stderr=subprocess.DEVNULL) as process):
-            yield Proxy(port, process)
+            yield Proxy(port, process, name in TLS)
+
+    def certificate(self):
+        """A file with a certificate and its key, as both sides read it."""
+        path = self.dir / "certificate.pem"
+        if not path.exists():
+            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                       "-nodes", "-days", "30", "-subj", "/CN=localhost", "-out", path, "-keyout"]
+            key = self.dir / "key.pem"
+            subprocess.run([*command, key], check=True, capture_output=True)
+            path.write_text(path.read_text() + key.read_text())
+        return path
 
     @contextlib.contextmanager
     def started(self, names, fast=True):
@@ -308,7 +330,7 @@ class Bench:
             engine = stack.enter_context(self.engine(fast))
             proxies = {name: stack.enter_context(self.proxy(name, engine)) for name in names}
             for proxy in proxies.values():
-                wait_for(proxy.port)
+                wait_for(proxy.port, secure=proxy.secure)
             yield proxies
 
     def interleaved(self, names, run, fast=True):

@@ -10,6 +10,7 @@
 //! | [`body`] | what the engine would read in a body, and what that reaches outside its container; pure |
 //! | [`config`] | the environment and the files as typed settings and rules; decides nothing |
 //! | [`clients`] | who a client is, and which rule is for it; pure |
+//! | [`tls`] | certificates, keys, and what is said over TLS with them |
 //! | [`learn`] | what clients requested, and the smallest grants for it |
 //! | [`proxy`] | listeners, connections, forwarding, tunnels; the only user of hyper |
 //! | [`observe`] | what is logged, and how the log never blocks |

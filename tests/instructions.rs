@@ -8,6 +8,7 @@ mod support;
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -77,6 +78,17 @@ fn a_request_costs_no_more_than_it_did() {
         listed <= MOST_BESIDE_JUDGED,
         "{listed} > {MOST_BESIDE_JUDGED}"
     );
+}
+
+/// Without TLS it had 5 818 920 bytes.
+const MOST_BYTES: u64 = 8_000_000;
+
+#[test]
+#[ignore = "needs a release build: run scripts/test"]
+fn the_program_is_no_larger_than_it_was() {
+    let size = fs::metadata(release()).expect("the program").len();
+    println!("bytes of the program: {size}");
+    assert!(size <= MOST_BYTES, "{size} > {MOST_BYTES}");
 }
 
 /// Ten policies for ten addresses, of which the client's comes last.

@@ -383,6 +383,7 @@ const QUOTED: &[&str] = &[
     "closed the connection without responding",
     "cannot be connected to by TLS: ",
     "it does not speak TLS there",
+    "this endpoint uses TLS",
     "HTTP/2 is not supported",
     "cannot listen on",
     "IPv6 is not available",

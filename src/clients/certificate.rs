@@ -135,7 +135,7 @@ impl FromStr for San {
         let is_graphic = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
         match kind {
             "dns" if name.contains('*') => Err(NotOne(
-                "names are compared as they are: write the whole name, in a rule for each",
+                "names are compared as they are: use the whole name, in a rule for each",
             )),
             "dns" if is_graphic => Ok(San::Dns(name.to_owned())),
             "ip" => match name.parse() {

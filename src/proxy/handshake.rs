@@ -133,6 +133,6 @@ fn why(e: &io::Error) -> String {
         (None, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
             "the client closed the connection during the TLS handshake".to_owned()
         }
-        (None, _) => format!("the TLS handshake broke off: {e}"),
+        (None, _) => format!("the TLS handshake ended early: {e}"),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, Unusable> {
     let has = |words: &[u8]| memchr::memmem::find(bytes, words).is_some();
     if has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED") {
         return Err((
-            "is encrypted, and there is nobody to ask for its passphrase".to_owned(),
+            "is encrypted, and dockgate has no passphrase for it".to_owned(),
             "decrypt it: openssl pkey -in FILE -out KEY",
         ));
     }

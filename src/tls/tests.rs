@@ -76,7 +76,7 @@ fn all_that_is_wrong_with_files_is_told_at_once() {
             &encrypted,
             Some(&future),
             vec![
-                "key is encrypted, and there is nobody to ask for its passphrase".to_owned(),
+                "key is encrypted, and dockgate has no passphrase for it".to_owned(),
                 format!("cert {over}"),
                 "client_ca is not valid before 2999-01-01T00:00:00Z".to_owned(),
             ],

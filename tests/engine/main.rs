@@ -55,3 +55,4 @@ mod sharing;
 mod streams;
 mod swarm;
 mod terms;
+mod tls;

@@ -40,6 +40,7 @@ const MOST_ENGINES: usize = 100;
 const OF_THE_PROCESS: &[(&str, &str)] = &[
     ("LISTEN*", "add an entry to endpoints"),
     ("DISABLE_IPV6", "add an entry to endpoints"),
+    ("TLS_*", "add tls to an entry of endpoints"),
     ("SP_LISTENIP", "add an entry to endpoints"),
     ("SP_PROXYPORT", "add an entry to endpoints"),
     ("SP_PROXYSOCKETENDPOINT*", "add an entry to endpoints"),

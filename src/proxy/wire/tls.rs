@@ -167,7 +167,10 @@ impl TlsSocket {
     pub(super) fn peek(&self) -> (bool, bool) {
         let mut session = self.session();
         let mut is_over = false;
-        while !session.has_news() {
+        for _ in 0..MOST_EMPTY {
+            if session.has_news() {
+                break;
+            }
             match session.fill(&self.raw) {
                 Ok(true) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,

@@ -258,9 +258,9 @@ impl Part<'_> {
                 continue;
             };
             let read = match &*key {
-                "common_name" if text.is_empty() || text.contains('*') => Err(NotOne(
-                    "names are compared as they are: write the whole name",
-                )),
+                "common_name" if text.is_empty() || text.contains('*') => {
+                    Err(NotOne("names are compared as they are: use the whole name"))
+                }
                 "common_name" => Ok(rule.common_name = Some(text.clone())),
                 "san" => text.parse().map(|san| rule.san = Some(san)),
                 _ => text.parse().map(|key| rule.fingerprint = Some(key)),

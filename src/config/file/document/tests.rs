@@ -662,7 +662,7 @@ fn tls_has_all_that_it_takes_or_is_a_mistake() {
 
 #[test]
 fn certificate_rules_ask_for_what_a_certificate_can_be() {
-    const NAMES: &str = "names are compared as they are: write the whole name";
+    const NAMES: &str = "names are compared as they are: use the whole name";
     const SAN: &str = "use dns:NAME, ip:ADDRESS or uri:URI";
     told(&[(
         "clients:\n- {certificate: {}, policy: none}\n- {certificate: {cn: a}, policy: none}\n\
