@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use certificates::Authority;
+use authority::Authority;
 use dockgate::api::sections::ACTIONS;
 use dockgate::api::{Methods, Target};
 use dockgate::body::demands::Demands;
@@ -22,8 +22,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 use serde_json::Value;
 
-#[path = "support/certificates.rs"]
-mod certificates;
+#[path = "support/authority.rs"]
+mod authority;
 
 /// A configuration as the program would read it, or why it does not start.
 fn load(env: &Value, args: &[String]) -> Result<Settings, String> {

@@ -297,7 +297,7 @@ fn an_engine_by_tcp_is_found_by_its_name_and_named_when_it_is_lost() {
         &[("CONTAINERS", "1"), ("SOCKET_PATH", &engine)],
     );
     let mut client = gate.client();
-    let mut accepted = || Wire::new(listener.accept().expect("a connection").0.into());
+    let accepted = || Wire::new(listener.accept().expect("a connection").0.into());
     client.send(GET);
     let mut connection = loop {
         let mut one = accepted();
