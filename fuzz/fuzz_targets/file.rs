@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
                 assert!(!line.chars().any(char::is_control), "{line:?}");
                 assert!(line.starts_with('/') && line.contains(".yml:"), "{line:?}");
             }
-            mended(refused.rest)
+            mended(*refused.rest)
         }
     };
     let document = document.without_middleware();

@@ -106,7 +106,7 @@ pub fn read(sources: &[Source]) -> Result<Document, Refused> {
     if mistakes.is_empty() {
         return Ok(document);
     }
-    let rest = document;
+    let rest = Box::new(document);
     Err(Refused { mistakes, rest })
 }
 

@@ -185,7 +185,7 @@ pub struct Refused {
     /// What is wrong with them; in the order of the files and their lines.
     pub mistakes: Vec<Diagnostic>,
     /// The rest of what they say: to find more mistakes in, not to start with.
-    pub rest: Document,
+    pub rest: Box<Document>,
 }
 
 impl Place {

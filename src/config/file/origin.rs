@@ -158,10 +158,13 @@ impl Loaded {
             return document;
         }
         let mut mistakes = self.mistakes.clone();
-        let rest = document.unwrap_or_else(|refused| {
-            mistakes.extend(refused.mistakes);
-            refused.rest
-        });
+        let rest = match document {
+            Ok(document) => Box::new(document),
+            Err(refused) => {
+                mistakes.extend(refused.mistakes);
+                refused.rest
+            }
+        };
         Err(Refused { mistakes, rest })
     }
 

@@ -154,7 +154,7 @@ impl Settings {
         // Without what is refused, only to find more mistakes.
         let (mut document, mut mistakes) = match (*seen.document).clone() {
             Ok(document) => (document, Vec::new()),
-            Err(refused) => (refused.rest, refused.mistakes),
+            Err(refused) => (*refused.rest, refused.mistakes),
         };
         match conflict {
             Some(conflict) if mikesir87::is_alone(&document) => diagnostics.push(conflict.reading),
