@@ -17,7 +17,7 @@ use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
 use crate::clients::containers::{Seen, Wanted};
-use crate::clients::{self, Identity, Lookup, Rules, Unknown, Who};
+use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{ConfiguredPolicy, Endpoint, Listen, Policies, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::policy::{Body, Denial, Judged, Passage, Policy, Unprotected, Verdict};
@@ -38,6 +38,8 @@ pub(super) struct Rulebook {
     /// The policy of each endpoint, for clients that no rule is for.
     endpoints: Vec<Arc<Entry>>,
     names: Names,
+    /// What the settings call dockgate's own container, if they do.
+    own: Option<String>,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
 }
@@ -57,6 +59,8 @@ pub(super) struct Entry {
     pub demands: Arc<Demands>,
     /// The clients that have other policies.
     pub others: Arc<Others>,
+    /// Whether it is for clients that chose a policy which they may not choose.
+    chosen_in_vain: bool,
 }
 
 /// Where a rulebook has the policy of a client, so that it need not be looked for at each request.
@@ -82,7 +86,8 @@ impl Rulebook {
     pub(super) fn new(settings: &Settings) -> Self {
         let names = Names::new(CLIENTS, settings.rules.hosts());
         let (policies, rules) = (&settings.policies, &settings.rules);
-        Self::of(policies, rules, &settings.endpoints, names, 0)
+        let own = settings.process.self_container.clone();
+        Self::of(policies, rules, &settings.endpoints, names, own, 0)
     }
 
     /// The one that comes next. What is known of the names that stay is kept.
@@ -93,7 +98,8 @@ impl Rulebook {
         endpoints: &[Endpoint],
     ) -> Self {
         let names = self.names.replaced_by(rules.hosts());
-        Self::of(policies, rules, endpoints, names, self.serial + 1)
+        let own = self.own.clone();
+        Self::of(policies, rules, endpoints, names, own, self.serial + 1)
     }
 
     fn of(
@@ -101,6 +107,7 @@ impl Rulebook {
         rules: &Rules<PolicyId>,
         endpoints: &[Endpoint],
         names: Names,
+        own: Option<String>,
         serial: u64,
     ) -> Self {
         let several = policies.iter().nth(1).is_some() || !rules.is_empty();
@@ -115,15 +122,29 @@ impl Rulebook {
                 demands: policy
                     .map(|one| Arc::clone(&one.demands))
                     .unwrap_or_default(),
-                others: Arc::new(others(id, policies, rules, endpoints)),
+                others: Arc::new(others(id, policies, rules, endpoints, own.as_deref())),
+                chosen_in_vain: false,
             })
         };
+        let in_vain = Who::Container(Box::new(Wanted::chosen_by_label(None)));
+        let of_rules = rules.iter().map(|rule| Rule {
+            who: rule.who.clone(),
+            policy: match rule.who == in_vain {
+                true => Arc::new(Entry {
+                    name: Some(policies.name(rule.policy).into()),
+                    chosen_in_vain: true,
+                    ..Entry::default()
+                }),
+                false => entry(rule.policy),
+            },
+        });
         Self {
             serial,
             alarms: policies.iter().filter_map(|(_, one)| one.alarm()).collect(),
-            rules: rules.map(|id| entry(*id)),
+            rules: of_rules.collect(),
             endpoints: endpoints.iter().map(|one| entry(one.policy)).collect(),
             names,
+            own,
         }
     }
 
@@ -222,17 +243,20 @@ impl Entry {
     pub(super) fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
         match &self.policy {
             Some(policy) => policy.decide(target, message),
+            None if self.chosen_in_vain => Verdict::Deny(Denial::without_choice(target)),
             None => Verdict::Deny(Denial::without_policy(target)),
         }
     }
 }
 
-/// By what clients are known for which not this policy holds.
+/// By what clients are known for which not this policy holds. `container` is what the settings call
+/// dockgate's own.
 pub(crate) fn others(
     id: PolicyId,
     policies: &Policies,
     rules: &Rules<PolicyId>,
     endpoints: &[Endpoint],
+    container: Option<&str>,
 ) -> Others {
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
@@ -256,7 +280,8 @@ pub(crate) fn others(
     });
     let mut all = (rules.iter().map(|rule| rule.policy))
         .chain(endpoints.iter().map(|endpoint| endpoint.policy));
-    let container = all.any(|other| other != id).then(own_container::id);
+    let own_container = || own_container::id().or_else(|| container.map(str::to_owned));
+    let container = all.any(|other| other != id).then(own_container);
     let wanted = rules.iter().filter(|rule| rule.policy != id);
     let wanted = wanted.filter_map(|rule| match &rule.who {
         Who::Container(wanted) => Some(&**wanted),

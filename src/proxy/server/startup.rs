@@ -180,6 +180,10 @@ fn start(
     } else {
         runtime.spawn(look_at_engine(engine.to_owned()));
     }
+    if settings.rules.containers().next().is_some() {
+        // What is wrong with that is said at start.
+        shared.directory.begin();
+    }
     let (directory, path) = (Arc::clone(&shared.directory), engine.into());
     runtime.spawn(directory::follow(directory, path));
     if settings.process.health_listener {
