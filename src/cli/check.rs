@@ -142,10 +142,15 @@ fn endpoints(settings: &Settings) -> String {
 /// The rules in the order in which they are tried.
 fn rules(settings: &Settings) -> String {
     let mut rows = vec![["CLIENTS", "POLICY", "FROM"].map(str::to_owned)];
-    let rules = settings.rules.iter().zip(&settings.rule_places);
-    rows.extend(rules.map(|(rule, place)| {
+    rows.extend(settings.rules.iter().enumerate().map(|(at, rule)| {
         let policy = settings.policies.name(rule.policy).to_owned();
-        [rule.who.to_string(), policy, place.to_string()]
+        // The others are those of labels that choose.
+        let place = settings.rule_places.get(at).map(ToString::to_string);
+        [
+            rule.who.to_string(),
+            policy,
+            place.unwrap_or_else(|| "by_label".to_owned()),
+        ]
     }));
     aligned(&rows)
 }

@@ -137,9 +137,13 @@ impl Client {
                     .iter()
                     .nth(rule)
                     .map(|rule| rule.who.to_string());
-                let place = settings.rule_places.get(rule).map(ToString::to_string);
-                let (who, place) = (who.unwrap_or_default(), place.unwrap_or_default());
-                Whose::Policy(*policy, format!("clients[{rule}] in {place}: {who}"))
+                let who = who.unwrap_or_default();
+                // A rule of a label that chooses is in no file.
+                let why = match settings.rule_places.get(rule) {
+                    Some(place) => format!("clients[{rule}] in {place}: {who}"),
+                    None => who,
+                };
+                Whose::Policy(*policy, why)
             }
             Lookup::Unknown { rule, on } => Whose::Refused(match on {
                 Unknown::Hosts(hosts) => format!(

@@ -170,16 +170,6 @@ impl<P> Rules<P> {
         self.0.iter()
     }
 
-    /// The same rules with what `policy` makes of each policy.
-    pub fn map<Q>(&self, mut policy: impl FnMut(&P) -> Q) -> Rules<Q> {
-        let rules = self.0.iter();
-        let mapped = rules.map(|rule| Rule {
-            who: rule.who.clone(),
-            policy: policy(&rule.policy),
-        });
-        mapped.collect()
-    }
-
     /// All host names, which are to be looked up from time to time.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|rule| match &rule.who {

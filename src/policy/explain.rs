@@ -173,6 +173,9 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
         Obstacle::NoPolicy => {
             "this client has the policy none, which refuses all requests".to_owned()
         }
+        Obstacle::NoChoice => "the label dockgate.policy of this client's container must name a \
+                               policy with by_label: true"
+            .to_owned(),
         Obstacle::UnknownMethod => {
             "unknown method; use GET, HEAD, POST, PUT, DELETE, PATCH or OPTIONS".to_owned()
         }

@@ -51,6 +51,8 @@ pub enum Obstacle {
     Unmet(Unmet),
     /// No policy holds for the client.
     NoPolicy,
+    /// The client chose a policy that it may not choose.
+    NoChoice,
     /// The Docker API has no such method.
     UnknownMethod,
 }

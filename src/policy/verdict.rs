@@ -127,6 +127,13 @@ impl Denial {
         Denial::new(target, REMEDY.clone(), None)
     }
 
+    /// A refusal of what comes from a client that chose a policy which it may not choose.
+    pub fn without_choice(target: Target) -> Denial {
+        static REMEDY: LazyLock<Arc<Remedy>> =
+            LazyLock::new(|| Remedy::new(vec![Obstacle::NoChoice]).into());
+        Denial::new(target, REMEDY.clone(), None)
+    }
+
     /// What was refused.
     pub fn target(&self) -> &Target {
         &self.target

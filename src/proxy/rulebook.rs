@@ -19,7 +19,7 @@ use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
 use crate::clients::containers::{Seen, Wanted};
-use crate::clients::{self, Identity, Lookup, Rules, Unknown, Who};
+use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{
     self, ConfiguredPolicy, Decisions, Endpoint, Listen, Policies, PolicyId, Settings,
 };
@@ -51,6 +51,8 @@ pub(super) struct Rulebook {
     /// What each endpoint does with TLS.
     tls: Vec<Option<Arc<Server>>>,
     names: Names,
+    /// What the settings call dockgate's own container, if they do.
+    own: Option<String>,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
 }
@@ -72,6 +74,8 @@ pub(super) struct Entry {
     pub demands: Arc<Demands>,
     /// The clients that have other policies.
     pub others: Arc<Others>,
+    /// Whether it is for clients that chose a policy which they may not choose.
+    chosen_in_vain: bool,
 }
 
 /// Where a rulebook has the policy of a client, so that it need not be looked for at each request.
@@ -96,16 +100,24 @@ impl Rulebook {
     /// As the settings say at start.
     pub(super) fn new(settings: &Settings) -> Self {
         let names = Names::new(CLIENTS, settings.rules.hosts());
-        Self::of(&settings.into(), names, 0, &[])
+        let own = settings.process.self_container.clone();
+        Self::of(&settings.into(), names, own, 0, &[])
     }
 
     /// The one that comes next. What is known of the names and engines that stay is kept.
     pub(super) fn next(&self, decisions: &Decisions<'_>) -> Self {
         let names = self.names.replaced_by(decisions.rules.hosts());
-        Self::of(decisions, names, self.serial + 1, &self.engines)
+        let own = self.own.clone();
+        Self::of(decisions, names, own, self.serial + 1, &self.engines)
     }
 
-    fn of(decisions: &Decisions<'_>, names: Names, serial: u64, known: &[Arc<Engine>]) -> Self {
+    fn of(
+        decisions: &Decisions<'_>,
+        names: Names,
+        own: Option<String>,
+        serial: u64,
+        known: &[Arc<Engine>],
+    ) -> Self {
         let Decisions {
             policies,
             rules,
@@ -115,17 +127,24 @@ impl Rulebook {
         let mut made = Made {
             decisions,
             several: policies.iter().nth(1).is_some() || !rules.is_empty(),
+            own: own.as_deref(),
             known,
             engines: Vec::new(),
             entries: HashMap::new(),
         };
         let none = made.entry(PolicyId::NONE, decisions.engine);
-        let rules = rules.map(|id| {
-            let at = endpoints
-                .iter()
-                .map(|endpoint| made.entry_at(*id, endpoint));
-            at.collect::<Box<[_]>>()
+        let in_vain = Who::Container(Box::new(Wanted::chosen_by_label(None)));
+        let rules = rules.iter().map(|rule| {
+            let at = endpoints.iter().map(|endpoint| match rule.who == in_vain {
+                true => made.in_vain(rule.policy),
+                false => made.entry_at(rule.policy, endpoint),
+            });
+            Rule {
+                who: rule.who.clone(),
+                policy: at.collect::<Box<[_]>>(),
+            }
         });
+        let rules = rules.collect();
         let tls = endpoints.iter().map(|one| one.tls.clone()).collect();
         let endpoints = endpoints.iter();
         let endpoints = endpoints
@@ -142,6 +161,7 @@ impl Rulebook {
             engines: made.engines.into_iter().filter(is_used).collect(),
             tls,
             names,
+            own,
         }
     }
 
@@ -278,6 +298,8 @@ struct Made<'a> {
     decisions: &'a Decisions<'a>,
     /// Whether there are several policies.
     several: bool,
+    /// What the settings call dockgate's own container, if they do.
+    own: Option<&'a str>,
     /// The engines of the rulebook before.
     known: &'a [Arc<Engine>],
     engines: Vec<Arc<Engine>>,
@@ -315,10 +337,26 @@ impl Made<'_> {
                 logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
                 learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
                 demands: Arc::new(demands.unwrap_or_default()),
-                others: Arc::new(others(id, policies, rules, endpoints)),
+                others: Arc::new(others(id, policies, rules, endpoints, self.own)),
+                chosen_in_vain: false,
             })
         });
         Arc::clone(entry)
+    }
+
+    /// For clients that chose a policy which they may not choose.
+    fn in_vain(&mut self, id: PolicyId) -> Arc<Entry> {
+        let entry = self.entry(PolicyId::NONE, self.decisions.engine);
+        Arc::new(Entry {
+            policy: None,
+            engine: Arc::clone(&entry.engine),
+            name: Some(self.decisions.policies.name(id).into()),
+            logs_requests: false,
+            learns: false,
+            demands: Arc::default(),
+            others: Arc::default(),
+            chosen_in_vain: true,
+        })
     }
 
     /// The place of an engine. One that is as it was before a reload is the same.
@@ -358,17 +396,20 @@ impl Entry {
     pub(super) fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
         match &self.policy {
             Some(policy) => policy.decide(target, message),
+            None if self.chosen_in_vain => Verdict::Deny(Denial::without_choice(target)),
             None => Verdict::Deny(Denial::without_policy(target)),
         }
     }
 }
 
-/// By what clients are known for which not this policy holds.
+/// By what clients are known for which not this policy holds. `container` is what the settings call
+/// dockgate's own.
 pub(crate) fn others(
     id: PolicyId,
     policies: &Policies,
     rules: &Rules<PolicyId>,
     endpoints: &[Endpoint],
+    container: Option<&str>,
 ) -> Others {
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
@@ -392,7 +433,8 @@ pub(crate) fn others(
     });
     let mut all = (rules.iter().map(|rule| rule.policy))
         .chain(endpoints.iter().map(|endpoint| endpoint.policy));
-    let container = all.any(|other| other != id).then(own_container::id);
+    let own_container = || own_container::id().or_else(|| container.map(str::to_owned));
+    let container = all.any(|other| other != id).then(own_container);
     let wanted = rules.iter().filter(|rule| rule.policy != id);
     let wanted = wanted.filter_map(|rule| match &rule.who {
         Who::Container(wanted) => Some(&**wanted),

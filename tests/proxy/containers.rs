@@ -174,6 +174,8 @@ fn played_with(file: &str, containers: &[(&'static str, &'static str, u8)]) -> (
     });
     let many = Many::with(engine, file, &[("SELF_CONTAINER", "gate")]);
     played.state().own = many.tcp.ip().to_string();
+    // What was listed before that is listed anew.
+    played.tell(Some(("disconnect", "own")));
     (many, played)
 }
 

@@ -277,11 +277,7 @@ impl Request {
             Finding::Nothing => {}
             found => return self.follow(found),
         }
-        match reserved::settle(&mut self) {
-            Finding::Nothing => {}
-            found => return self.follow(found),
-        }
-        match clients::settle(&mut self) {
+        match reserved::settle(&mut self).and(|| clients::settle(&mut self)) {
             Finding::Nothing => {}
             found => return self.follow(found),
         }

@@ -18,7 +18,8 @@ pub struct Others {
     pub names: Vec<Names>,
     /// The labels of their containers.
     pub labels: Vec<(String, Values)>,
-    /// The container that dockgate runs in, if that is known. Who joins its networks can call it.
+    /// The container that dockgate runs in, if that is known: its ID, or its name as it is given. Who
+    /// joins its networks can call it.
     pub container: Option<String>,
     /// Whether everybody who is in no rule is one.
     pub strangers: bool,
@@ -152,7 +153,12 @@ impl Others {
     pub(super) fn meet_in(&self, network: &Value) -> bool {
         let containers = network.at("Containers").as_object();
         let own = self.container.as_deref();
-        own.is_some_and(|own| containers.is_some_and(|all| all.get(own).is_some()))
+        own.is_some_and(|own| {
+            let is_own = |(id, one): (&str, &Value)| {
+                id.starts_with(own) || one.at("Name").as_str() == Some(own)
+            };
+            containers.is_some_and(|all| all.iter().any(is_own))
+        })
     }
 
     /// Whether it counts in which networks a container is.

@@ -126,6 +126,7 @@ impl<'a> Case<'a> {
                 &settings.policies,
                 &settings.rules,
                 &settings.endpoints,
+                settings.process.self_container.as_deref(),
             )),
             by: format!("allowed by {}", permit.origin()),
             label,

@@ -3,6 +3,7 @@
 //! Addresses come and go, and the engine says whose they are. **Nothing that was said before a
 //! connection was accepted decides for it**: see [`Known`].
 
+mod answers;
 mod events;
 mod history;
 mod known;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use crate::body::inspection::{CHOOSES, Values};
 use crate::body::limits::{ImageFrom, Mistake, Names};
 
+pub use answers::{Inspect, Listed, Network, Task};
 pub use events::Event;
 pub use history::History;
 pub use known::{Arrival, Known};
-pub use listing::{Inspect, Listed, Listing, Network, Task};
+pub use listing::Listing;
 
 /// Where Compose writes the name of a project.
 const PROJECT: &str = "com.docker.compose.project";

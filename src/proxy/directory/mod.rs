@@ -75,6 +75,11 @@ impl Directory {
         self.needs.notify_one();
     }
 
+    /// Has the engine followed before anybody needs to know more.
+    pub(super) fn begin(&self) {
+        self.needs.notify_one();
+    }
+
     /// Hears whenever what is known changes from now on.
     pub(super) fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()

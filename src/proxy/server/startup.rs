@@ -181,6 +181,10 @@ fn start(
             None => return Ok(End::Signal),
         }
     }
+    if settings.rules.containers().next().is_some() {
+        // What is wrong with that is said at start.
+        shared.directory.begin();
+    }
     runtime.spawn(directory::follow(Arc::clone(&shared)));
     if settings.process.health_listener {
         runtime.spawn(health::serve(health::bind()?, Arc::clone(&shared)));

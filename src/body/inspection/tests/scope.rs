@@ -427,3 +427,89 @@ fn an_unknown_route_is_refused() {
     let told = scoped(&[Role::Known], "GET /anything/new", "");
     assert!(told.contains("may be anyone's"), "{told}");
 }
+
+#[test]
+fn what_other_clients_are_known_by_is_out_of_reach_with_a_scope() {
+    use crate::body::inspection::Values;
+    let mut engine = engine();
+    engine.1 = Arc::new(Others {
+        labels: vec![("role".to_owned(), Values::Is("admin".to_owned()))],
+        names: vec![crate::body::limits::Names::parse_some("web-*").expect("names")],
+        networks: vec![("172.20.0.5".parse().expect("an address"), 32)],
+        hosts: vec!["traefik".to_owned()],
+        ..Others::default()
+    });
+    const ANOTHERS: &str = "belongs to a client that has another policy";
+    let create = "POST /containers/create";
+    let connect = "POST /networks/web/connect";
+    for (role, line, body, taken) in [
+        (
+            Role::Created,
+            create,
+            r#"{"Image":"x","Labels":{"role":"admin"}}"#,
+            Some("Labels role=admin"),
+        ),
+        (
+            Role::Created,
+            "POST /containers/create?name=web-1",
+            r#"{"Image":"x"}"#,
+            Some("the parameter name web-1"),
+        ),
+        (
+            Role::Object,
+            "POST /containers/own/rename?name=web-1",
+            "",
+            Some("the parameter name web-1"),
+        ),
+        (
+            Role::Object,
+            "POST /containers/own/rename?name=traefik",
+            "",
+            Some("the parameter name traefik"),
+        ),
+        (
+            Role::Object,
+            "POST /containers/own/rename?name=web",
+            "",
+            None,
+        ),
+        (Role::Created, create, r#"{"Image":"x"}"#, None),
+        (
+            Role::Object,
+            connect,
+            r#"{"Container":"own","EndpointConfig":{"IPAMConfig":{"IPv4Address":"172.20.0.5"}}}"#,
+            Some("EndpointConfig.IPAMConfig.IPv4Address \"172.20.0.5\""),
+        ),
+        (
+            Role::Object,
+            connect,
+            r#"{"Container":"own","EndpointConfig":{"Aliases":["traefik"]}}"#,
+            Some("EndpointConfig.Aliases[0] \"traefik\""),
+        ),
+    ] {
+        let roles: &[Role] = match line == connect {
+            true => &[Role::Object, Role::Body],
+            false => &[role],
+        };
+        let terms: Vec<Term> = roles.iter().copied().map(Term::Scope).collect();
+        let message = match body {
+            "" => Message::new(Framing::Empty),
+            _ => Message::new(Framing::Chunked),
+        };
+        let (told, _) = told_by(
+            &terms,
+            demands("label:team=a"),
+            line,
+            message,
+            body,
+            &engine,
+        );
+        match taken {
+            Some(taken) => assert_eq!(told, format!("SCOPE: {taken} {ANOTHERS}"), "{line} {body}"),
+            None => assert!(!told.starts_with("SCOPE"), "{line} {body}: {told}"),
+        }
+        if taken.is_none() && !body.is_empty() {
+            assert!(told.contains(r#""role":"""#), "{told}");
+        }
+    }
+}
