@@ -1,5 +1,6 @@
 //! The endpoints that speak TLS: their files, by variables or by the `tls` of a file.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -119,7 +120,7 @@ pub(super) fn of_variables(
 ) -> Result<Option<Arc<Server>>, ()> {
     // An empty one would be an endpoint without TLS, or without certificates of clients.
     let empty = VARIABLES.into_iter().chain([CLIENT_AUTH]);
-    let empty = empty.filter(|name| snapshot.get(name).is_some_and(|value| value.is_empty()));
+    let empty = empty.filter(|name| snapshot.get(name).is_some_and(OsStr::is_empty));
     let empty = empty.map(|name| {
         let problem = format!("{name} is empty");
         Diagnostic::error(name, problem, "set it to a value, or unset it")
