@@ -169,7 +169,7 @@ impl Server {
 
     /// What is to be said of certificates that expire soon, or have.
     pub fn expiring(&self, now: SystemTime) -> impl Iterator<Item = (Part, String)> {
-        let soon = self.expiries.iter().filter_map(move |expiry| {
+        self.expiries.iter().filter_map(move |expiry| {
             let at = humantime::format_rfc3339_seconds(expiry.at);
             match expiry.at.duration_since(now) {
                 Ok(left) if left > SOON => None,
@@ -179,8 +179,7 @@ impl Server {
                 }
                 Err(_) => Some((expiry.part, format!("expired at {at}"))),
             }
-        });
-        soon
+        })
     }
 
     /// When its own certificate is over: `2027-01-01T00:00:00Z`.

@@ -19,6 +19,9 @@ use rustls::{
 
 use super::wire::BOUND;
 
+/// What clients call the server, wherever it listens.
+const NAME: &str = "dockgate.test";
+
 /// Who signs certificates.
 pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
@@ -61,10 +64,10 @@ impl Ca {
         }
     }
 
-    /// A server's, for localhost and all of 127.0.0.0/8 that a test names.
-    pub(crate) fn server(&self, address: SocketAddr) -> Pair {
+    /// A server's, for [`NAME`].
+    pub(crate) fn server(&self) -> Pair {
         self.sign(|params| {
-            params.subject_alt_names = vec![SanType::IpAddress(address.ip())];
+            params.subject_alt_names = vec![SanType::DnsName(NAME.try_into().expect("a name"))];
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         })
     }
@@ -155,7 +158,7 @@ impl TlsWire {
         socket.set_nodelay(true).expect("no delay");
         socket.set_read_timeout(Some(BOUND)).expect("a timeout");
         socket.set_write_timeout(Some(BOUND)).expect("a timeout");
-        let name = address.ip().into();
+        let name = NAME.try_into().expect("a name");
         let connection = ClientConnection::new(Arc::clone(config), name).expect("a client");
         TlsWire(StreamOwned::new(connection, socket))
     }

@@ -261,7 +261,10 @@ impl Part<'_> {
                 "common_name" if text.is_empty() || text.contains('*') => {
                     Err(NotOne("names are compared as they are: use the whole name"))
                 }
-                "common_name" => Ok(rule.common_name = Some(text.clone())),
+                "common_name" => {
+                    rule.common_name = Some(text.clone());
+                    Ok(())
+                }
                 "san" => text.parse().map(|san| rule.san = Some(san)),
                 _ => text.parse().map(|key| rule.fingerprint = Some(key)),
             };

@@ -89,7 +89,7 @@ async fn read(from: &Socket, room: usize) -> Vec<u8> {
 }
 
 fn bytes(count: usize) -> Vec<u8> {
-    (0..count).map(|n| (n % 251) as u8).collect()
+    (0..=250).cycle().take(count).collect()
 }
 
 #[tokio::test]
