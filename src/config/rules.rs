@@ -50,7 +50,7 @@ pub(super) fn begins_as_a_rule(name: &str) -> bool {
 }
 
 /// A rule, and the requests that it judges.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RuleOn {
     /// The rule.
     pub rule: Rule,

@@ -18,7 +18,7 @@ use crate::body::scope::{OWN_LABELS, Scope};
 use crate::policy::{Effect, LIBPOD, Matcher, Pattern, Rule, Term};
 
 /// What clients are shown; all, if neither is there.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// Whose things they see and touch.
     pub scope: Option<Arc<Scope>>,

@@ -74,6 +74,8 @@ pub struct ConfiguredPolicy {
     pub demands: Arc<Demands>,
     /// What it is made of.
     pub sources: Sources,
+    /// Whether dockgate keeps labels to itself, for any policy.
+    pub(super) reserves: bool,
 }
 
 impl Deref for ConfiguredPolicy {
@@ -120,6 +122,29 @@ impl ConfiguredPolicy {
 }
 
 impl Sources {
+    /// What of them restricts and shapes whatever is granted, and grants nothing: denies, limits, gates, the
+    /// scope. It is read from no variable once more, so that a preset's `DENY_ROOT` stays too.
+    pub(super) fn restrictions(&self) -> Sources {
+        Sources {
+            grants: self.grants.denies(),
+            presets: Presets::default(),
+            regexes: Regexes::default(),
+            profile: self.profile.log_only(),
+            rule_lines: RuleLines::default(),
+            middleware: Middleware {
+                alone: None,
+                ..self.middleware.clone()
+            },
+            deny_root: self.deny_root,
+            limits: self.limits.clone(),
+            rules: self.rules.clone(),
+            shown: self.shown.clone(),
+            versions: self.versions,
+            unprotected: self.unprotected,
+            engine: self.engine.clone(),
+        }
+    }
+
     /// Reads every dialect; of the middleware, what is written as variables. Which engine there is, is
     /// found later.
     pub(super) fn read(
@@ -224,6 +249,7 @@ impl Sources {
                     .into(),
             }),
             sources: self,
+            reserves,
         })
     }
 

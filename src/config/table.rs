@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::diagnostics::{Diagnostic, Unfit};
 use super::dialect::cetusguard::addresses::{backend, frontends};
+use super::dialect::wollomatic::labels::prefix as label_prefix;
 use super::engines::{Address, default_engine, only_path};
 use super::listen::{Listen, listeners, socket_or_port};
 use super::paths::{file, optional_socket_file};
@@ -374,8 +375,13 @@ settings! {
             "Host directories that may be mounted, with all that lies below them",
             flag: Some("allowbindmountfrom"), same_as: Some("BIND_FROM"), restart: false,
             in_policy: true;
-        "SP_PROXYCONTAINERNAME", "", "", flag: Some("proxycontainername"), supported: false;
-        "SP_DOCKERLABELPREFIX", "", "", flag: Some("dockerlabelprefix"), supported: false;
+        "SP_PROXYCONTAINERNAME", "",
+            "Name of dockgate's own container, same as SELF_CONTAINER; labels grant then",
+            flag: Some("proxycontainername"), same_as: Some("SELF_CONTAINER")
+            => sp_proxycontainername: String = container;
+        "SP_DOCKERLABELPREFIX", "socket-proxy",
+            "What those labels begin with", flag: Some("dockerlabelprefix")
+            => sp_dockerlabelprefix: String = label_prefix;
     }
     OF_KNRDL {
         "PROFILE", "",

@@ -120,6 +120,16 @@ impl Allowlist {
         entries: &[Entry],
         what: impl Fn(Method) -> String,
     ) -> Result<Allowlist, TooComplex> {
+        Allowlist::within(SIZE_LIMIT, subject, entries, what)
+    }
+
+    /// The same with another limit to the size of each compiled set, and of what it keeps while it matches.
+    pub fn within(
+        size: usize,
+        subject: Subject,
+        entries: &[Entry],
+        what: impl Fn(Method) -> String,
+    ) -> Result<Allowlist, TooComplex> {
         let mut entries: Vec<&Entry> = entries.iter().collect();
         entries.sort_unstable();
         let set = |method| {
@@ -128,7 +138,8 @@ impl Allowlist {
                 .filter(|entry| entry.methods.contains(method));
             let regexes = RegexSetBuilder::new(own.clone().map(|entry| &entry.regex.0))
                 .unicode(false)
-                .size_limit(SIZE_LIMIT)
+                .size_limit(size)
+                .dfa_size_limit(2 * size)
                 .build();
             Ok(Set {
                 regexes: regexes.map_err(|_| TooComplex)?,

@@ -176,6 +176,10 @@ fn one(obstacle: &Obstacle, notation: Notation) -> String {
         Obstacle::NoChoice => "the label dockgate.policy of this client's container must name a \
                                policy with by_label: true"
             .to_owned(),
+        Obstacle::Labels(wrong) => format!(
+            "this client's container has labels that cannot be used: {}",
+            plain(wrong, MOST_WHY)
+        ),
         Obstacle::UnknownMethod => {
             "unknown method; use GET, HEAD, POST, PUT, DELETE, PATCH or OPTIONS".to_owned()
         }

@@ -53,6 +53,8 @@ pub enum Obstacle {
     NoPolicy,
     /// The client chose a policy that it may not choose.
     NoChoice,
+    /// The labels that should make a list for the client's container are wrong.
+    Labels(Box<str>),
     /// The Docker API has no such method.
     UnknownMethod,
 }
@@ -142,6 +144,11 @@ impl Remedy {
             obstacles,
             text,
         }
+    }
+
+    /// A mistake in the labels of a client's container is in the way.
+    pub fn of_labels(wrong: &str) -> Remedy {
+        Remedy::new(vec![Obstacle::Labels(wrong.into())])
     }
 
     /// The same, as it is written in another place.

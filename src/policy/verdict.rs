@@ -134,6 +134,11 @@ impl Denial {
         Denial::new(target, REMEDY.clone(), None)
     }
 
+    /// A refusal of what comes from a client by whose labels nothing is allowed.
+    pub fn by_labels(target: Target, why: &Arc<Remedy>) -> Denial {
+        Denial::new(target, Arc::clone(why), None)
+    }
+
     /// What was refused.
     pub fn target(&self) -> &Target {
         &self.target

@@ -38,6 +38,8 @@ pub(super) struct Client {
     pub trust: Option<Trust>,
     /// Where it has connected, as a place among the endpoints.
     pub endpoint: usize,
+    /// Whether it was let in only because its container has a list by labels.
+    pub by_labels: bool,
     /// It was accepted before this.
     accepted: Instant,
     /// When it was heard of last, as far as that was needed once.
@@ -96,6 +98,7 @@ impl Client {
         link: Arc<ClientLink>,
         held: Held,
         Shown { certificate, trust }: Shown,
+        by_labels: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             shared,
@@ -104,6 +107,7 @@ impl Client {
             certificate: certificate.as_ref().map(|own| (&*own.to_string()).into()),
             identity: link.socket.identity(peer).with_certificate(certificate),
             endpoint,
+            by_labels,
             accepted: Instant::now(),
             heard: OnceLock::new(),
             peer_text: peer.to_string().into(),
@@ -127,12 +131,7 @@ impl Client {
             heard: *self.heard.get_or_init(|| self.link.socket.last_heard()),
             local: self.link.socket.local_ip(),
         };
-        let directory = &self.shared.directory;
-        let seen = directory.whose(address, &arrival);
-        if let Seen::Unknown(why) = &seen {
-            directory.need(why);
-        }
-        seen
+        self.shared.directory.asked(address, &arrival)
     }
 
     /// Where its policy was found last.

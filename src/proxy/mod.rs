@@ -40,6 +40,7 @@ mod health;
 mod hijack;
 mod holders;
 mod listener;
+mod lists;
 mod lookup;
 mod names;
 mod notice;

@@ -113,6 +113,11 @@ impl Names {
         }
     }
 
+    /// Where others say that it is worth another look.
+    pub(super) fn told(&self) -> watch::Sender<()> {
+        self.news.clone()
+    }
+
     /// Hears of the lookups that end from now on, of these names and of those that replace them.
     pub(super) fn news(&self) -> News {
         News(self.news.subscribe())

@@ -11,21 +11,27 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
+use tokio::time::timeout;
+
 use super::client::{Asked, Client};
 use super::engine::Engine;
+use super::lists::{Lists, Own, Why};
 use super::names::Names;
 use super::own_container;
+use super::shared::Shared;
+use super::wire::Socket;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
-use crate::clients::containers::{Seen, Wanted};
+use crate::clients::containers::{Arrival, Seen, Wanted};
 use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{
-    self, ConfiguredPolicy, Decisions, Endpoint, Listen, Policies, PolicyId, Settings,
+    self, ConfiguredPolicy, Decisions, Endpoint, LabelLists, Listen, Policies, PolicyId, Settings,
 };
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
-use crate::policy::{Denial, Judged, Passage, Policy, Unprotected, Verdict};
+use crate::policy::{Denial, Judged, Passage, Policy, Remedy, Unprotected, Verdict};
 use crate::tls::{Part, Server};
 
 /// A request waits so long for the names and containers on which its policy depends.
@@ -42,6 +48,8 @@ pub(super) struct Rulebook {
     serial: u64,
     /// With the policy at each endpoint, which may have an engine of its own.
     rules: Rules<Box<[Arc<Entry>]>>,
+    /// The lists that containers have by their labels, before any rule.
+    lists: Option<Arc<Lists>>,
     /// The policy of each endpoint, for clients that no rule is for.
     endpoints: Vec<Arc<Entry>>,
     /// Refuses every request.
@@ -51,10 +59,18 @@ pub(super) struct Rulebook {
     /// What each endpoint does with TLS.
     tls: Vec<Option<Arc<Server>>>,
     names: Names,
-    /// What the settings call dockgate's own container, if they do.
-    own: Option<String>,
+    containers: Containers,
     /// What has to be said of policies that protect nothing.
     alarms: Vec<String>,
+}
+
+/// What the settings say of containers, until dockgate is started anew.
+#[derive(Clone, Debug)]
+struct Containers {
+    /// What they call dockgate's own, if they do.
+    own: Option<String>,
+    /// What the labels begin with that give one a list of its own, if they do.
+    prefix: Option<String>,
 }
 
 /// A policy, as requests need it that go to one engine.
@@ -74,8 +90,17 @@ pub(super) struct Entry {
     pub demands: Arc<Demands>,
     /// The clients that have other policies.
     pub others: Arc<Others>,
-    /// Whether it is for clients that chose a policy which they may not choose.
-    chosen_in_vain: bool,
+    /// Why there is no policy, if that is not what the settings say.
+    refusal: Option<Refusal>,
+}
+
+/// Why no policy holds for a client.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It chose one that it may not choose.
+    Choice,
+    /// The labels of its container are wrong.
+    Labels(Arc<Remedy>),
 }
 
 /// Where a rulebook has the policy of a client, so that it need not be looked for at each request.
@@ -100,21 +125,24 @@ impl Rulebook {
     /// As the settings say at start.
     pub(super) fn new(settings: &Settings) -> Self {
         let names = Names::new(CLIENTS, settings.rules.hosts());
-        let own = settings.process.self_container.clone();
-        Self::of(&settings.into(), names, own, 0, &[])
+        let containers = Containers {
+            own: settings.process.self_container.clone(),
+            prefix: settings.process.label_prefix.clone(),
+        };
+        Self::of(&settings.into(), names, containers, 0, &[])
     }
 
     /// The one that comes next. What is known of the names and engines that stay is kept.
     pub(super) fn next(&self, decisions: &Decisions<'_>) -> Self {
         let names = self.names.replaced_by(decisions.rules.hosts());
-        let own = self.own.clone();
-        Self::of(decisions, names, own, self.serial + 1, &self.engines)
+        let containers = self.containers.clone();
+        Self::of(decisions, names, containers, self.serial + 1, &self.engines)
     }
 
     fn of(
         decisions: &Decisions<'_>,
         names: Names,
-        own: Option<String>,
+        containers: Containers,
         serial: u64,
         known: &[Arc<Engine>],
     ) -> Self {
@@ -126,8 +154,10 @@ impl Rulebook {
         } = *decisions;
         let mut made = Made {
             decisions,
-            several: policies.iter().nth(1).is_some() || !rules.is_empty(),
-            own: own.as_deref(),
+            several: policies.iter().nth(1).is_some()
+                || !rules.is_empty()
+                || containers.prefix.is_some(),
+            containers: &containers,
             known,
             engines: Vec::new(),
             entries: HashMap::new(),
@@ -145,6 +175,11 @@ impl Rulebook {
             }
         });
         let rules = rules.collect();
+        let lists = containers.prefix.as_deref();
+        let lists = lists.map(|prefix| {
+            let own = LabelLists::new(prefix, policies.default());
+            made.lists(own, names.told())
+        });
         let tls = endpoints.iter().map(|one| one.tls.clone()).collect();
         let endpoints = endpoints.iter();
         let endpoints = endpoints
@@ -156,12 +191,13 @@ impl Rulebook {
             serial,
             alarms: policies.iter().filter_map(|(_, one)| one.alarm()).collect(),
             rules,
+            lists,
             endpoints,
             none,
             engines: made.engines.into_iter().filter(is_used).collect(),
             tls,
             names,
-            own,
+            containers,
         }
     }
 
@@ -213,8 +249,51 @@ impl Rulebook {
             });
         }
         let containers = |address| client.containers(address);
+        if let Some(list) = self.list_of(client)? {
+            return Ok(list);
+        }
         let rule = self.rule_for(&client.identity, &mut client.found(), &containers)?;
         Ok(self.entry(rule, client.endpoint))
+    }
+
+    /// The list that a client's container has by its labels, if it has one.
+    fn list_of(&self, client: &Client) -> Result<Option<Arc<Entry>>, Untold> {
+        let (Some(lists), Some(address)) = (&self.lists, client.identity.address()) else {
+            return Ok(None);
+        };
+        match lists.of(client.containers(address)) {
+            Own::By(labels, name) => match lists.get(labels, &name, client.endpoint) {
+                Some(list) => Ok(Some(list)),
+                None => Err(Untold {
+                    on: format!("the labels of container {name}, whose list is being made"),
+                    may_change: true,
+                }),
+            },
+            Own::None if client.by_labels => Err(Untold {
+                on: "labels that its container has not any more: connect again".to_owned(),
+                may_change: false,
+            }),
+            Own::None => Ok(None),
+            Own::Unknown(why) => Err(why.into()),
+        }
+    }
+
+    /// Whether a client that is not admitted otherwise is so by the labels of its container: it gets at its own
+    /// list alone.
+    ///
+    /// # Errors
+    /// Why that cannot be told.
+    pub(super) fn admits(&self, seen: Seen) -> Result<bool, Untold> {
+        match self.lists.as_ref().map(|lists| lists.of(seen)) {
+            Some(Own::By(..)) => Ok(true),
+            Some(Own::Unknown(why)) => Err(why.into()),
+            Some(Own::None) | None => Ok(false),
+        }
+    }
+
+    /// Whether containers may have lists by labels.
+    pub(super) fn has_lists(&self) -> bool {
+        self.lists.is_some()
     }
 
     /// The policy of a rule; without one, of an endpoint.
@@ -287,9 +366,35 @@ impl Rulebook {
             }
             Unknown::User => (format!("its user, {UNTOLD}"), false),
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
-            Unknown::Container(why) => (format!("its container: {why}"), why.may_change()),
+            Unknown::Container(why) => return Why::Container(why.clone()).into(),
         };
         Untold { on, may_change }
+    }
+}
+
+impl Untold {
+    /// The same about a client.
+    fn of(self, peer: Peer) -> Explanation {
+        let (who, on) = (who(peer), self.on);
+        let text = format!("the policy for {who} depends on {on}");
+        Explanation::new(Reason::PolicyUnknown, text)
+    }
+}
+
+impl From<Why> for Untold {
+    fn from(why: Why) -> Untold {
+        match why {
+            Why::Container(why) => Untold {
+                on: format!("its container: {why}"),
+                may_change: why.may_change(),
+            },
+            Why::Differ([one, other]) => Untold {
+                on: format!(
+                    "its container: {one} and {other} share this address, and have different labels"
+                ),
+                may_change: false,
+            },
+        }
     }
 }
 
@@ -298,8 +403,7 @@ struct Made<'a> {
     decisions: &'a Decisions<'a>,
     /// Whether there are several policies.
     several: bool,
-    /// What the settings call dockgate's own container, if they do.
-    own: Option<&'a str>,
+    containers: &'a Containers,
     /// The engines of the rulebook before.
     known: &'a [Arc<Engine>],
     engines: Vec<Arc<Engine>>,
@@ -327,36 +431,49 @@ impl Made<'_> {
             ..
         } = *self.decisions;
         let entry = self.entries.entry((id, place)).or_insert_with(|| {
-            let policy = policies.get(id);
-            let unprotected = policy.and_then(|policy| policy.sources.unprotected);
-            let demands = policy.map(|one| one.demands.on(&engine.settings.key()));
-            Arc::new(Entry {
-                policy: policy.map(|policy| Arc::clone(&policy.compiled)),
-                engine: Arc::clone(engine),
-                name: self.several.then(|| policies.name(id).into()),
-                logs_requests: policy.is_some_and(|one| one.sources.profile.log_requests),
-                learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
-                demands: Arc::new(demands.unwrap_or_default()),
-                others: Arc::new(others(id, policies, rules, endpoints, self.own)),
-                chosen_in_vain: false,
+            let name = self.several.then(|| policies.name(id).into());
+            let (own, prefix) = (&self.containers.own, &self.containers.prefix);
+            let (own, prefix) = (own.as_deref(), prefix.as_deref());
+            Arc::new(match policies.get(id) {
+                Some(policy) => {
+                    let others = others(id, policies, rules, endpoints, own, prefix);
+                    Entry::of(policy, engine, name, &Arc::new(others))
+                }
+                None => Entry::refusing(engine, name, None),
             })
         });
         Arc::clone(entry)
     }
 
+    /// The lists by labels, which go to the engines of the policy `default`.
+    fn lists(&mut self, lists: LabelLists, news: watch::Sender<()>) -> Arc<Lists> {
+        let Decisions {
+            policies,
+            rules,
+            endpoints,
+            ..
+        } = *self.decisions;
+        let engines = endpoints.iter().map(|endpoint| {
+            let entry = self.entry_at(PolicyId::DEFAULT, endpoint);
+            Arc::clone(&entry.engine)
+        });
+        let engines = engines.collect();
+        let (own, prefix) = (&self.containers.own, &self.containers.prefix);
+        let (own, prefix) = (own.as_deref(), prefix.as_deref());
+        // All rules are of others.
+        let others = others(PolicyId::NONE, policies, rules, endpoints, own, prefix);
+        Lists::new(lists, engines, Arc::new(others), news)
+    }
+
     /// For clients that chose a policy which they may not choose.
     fn in_vain(&mut self, id: PolicyId) -> Arc<Entry> {
         let entry = self.entry(PolicyId::NONE, self.decisions.engine);
-        Arc::new(Entry {
-            policy: None,
-            engine: Arc::clone(&entry.engine),
-            name: Some(self.decisions.policies.name(id).into()),
-            logs_requests: false,
-            learns: false,
-            demands: Arc::default(),
-            others: Arc::default(),
-            chosen_in_vain: true,
-        })
+        let name = self.decisions.policies.name(id).into();
+        Arc::new(Entry::refusing(
+            &entry.engine,
+            Some(name),
+            Some(Refusal::Choice),
+        ))
     }
 
     /// The place of an engine. One that is as it was before a reload is the same.
@@ -392,24 +509,66 @@ impl clients::Names for AskedFor<'_> {
 }
 
 impl Entry {
+    /// A policy, with the clients that have others.
+    pub(super) fn of(
+        policy: &ConfiguredPolicy,
+        engine: &Arc<Engine>,
+        name: Option<PolicyName>,
+        others: &Arc<Others>,
+    ) -> Entry {
+        let unprotected = policy.sources.unprotected;
+        Entry {
+            policy: Some(Arc::clone(&policy.compiled)),
+            engine: Arc::clone(engine),
+            name,
+            logs_requests: policy.sources.profile.log_requests,
+            learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
+            demands: Arc::new(policy.demands.on(&engine.settings.key())),
+            others: Arc::clone(others),
+            refusal: None,
+        }
+    }
+
+    /// Without a policy, every request is refused.
+    pub(super) fn refusing(
+        engine: &Arc<Engine>,
+        name: Option<PolicyName>,
+        refusal: Option<Refusal>,
+    ) -> Entry {
+        Entry {
+            policy: None,
+            engine: Arc::clone(engine),
+            name,
+            logs_requests: false,
+            learns: false,
+            demands: Arc::default(),
+            others: Arc::default(),
+            refusal,
+        }
+    }
+
     /// Decides on a request.
     pub(super) fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
         match &self.policy {
             Some(policy) => policy.decide(target, message),
-            None if self.chosen_in_vain => Verdict::Deny(Denial::without_choice(target)),
-            None => Verdict::Deny(Denial::without_policy(target)),
+            None => Verdict::Deny(match &self.refusal {
+                Some(Refusal::Choice) => Denial::without_choice(target),
+                Some(Refusal::Labels(why)) => Denial::by_labels(target, why),
+                None => Denial::without_policy(target),
+            }),
         }
     }
 }
 
 /// By what clients are known for which not this policy holds. `container` is what the settings call
-/// dockgate's own.
+/// dockgate's own, and `prefix` what labels begin with that make lists.
 pub(crate) fn others(
     id: PolicyId,
     policies: &Policies,
     rules: &Rules<PolicyId>,
     endpoints: &[Endpoint],
     container: Option<&str>,
+    prefix: Option<&str>,
 ) -> Others {
     let of_others = rules.iter().filter(|rule| rule.policy != id);
     let lists = of_others.filter_map(|rule| match &rule.who {
@@ -434,7 +593,7 @@ pub(crate) fn others(
     let mut all = (rules.iter().map(|rule| rule.policy))
         .chain(endpoints.iter().map(|endpoint| endpoint.policy));
     let own_container = || own_container::id().or_else(|| container.map(str::to_owned));
-    let container = all.any(|other| other != id).then(own_container);
+    let container = (prefix.is_some() || all.any(|other| other != id)).then(own_container);
     let wanted = rules.iter().filter(|rule| rule.policy != id);
     let wanted = wanted.filter_map(|rule| match &rule.who {
         Who::Container(wanted) => Some(&**wanted),
@@ -444,6 +603,7 @@ pub(crate) fn others(
     Others {
         names: wanted.iter().filter_map(|one| one.names.clone()).collect(),
         labels: wanted.iter().flat_map(|one| one.taken_labels()).collect(),
+        granting: prefix.map(LabelLists::stem),
         networks: lists.iter().flat_map(|list| list.networks()).collect(),
         hosts: lists.iter().flat_map(|list| list.hosts.clone()).collect(),
         container: container.flatten(),
@@ -470,13 +630,47 @@ pub(super) async fn policy_in_time(
             Err(untold) => untold,
         };
         if !untold.may_change || Instant::now() >= deadline {
-            let (who, on) = (who(client.peer), untold.on);
-            let text = format!("the policy for {who} depends on {on}");
-            return Err(Explanation::new(Reason::PolicyUnknown, text));
+            return Err(untold.of(client.peer));
         }
         tokio::select! {
             () = news.wait(deadline) => {}
             _ = moves.changed() => {}
+        }
+    }
+}
+
+/// Whether a client that is not admitted otherwise is so by the labels of its container.
+///
+/// # Errors
+/// Why that cannot be told in time.
+pub(super) async fn admits_in_time(
+    shared: &Shared,
+    socket: &Socket,
+    peer: Peer,
+    time: Duration,
+) -> Result<bool, Explanation> {
+    let Peer::Tcp(address) = peer else {
+        return Ok(false);
+    };
+    if !shared.rulebook.load().has_lists() {
+        return Ok(false);
+    }
+    let arrival = Arrival {
+        accepted: Instant::now(),
+        heard: socket.last_heard(),
+        local: socket.local_ip(),
+    };
+    let deadline = Instant::now() + PATIENCE.min(time);
+    let mut moves = shared.directory.news();
+    loop {
+        let seen = shared.directory.asked(address.ip().to_canonical(), &arrival);
+        let untold = match shared.rulebook.load().admits(seen) {
+            Ok(admits) => return Ok(admits),
+            Err(untold) => untold,
+        };
+        let wait = timeout(deadline - Instant::now().min(deadline), moves.changed());
+        if !untold.may_change || wait.await.is_err() {
+            return Err(untold.of(peer));
         }
     }
 }

@@ -9,14 +9,14 @@ use super::admission::Admission;
 use super::budget::Budget;
 use super::directory::Directory;
 use super::holders::{Held, Holders, Key};
-use super::rulebook::Rulebook;
+use super::rulebook::{self, Rulebook};
 use super::server::Room;
 use super::slots::Slots;
 use super::strangers::Strangers;
 use super::wire::Socket;
 use crate::config::Settings;
 use crate::learn::Learner;
-use crate::observe::access::Peer;
+use crate::observe::access::{Explanation, Peer};
 use crate::tls::Server;
 
 /// See [`Shared::after_reload`].
@@ -91,6 +91,39 @@ impl Shared {
     pub(super) fn client(&self, socket: &Socket, peer: Peer, endpoint: usize) -> Key {
         let endpoint = self.endpoints.get(endpoint).cloned();
         Key::of(socket, peer, &endpoint.unwrap_or_default())
+    }
+
+    /// Whether a client is listed, or would have been admitted when that was last known. It does not count as a
+    /// stranger, and is looked up again.
+    pub(super) fn knows(&self, admission: &Admission, peer: Peer) -> bool {
+        let had_list = |peer: Peer| match peer {
+            Peer::Tcp(client) => {
+                let had = self.directory.had(client.ip().to_canonical());
+                self.rulebook.load().admits(had).is_ok_and(|admits| admits)
+            }
+            Peer::Unix(_) => false,
+        };
+        admission.knows(peer) || had_list(peer)
+    }
+
+    /// Whether a client that is not listed is admitted: by a name, or only by the labels of its container.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) async fn admits(
+        &self,
+        admission: &Admission,
+        socket: &Socket,
+        peer: Peer,
+        time: Duration,
+    ) -> Result<bool, Explanation> {
+        let labels = rulebook::admits_in_time(self, socket, peer, time).await;
+        match labels {
+            Ok(true) => Ok(true),
+            _ if admission.admits(peer, time).await => Ok(false),
+            Ok(false) => Err(admission.refusal(peer)),
+            Err(why) => Err(why),
+        }
     }
 
     /// Whether a client has more connections than it may have.

@@ -18,6 +18,8 @@ pub struct Others {
     pub names: Vec<Names>,
     /// The labels of their containers.
     pub labels: Vec<(String, Values)>,
+    /// What those of their labels begin with that grant, if any do: `socket-proxy.allow`.
+    pub granting: Option<String>,
     /// The container that dockgate runs in, if that is known: its ID, or its name as it is given. Who
     /// joins its networks can call it.
     pub container: Option<String>,
@@ -61,6 +63,7 @@ impl Others {
             && self.hosts.is_empty()
             && self.names.is_empty()
             && self.labels.is_empty()
+            && self.granting.is_none()
             && self.container.is_none()
     }
 
@@ -85,8 +88,8 @@ impl Others {
 
     /// Whether a container with such a label would be one, or could be with others beside it.
     pub(super) fn have_label(&self, key: &str, value: &str) -> bool {
-        !value.is_empty()
-            && self.labels.iter().any(|(own, values)| {
+        let is_known = || {
+            self.labels.iter().any(|(own, values)| {
                 let fits = || match values {
                     Values::Any => true,
                     Values::Is(one) => one == value,
@@ -94,11 +97,19 @@ impl Others {
                 };
                 own == key && fits()
             })
+        };
+        let grants = || {
+            let rest = self.granting.as_ref().and_then(|own| key.strip_prefix(&**own));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        !value.is_empty() && (is_known() || grants())
     }
 
-    /// The keys of the labels by which they are known.
+    /// The keys of the labels by which they are known. Those that grant are too many to be named: one stands
+    /// for them, and where a container has it, the others are its image's.
     pub(super) fn label_keys(&self) -> impl Iterator<Item = &str> {
-        self.labels.iter().map(|(key, _)| key.as_str())
+        let known = self.labels.iter().map(|(key, _)| key.as_str());
+        known.chain(self.granting.as_deref())
     }
 
     /// Whether an address is one of theirs. What cannot be read is.

@@ -73,6 +73,18 @@ impl BindFrom {
         })
     }
 
+    /// The first entry of another list that allows more than this one: it is not wholly within one of these.
+    pub fn beyond<'o>(&self, other: &'o BindFrom) -> Option<impl Display + use<'o>> {
+        let within = |one: &HostPath| {
+            let fits = |own: &&HostPath| {
+                let here = own.path == one.path || own.below && is_below(&one.path, &own.path);
+                here && (own.below || !one.below) && (one.read_only || !own.read_only)
+            };
+            self.0.iter().any(|own| fits(&own))
+        };
+        other.0.iter().find(|one| !within(one))
+    }
+
     /// The entries under which a container gets at the whole host, and how: those with `/**`, where a symlink
     /// leads anywhere, and those with what the host is run by.
     pub fn roots(&self) -> impl Iterator<Item = (impl Display, &'static str)> {

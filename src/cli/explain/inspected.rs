@@ -127,6 +127,7 @@ impl<'a> Case<'a> {
                 &settings.rules,
                 &settings.endpoints,
                 settings.process.self_container.as_deref(),
+                settings.process.label_prefix.as_deref(),
             )),
             by: format!("allowed by {}", permit.origin()),
             label,

@@ -92,6 +92,13 @@ impl Known {
         Some(self)
     }
 
+    /// Who had an address when that was listed last. It decides nothing.
+    pub fn had(&self, address: IpAddr) -> Seen {
+        let holder = self.listing.holder(address);
+        let containers = holder.and_then(|holder| holder.containers.clone());
+        containers.map_or(Seen::Nobody, Seen::These)
+    }
+
     /// Who has an address, for a connection.
     pub fn whose(&self, address: IpAddr, arrival: &Arrival) -> Seen {
         let listing = &self.listing;

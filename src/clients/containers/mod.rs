@@ -42,7 +42,7 @@ pub struct Container {
 
 impl Container {
     /// As messages call it.
-    pub(super) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         match self.name.as_str() {
             "" => self.id.chars().take(12).collect(),
             name => name.to_owned(),

@@ -25,6 +25,7 @@ use super::diagnostics::Diagnostic;
 use super::dialect::Source as _;
 use super::dialect::cetusguard::addresses;
 use super::dialect::mikesir87::{self, Middleware};
+use super::dialect::wollomatic::labels;
 use super::dialect::wollomatic::listener::{Asked, Watchdog};
 use super::engines::{Engine, Engines};
 use super::file::{Chosen, DEFAULT, Document, Origin, Place};
@@ -87,6 +88,8 @@ pub struct Process {
     pub allowed_hosts: Vec<Box<str>>,
     /// The name or the ID of its own container, if that is given.
     pub self_container: Option<String>,
+    /// What the labels begin with that give a client's container a list of its own, if they do.
+    pub label_prefix: Option<String>,
     /// The least severe lines to log.
     pub log_level: LogLevel,
     /// Whether each log line is a JSON object.
@@ -229,6 +232,7 @@ impl Settings {
         diagnostics.extend(named::compare(
             &document, snapshot, &policies, &endpoints, &rules,
         ));
+        diagnostics.extend(labels::compare(&values, &endpoints, &policies));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
         }
@@ -274,6 +278,9 @@ fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 impl Process {
     fn of(values: &Values, watchdog: Option<Watchdog>, engine_at_start: bool) -> Option<Process> {
         let grace = values.shutdown_grace.or_same(&values.sp_shutdowngracetime);
+        let own = values
+            .self_container
+            .or_same(&values.sp_proxycontainername)?;
         Some(Process {
             max_connections: *values.max_connections.get()?,
             max_connections_set: values.max_connections.by.is_some(),
@@ -282,8 +289,9 @@ impl Process {
             client_connections: Some(*values.client_connections.get()?).filter(|most| *most > 0),
             client_rate: Some(*values.client_rate.get()?).filter(|rate| *rate > 0),
             allowed_hosts: values.allowed_hosts.get()?.clone(),
-            self_container: Some(values.self_container.get()?.clone())
-                .filter(|name| !name.is_empty()),
+            self_container: Some(own.clone()).filter(|name| !name.is_empty()),
+            label_prefix: Some(values.sp_dockerlabelprefix.get()?.clone())
+                .filter(|_| labels::grant(values)),
             log_level: *match &values.cetusguard_log_level {
                 own if own.by.is_some() => own.get()?,
                 _ => values.log_level.or_same(&values.sp_loglevel)?,

@@ -53,15 +53,32 @@ impl Directory {
     }
 
     /// Who has an address, for a connection.
-    pub(super) fn whose(&self, address: IpAddr, arrival: &Arrival) -> Seen {
+    fn whose(&self, address: IpAddr, arrival: &Arrival) -> Seen {
         match &**self.view.load() {
             View::Lost(why) => Seen::Unknown(Why::Lost(Arc::clone(why))),
             View::Known(known) => known.whose(address, arrival),
         }
     }
 
+    /// Who had an address when that was listed last. It decides nothing.
+    pub(super) fn had(&self, address: IpAddr) -> Seen {
+        match &**self.view.load() {
+            View::Lost(_) => Seen::Nobody,
+            View::Known(known) => known.had(address),
+        }
+    }
+
+    /// Who has it for a connection, too. If that is not known, it is being asked for.
+    pub(super) fn asked(&self, address: IpAddr, arrival: &Arrival) -> Seen {
+        let seen = self.whose(address, arrival);
+        if let Seen::Unknown(why) = &seen {
+            self.need(why);
+        }
+        seen
+    }
+
     /// Has the engine asked, if that helps. Returns at once.
-    pub(super) fn need(&self, why: &Why) {
+    fn need(&self, why: &Why) {
         let since = match why {
             Why::Unasked(since) => *since,
             // That is being tried anyway, once it was begun.

@@ -48,7 +48,7 @@ impl Failed {
             Failed::Engine(e) => engine.told(e).to_string(),
             Failed::Unread(what) => format!("{settings}'s list of {what} cannot be read"),
             Failed::NoOwn(name) => format!(
-                "{settings} has no container {name}: set SELF_CONTAINER to the name of dockgate's own"
+                "{settings} has no container {name}: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
             ),
             Failed::Slow => {
                 let seconds = TIME.as_secs();

@@ -17,7 +17,7 @@ use super::reload::Reloader;
 use super::shutdown::{End, run};
 use super::signals::Signals;
 use super::workers::start_workers;
-use crate::config::{LogLevel, Settings, Severity, Snapshot};
+use crate::config::{Endpoint, Listen, LogLevel, Settings, Severity, Snapshot};
 use crate::learn::Learner;
 use crate::observe::access::EngineFault;
 use crate::observe::log::{self as log_writer, Levels};
@@ -181,7 +181,9 @@ fn start(
             None => return Ok(End::Signal),
         }
     }
-    if settings.rules.containers().next().is_some() {
+    let by_tcp = |one: &Endpoint| matches!(one.listen, Listen::Tcp { .. });
+    let by_labels = shared.rulebook.load().has_lists() && settings.endpoints.iter().any(by_tcp);
+    if by_labels || settings.rules.containers().next().is_some() {
         // What is wrong with that is said at start.
         shared.directory.begin();
     }

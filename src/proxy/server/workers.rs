@@ -98,6 +98,8 @@ struct Accepted {
 /// Where a connection came in, and what it takes of the room that there is.
 struct Seat {
     endpoint: usize,
+    /// Whether it was let in only because its container has a list by labels.
+    by_labels: bool,
     slot: Taken,
     held: Held,
 }
@@ -162,7 +164,7 @@ impl Work {
             };
             let client = self.shared.client(&socket, peer, endpoint);
             if let Some(admission) = &self.shared.admission
-                && !admission.knows(peer)
+                && !self.shared.knows(admission, peer)
             {
                 match admission.strangers.place(&socket, peer) {
                     Some(place) => {
@@ -201,7 +203,7 @@ impl Work {
                     });
                     // Without a place to wait in, its connection ends.
                     if let Some(place) = slots.place(&held) {
-                        tokio::spawn(self.clone().wait(socket, peer, endpoint, held, place));
+                        tokio::spawn(self.clone().wait(socket, peer, (endpoint, false), held, place));
                     }
                     continue;
                 }
@@ -217,6 +219,7 @@ impl Work {
             };
             let seat = Seat {
                 endpoint,
+                by_labels: false,
                 slot,
                 held,
             };
@@ -225,7 +228,14 @@ impl Work {
     }
 
     /// Has a connection wait for a slot, in a place that it has until then.
-    async fn wait<P>(self, socket: Socket, peer: Peer, endpoint: usize, held: Held, place: P) {
+    async fn wait<P>(
+        self,
+        socket: Socket,
+        peer: Peer,
+        (endpoint, by_labels): (usize, bool),
+        held: Held,
+        place: P,
+    ) {
         let mut now = self.now.clone();
         let slot = tokio::select! {
             slot = self.shared.slots.wait(&held) => slot,
@@ -236,6 +246,7 @@ impl Work {
         drop(place);
         let seat = Seat {
             endpoint,
+            by_labels,
             slot,
             held,
         };
@@ -263,14 +274,20 @@ impl Work {
         let patience = strangers::patience(&socket, peer);
         let client = self.shared.client(&socket, peer, endpoint);
         let tls = self.shared.tls(endpoint);
-        if !admission.admits(peer, patience).await {
-            let (strangers, why) = (&admission.strangers, admission.refusal(peer));
-            strangers.turn_away(socket, peer, &client, &why, tls).await;
-        } else {
-            let held = self.shared.holders.hold(&client);
-            match self.shared.has_enough(&held) {
-                true => self.send_away(socket, peer, client, place, tls).await,
-                false => self.wait(socket, peer, endpoint, held, place).await,
+        match self.shared.admits(admission, &socket, peer, patience).await {
+            Err(why) => {
+                let strangers = &admission.strangers;
+                strangers.turn_away(socket, peer, &client, &why, tls).await;
+            }
+            Ok(by_labels) => {
+                let held = self.shared.holders.hold(&client);
+                match self.shared.has_enough(&held) {
+                    true => self.send_away(socket, peer, client, place, tls).await,
+                    false => {
+                        self.wait(socket, peer, (endpoint, by_labels), held, place)
+                            .await;
+                    }
+                }
             }
         }
     }
@@ -305,22 +322,30 @@ impl Work {
     fn serve(&self, socket: Socket, peer: Peer, seat: Seat) {
         let Seat {
             endpoint,
+            by_labels,
             slot,
             held,
         } = seat;
         let (shared, now) = (Arc::clone(&self.shared), self.now.clone());
         let (workers, own) = (Arc::clone(&self.workers), self.own);
         tokio::spawn(async move {
-            let unsure = shared.admission.as_ref().filter(|all| !all.lists(peer));
-            match unsure {
+            let unsure = shared.admission.as_ref();
+            let unsure = unsure.filter(|all| !by_labels && !all.lists(peer));
+            let admitted = match unsure {
                 // Boxed, since few connections come to it.
-                Some(admission) if !Box::pin(admission.admits(peer, LOOKUP_TIMEOUT)).await => {
+                Some(all) => Box::pin(shared.admits(all, &socket, peer, LOOKUP_TIMEOUT))
+                    .await
+                    .map_err(|why| (all, why)),
+                None => Ok(by_labels),
+            };
+            match admitted {
+                Err((admission, why)) => {
                     let client = shared.client(&socket, peer, endpoint);
-                    let (strangers, why) = (&admission.strangers, admission.refusal(peer));
+                    let strangers = &admission.strangers;
                     let tls = shared.tls(endpoint);
                     Box::pin(strangers.turn_away(socket, peer, &client, &why, tls)).await;
                 }
-                _ => {
+                Ok(by_labels) => {
                     let secured = match shared.tls(endpoint) {
                         None => Some((socket, Shown::default())),
                         // Boxed, so that a connection does not hold the room of its handshake.
@@ -328,7 +353,7 @@ impl Work {
                     };
                     if let Some((socket, shown)) = secured {
                         let link = ClientLink::new(socket);
-                        let client = Client::new(shared, peer, endpoint, link, held, shown);
+                        let client = Client::new(shared, peer, endpoint, link, held, shown, by_labels);
                         connection::serve(client, now).await;
                     }
                 }

@@ -44,6 +44,14 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// One that allows nothing, with as much logged.
+    pub(in crate::config) fn log_only(&self) -> Profile {
+        Profile {
+            log_requests: self.log_requests,
+            ..Profile::default()
+        }
+    }
+
     /// The profile that the variables name.
     fn name(snapshot: &Snapshot) -> Option<String> {
         let name = snapshot.get(PROFILE)?.to_string_lossy();

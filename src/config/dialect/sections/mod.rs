@@ -68,6 +68,18 @@ impl Grants {
         }
     }
 
+    /// The same without what grants, or could: only what denies.
+    pub(crate) fn denies(&self) -> Grants {
+        let denies = self.switches.iter();
+        let denies = denies.filter(|(name, _)| name.starts_with(DENY));
+        Grants {
+            active: false,
+            last_resort: false,
+            has_defaults: false,
+            switches: denies.map(|(name, one)| (*name, one.clone())).collect(),
+        }
+    }
+
     /// Whether one that grants is set, to any value.
     pub(crate) fn grant(snapshot: &Snapshot) -> bool {
         let mut names = Self::variables().filter(|(name, _)| !name.starts_with(DENY));

@@ -34,8 +34,14 @@ impl Source for Grants {
 impl Grants {
     /// The grant that a variable would add, if it does not grant already.
     fn missing(&self, variable: &str) -> Option<Grant> {
-        let switch = self.switches.get(variable).filter(|switch| !switch.on)?;
-        let misread = switch.value.clone().filter(|value| !is_off(value));
+        if self.on(variable) {
+            return None;
+        }
+        let value = self
+            .switches
+            .get(variable)
+            .and_then(|one| one.value.clone());
+        let misread = value.filter(|value| !is_off(value));
         // An action's variable does not activate the sections.
         let is_action = ACTIONS.iter().any(|action| action.allow == variable);
         let defaults = SECTIONS.iter().filter(|section| section.default);
@@ -55,7 +61,10 @@ impl Grants {
             .iter()
             .flat_map(|section| self.section_rules(section));
         let sections = sections.filter(|_| self.active || last_resort);
-        let allows = ACTIONS.iter().map(|action| self.allow_rule(action));
+        let allows = ACTIONS
+            .iter()
+            .filter(|action| self.switches.contains_key(action.allow));
+        let allows = allows.map(|action| self.allow_rule(action));
         let denies = ACTIONS.iter().filter(|action| self.on(action.deny));
         let denies =
             denies.flat_map(|action| [Self::deny_rule(action), Self::unknown_rule(action)]);

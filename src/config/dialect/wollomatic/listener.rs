@@ -132,7 +132,9 @@ fn unreachable(values: &Values, asked: Option<&Listen>, active: bool) -> Option<
         (listen, None) => listen.is_some(),
     };
     let by_default = own.by.is_none() && values.sp_listenip.by.is_none();
-    let for_default = active && values.sp_allowfrom.by.is_none();
+    // Whoever has a list by labels is let in.
+    let for_default =
+        active && values.sp_allowfrom.by.is_none() && values.sp_proxycontainername.by.is_none();
     let (variable, defaults, help) = match (by_tcp && by_default, by_tcp && for_default) {
         (true, true) => (
             "SP_LISTENIP",

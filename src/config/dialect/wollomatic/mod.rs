@@ -5,6 +5,7 @@
 //! its variables, and an empty pattern allows nothing.
 
 pub(in crate::config) mod flags;
+pub(in crate::config) mod labels;
 pub(in crate::config) mod listener;
 mod stray;
 pub(in crate::config) mod written;
@@ -21,13 +22,15 @@ use flags::{METHODS, PREFIX, method_of};
 pub const REACH: [(&str, &str); 2] = [("SP_LISTENIP", "0.0.0.0"), ("SP_ALLOWFROM", "0.0.0.0/0")];
 
 /// What the patterns allow.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Regexes {
     /// Whether there are any, even if they are empty.
     pub active: bool,
     /// Each pattern as written.
     pub lines: Vec<PatternLine>,
     entries: Vec<Entry>,
+    /// What the labels of a container begin with, if these are its patterns.
+    of_labels: Option<String>,
 }
 
 impl Regexes {
@@ -36,10 +39,10 @@ impl Regexes {
         diagnostics.extend(stray::check(snapshot));
         let mut regexes = Regexes {
             // A stray word may have ended the flags before the patterns. Then nothing is granted, as
-            // in wollomatic/socket-proxy.
-            active: !snapshot.stray().is_empty() && !RuleLines::active(snapshot),
-            lines: Vec::new(),
-            entries: Vec::new(),
+            // in wollomatic/socket-proxy. Where labels grant, nothing else does unless it is asked for.
+            active: !snapshot.stray().is_empty() && !RuleLines::active(snapshot)
+                || labels::are_read(snapshot),
+            ..Regexes::default()
         };
         for method in METHODS {
             let flag = format!("-allow{method}");
@@ -89,14 +92,8 @@ impl Regexes {
         }
         let is_flag = notation.is_none();
         let given = notation.unwrap_or_default().set(&shown, printable(value));
-        let regex = match Regex::new(value) {
-            Ok(regex) => regex,
-            Err(what) => {
-                let problem = format!("{given} is not a valid pattern: {what}");
-                let help = "use the syntax of Go's regexp package";
-                diagnostics.push(Diagnostic::error(name, problem, help));
-                return;
-            }
+        let Some(regex) = read(name, &given, value, diagnostics) else {
+            return;
         };
         let origin = if is_flag {
             given.clone()
@@ -104,23 +101,17 @@ impl Regexes {
             shown.to_string()
         };
         let mut reach = Reach::new();
-        match Method::from_name(method) {
-            Some(method) => {
-                let methods = Methods::of(Some(method));
-                reach = unmatched::reach(&regex, Subject::Path, methods);
-                if reach.is_empty() {
-                    diagnostics.extend(unmatched_by(name, is_flag, value, &given, method));
-                }
-                self.entries.push(Entry {
-                    origin: origin.as_str().into(),
-                    methods,
-                    regex,
-                });
+        if let Some(method) = of_api(method, name, diagnostics) {
+            let methods = Methods::of(Some(method));
+            reach = unmatched::reach(&regex, Subject::Path, methods);
+            if reach.is_empty() {
+                diagnostics.extend(unmatched_by(name, is_flag, value, &given, method));
             }
-            None => {
-                let problem = format!("{shown} is ignored: the Docker API has no {method}");
-                diagnostics.push(Diagnostic::warning(name, problem, "remove it"));
-            }
+            self.entries.push(Entry {
+                origin: origin.as_str().into(),
+                methods,
+                regex,
+            });
         }
         self.lines.push(PatternLine {
             origin,
@@ -129,6 +120,52 @@ impl Regexes {
             reach,
         });
     }
+
+    /// Adds the pattern of a container's label. What it can reach is not looked for: that takes its time,
+    /// and a container is waiting.
+    fn add_label(
+        &mut self,
+        label: &str,
+        method: &'static str,
+        pattern: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let shown = printable(label);
+        let given = format!("{shown}={}", printable(pattern));
+        let regex = read(label, &given, pattern, diagnostics);
+        let method = of_api(method, label, diagnostics);
+        self.entries.extend(regex.zip(method).map(|(regex, method)| Entry {
+            origin: shown.into(),
+            methods: Methods::of(Some(method)),
+            regex,
+        }));
+    }
+}
+
+/// A pattern, or what is wrong with it.
+fn read(
+    name: &str,
+    given: &str,
+    pattern: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Regex> {
+    let regex = Regex::new(pattern).map_err(|what| {
+        let problem = format!("{given} is not a valid pattern: {what}");
+        let help = "use the syntax of Go's regexp package";
+        diagnostics.push(Diagnostic::error(name, problem, help));
+    });
+    regex.ok()
+}
+
+/// A method of the Docker API, or a warning that it has none such.
+fn of_api(method: &str, name: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Method> {
+    let own = Method::from_name(method);
+    if own.is_none() {
+        let shown = printable(name);
+        let problem = format!("{shown} is ignored: the Docker API has no {method}");
+        diagnostics.push(Diagnostic::warning(name, problem, "remove it"));
+    }
+    own
 }
 
 impl Source for Regexes {
@@ -147,6 +184,17 @@ impl Source for Regexes {
     fn allowlist(&self) -> Result<Option<Allowlist>, Diagnostic> {
         if !self.active {
             return Ok(None);
+        }
+        if let Some(prefix) = &self.of_labels {
+            let what = |method: Method| {
+                let method = method.as_str().to_ascii_lowercase();
+                format!("label {prefix}{method} of this client's container")
+            };
+            let list = Allowlist::within(labels::SIZE_LIMIT, Subject::Path, &self.entries, what);
+            return list.map(Some).map_err(|error| {
+                let problem = format!("{prefix}...: {error}");
+                Diagnostic::error(prefix, problem, "use fewer or simpler patterns")
+            });
         }
         let pattern = |method| format!("{PREFIX}{method} pattern");
         let list = Allowlist::new(Subject::Path, &self.entries, pattern);
