@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use authority::Authority;
 use dockgate::api::sections::ACTIONS;
@@ -11,7 +12,10 @@ use dockgate::api::{Methods, Target};
 use dockgate::body::demands::Demands;
 use dockgate::body::facts::{Answer, Fact};
 use dockgate::body::inspection::{self, Step};
-use dockgate::config::{Settings, Severity, Snapshot};
+use dockgate::clients::containers::{Arrival, History, Known, Listing};
+use dockgate::config::{
+    ConfiguredPolicy, Endpoint, LabelLists, Listen, OwnList, Settings, Severity, Snapshot,
+};
 use dockgate::policy::{
     Allowlist, Body, Entry, Inspection, Judged, Passage, Policy, Regex, Subject, Verdict,
 };
@@ -50,7 +54,8 @@ fn text<'a>(value: &'a Value, what: &str) -> &'a str {
 }
 
 /// Whether a request would reach the engine.
-fn allows(settings: &Settings, request: &Value) -> bool {
+fn allows(settings: &Settings, case: &Value) -> bool {
+    let request = &case["request"];
     let target = Target::from_line(text(request, "method"), text(request, "target"));
     let Ok(target) = target else { return false };
     let client = match (text(request, "client_ip"), text(request, "dial")) {
@@ -67,7 +72,12 @@ fn allows(settings: &Settings, request: &Value) -> bool {
     };
     let admitted = (settings.clients.as_ref())
         .is_none_or(|list| list.has(client) || list.hosts.iter().any(named));
-    let policy = settings.policies.default();
+    let list = list(settings, case, client);
+    let (admitted, policy) = match &list {
+        None => (admitted, settings.policies.default()),
+        Some(Ok(list)) => (true, list),
+        Some(Err(_)) => return false,
+    };
     let body = match request["body"].is_null() && request["method"] != "GET" {
         true => Body::Empty,
         false => Body::Other,
@@ -83,6 +93,73 @@ fn allows(settings: &Settings, request: &Value) -> bool {
             },
             Verdict::Deny(_) | Verdict::WouldDeny(..) => false,
         }
+}
+
+/// The list of a client's container, if it has one, or why it has no access.
+fn list(
+    settings: &Settings,
+    case: &Value,
+    client: IpAddr,
+) -> Option<Result<ConfiguredPolicy, String>> {
+    let prefix = settings.process.label_prefix.as_ref()?;
+    let is_tcp = |one: &Endpoint| matches!(one.listen, Listen::Tcp { .. });
+    if !settings.endpoints.iter().any(is_tcp) {
+        return None;
+    }
+    let lists = LabelLists::new(prefix, settings.policies.default());
+    let now = Instant::now();
+    let arrival = Arrival {
+        accepted: now,
+        heard: u64::MAX / 2,
+        local: None,
+    };
+    let mut listing = listing(case);
+    History::default().date(&mut listing, 0);
+    let known = Known::new(listing, now + Duration::from_secs(1));
+    match lists.of(known.whose(client, &arrival)) {
+        OwnList::None => None,
+        OwnList::By { labels, .. } => {
+            let mut diagnostics = Vec::new();
+            let list = lists.compile(&labels, &mut diagnostics);
+            Some(list.ok_or_else(|| format!("{diagnostics:?}")))
+        }
+        OwnList::Unknown(why) => Some(Err(why.to_string())),
+    }
+}
+
+/// What the emulated engine of a recording says: its own network is the host's loopback one.
+fn listing(case: &Value) -> Listing {
+    let labelled = |name: &str, address: &str| {
+        serde_json::json!([{
+            "Id": name, "Names": [name], "Labels": {"socket-proxy.allow.get": "/a"},
+            "NetworkSettings": {"Networks": {"proxynet": {"IPAddress": address}}},
+        }])
+    };
+    let containers = match text(case, "id") {
+        "labels-events/03-after-start" => labelled("/a", "127.0.0.7"),
+        "labels-events/06-no-event-refresh-on-deny" => labelled("/b", "127.0.0.8"),
+        _ => case["config"]["engine"]["containers"].clone(),
+    };
+    let all = containers.as_array().cloned().unwrap_or_default();
+    let held = all.iter().filter_map(|one| {
+        let address = one["NetworkSettings"]["Networks"]["proxynet"]["IPAddress"].as_str()?;
+        let held = serde_json::json!({"EndpointID": one["Id"], "IPv4Address": format!("{address}/8")});
+        Some((one["Id"].as_str()?.to_owned(), held))
+    });
+    let network = serde_json::json!({
+        "Id": "proxynet", "Driver": "bridge",
+        "Containers": held.collect::<serde_json::Map<String, Value>>(),
+        "IPAM": {"Config": [{"Subnet": "127.0.0.0/8", "Gateway": "127.0.0.1"}]},
+    });
+    let own = serde_json::json!({
+        "Id": "own", "HostConfig": {"NetworkMode": "proxynet"},
+        "NetworkSettings": {"Networks": {"proxynet": {"NetworkID": "proxynet"}}},
+    });
+    let own = serde_json::from_value(own).expect("an inspect");
+    let network = serde_json::from_value(network).expect("a network");
+    let listed = all.into_iter();
+    let listed = listed.map(|one| serde_json::from_value(one).expect("a container"));
+    Listing::of(Some(&own), vec![network], listed.collect(), Vec::new())
 }
 
 /// Whether a request meets its terms, with an engine that has nothing.
@@ -124,7 +201,7 @@ fn compare(
         let is = match &settings {
             Err(_) => "startup_error",
             Ok(_) if request.is_null() => "starts",
-            Ok(settings) if connects(settings, &case["config"]) && allows(settings, request) => {
+            Ok(settings) if connects(settings, &case["config"]) && allows(settings, &case) => {
                 "allow"
             }
             Ok(_) => "deny",
@@ -176,6 +253,10 @@ const WIDER: &[(&str, &str)] = &[
     (
         "parse/bom",
         "a byte order mark is skipped, and the first line counts",
+    ),
+    (
+        "labels-bad-regex/01",
+        "a bad pattern is of no account to other containers",
     ),
     ("bindmount/14", "one path alone is an anonymous volume"),
     ("bindmount/15", "one path alone is an anonymous volume"),
@@ -318,8 +399,8 @@ const WOLLOMATIC: &[(&str, &str)] = &[
     ),
     ("bindmount/118", "a plugin runs as root on the host"),
     (
-        "labels-",
-        "SP_PROXYCONTAINERNAME is not supported, and refused",
+        "labels-notfound/",
+        "it goes on looking for its container, and requests get a 503 until then",
     ),
     // The test of the running program has these.
     ("invalid/no-socket", "found out when it starts"),

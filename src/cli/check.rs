@@ -40,6 +40,7 @@ fn held(settings: &Settings, client: &Client) -> u8 {
     let name = |id| settings.policies.name(id);
     match client.whose(settings, None) {
         Whose::Policy(id, why) => print(&format!("policy {}: {why}\n", name(id))),
+        Whose::List(_, why) => print(&format!("a list of its own: {why}\n")),
         Whose::Endpoints(endpoints) => {
             let mut text = "no client rule matches; the endpoint's policy holds\n".to_owned();
             for Endpoint { listen, policy, .. } in endpoints {

@@ -10,7 +10,9 @@ use clap::Arg;
 
 use crate::clients::containers::{Arrival, Known, Seen, Why};
 use crate::clients::{Answers, Identity, Lookup, Names, Unknown};
-use crate::config::{Endpoint, Listen, PolicyId, Settings, UNMAPPED};
+use crate::config::{
+    ConfiguredPolicy, Endpoint, LabelLists, Listen, OwnList, PolicyId, Settings, UNMAPPED,
+};
 use crate::proxy::{list_containers, look_up_all};
 
 /// A client as the command line names it.
@@ -96,6 +98,8 @@ impl Names for Now {
 pub(super) enum Whose<'a> {
     /// One, by a rule or because all of its endpoints have it.
     Policy(PolicyId, String),
+    /// The list of its container, by its labels.
+    List(Box<ConfiguredPolicy>, String),
     /// That of the endpoint where it connects; of these it can choose, and they differ.
     Endpoints(Vec<&'a Endpoint>),
     /// None, and why.
@@ -117,11 +121,16 @@ impl Client {
         let names = Now {
             names: look_up_all(&hosts),
             asked: Instant::now(),
-            containers: settings.rules.containers().next().map(|_| {
+            containers: (settings.process.label_prefix.is_some()
+                || settings.rules.containers().next().is_some())
+            .then(|| {
                 let own = settings.process.self_container.as_deref();
                 list_containers(&settings.engine, own)
             }),
         };
+        if let Some(list) = self.list(settings, &names) {
+            return list;
+        }
         if let (Some(address), Some(list)) = (self.address, &settings.clients) {
             let mut hosts = list.hosts.iter();
             let admitted =
@@ -161,6 +170,33 @@ impl Client {
                 ),
             }),
             Lookup::NoRule => self.of_endpoint(settings, at),
+        }
+    }
+
+    /// The list of its container, if it has one or that cannot be said.
+    fn list<'a>(&self, settings: &Settings, names: &Now) -> Option<Whose<'a>> {
+        let (prefix, address) = (settings.process.label_prefix.as_ref()?, self.address?);
+        let lists = LabelLists::new(prefix, settings.policies.default());
+        match lists.of(names.containers(address)) {
+            OwnList::None => None,
+            OwnList::By { labels, container } => {
+                let mut diagnostics = Vec::new();
+                let list = lists.compile(&labels, &mut diagnostics);
+                let wrong = diagnostics.iter().find(|one| one.is_error());
+                Some(match list {
+                    Some(list) => {
+                        Whose::List(Box::new(list), format!("the labels of container {container}"))
+                    }
+                    None => Whose::Refused(format!(
+                        "labels of container {container} cannot be used: {}",
+                        wrong.map_or_else(String::new, ToString::to_string)
+                    )),
+                })
+            }
+            OwnList::Unknown(why) => Some(Whose::Refused(format!(
+                "cannot be decided now: labels of the client's container count, and {why}; requests \
+                 get a 503 until that is known"
+            ))),
         }
     }
 

@@ -42,7 +42,7 @@ pub use dialect::presets::{PRESETS, Piece, Preset, PresetOption, Presets, UnderD
 pub(crate) use dialect::sections::POST;
 pub use dialect::sections::{Grants, Switch};
 pub use dialect::wollomatic::flags::{BadFlag, COMMANDS};
-pub use dialect::wollomatic::labels::{LabelLists, Labels};
+pub use dialect::wollomatic::labels::{LabelLists, Labels, OwnList};
 pub use dialect::wollomatic::listener::Watchdog;
 pub use dialect::wollomatic::written::patterns;
 pub use dialect::wollomatic::{REACH, Regexes};

@@ -16,8 +16,8 @@ use tokio::task::spawn_blocking;
 use super::engine::Engine;
 use super::rulebook::{Entry, Refusal};
 use crate::body::inspection::Others;
-use crate::clients::containers::{Container, Seen};
-use crate::config::{Diagnostic, LabelLists, Labels};
+use crate::clients::containers::Seen;
+use crate::config::{Diagnostic, LabelLists, Labels, OwnList};
 use crate::observe::access::PolicyName;
 use crate::policy::Remedy;
 
@@ -50,24 +50,6 @@ struct List {
     needed: AtomicU64,
 }
 
-/// Whether a client's container has a list.
-pub(super) enum Own {
-    /// It has none.
-    None,
-    /// It has one, by these labels; and what it is called.
-    By(Labels, String),
-    /// That cannot be said.
-    Unknown(Why),
-}
-
-/// Why it cannot be said which list a container has.
-pub(super) enum Why {
-    /// It is not known which container it is.
-    Container(crate::clients::containers::Why),
-    /// These share an address, and have different lists.
-    Differ([String; 2]),
-}
-
 impl Lists {
     pub(super) fn new(
         own: LabelLists,
@@ -86,22 +68,9 @@ impl Lists {
         })
     }
 
-    /// Whether the containers at an address have a list: all of them the same one, or none has any.
-    pub(super) fn of(&self, seen: Seen) -> Own {
-        let all = match seen {
-            Seen::Nobody => return Own::None,
-            Seen::Unknown(why) => return Own::Unknown(Why::Container(why)),
-            Seen::These(all) => all,
-        };
-        let labels = |container: &Container| self.own.of(container);
-        let Some((first, rest)) = all.split_first() else {
-            return Own::None;
-        };
-        let own = labels(first);
-        if let Some(other) = rest.iter().find(|other| labels(other) != own) {
-            return Own::Unknown(Why::Differ([first.shown(), other.shown()]));
-        }
-        own.map_or(Own::None, |labels| Own::By(labels, first.shown()))
+    /// Whether the containers at an address have a list.
+    pub(super) fn of(&self, seen: Seen) -> OwnList {
+        self.own.of(seen)
     }
 
     /// A list at an endpoint. `None`: it is being made.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::client::{Asked, Client};
 use super::engine::Engine;
-use super::lists::{Lists, Own, Why};
+use super::lists::Lists;
 use super::names::Names;
 use super::own_container;
 use super::shared::Shared;
@@ -24,10 +24,11 @@ use super::wire::Socket;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
-use crate::clients::containers::{Arrival, Seen, Wanted};
+use crate::clients::containers::{self, Arrival, Seen, Wanted};
 use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{
-    self, ConfiguredPolicy, Decisions, Endpoint, LabelLists, Listen, Policies, PolicyId, Settings,
+    self, ConfiguredPolicy, Decisions, Endpoint, LabelLists, Listen, OwnList, Policies, PolicyId,
+    Settings,
 };
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
@@ -262,19 +263,19 @@ impl Rulebook {
             return Ok(None);
         };
         match lists.of(client.containers(address)) {
-            Own::By(labels, name) => match lists.get(labels, &name, client.endpoint) {
+            OwnList::By { labels, container } => match lists.get(labels, &container, client.endpoint) {
                 Some(list) => Ok(Some(list)),
                 None => Err(Untold {
-                    on: format!("the labels of container {name}, whose list is being made"),
+                    on: format!("the labels of container {container}, whose list is being made"),
                     may_change: true,
                 }),
             },
-            Own::None if client.by_labels => Err(Untold {
+            OwnList::None if client.by_labels => Err(Untold {
                 on: "labels that its container has not any more: connect again".to_owned(),
                 may_change: false,
             }),
-            Own::None => Ok(None),
-            Own::Unknown(why) => Err(why.into()),
+            OwnList::None => Ok(None),
+            OwnList::Unknown(why) => Err((&why).into()),
         }
     }
 
@@ -285,9 +286,9 @@ impl Rulebook {
     /// Why that cannot be told.
     pub(super) fn admits(&self, seen: Seen) -> Result<bool, Untold> {
         match self.lists.as_ref().map(|lists| lists.of(seen)) {
-            Some(Own::By(..)) => Ok(true),
-            Some(Own::Unknown(why)) => Err(why.into()),
-            Some(Own::None) | None => Ok(false),
+            Some(OwnList::By { .. }) => Ok(true),
+            Some(OwnList::Unknown(why)) => Err((&why).into()),
+            Some(OwnList::None) | None => Ok(false),
         }
     }
 
@@ -366,7 +367,7 @@ impl Rulebook {
             }
             Unknown::User => (format!("its user, {UNTOLD}"), false),
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
-            Unknown::Container(why) => return Why::Container(why.clone()).into(),
+            Unknown::Container(why) => return why.into(),
         };
         Untold { on, may_change }
     }
@@ -381,19 +382,11 @@ impl Untold {
     }
 }
 
-impl From<Why> for Untold {
-    fn from(why: Why) -> Untold {
-        match why {
-            Why::Container(why) => Untold {
-                on: format!("its container: {why}"),
-                may_change: why.may_change(),
-            },
-            Why::Differ([one, other]) => Untold {
-                on: format!(
-                    "its container: {one} and {other} share this address, and have different labels"
-                ),
-                may_change: false,
-            },
+impl From<&containers::Why> for Untold {
+    fn from(why: &containers::Why) -> Untold {
+        Untold {
+            on: format!("its container: {why}"),
+            may_change: why.may_change(),
         }
     }
 }

@@ -105,11 +105,24 @@ pub(super) fn run(matches: &ArgMatches, environment: &Snapshot) -> u8 {
     })
 }
 
+/// What the options choose.
+struct Chosen<'a> {
+    policy: PolicyId,
+    /// The client's own list in its place.
+    list: Option<Box<ConfiguredPolicy>>,
+    at: Option<&'a Endpoint>,
+}
+
 /// The policy that the options choose, or why there is none.
 fn chosen<'a>(
     settings: &'a Settings,
     matches: &ArgMatches,
-) -> Result<(PolicyId, Option<&'a Endpoint>), (u8, String)> {
+) -> Result<Chosen<'a>, (u8, String)> {
+    let of = |policy, at| Chosen {
+        policy,
+        list: None,
+        at,
+    };
     let policies = &settings.policies;
     let value = |name| matches.get_one::<String>(name);
     if let Some(name) = value("policy") {
@@ -117,7 +130,7 @@ fn chosen<'a>(
         let known: Vec<&str> = known.chain(["none"]).collect();
         let id = policies.id(name);
         let (shown, known) = (printable(name), known.join(", "));
-        return id.map(|id| (id, None)).ok_or_else(|| {
+        return id.map(|id| of(id, None)).ok_or_else(|| {
             let problem = format!("unknown policy {shown}; the policies are {known}");
             (WRONG_USAGE, problem)
         });
@@ -139,10 +152,14 @@ fn chosen<'a>(
     });
     let at = at.transpose()?;
     let Some(client) = matches.get_one::<Client>("client") else {
-        return Ok((at.map_or(PolicyId::DEFAULT, |at| at.policy), at));
+        return Ok(of(at.map_or(PolicyId::DEFAULT, |at| at.policy), at));
     };
     match client.whose(settings, at) {
-        Whose::Policy(id, _) => Ok((id, at)),
+        Whose::Policy(id, _) => Ok(of(id, at)),
+        Whose::List(list, _) => Ok(Chosen {
+            list: Some(list),
+            ..of(PolicyId::NONE, at)
+        }),
         Whose::Endpoints(_) => {
             let problem = format!(
                 "no client rule matches, and the policy depends on the endpoint; use --endpoint \
@@ -165,7 +182,11 @@ struct Request<'a> {
 
 fn explain(
     settings: &Settings,
-    (id, at): (PolicyId, Option<&Endpoint>),
+    Chosen {
+        policy: id,
+        list,
+        at,
+    }: Chosen<'_>,
     request: Request<'_>,
 ) -> u8 {
     let Request {
@@ -181,7 +202,7 @@ fn explain(
             return WRONG_USAGE;
         }
     };
-    let Some(policy) = settings.policies.get(id) else {
+    let Some(policy) = list.as_deref().or_else(|| settings.policies.get(id)) else {
         let verdict = Verdict::Deny(Denial::without_policy(target));
         // That it is denied, the exit code says.
         let _ = print(&format!("{verdict}\n"));

@@ -42,7 +42,7 @@ pub struct Container {
 
 impl Container {
     /// As messages call it.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self.name.as_str() {
             "" => self.id.chars().take(12).collect(),
             name => name.to_owned(),
@@ -225,7 +225,7 @@ pub enum Why {
     Moved,
     /// An address that is valid on one link alone tells nothing.
     LinkLocal,
-    /// Containers share the address, and the rule is for one of them and not for the other.
+    /// Containers share the address, and a rule or a list is for one of them and not for the other.
     Differ(String, String),
 }
 
@@ -252,7 +252,7 @@ impl Display for Why {
             ),
             Why::Differ(one, other) => write!(
                 f,
-                "{one} and {other} share this address, and a rule is for only one of them"
+                "{one} and {other} share this address, and what holds for one does not hold for the other"
             ),
         }
     }

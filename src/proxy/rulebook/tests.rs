@@ -189,6 +189,7 @@ async fn a_stream_goes_on_while_its_policy_is_not_known() {
         link,
         held,
         Shown::default(),
+        false,
     );
     let book = shared.rulebook.load_full();
     let _slow = book.names.hold("slow.example");
@@ -238,7 +239,7 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
         let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(socket);
-        let client = Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default());
+        let client = Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default(), false);
         let begin = Instant::now();
         let why = policy_in_time(&client, PATIENCE).await;
         let why = why.expect_err("nothing is decided");
@@ -364,7 +365,7 @@ fn a_thousand_reloads_under_load() {
                     let held = shared.holders.hold(&CLIENT);
                     let shared = Arc::clone(&shared);
                     let served =
-                        Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default());
+                        Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default(), false);
                     tokio::spawn(connection::serve(served, now.subscribe()));
                     while !DONE.load(Relaxed) {
                         for (place, path) in PATHS.iter().enumerate() {
@@ -460,6 +461,7 @@ fn nothing_escapes_a_reload() {
             link,
             held,
             Shown::default(),
+            false,
         );
         tokio::spawn(connection::serve(served, now.subscribe()));
         client

@@ -14,7 +14,7 @@ use std::ffi::OsStr;
 use super::Regexes;
 use super::flags::METHODS;
 use crate::body::limits::{BindFrom, Limits};
-use crate::clients::containers::Container;
+use crate::clients::containers::{Container, Seen, Why};
 use crate::config::diagnostics::Unfit;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::table::Values;
@@ -109,6 +109,22 @@ pub(in crate::config) fn compare(
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Labels(Option<BTreeMap<String, String>>);
 
+/// Whether a client's container has a list.
+#[derive(Debug)]
+pub enum OwnList {
+    /// It has none.
+    None,
+    /// It has one.
+    By {
+        /// The labels that make it.
+        labels: Labels,
+        /// The container, as messages call it.
+        container: String,
+    },
+    /// That cannot be said.
+    Unknown(Why),
+}
+
 /// The lists that labels make: what is common to all of them.
 #[derive(Debug)]
 pub struct LabelLists {
@@ -135,8 +151,28 @@ impl LabelLists {
         format!("{prefix}.allow")
     }
 
+    /// Whether the containers at an address have a list: all of them the same one, or none has any.
+    pub fn of(&self, seen: Seen) -> OwnList {
+        let all = match seen {
+            Seen::Nobody => return OwnList::None,
+            Seen::Unknown(why) => return OwnList::Unknown(why),
+            Seen::These(all) => all,
+        };
+        let Some((first, rest)) = all.split_first() else {
+            return OwnList::None;
+        };
+        let own = self.labels(first);
+        if let Some(other) = rest.iter().find(|other| self.labels(other) != own) {
+            return OwnList::Unknown(Why::Differ(first.shown(), other.shown()));
+        }
+        own.map_or(OwnList::None, |labels| OwnList::By {
+            labels,
+            container: first.shown(),
+        })
+    }
+
     /// The labels that make a container's list, if it has one of its own.
-    pub fn of(&self, container: &Container) -> Option<Labels> {
+    fn labels(&self, container: &Container) -> Option<Labels> {
         let all = container.labels.range(self.stem.clone()..);
         let all = all.take_while(|(key, _)| key.starts_with(&self.stem));
         let own = all.filter(|(key, _)| key[self.stem.len()..].starts_with('.'));
