@@ -143,7 +143,8 @@ fn listing(case: &Value) -> Listing {
     let all = containers.as_array().cloned().unwrap_or_default();
     let held = all.iter().filter_map(|one| {
         let address = one["NetworkSettings"]["Networks"]["proxynet"]["IPAddress"].as_str()?;
-        let held = serde_json::json!({"EndpointID": one["Id"], "IPv4Address": format!("{address}/8")});
+        let held =
+            serde_json::json!({"EndpointID": one["Id"], "IPv4Address": format!("{address}/8")});
         Some((one["Id"].as_str()?.to_owned(), held))
     });
     let network = serde_json::json!({

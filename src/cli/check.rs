@@ -7,7 +7,9 @@ use super::output::{aligned, complain, line, print, visible};
 use super::whose::{self, Client, Whose};
 use super::with_settings;
 use crate::api::sections::{ACTIONS, CONTROLS, REQUIREMENTS, Route, SECTIONS};
-use crate::config::{ConfiguredPolicy, Endpoint, Listen, PatternLine, RuleOn, Settings, Snapshot};
+use crate::config::{
+    ConfiguredPolicy, Endpoint, LabelLists, Listen, PatternLine, RuleOn, Settings, Snapshot,
+};
 use crate::policy::printable;
 
 pub(super) fn command() -> Command {
@@ -94,6 +96,13 @@ fn table(settings: &Settings) -> String {
     if let Some(list) = &settings.clients {
         let from = printable(&list.text);
         line(&mut text, format_args!("accepts TCP clients from {from}"));
+    }
+    if let Some(prefix) = &settings.process.label_prefix {
+        let stem = LabelLists::stem(prefix);
+        line(
+            &mut text,
+            format_args!("containers with labels {stem}.* have lists of their own"),
+        );
     }
     for engine in settings.engines() {
         let (address, tls) = (&engine.address, engine.tls.is_some());

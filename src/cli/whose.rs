@@ -184,9 +184,10 @@ impl Client {
                 let list = lists.compile(&labels, &mut diagnostics);
                 let wrong = diagnostics.iter().find(|one| one.is_error());
                 Some(match list {
-                    Some(list) => {
-                        Whose::List(Box::new(list), format!("the labels of container {container}"))
-                    }
+                    Some(list) => Whose::List(
+                        Box::new(list),
+                        format!("the labels of container {container}"),
+                    ),
                     None => Whose::Refused(format!(
                         "labels of container {container} cannot be used: {}",
                         wrong.map_or_else(String::new, ToString::to_string)

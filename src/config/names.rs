@@ -106,14 +106,10 @@ pub(super) fn unknown_in_file(name: &str) -> Option<Diagnostic> {
     }
     let setting = SETTINGS.iter().find(|setting| setting.name == name);
     if let Some(setting) = setting {
-        let problem = match (setting.in_policy, setting.supported) {
-            (true, _) => return None,
-            (false, true) => format!("{name} applies to the whole process, not to one policy"),
-            (false, false) => format!(
-                "{name} is not supported yet; dockgate does not start with a restriction that it \
-                 cannot enforce"
-            ),
-        };
+        if setting.in_policy {
+            return None;
+        }
+        let problem = format!("{name} applies to the whole process, not to one policy");
         return Some(Diagnostic::error(name, problem, ""));
     }
     let (help, meant) = what_to_do(name, Notation::File)

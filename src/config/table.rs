@@ -38,9 +38,6 @@ pub struct Setting {
     pub same_as: Option<&'static str>,
     /// Whether a new value takes a restart.
     pub restart: bool,
-    /// Whether this version supports it. dockgate does not start with a restriction that it would
-    /// not enforce.
-    pub supported: bool,
     /// Whether a policy in a file can have it.
     pub(super) in_policy: bool,
     /// Whether its value is a path.
@@ -78,7 +75,6 @@ const OWN: Setting = Setting {
     flag: None,
     same_as: None,
     restart: false,
-    supported: true,
     in_policy: false,
     is_path: false,
     adds_up: false,
@@ -464,11 +460,11 @@ impl Setting {
         self.default == "false"
     }
 
-    /// The settings of a dialect that this version supports.
+    /// The settings of a dialect.
     pub fn of(dialect: Dialect) -> impl Iterator<Item = &'static Setting> {
         SETTINGS
             .iter()
-            .filter(move |setting| setting.dialect == dialect && setting.supported)
+            .filter(move |setting| setting.dialect == dialect)
     }
 }
 

@@ -32,7 +32,15 @@ pub async fn serve_one(settings: &Settings, client: UnixStream) {
     let (_open, now) = watch::channel(Now::default());
     let link = ClientLink::new(Socket::Unix(client));
     connection::serve(
-        Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default(), false),
+        Client::new(
+            shared,
+            Peer::Unix(None),
+            0,
+            link,
+            held,
+            Shown::default(),
+            false,
+        ),
         now,
     )
     .await;

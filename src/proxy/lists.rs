@@ -74,7 +74,12 @@ impl Lists {
     }
 
     /// A list at an endpoint. `None`: it is being made.
-    pub(super) fn get(self: &Arc<Self>, labels: Labels, name: &str, endpoint: usize) -> Option<Arc<Entry>> {
+    pub(super) fn get(
+        self: &Arc<Self>,
+        labels: Labels,
+        name: &str,
+        endpoint: usize,
+    ) -> Option<Arc<Entry>> {
         let now = self.needed.fetch_add(1, Relaxed);
         if let Some(list) = self.made.load().get(&labels) {
             list.needed.store(now, Relaxed);
@@ -100,12 +105,17 @@ impl Lists {
         }
         let list = self.list(&labels, name);
         if made.len() >= MOST {
-            let oldest = made.iter().min_by_key(|(_, list)| list.needed.load(Relaxed));
+            let oldest = made
+                .iter()
+                .min_by_key(|(_, list)| list.needed.load(Relaxed));
             let oldest = oldest.map(|(labels, _)| labels.clone());
             oldest.map(|labels| made.remove(&labels));
         }
         let needed = AtomicU64::new(now);
-        let list = List { entries: list, needed };
+        let list = List {
+            entries: list,
+            needed,
+        };
         made.insert(labels, Arc::new(list));
         self.made.store(Arc::new(made));
     }
@@ -127,7 +137,11 @@ impl Lists {
         let entry = |engine: &Arc<Engine>| {
             Arc::new(match &policy {
                 Some(policy) => Entry::of(policy, engine, Some(name.clone()), &self.others),
-                None => Entry::refusing(engine, Some(name.clone()), Some(Refusal::Labels(Arc::clone(&remedy)))),
+                None => Entry::refusing(
+                    engine,
+                    Some(name.clone()),
+                    Some(Refusal::Labels(Arc::clone(&remedy))),
+                ),
             })
         };
         // At endpoints with one engine it is the same one.

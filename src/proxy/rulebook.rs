@@ -263,13 +263,17 @@ impl Rulebook {
             return Ok(None);
         };
         match lists.of(client.containers(address)) {
-            OwnList::By { labels, container } => match lists.get(labels, &container, client.endpoint) {
-                Some(list) => Ok(Some(list)),
-                None => Err(Untold {
-                    on: format!("the labels of container {container}, whose list is being made"),
-                    may_change: true,
-                }),
-            },
+            OwnList::By { labels, container } => {
+                match lists.get(labels, &container, client.endpoint) {
+                    Some(list) => Ok(Some(list)),
+                    None => Err(Untold {
+                        on: format!(
+                            "the labels of container {container}, whose list is being made"
+                        ),
+                        may_change: true,
+                    }),
+                }
+            }
             OwnList::None if client.by_labels => Err(Untold {
                 on: "labels that its container has not any more: connect again".to_owned(),
                 may_change: false,
@@ -656,7 +660,9 @@ pub(super) async fn admits_in_time(
     let deadline = Instant::now() + PATIENCE.min(time);
     let mut moves = shared.directory.news();
     loop {
-        let seen = shared.directory.asked(address.ip().to_canonical(), &arrival);
+        let seen = shared
+            .directory
+            .asked(address.ip().to_canonical(), &arrival);
         let untold = match shared.rulebook.load().admits(seen) {
             Ok(admits) => return Ok(admits),
             Err(untold) => untold,

@@ -274,14 +274,14 @@ fn what_keeps_it_from_starting_is_told() {
             "home is not an absolute path",
         ),
         (
-            &["-proxycontainername=x"],
+            &["-proxycontainername=x/y"],
             78,
-            "-proxycontainername=x is not supported",
+            "-proxycontainername=x/y is not the name or the ID of a container",
         ),
         (
-            &["-dockerlabelprefix=x"],
+            &["-dockerlabelprefix=X"],
             78,
-            "-dockerlabelprefix=x is not supported",
+            "-dockerlabelprefix=X is not a prefix of labels",
         ),
     ] {
         let mut dockgate = start(&engine, flags);

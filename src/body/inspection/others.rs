@@ -99,7 +99,10 @@ impl Others {
             })
         };
         let grants = || {
-            let rest = self.granting.as_ref().and_then(|own| key.strip_prefix(&**own));
+            let rest = self
+                .granting
+                .as_ref()
+                .and_then(|own| key.strip_prefix(&**own));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         !value.is_empty() && (is_known() || grants())

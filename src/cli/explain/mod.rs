@@ -114,10 +114,7 @@ struct Chosen<'a> {
 }
 
 /// The policy that the options choose, or why there is none.
-fn chosen<'a>(
-    settings: &'a Settings,
-    matches: &ArgMatches,
-) -> Result<Chosen<'a>, (u8, String)> {
+fn chosen<'a>(settings: &'a Settings, matches: &ArgMatches) -> Result<Chosen<'a>, (u8, String)> {
     let of = |policy, at| Chosen {
         policy,
         list: None,

@@ -39,7 +39,6 @@ use super::sources::{ConfiguredPolicy, Sources};
 use super::table::{Dialect, SETTINGS, Values, Written};
 use super::values::LogLevel;
 use crate::clients::{AllowFrom, Rules};
-use crate::policy::printable;
 use crate::tls::Server;
 
 /// What dockgate runs with.
@@ -310,10 +309,7 @@ fn written(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<&'static str, Written> {
     let mut all = BTreeMap::new();
-    for setting in SETTINGS
-        .iter()
-        .filter(|one| one.has_value || !one.supported)
-    {
+    for setting in SETTINGS.iter().filter(|one| one.has_value) {
         let Some((by, value)) = snapshot.written(setting) else {
             continue;
         };
@@ -325,15 +321,11 @@ fn written(
                 .join(OsStr::new(",")),
             None => value.to_owned(),
         };
-        let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
         match all_given.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
-            // As if it were written out. An empty limit would allow nothing, not everything.
-            Some("")
-                if setting.dialect == Dialect::Sections
-                    && setting.default.is_empty()
-                    && !is_limit => {}
-            Some("") if !by_flag && !is_limit => diagnostics.push(Diagnostic::warning(
+            // As if it were written out.
+            Some("") if setting.dialect == Dialect::Sections && setting.default.is_empty() => {}
+            Some("") if !by_flag => diagnostics.push(Diagnostic::warning(
                 &by,
                 match setting.dialect {
                     Dialect::Sections => {
@@ -346,15 +338,6 @@ fn written(
                 },
                 "set a value or remove it",
             )),
-            Some("") if !setting.supported && by_flag => {}
-            Some(text) if !setting.supported => {
-                let problem = format!(
-                    "{by}={} is not supported yet; dockgate does not start with a restriction that it cannot enforce",
-                    printable(text)
-                );
-                let help = "";
-                diagnostics.push(Diagnostic::error(&by, problem, help));
-            }
             Some(text) => {
                 let text = text.to_owned();
                 all.insert(setting.name, Written { by, text, by_flag });

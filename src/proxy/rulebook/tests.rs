@@ -239,7 +239,15 @@ async fn what_the_kernel_does_not_tell_of_a_client_decides_nothing() {
         let socket = Socket::Tcp(TcpStream::connect(address).await.expect("a socket"));
         let held = shared.holders.hold(&CLIENT);
         let link = ClientLink::new(socket);
-        let client = Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default(), false);
+        let client = Client::new(
+            shared,
+            Peer::Unix(None),
+            0,
+            link,
+            held,
+            Shown::default(),
+            false,
+        );
         let begin = Instant::now();
         let why = policy_in_time(&client, PATIENCE).await;
         let why = why.expect_err("nothing is decided");
@@ -364,8 +372,15 @@ fn a_thousand_reloads_under_load() {
                     let link = ClientLink::new(Socket::Unix(own));
                     let held = shared.holders.hold(&CLIENT);
                     let shared = Arc::clone(&shared);
-                    let served =
-                        Client::new(shared, Peer::Unix(None), 0, link, held, Shown::default(), false);
+                    let served = Client::new(
+                        shared,
+                        Peer::Unix(None),
+                        0,
+                        link,
+                        held,
+                        Shown::default(),
+                        false,
+                    );
                     tokio::spawn(connection::serve(served, now.subscribe()));
                     while !DONE.load(Relaxed) {
                         for (place, path) in PATHS.iter().enumerate() {

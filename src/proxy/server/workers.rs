@@ -203,7 +203,13 @@ impl Work {
                     });
                     // Without a place to wait in, its connection ends.
                     if let Some(place) = slots.place(&held) {
-                        tokio::spawn(self.clone().wait(socket, peer, (endpoint, false), held, place));
+                        tokio::spawn(self.clone().wait(
+                            socket,
+                            peer,
+                            (endpoint, false),
+                            held,
+                            place,
+                        ));
                     }
                     continue;
                 }
@@ -353,7 +359,8 @@ impl Work {
                     };
                     if let Some((socket, shown)) = secured {
                         let link = ClientLink::new(socket);
-                        let client = Client::new(shared, peer, endpoint, link, held, shown, by_labels);
+                        let client =
+                            Client::new(shared, peer, endpoint, link, held, shown, by_labels);
                         connection::serve(client, now).await;
                     }
                 }

@@ -152,6 +152,40 @@ fn no_image_brings_the_labels_of_another_client() {
 }
 
 #[test]
+fn labels_that_grant_are_neither_given_nor_brought_by_an_image() {
+    let others = Others {
+        granting: Some("socket-proxy.allow".to_owned()),
+        ..Others::default()
+    };
+    let engine = Engine(Default::default(), Arc::new(others));
+    let create = [Check::Body, Check::Name];
+    let labels = |text: &str| format!(r#"{{"Image":"x","Labels":{{{text}}}}}"#);
+    for (text, taken) in [
+        (
+            r#""socket-proxy.allow.get":".*""#,
+            "socket-proxy.allow.get=.*",
+        ),
+        (
+            r#""socket-proxy.allow.GET.x":"/""#,
+            "socket-proxy.allow.GET.x=/",
+        ),
+        (r#""socket-proxy.allow":"x""#, "socket-proxy.allow=x"),
+    ] {
+        let (told, _) = judged(&create, CREATE, &labels(text), &engine);
+        assert_eq!(told, format!("DENY_ROOT: Labels {taken} {ANOTHERS}"));
+    }
+    // With this one, those of the image make no list.
+    for text in [
+        "",
+        r#""socket-proxy.allowed":"x""#,
+        r#""socket-proxy.allow.get":"""#,
+    ] {
+        let (told, _) = judged(&create, CREATE, &labels(text), &engine);
+        assert!(told.contains(r#""socket-proxy.allow":"""#), "{told}");
+    }
+}
+
+#[test]
 fn who_controls_a_client_is_that_client() {
     let mut engine = engine();
     for (name, digit, labels) in [

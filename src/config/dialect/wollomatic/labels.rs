@@ -102,7 +102,11 @@ pub(in crate::config) fn compare(
         "labels grant ({by}), and clients of policy {} can create containers with any labels",
         makes.join(", ")
     );
-    vec![Diagnostic::warning(by, problem, "set DENY_ROOT or SCOPE there")]
+    vec![Diagnostic::warning(
+        by,
+        problem,
+        "set DENY_ROOT or SCOPE there",
+    )]
 }
 
 /// The labels of a container that make its list; `None` if they are too many.
@@ -206,7 +210,10 @@ impl LabelLists {
             ..Regexes::default()
         };
         let Some(labels) = &labels.0 else {
-            let problem = format!("the labels {}.* are more than {MOST}, or too long", self.stem);
+            let problem = format!(
+                "the labels {}.* are more than {MOST}, or too long",
+                self.stem
+            );
             diagnostics.push(Diagnostic::error(&self.stem, problem, "use fewer patterns"));
             return None;
         };
@@ -230,7 +237,8 @@ impl LabelLists {
         let shown = printable(label);
         let rest = label[self.stem.len()..].strip_prefix('.');
         let Some(rest) = rest else {
-            let problem = format!("the label {shown} says that the others are not its container's own");
+            let problem =
+                format!("the label {shown} says that the others are not its container's own");
             let help = "remove it if you have created the container yourself";
             diagnostics.push(Diagnostic::error(label, problem, help));
             return;
@@ -250,12 +258,7 @@ impl LabelLists {
 }
 
 /// Limits from where may be mounted: to folders within those of the policy, if it has any.
-fn mount_from(
-    sources: &mut Sources,
-    label: &str,
-    value: &str,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn mount_from(sources: &mut Sources, label: &str, value: &str, diagnostics: &mut Vec<Diagnostic>) {
     let mut wrong = |problem: String, help: &str| {
         diagnostics.push(Diagnostic::error(label, problem, help));
     };
@@ -263,7 +266,8 @@ fn mount_from(
     let folders = match BindFrom::folders(value) {
         Ok(folders) => folders,
         Err(all) => {
-            all.iter().for_each(|one| wrong(format!("{shown}: {one}"), ""));
+            all.iter()
+                .for_each(|one| wrong(format!("{shown}: {one}"), ""));
             return;
         }
     };
@@ -273,9 +277,14 @@ fn mount_from(
     };
     let own = limits.bind_from.entries.as_ref();
     if let Some(beyond) = own.and_then(|own| own.beyond(&folders)) {
-        let problem = format!("{shown}: {beyond} is not within the folders of BIND_FROM or SP_ALLOWBINDMOUNTFROM");
+        let problem = format!(
+            "{shown}: {beyond} is not within the folders of BIND_FROM or SP_ALLOWBINDMOUNTFROM"
+        );
         return wrong(problem, "use folders within it");
     }
     limits.bind_from.entries = Some(folders);
     sources.limits = Some(limits);
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,11 +134,12 @@ impl Regexes {
         let given = format!("{shown}={}", printable(pattern));
         let regex = read(label, &given, pattern, diagnostics);
         let method = of_api(method, label, diagnostics);
-        self.entries.extend(regex.zip(method).map(|(regex, method)| Entry {
-            origin: shown.into(),
-            methods: Methods::of(Some(method)),
-            regex,
-        }));
+        self.entries
+            .extend(regex.zip(method).map(|(regex, method)| Entry {
+                origin: shown.into(),
+                methods: Methods::of(Some(method)),
+                regex,
+            }));
     }
 }
 

@@ -74,7 +74,8 @@ fn limit(snapshot: &Snapshot, flag: &'static str) -> Option<(&'static str, Strin
     let setting = SETTINGS.iter().find(|known| known.flag == Some(flag));
     let narrows = |setting: &Setting| {
         let of_another = setting.dialect == Dialect::Cetusguard && restricts(setting.name);
-        !setting.supported || setting.same_as == Some("BIND_FROM") || of_another
+        let of_lists = ["SP_PROXYCONTAINERNAME", "SP_DOCKERLABELPREFIX"].contains(&setting.name);
+        of_lists || setting.same_as == Some("BIND_FROM") || of_another
     };
     if setting.is_some_and(narrows) {
         return Some((flag, "dockgate does not ignore a restriction".to_owned()));

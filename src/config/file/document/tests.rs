@@ -448,7 +448,7 @@ fn policies_are_named_and_hold_variables() {
 #[test]
 fn no_setting_of_the_process_is_a_policy_s() {
     let settings = crate::config::SETTINGS.iter();
-    for setting in settings.filter(|one| one.restart && one.supported && one.name != "DRY_RUN") {
+    for setting in settings.filter(|one| one.restart && one.name != "DRY_RUN") {
         let text = format!("policies: {{a: {{{}: 1}}}}", setting.name);
         let mistakes = mistakes(&[&text]);
         assert!(mistakes[0].contains("whole process"), "{mistakes:?}");
