@@ -29,13 +29,13 @@ const UNKNOWN: [u16; 3] = [503, 503, 503];
 
 /// What the engine has.
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     /// Names, labels and the last numbers of addresses.
     containers: Vec<(&'static str, &'static str, u8)>,
     /// Where events go.
     streams: Vec<Sender<Option<String>>>,
     /// Whether it answers no question.
-    is_slow: bool,
+    pub(crate) is_slow: bool,
     /// How often it was asked for all containers.
     asked: usize,
     /// dockgate's own address.
@@ -43,19 +43,19 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-struct Played(Arc<Mutex<State>>);
+pub(crate) struct Played(Arc<Mutex<State>>);
 
 impl Played {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has(&self, containers: &[(&'static str, &'static str, u8)]) {
+    pub(crate) fn has(&self, containers: &[(&'static str, &'static str, u8)]) {
         self.state().containers = containers.to_vec();
     }
 
     /// Tells of a container's event, or ends all streams.
-    fn tell(&self, event: Option<(&str, &str)>) {
+    pub(crate) fn tell(&self, event: Option<(&str, &str)>) {
         self.tell_of(event, SystemTime::now());
     }
 
@@ -154,6 +154,15 @@ fn played(containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
 }
 
 fn played_with(file: &str, containers: &[(&'static str, &'static str, u8)]) -> (Many, Played) {
+    played_as(file, &[("SELF_CONTAINER", "gate")], containers)
+}
+
+/// The same in an environment that names dockgate's own container.
+pub(crate) fn played_as(
+    file: &str,
+    env: &[(&str, &str)],
+    containers: &[(&'static str, &'static str, u8)],
+) -> (Many, Played) {
     let (engine, played) = (Engine::start(), Played::default());
     played.has(containers);
     let listener = engine.listener();
@@ -172,7 +181,7 @@ fn played_with(file: &str, containers: &[(&'static str, &'static str, u8)]) -> (
             }
         }
     });
-    let many = Many::with(engine, file, &[("SELF_CONTAINER", "gate")]);
+    let many = Many::with(engine, file, env);
     played.state().own = many.tcp.ip().to_string();
     // What was listed before that is listed anew.
     played.tell(Some(("disconnect", "own")));

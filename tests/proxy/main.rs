@@ -26,6 +26,7 @@ mod harness;
 mod headers;
 mod health;
 mod hijacks;
+mod labels;
 mod learning;
 mod limits;
 mod listeners;

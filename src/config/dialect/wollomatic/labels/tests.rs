@@ -97,7 +97,8 @@ fn what_restricts_the_default_policy_restricts_each_list() {
     let told = verdict(&denied, "GET", "/containers/x/logs");
     assert_eq!(
         told,
-        "denied: GET /containers/x/logs is not allowed: DENY_LOGS=1 denies it"
+        "denied: GET /containers/x/logs is not allowed: DENY_LOGS is set; unset it to \
+         allow this request"
     );
     assert!(verdict(&denied, "GET", "/containers/x/json").starts_with("allowed"));
     // A preset's too, although it grants nothing here.
