@@ -130,6 +130,9 @@ impl Lists {
             };
             log::warn!("labels of container {container}: {one}: {what}");
         }
+        if policy.is_some() {
+            log::info!("container {container} has a list of its own: {labels}");
+        }
         let name: PolicyName = format!("labels of {container}").as_str().into();
         let wrong = diagnostics.iter().find(|one| one.is_error());
         let wrong = wrong.map_or_else(String::new, Diagnostic::to_string);

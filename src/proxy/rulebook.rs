@@ -5,40 +5,36 @@
 //! host name cannot be looked up, a container is not known or the kernel does not tell a client's groups,
 //! no later rule and no other policy is tried.
 
+mod entry;
+mod waiting;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
 
-use super::client::{Asked, Client};
+use super::client::Client;
 use super::engine::Engine;
 use super::lists::Lists;
 use super::names::Names;
 use super::own_container;
-use super::shared::Shared;
-use super::wire::Socket;
-use crate::api::{Message, Target};
-use crate::body::demands::Demands;
-use crate::body::inspection::{self, Others};
-use crate::clients::containers::{self, Arrival, Seen, Wanted};
+use crate::body::inspection::Others;
+use crate::clients::containers::{Seen, Wanted};
 use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{
     self, ConfiguredPolicy, Decisions, Endpoint, LabelLists, Listen, OwnList, Policies, PolicyId,
     Settings,
 };
-use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
-use crate::policy::{Denial, Judged, Passage, Policy, Remedy, Unprotected, Verdict};
 use crate::tls::{Part, Server};
 
-/// A request waits so long for the names and containers on which its policy depends.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// What was allowed before a reload goes on for so long while it cannot be told whether it still is.
-const DOUBT: Duration = Duration::from_secs(60);
+pub(super) use entry::{Entry, Refusal};
+use waiting::Untold;
+pub(super) use waiting::{PATIENCE, admits_in_time, denied_now, policy_in_time};
+
 /// What the names' list is called.
 const CLIENTS: &str = "clients";
 
@@ -74,36 +70,6 @@ struct Containers {
     prefix: Option<String>,
 }
 
-/// A policy, as requests need it that go to one engine.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// None: every request is refused.
-    policy: Option<Arc<Policy>>,
-    /// Where they go.
-    pub engine: Arc<Engine>,
-    /// How the log calls it, where there are several.
-    pub name: Option<PolicyName>,
-    /// Whether each request is logged as a line of a profile.
-    pub logs_requests: bool,
-    /// Whether it only learns.
-    pub learns: bool,
-    /// What it demands of requests that it allows.
-    pub demands: Arc<Demands>,
-    /// The clients that have other policies.
-    pub others: Arc<Others>,
-    /// Why there is no policy, if that is not what the settings say.
-    refusal: Option<Refusal>,
-}
-
-/// Why no policy holds for a client.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// It chose one that it may not choose.
-    Choice,
-    /// The labels of its container are wrong.
-    Labels(Arc<Remedy>),
-}
-
 /// Where a rulebook has the policy of a client, so that it need not be looked for at each request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
@@ -111,15 +77,6 @@ pub(super) struct Found {
     serial: u64,
     /// The rule that is for the client, if any is.
     rule: Option<usize>,
-}
-
-/// Why it cannot be told now which policy a client has.
-#[derive(Debug)]
-pub(super) struct Untold {
-    /// What it depends on, and what is wrong with that.
-    on: String,
-    /// Whether it is worth waiting for.
-    may_change: bool,
 }
 
 impl Rulebook {
@@ -377,24 +334,6 @@ impl Rulebook {
     }
 }
 
-impl Untold {
-    /// The same about a client.
-    fn of(self, peer: Peer) -> Explanation {
-        let (who, on) = (who(peer), self.on);
-        let text = format!("the policy for {who} depends on {on}");
-        Explanation::new(Reason::PolicyUnknown, text)
-    }
-}
-
-impl From<&containers::Why> for Untold {
-    fn from(why: &containers::Why) -> Untold {
-        Untold {
-            on: format!("its container: {why}"),
-            may_change: why.may_change(),
-        }
-    }
-}
-
 /// What a rulebook is being made of.
 struct Made<'a> {
     decisions: &'a Decisions<'a>,
@@ -505,58 +444,6 @@ impl clients::Names for AskedFor<'_> {
     }
 }
 
-impl Entry {
-    /// A policy, with the clients that have others.
-    pub(super) fn of(
-        policy: &ConfiguredPolicy,
-        engine: &Arc<Engine>,
-        name: Option<PolicyName>,
-        others: &Arc<Others>,
-    ) -> Entry {
-        let unprotected = policy.sources.unprotected;
-        Entry {
-            policy: Some(Arc::clone(&policy.compiled)),
-            engine: Arc::clone(engine),
-            name,
-            logs_requests: policy.sources.profile.log_requests,
-            learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
-            demands: Arc::new(policy.demands.on(&engine.settings.key())),
-            others: Arc::clone(others),
-            refusal: None,
-        }
-    }
-
-    /// Without a policy, every request is refused.
-    pub(super) fn refusing(
-        engine: &Arc<Engine>,
-        name: Option<PolicyName>,
-        refusal: Option<Refusal>,
-    ) -> Entry {
-        Entry {
-            policy: None,
-            engine: Arc::clone(engine),
-            name,
-            logs_requests: false,
-            learns: false,
-            demands: Arc::default(),
-            others: Arc::default(),
-            refusal,
-        }
-    }
-
-    /// Decides on a request.
-    pub(super) fn decide(&self, target: Target, message: impl Into<Message>) -> Verdict {
-        match &self.policy {
-            Some(policy) => policy.decide(target, message),
-            None => Verdict::Deny(match &self.refusal {
-                Some(Refusal::Choice) => Denial::without_choice(target),
-                Some(Refusal::Labels(why)) => Denial::by_labels(target, why),
-                None => Denial::without_policy(target),
-            }),
-        }
-    }
-}
-
 /// By what clients are known for which not this policy holds. `container` is what the settings call
 /// dockgate's own, and `prefix` what labels begin with that make lists.
 pub(crate) fn others(
@@ -606,110 +493,6 @@ pub(crate) fn others(
         container: container.flatten(),
         own: own.flatten().collect(),
         strangers,
-    }
-}
-
-/// The policy that holds for a client, where that could not be told at once.
-///
-/// # Errors
-/// Why that is still so after `patience`.
-pub(super) async fn policy_in_time(
-    client: &Client,
-    patience: Duration,
-) -> Result<Arc<Entry>, Explanation> {
-    let deadline = Instant::now() + patience;
-    let mut news = client.shared.rulebook.load().names.news();
-    let mut moves = client.shared.directory.news();
-    loop {
-        // What is decided by is what holds now: it may have been reloaded meanwhile.
-        let untold = match client.shared.rulebook.load().policy_of(client) {
-            Ok(policy) => return Ok(policy),
-            Err(untold) => untold,
-        };
-        if !untold.may_change || Instant::now() >= deadline {
-            return Err(untold.of(client.peer));
-        }
-        tokio::select! {
-            () = news.wait(deadline) => {}
-            _ = moves.changed() => {}
-        }
-    }
-}
-
-/// Whether a client that is not admitted otherwise is so by the labels of its container.
-///
-/// # Errors
-/// Why that cannot be told in time.
-pub(super) async fn admits_in_time(
-    shared: &Shared,
-    socket: &Socket,
-    peer: Peer,
-    time: Duration,
-) -> Result<bool, Explanation> {
-    let Peer::Tcp(address) = peer else {
-        return Ok(false);
-    };
-    if !shared.rulebook.load().has_lists() {
-        return Ok(false);
-    }
-    let arrival = Arrival {
-        accepted: Instant::now(),
-        heard: socket.last_heard(),
-        local: socket.local_ip(),
-    };
-    let deadline = Instant::now() + PATIENCE.min(time);
-    let mut moves = shared.directory.news();
-    loop {
-        let seen = shared
-            .directory
-            .asked(address.ip().to_canonical(), &arrival);
-        let untold = match shared.rulebook.load().admits(seen) {
-            Ok(admits) => return Ok(admits),
-            Err(untold) => untold,
-        };
-        let wait = timeout(deadline - Instant::now().min(deadline), moves.changed());
-        if !untold.may_change || wait.await.is_err() {
-            return Err(untold.of(peer));
-        }
-    }
-}
-
-/// Why a request that was allowed is not allowed any more, if so.
-/// What was judged then is not judged again. What went to an engine that is not the client's any more
-/// has no leave to go on there.
-pub(super) async fn denied_now(client: &Client, earlier: Asked) -> Option<Explanation> {
-    let policy = client.shared.rulebook.load().policy_of(client);
-    let policy = match policy {
-        Ok(policy) => policy,
-        Err(_) => match policy_in_time(client, DOUBT).await {
-            Ok(policy) => policy,
-            Err(why) => return Some(why),
-        },
-    };
-    if earlier.engine.address() != policy.engine.address() {
-        let (who, engine) = (who(client.peer), &policy.engine.settings);
-        let text =
-            format!("the requests of {who} go to another engine now: {engine}; send it again");
-        return Some(Explanation::new(Reason::OtherEngine, text));
-    }
-    match policy.decide(earlier.target, earlier.body) {
-        Verdict::Allow(permit) if !earlier.judged => match permit.passage() {
-            Passage::Stream(_) => None,
-            Passage::Inspect(inspection) => match inspection::unjudged(inspection) {
-                Judged::Deny(denial) => Some((&denial).into()),
-                Judged::Clear(_) | Judged::WouldDeny(..) => None,
-            },
-        },
-        Verdict::Allow(_) | Verdict::WouldDeny(..) => None,
-        Verdict::Deny(denial) => Some((&denial).into()),
-    }
-}
-
-/// A client, as clients are told apart.
-fn who(peer: Peer) -> String {
-    match peer {
-        Peer::Tcp(address) => address.ip().to_string(),
-        Peer::Unix(_) => peer.to_string(),
     }
 }
 

@@ -34,13 +34,13 @@ print(client.recv(12).decode())
 ";
 const BOUND: Duration = Duration::from_secs(20);
 /// What each policy lets through: lists, info and version.
-const LISTS: &str = "200 403 403";
+pub(crate) const LISTS: &str = "200 403 403";
 const INFOS: &str = "403 200 403";
 const VERSIONS: &str = "403 403 200";
-const NOTHING: &str = "403 403 403";
+pub(crate) const NOTHING: &str = "403 403 403";
 
 /// A dockgate in a container, in networks of its own.
-struct Gated {
+pub(crate) struct Gated {
     shell: Shell,
 }
 
@@ -69,11 +69,24 @@ impl Gated {
         let own = format!("{directory}/dockgate");
         fs::copy(env!("CARGO_BIN_EXE_dockgate"), &own).expect("copied");
         fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let place = format!("{place} -e CONFIG_FILE=/gate/dockgate.yml");
+        Gated::started(shell, networks, &place)
+    }
+
+    /// With options of its container alone.
+    pub(crate) fn with(networks: &str, options: &str) -> Gated {
+        let shell = Engine::shared().shell();
+        let own = shell.sh("chmod 777 $T; echo $T/dockgate");
+        fs::copy(env!("CARGO_BIN_EXE_dockgate"), &own).expect("copied");
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("its mode");
+        Gated::started(shell, networks, options)
+    }
+
+    fn started(shell: Shell, networks: &str, options: &str) -> Gated {
         shell.sh(networks);
         shell.sh(&format!(
-            "docker run -d --name $N-gate {place} {HOST} \
-             -v $SOCKET:/engine.sock -e CONFIG_FILE=/gate/dockgate.yml -e SOCKET_PATH=/engine.sock \
-             busybox /gate/dockgate"
+            "docker run -d --name $N-gate {options} {HOST} -v $SOCKET:/engine.sock \
+             -e SOCKET_PATH=/engine.sock busybox /gate/dockgate"
         ));
         let gated = Gated { shell };
         gated.has_started(1);
@@ -89,23 +102,23 @@ impl Gated {
         }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.shell.sh("docker logs $N-gate 2>&1")
     }
 
-    fn sh(&self, script: &str) -> String {
+    pub(crate) fn sh(&self, script: &str) -> String {
         self.shell.sh(script)
     }
 
     /// Starts a client that waits.
-    fn client(&self, name: &str, options: &str) {
+    pub(crate) fn client(&self, name: &str, options: &str) {
         self.sh(&format!(
             "docker run -d --name $N-{name} {options} {HOST} busybox sleep 600"
         ));
     }
 
     /// The statuses that a running client gets.
-    fn statuses(&self, name: &str) -> String {
+    pub(crate) fn statuses(&self, name: &str) -> String {
         self.asks(name, "http://gate:2375")
     }
 

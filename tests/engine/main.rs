@@ -38,6 +38,7 @@ mod files;
 mod grants;
 mod harness;
 mod images;
+mod labels;
 #[allow(dead_code, reason = "likewise")]
 #[path = "../support/learned.rs"]
 mod learned;

@@ -60,7 +60,7 @@ impl Played {
     }
 
     /// The same with a time of its own.
-    fn tell_of(&self, event: Option<(&str, &str)>, at: SystemTime) {
+    pub(crate) fn tell_of(&self, event: Option<(&str, &str)>, at: SystemTime) {
         let at = at.duration_since(UNIX_EPOCH).expect("a time").as_nanos();
         let line = event.map(|(action, name)| {
             let actor = match action {

@@ -1,7 +1,7 @@
 //! Lists that containers have by their labels, in front of an engine that is played.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::containers::played_as;
 use crate::strangers::from;
@@ -106,7 +106,7 @@ fn each_container_has_its_own_list_and_others_the_one_that_was_set() {
 
 #[test]
 fn what_restricts_the_default_policy_holds_for_each_list() {
-    let restricts = [("DENY_INFO", "1"), ("DENY_ROOT", "1")];
+    let restricts = [("DENY_LOGS", "1"), ("DENY_ROOT", "1")];
     let (many, _played) = played_as(
         FILE,
         &[&ENV[..], &restricts].concat(),
@@ -116,7 +116,12 @@ fn what_restricts_the_default_policy_holds_for_each_list() {
             5,
         )],
     );
-    assert_eq!(statuses(at(5), many.tcp), [200, 403, 200]);
+    assert_eq!(statuses(at(5), many.tcp), [200; 3]);
+    let (status, text) = asked(at(5), many.tcp, "GET /containers/x/logs");
+    assert!(
+        status == 403 && text.contains("DENY_LOGS"),
+        "{status} {text}"
+    );
     let mut client = from(at(5), many.tcp);
     for (body, told) in [
         (
@@ -152,11 +157,12 @@ fn who_is_not_known_waits_and_gets_no_other_list() {
     assert_eq!(sent(&mut kept, "GET /info", "").0, 200, "it is known");
     // One that has started since is waited for, and other labels make another list.
     played.has(&[job, ("new", r#""socket-proxy.allow.get":"/version""#, 6)]);
-    let address = many.tcp;
+    let (address, before) = (many.tcp, SystemTime::now());
     let waits = std::thread::spawn(move || statuses(at(6), address));
     std::thread::sleep(Duration::from_millis(50));
-    played.tell(Some(("create", "new")));
-    played.tell(Some(("connect", "new")));
+    for action in ["create", "connect"] {
+        played.tell_of(Some((action, "new")), before);
+    }
     played.state().is_slow = false;
     assert_eq!(waits.join().expect("an answer"), [200, 403, 403]);
     // One that dies gives its address away, and what it was allowed.

@@ -5,7 +5,7 @@ use crate::api::sections::{ACTIONS, Route, Section};
 use crate::config::deny_root::DENY_ROOT;
 use crate::config::policies::PolicyId;
 use crate::config::sources::{ConfiguredPolicy, Sources};
-use crate::config::{POST, Preset};
+use crate::config::{LabelLists, POST, Preset};
 use crate::policy::printable;
 use crate::tls::ClientAuth;
 
@@ -23,6 +23,12 @@ impl Settings {
         }
         if let Some(list) = &self.clients {
             lines.push(format!("TCP clients: {}", printable(&list.text)));
+        }
+        if let Some(prefix) = &self.process.label_prefix {
+            let stem = LabelLists::stem(prefix);
+            lines.push(format!(
+                "containers with labels {stem}.* have lists of their own"
+            ));
         }
         lines.extend(self.engines().iter().map(|engine| {
             let tls = if engine.tls.is_some() { " by TLS" } else { "" };

@@ -10,9 +10,15 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use std::time::{Duration, Instant};
+
 use super::*;
+use crate::api::Target;
 use crate::config::Snapshot;
+use crate::observe::access::Peer;
 use crate::policy::Body;
+use crate::policy::Verdict;
+use crate::proxy::client::Asked;
 use crate::proxy::connection::{self, Now};
 use crate::proxy::handshake::Shown;
 use crate::proxy::holders::Key;

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 
 use super::Regexes;
 use super::flags::METHODS;
@@ -112,6 +113,14 @@ pub(in crate::config) fn compare(
 /// The labels of a container that make its list; `None` if they are too many.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Labels(Option<BTreeMap<String, String>>);
+
+/// Their keys.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.0.iter().flatten().map(|(key, _)| printable(key));
+        f.write_str(&keys.collect::<Vec<_>>().join(", "))
+    }
+}
 
 /// Whether a client's container has a list.
 #[derive(Debug)]

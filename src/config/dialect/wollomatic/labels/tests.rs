@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::Target;
 use crate::config::Settings;
-use crate::policy::{Body, Verdict};
+use crate::policy::Body;
 
 fn lists(env: &[(&str, &str)]) -> LabelLists {
     let settings = Settings::load(&env.iter().copied().collect()).expect("it starts");
