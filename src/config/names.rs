@@ -90,10 +90,8 @@ pub(super) fn meant_to_grant(snapshot: &Snapshot) -> bool {
 pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
     let of_cetusguard = RuleLines::active(snapshot);
     let unused = snapshot.names().filter(|name| {
-        !(of_cetusguard && OF_CLIENTS.contains(name))
-            && !means_something(name)
-            && !is_common(name)
-            && warning(snapshot, name).is_none()
+        let is_read = of_cetusguard && OF_CLIENTS.contains(name) || means_something(name);
+        !is_read && !is_common(name) && warning(snapshot, name).is_none()
     });
     unused.map(|name| printable(name).into_owned()).collect()
 }

@@ -42,6 +42,8 @@ pub struct Setting {
     pub supported: bool,
     /// Whether a policy in a file can have it.
     pub(super) in_policy: bool,
+    /// Whether there is less protection without it, so that it is not to be empty.
+    pub(super) protects: bool,
     /// Whether its value is a path.
     pub(super) is_path: bool,
     /// Whether its flags add up: their values are one list.
@@ -79,6 +81,7 @@ const OWN: Setting = Setting {
     restart: false,
     supported: true,
     in_policy: false,
+    protects: false,
     is_path: false,
     adds_up: false,
     has_value: false,
@@ -205,16 +208,18 @@ settings! {
             => listen_mode: u32 = mode;
         "TLS_CERT", "",
             "PEM file with the certificate of the TCP addresses in LISTEN, which then speak TLS",
-            is_path: true
+            protects: true, is_path: true
             => tls_cert: PathBuf = file;
         "TLS_KEY", "",
-            "PEM file with its key", is_path: true
+            "PEM file with its key", protects: true, is_path: true
             => tls_key: PathBuf = file;
         "TLS_CLIENT_CA", "",
-            "PEM file with the CAs of clients' certificates, which are then required", is_path: true
+            "PEM file with the CAs of clients' certificates, which are then required",
+            protects: true, is_path: true
             => tls_client_ca: PathBuf = file;
         "TLS_CLIENT_AUTH", "required",
-            "required or optional: whether clients need a certificate"
+            "required or optional: whether clients need a certificate",
+            protects: true
             => tls_client_auth: ClientAuth = client_auth;
         "DISABLE_IPV6", "0",
             "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
@@ -224,13 +229,15 @@ settings! {
             => socket_path: Address = default_engine;
         "ENGINE_CA", "",
             "A file with the authority of that engine's certificate; it is connected to by TLS then",
-            restart: true, is_path: true
+            restart: true, protects: true, is_path: true
             => engine_ca: PathBuf = file;
         "ENGINE_CERT", "",
-            "A file with dockgate's certificate for that engine", restart: true, is_path: true
+            "A file with dockgate's certificate for that engine",
+            restart: true, protects: true, is_path: true
             => engine_cert: PathBuf = file;
         "ENGINE_KEY", "",
-            "A file with the key of that certificate", restart: true, is_path: true
+            "A file with the key of that certificate",
+            restart: true, protects: true, is_path: true
             => engine_key: PathBuf = file;
         "ENGINE", "",
             "The engine: the name of one in a file, or default", in_policy: true;

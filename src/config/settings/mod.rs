@@ -320,6 +320,10 @@ fn written(
         let is_limit = setting.dialect == Dialect::Sections && !setting.supported;
         match all_given.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
+            Some("") if setting.protects => {
+                let help = "set it to a value, or unset it";
+                diagnostics.push(Diagnostic::error(&by, format!("{by} is empty"), help));
+            }
             // As if it were written out. An empty limit would allow nothing, not everything.
             Some("")
                 if setting.dialect == Dialect::Sections
