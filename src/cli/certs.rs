@@ -52,7 +52,7 @@ pub(super) fn command() -> Command {
     let renew = Arg::new("renew")
         .long("renew")
         .action(ArgAction::SetTrue)
-        .help("Replace certificates, named or all, with the same CA and keys");
+        .help("Replace certificates, named or all; CA and keys stay");
     Command::new("certs")
         .about("Make or renew a CA and certificates for TLS")
         .override_usage("dockgate certs DIR [--host NAME...] [--client NAME...] [--renew]")

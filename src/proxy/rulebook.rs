@@ -14,19 +14,20 @@ use std::time::{Duration, Instant, SystemTime};
 use super::client::{Asked, Client};
 use super::engine::Engine;
 use super::names::Names;
-use super::own_container;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
 use crate::clients::containers::{Seen, Wanted};
 use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
-use crate::config::{
-    self, ConfiguredPolicy, Decisions, Endpoint, Listen, Policies, PolicyId, Settings,
-};
+use crate::config::{self, Decisions, Endpoint, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
 use crate::policy::{Denial, Judged, Passage, Policy, Unprotected, Verdict};
 use crate::tls::{Part, Server};
+
+mod others;
+
+pub(crate) use others::others;
 
 /// A request waits so long for the names and containers on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -399,56 +400,6 @@ impl Entry {
             None if self.chosen_in_vain => Verdict::Deny(Denial::without_choice(target)),
             None => Verdict::Deny(Denial::without_policy(target)),
         }
-    }
-}
-
-/// By what clients are known for which not this policy holds. `container` is what the settings call
-/// dockgate's own.
-pub(crate) fn others(
-    id: PolicyId,
-    policies: &Policies,
-    rules: &Rules<PolicyId>,
-    endpoints: &[Endpoint],
-    container: Option<&str>,
-) -> Others {
-    let of_others = rules.iter().filter(|rule| rule.policy != id);
-    let lists = of_others.filter_map(|rule| match &rule.who {
-        Who::From(list) => Some(list),
-        Who::User(_) | Who::Group(_) | Who::Container(_) | Who::Certificate(_) => None,
-    });
-    let lists: Vec<_> = lists.collect();
-    let own = rules.iter().filter(|rule| rule.policy == id);
-    let own = own.filter_map(|rule| match &rule.who {
-        Who::From(list) => Some(list.networks()),
-        Who::User(_) | Who::Group(_) | Who::Container(_) | Who::Certificate(_) => None,
-    });
-    // Who is in no rule has the policy of the endpoint, which any container may call.
-    let strangers = endpoints.iter().any(|endpoint| {
-        let called = match &endpoint.listen {
-            Listen::Tcp { addr, .. } => !addr.ip().is_loopback() && !own_container::is_apart(),
-            Listen::Unix(_) => false,
-        };
-        let policy = policies.get(endpoint.policy);
-        called && endpoint.policy != id && policy.is_some_and(ConfiguredPolicy::gives_control)
-    });
-    let mut all = (rules.iter().map(|rule| rule.policy))
-        .chain(endpoints.iter().map(|endpoint| endpoint.policy));
-    let own_container = || own_container::id().or_else(|| container.map(str::to_owned));
-    let container = all.any(|other| other != id).then(own_container);
-    let wanted = rules.iter().filter(|rule| rule.policy != id);
-    let wanted = wanted.filter_map(|rule| match &rule.who {
-        Who::Container(wanted) => Some(&**wanted),
-        Who::From(_) | Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
-    });
-    let wanted: Vec<&Wanted> = wanted.collect();
-    Others {
-        names: wanted.iter().filter_map(|one| one.names.clone()).collect(),
-        labels: wanted.iter().flat_map(|one| one.taken_labels()).collect(),
-        networks: lists.iter().flat_map(|list| list.networks()).collect(),
-        hosts: lists.iter().flat_map(|list| list.hosts.clone()).collect(),
-        container: container.flatten(),
-        own: own.flatten().collect(),
-        strangers,
     }
 }
 
