@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::client::{Asked, Client};
 use super::engine::Engine;
 use super::names::Names;
+use super::others::others;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
@@ -24,10 +25,6 @@ use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
 use crate::policy::{Denial, Judged, Passage, Policy, Unprotected, Verdict};
 use crate::tls::{Part, Server};
-
-mod others;
-
-pub(crate) use others::others;
 
 /// A request waits so long for the names and containers on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);

@@ -268,12 +268,12 @@ fn mistakes_are_refused_with_their_place() {
         (
             &[("LISTEN", "tcp://[::]:1")],
             SOCKET,
-            "CONFIG_DATA:1: LISTEN cannot be used with endpoints; remove LISTEN; each endpoint has its own listen and mode",
+            "CONFIG_DATA:1: LISTEN cannot be used with endpoints; remove LISTEN; each endpoint has its own listen, mode and tls",
         ),
         (
             &[("LISTEN_MODE", "0600")],
             SOCKET,
-            "CONFIG_DATA:1: LISTEN_MODE cannot be used with endpoints; remove LISTEN_MODE; each endpoint has its own listen and mode",
+            "CONFIG_DATA:1: LISTEN_MODE cannot be used with endpoints; remove LISTEN_MODE; each endpoint has its own listen, mode and tls",
         ),
         (
             &[("SP_LISTENIP", "::1")],
