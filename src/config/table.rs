@@ -426,15 +426,18 @@ settings! {
             => cetusguard_frontend_addr: Vec<Listen> = frontends;
         "CETUSGUARD_FRONTEND_TLS_CERT", "",
             "The certificate of its TCP addresses, same as TLS_CERT",
-            flag: Some("frontend-tls-cert"), same_as: Some("TLS_CERT"), is_path: true
+            flag: Some("frontend-tls-cert"), same_as: Some("TLS_CERT"), protects: true,
+            is_path: true
             => cetusguard_frontend_tls_cert: PathBuf = file;
         "CETUSGUARD_FRONTEND_TLS_KEY", "",
             "The key of that certificate, same as TLS_KEY",
-            flag: Some("frontend-tls-key"), same_as: Some("TLS_KEY"), is_path: true
+            flag: Some("frontend-tls-key"), same_as: Some("TLS_KEY"), protects: true,
+            is_path: true
             => cetusguard_frontend_tls_key: PathBuf = file;
         "CETUSGUARD_FRONTEND_TLS_CACERT", "",
             "The CAs of clients' certificates, which are then required, same as TLS_CLIENT_CA",
-            flag: Some("frontend-tls-cacert"), same_as: Some("TLS_CLIENT_CA"), is_path: true
+            flag: Some("frontend-tls-cacert"), same_as: Some("TLS_CLIENT_CA"), protects: true,
+            is_path: true
             => cetusguard_frontend_tls_cacert: PathBuf = file;
         "CETUSGUARD_BACKEND_ADDR", "unix:///var/run/docker.sock",
             "Where the engine is, same as SOCKET_PATH; if unset, CONTAINER_HOST and DOCKER_HOST",
@@ -442,15 +445,18 @@ settings! {
             => cetusguard_backend_addr: Address = backend;
         "CETUSGUARD_BACKEND_TLS_CACERT", "",
             "The authority of the engine's certificate, same as ENGINE_CA",
-            flag: Some("backend-tls-cacert"), same_as: Some("ENGINE_CA"), is_path: true
+            flag: Some("backend-tls-cacert"), same_as: Some("ENGINE_CA"), protects: true,
+            is_path: true
             => cetusguard_backend_tls_cacert: PathBuf = file;
         "CETUSGUARD_BACKEND_TLS_CERT", "",
             "dockgate's certificate for the engine, same as ENGINE_CERT",
-            flag: Some("backend-tls-cert"), same_as: Some("ENGINE_CERT"), is_path: true
+            flag: Some("backend-tls-cert"), same_as: Some("ENGINE_CERT"), protects: true,
+            is_path: true
             => cetusguard_backend_tls_cert: PathBuf = file;
         "CETUSGUARD_BACKEND_TLS_KEY", "",
             "The key of that certificate, same as ENGINE_KEY",
-            flag: Some("backend-tls-key"), same_as: Some("ENGINE_KEY"), is_path: true
+            flag: Some("backend-tls-key"), same_as: Some("ENGINE_KEY"), protects: true,
+            is_path: true
             => cetusguard_backend_tls_key: PathBuf = file;
         "CETUSGUARD_LOG_LEVEL", "6",
             "7: debug, 6: info, 4: warning, 3: err, 2: crit, 0: nothing", flag: Some("log-level"),

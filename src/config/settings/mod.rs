@@ -227,7 +227,7 @@ impl Settings {
         };
         let rules = named::rules(&document, &policies);
         diagnostics.extend(named::compare(
-            &document, snapshot, &policies, &endpoints, &rules,
+            &document, snapshot, &policies, &endpoints, &rules, &engine,
         ));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
