@@ -16,7 +16,7 @@ use rcgen::KeyPair;
 use super::output::{aligned, complain, print};
 use super::{FAILED, WRONG_USAGE};
 use crate::config::{Snapshot, shown_path};
-use authority::{Authority, Read, Role, new_key, read_key, unique};
+use authority::{Authority, Role, new_key, read_key, unique};
 use files::{Stage, failed, is_there};
 use names::Name;
 
@@ -110,6 +110,7 @@ struct Asked {
 struct Wanted {
     folder: PathBuf,
     role: Role,
+    /// None for those of the server's certificate that is renewed.
     names: Vec<Name>,
 }
 
@@ -118,7 +119,7 @@ impl Wanted {
         Wanted {
             folder: dir.join(SERVER),
             role: Role::Server,
-            names: distinct(hosts.into_iter().chain(Name::loopback())),
+            names: with_loopback(hosts),
         }
     }
 
@@ -131,19 +132,27 @@ impl Wanted {
     }
 
     /// The key that is there. A renewed certificate keeps it, so that both fit at any time, and rules of
-    /// fingerprints still match.
-    fn key(&self, authority: &Authority) -> Result<KeyPair, String> {
-        let cert = certificate(&self.folder.join(CERT))?;
+    /// fingerprints still match. Names that were not asked for are kept only if the authority signed
+    /// them.
+    fn renew(&mut self, authority: &Authority) -> Result<KeyPair, String> {
+        let cert = authority.issued(&files::read(&self.folder.join(CERT))?);
         let key = read_key(&files::read(&self.folder.join(KEY))?);
-        let key = key.filter(|_| authority.issued(&cert));
-        key.ok_or_else(|| {
+        let (Some(cert), Some(key)) = (cert, key) else {
             let folder = shown_path(&self.folder);
-            format!(
+            return Err(format!(
                 "{folder} is not of dockgate certs with this CA; remove it, and make it without \
                  --renew"
-            )
-        })
+            ));
+        };
+        if self.names.is_empty() {
+            self.names = with_loopback(cert.names());
+        }
+        Ok(key)
     }
+}
+
+fn with_loopback(hosts: Vec<Name>) -> Vec<Name> {
+    distinct(hosts.into_iter().chain(Name::loopback()))
 }
 
 impl Asked {
@@ -153,7 +162,7 @@ impl Asked {
         let dir = files::open(dir, !renew)?;
         let ca = dir.join(AUTHORITY);
         let is_new = !is_there(&ca);
-        let wanted = match is_new {
+        let mut wanted = match is_new {
             true => self.first(&dir)?,
             false => self.further(&dir)?,
         };
@@ -178,9 +187,9 @@ impl Asked {
             stage.folder(ca, &[(CA, &ca_pem), (CA_KEY, &ca_key)])?;
         }
         let mut rows = Vec::new();
-        for one in &wanted {
+        for one in &mut wanted {
             let key = match renew {
-                true => one.key(&authority)?,
+                true => one.renew(&authority)?,
                 false => new_key().map_err(unsigned)?,
             };
             let pem = authority.sign(one.role, &one.names, &key);
@@ -201,7 +210,7 @@ impl Asked {
             text += &report::of_authority(&dir);
         }
         if !renew {
-            text += &report::usage(&dir, &wanted);
+            text += &report::usage(&dir, &wanted, &authority);
         }
         Ok(text)
     }
@@ -251,8 +260,11 @@ impl Asked {
         if !self.hosts.is_empty() {
             wanted.push(Wanted::server(dir, self.hosts));
         } else if all && is_there(&server) {
-            let cert = server.join(CERT);
-            wanted.push(Wanted::server(dir, certificate(&cert)?.names()));
+            wanted.push(Wanted {
+                folder: server,
+                role: Role::Server,
+                names: Vec::new(),
+            });
         }
         let clients = match all {
             true => clients(dir)?,
@@ -280,11 +292,6 @@ impl Asked {
 
 fn unsigned(error: rcgen::Error) -> String {
     format!("cannot make a certificate: {error}")
-}
-
-fn certificate(path: &Path) -> Result<Read, String> {
-    let read = Read::new(&files::read(path)?);
-    read.ok_or_else(|| format!("{} is not a certificate", shown_path(path)))
 }
 
 /// The clients that have a folder.

@@ -8,8 +8,13 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
 use rustix::process::geteuid;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode, EncodePem, pem::LineEnding};
 use x509_cert::ext::pkix::{BasicConstraints as Constraints, ExtendedKeyUsage, KeyUsage};
 
 use harness::{Certs, greet};
@@ -260,13 +265,54 @@ fn what_others_made_is_not_renewed() {
     );
 }
 
+/// The name of the CA is public, so anyone can write it into a certificate. What it says must not
+/// become something that the CA says.
+#[test]
+fn names_that_the_ca_did_not_sign_are_neither_renewed_nor_shown() {
+    let certs = Certs::made(&["--host", "nas.lan"]);
+    let mut issuer = CertificateParams::default();
+    let ca = certs.certificate("ca/ca.pem");
+    let name = ca.tbs_certificate().subject().common_name();
+    let name = name.expect("a name").expect("one name");
+    issuer.distinguished_name = DistinguishedName::new();
+    issuer
+        .distinguished_name
+        .push(DnType::CommonName, &*name.value());
+    let issuer = Issuer::new(issuer, KeyPair::generate().expect("a key"));
+    let forged = CertificateParams::new(["bank.example".to_owned()]).expect("a name");
+    let key = KeyPair::from_pem(&certs.read("server/key.pem")).expect("a key");
+    let forged = forged.signed_by(&key, &issuer).expect("a certificate");
+    fs::write(certs.dir.join("server/cert.pem"), forged.pem()).expect("written");
+    let certificate = certs.certificate("server/cert.pem");
+    let issuer = certificate.tbs_certificate().issuer();
+    assert_eq!(issuer, ca.tbs_certificate().subject());
+
+    let told = "DIR/server is not of dockgate certs with this CA";
+    certs.refuses(&["--renew"], &[told]);
+    certs.refuses(&["--renew", "--host", "nas.lan"], &[told]);
+    let text = certs.run(&["--client", "ci"]).expect("a client");
+    assert!(text.contains("-H tcp://localhost:2376 version"), "{text}");
+
+    // What it did sign says something else now.
+    certs.run(&["--renew", "--client", "ci"]).expect("renewed");
+    let path = certs.client("ci").join("cert.pem");
+    let mut der = certs.certificate("clients/ci/cert.pem").to_der();
+    let der = der.as_mut().expect("DER");
+    let at = der.windows(2).position(|bytes| bytes == b"ci");
+    der[at.expect("its name")..][..2].copy_from_slice(b"it");
+    let changed = Certificate::from_der(der).expect("a certificate");
+    fs::write(&path, changed.to_pem(LineEnding::LF).expect("PEM")).expect("written");
+    let told = "DIR/clients/ci is not of dockgate certs with this CA";
+    certs.refuses(&["--renew", "--client", "ci"], &[told]);
+}
+
 #[test]
 fn an_expired_ca_signs_nothing_and_one_that_ends_soon_nothing_longer() {
     let certs = Certs::made(&[]);
     let replace = |until| {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name = DistinguishedName::new();
         params
             .distinguished_name
             .push(DnType::CommonName, "dockgate CA 1");

@@ -9,6 +9,7 @@ use rcgen::{
     SerialNumber, date_time_ymd,
 };
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use x509_cert::Certificate;
 use x509_cert::der::{DecodePem, Encode};
 use x509_cert::ext::pkix::SubjectAltName;
@@ -106,10 +107,15 @@ impl Authority {
         self.own.until()
     }
 
-    /// Whether a certificate names this authority as its issuer.
-    pub(super) fn issued(&self, read: &Read) -> bool {
-        let own = self.own.0.tbs_certificate();
-        read.0.tbs_certificate().issuer() == own.subject()
+    /// The first certificate of a PEM file, if this authority signed it. Anyone can write its name
+    /// into one.
+    pub(super) fn issued(&self, pem: &str) -> Option<Read> {
+        let read = Read::new(pem)?;
+        let signed = read.0.tbs_certificate().to_der().ok()?;
+        let key = self.issuer.key().der_bytes();
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
+        let verified = key.verify(&signed, read.0.signature().raw_bytes());
+        verified.is_ok().then_some(read)
     }
 
     /// A certificate for a key, as PEM. It doesn't outlive the authority.
