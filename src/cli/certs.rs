@@ -1,6 +1,7 @@
 //! `dockgate certs`: a CA, and certificates for dockgate and its clients, as the docker CLI expects
 //! them.
 
+mod access;
 mod authority;
 mod files;
 mod names;
@@ -16,6 +17,7 @@ use rcgen::KeyPair;
 use super::output::{aligned, complain, print};
 use super::{FAILED, WRONG_USAGE};
 use crate::config::{Snapshot, shown_path};
+use access::Kind;
 use authority::{Authority, Role, new_key, read_key, unique};
 use files::{Stage, failed, is_there};
 use names::Name;
@@ -123,6 +125,15 @@ impl Wanted {
         }
     }
 
+    /// The server's certificate that is there, of the same names.
+    fn same_server(dir: &Path) -> Wanted {
+        Wanted {
+            folder: dir.join(SERVER),
+            role: Role::Server,
+            names: Vec::new(),
+        }
+    }
+
     fn client(dir: &Path, name: Name) -> Wanted {
         Wanted {
             folder: dir.join(CLIENTS).join(name.to_string()),
@@ -149,6 +160,15 @@ impl Wanted {
         }
         Ok(key)
     }
+}
+
+/// What is used of a certificate's folder.
+fn parts(folder: &Path) -> [(PathBuf, Kind); 3] {
+    [
+        (folder.to_owned(), Kind::Folder),
+        (folder.join(CERT), Kind::Certificate),
+        (folder.join(KEY), Kind::Key),
+    ]
 }
 
 fn with_loopback(hosts: Vec<Name>) -> Vec<Name> {
@@ -221,13 +241,14 @@ impl Asked {
         if self.renew {
             return Err(format!("{shown} has no CA to renew with; omit --renew"));
         }
-        for old in [SERVER, CLIENTS].map(|name| dir.join(name)) {
-            if is_there(&old) {
-                return Err(format!(
-                    "{} exists without {AUTHORITY}; put that CA back, or use another folder",
-                    shown_path(&old)
-                ));
-            }
+        let mut wrong = access::wrong(dir, &[]);
+        let old = [SERVER, CLIENTS].map(|name| dir.join(name));
+        wrong.extend(old.iter().filter(|old| is_there(old)).map(|old| {
+            let old = shown_path(old);
+            format!("{old} exists without {AUTHORITY}; put that CA back, or use another folder")
+        }));
+        if !wrong.is_empty() {
+            return Err(wrong.join("\n"));
         }
         let clients = match self.clients.is_empty() {
             true => vec![Name::client(CLIENT)?],
@@ -248,8 +269,8 @@ impl Asked {
     }
 
     /// What an existing CA signs: what is named, or all to renew.
-    fn further(self, dir: &Path) -> Result<Vec<Wanted>, String> {
-        let (server, shown) = (dir.join(SERVER), shown_path(dir));
+    fn further(&self, dir: &Path) -> Result<Vec<Wanted>, String> {
+        let shown = shown_path(dir);
         let all = self.hosts.is_empty() && self.clients.is_empty();
         if all && !self.renew {
             return Err(format!(
@@ -258,35 +279,47 @@ impl Asked {
         }
         let mut wanted = Vec::new();
         if !self.hosts.is_empty() {
-            wanted.push(Wanted::server(dir, self.hosts));
-        } else if all && is_there(&server) {
-            wanted.push(Wanted {
-                folder: server,
-                role: Role::Server,
-                names: Vec::new(),
-            });
+            wanted.push(Wanted::server(dir, self.hosts.clone()));
+        } else if all && is_there(&dir.join(SERVER)) {
+            wanted.push(Wanted::same_server(dir));
         }
         let clients = match all {
             true => clients(dir)?,
-            false => self.clients,
+            false => self.clients.clone(),
         };
         wanted.extend(clients.into_iter().map(|name| Wanted::client(dir, name)));
-        let wrong = wanted
+        let mut wrong = access::wrong(dir, &self.used(dir, &wanted));
+        let misnamed = wanted
             .iter()
             .filter(|one| is_there(&one.folder) != self.renew);
-        let wrong = wrong.map(|Wanted { folder, .. }| match self.renew {
+        wrong.extend(misnamed.map(|Wanted { folder, .. }| match self.renew {
             true => format!("{} is missing; omit --renew to make it", shown_path(folder)),
             false => format!(
                 "{} already exists; use --renew to replace its certificate, or remove it to get a \
                  new key as well",
                 shown_path(folder)
             ),
-        });
-        match wrong.collect::<Vec<_>>() {
-            wrong if !wrong.is_empty() => Err(wrong.join("\n")),
-            _ if wanted.is_empty() => Err(format!("{shown} has no certificate to renew")),
-            _ => Ok(wanted),
+        }));
+        match wanted.is_empty() {
+            _ if !wrong.is_empty() => Err(wrong.join("\n")),
+            true => Err(format!("{shown} has no certificate to renew")),
+            false => Ok(wanted),
         }
+    }
+
+    /// What an existing CA needs to sign these.
+    fn used(&self, dir: &Path, wanted: &[Wanted]) -> Vec<(PathBuf, Kind)> {
+        let (ca, clients) = (dir.join(AUTHORITY), dir.join(CLIENTS));
+        let mut used = vec![
+            (clients, Kind::Folder),
+            (ca.clone(), Kind::Folder),
+            (ca.join(CA), Kind::Certificate),
+            (ca.join(CA_KEY), Kind::Key),
+        ];
+        if self.renew {
+            used.extend(wanted.iter().flat_map(|one| parts(&one.folder)));
+        }
+        used
     }
 }
 
@@ -297,7 +330,7 @@ fn unsigned(error: rcgen::Error) -> String {
 /// The clients that have a folder.
 fn clients(dir: &Path) -> Result<Vec<Name>, String> {
     let folder = dir.join(CLIENTS);
-    if !is_there(&folder) {
+    if !folder.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         return Ok(Vec::new());
     }
     let mut clients = Vec::new();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::authority::{Authority, Read, Role};
 use super::names::Name;
-use super::{AUTHORITY, CA, CA_KEY, CERT, KEY, SERVER, Wanted, files};
+use super::{AUTHORITY, CA, CA_KEY, CERT, KEY, SERVER, Wanted, access, files, parts};
 use crate::cli::output::line;
 use crate::config::shown_path;
 
@@ -77,8 +77,11 @@ pub(super) fn usage(dir: &Path, wanted: &[Wanted], authority: &Authority) -> Str
 
 /// A host of the server's certificate that can be connected to.
 fn address(dir: &Path, authority: &Authority) -> String {
-    let pem = files::read(&dir.join(SERVER).join(CERT)).ok();
-    let names = pem.and_then(|pem| authority.issued(&pem));
+    let folder = dir.join(SERVER);
+    // It may have been given to another user since, who could put anything there.
+    let is_own = access::wrong(dir, &parts(&folder)).is_empty();
+    let pem = is_own.then(|| files::read(&folder.join(CERT)).ok());
+    let names = pem.flatten().and_then(|pem| authority.issued(&pem));
     let hosts = names
         .map(|read| read.names())
         .into_iter()
