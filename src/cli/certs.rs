@@ -18,7 +18,7 @@ use super::output::{aligned, complain, print};
 use super::{FAILED, WRONG_USAGE};
 use crate::config::{Snapshot, shown_path};
 use access::Kind;
-use authority::{Authority, Role, new_key, read_key, unique};
+use authority::{Authority, Read, Role, new_key, read_key, unique};
 use files::{Stage, failed, is_there};
 use names::Name;
 
@@ -143,15 +143,20 @@ impl Wanted {
     }
 
     /// The key that is there. A renewed certificate keeps it, so that both fit at any time, and rules of
-    /// fingerprints still match. Names that were not asked for are kept only if the authority signed
-    /// them.
+    /// fingerprints still match. Nothing is signed for it that was neither asked for nor signed
+    /// before: a client's own files, under the name of another client, must not be renewed.
     fn renew(&mut self, authority: &Authority) -> Result<KeyPair, String> {
         let cert = authority.issued(&files::read(&self.folder.join(CERT))?);
         let key = read_key(&files::read(&self.folder.join(KEY))?);
-        let (Some(cert), Some(key)) = (cert, key) else {
+        let fits = |cert: &Read, key: &KeyPair| {
+            let is_named = self.role == Role::Server || cert.names() == self.names;
+            is_named && cert.is_of(self.role) && cert.is_for(key)
+        };
+        let pair = cert.zip(key).filter(|(cert, key)| fits(cert, key));
+        let Some((cert, key)) = pair else {
             let folder = shown_path(&self.folder);
             return Err(format!(
-                "{folder} is not of dockgate certs with this CA; remove it, and make it without \
+                "{folder} was not made by dockgate certs with this CA; remove it, and make it without \
                  --renew"
             ));
         };

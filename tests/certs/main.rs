@@ -257,7 +257,7 @@ fn what_others_made_is_not_renewed() {
     }
     certs.refuses(
         &["--renew"],
-        &["DIR/server is not of dockgate certs with this CA"],
+        &["DIR/server was not made by dockgate certs with this CA"],
     );
     // The CA's certificate and key are of two CAs.
     let key = |certs: &Certs| certs.dir.join("ca/ca-key.pem");
@@ -290,7 +290,7 @@ fn names_that_the_ca_did_not_sign_are_neither_renewed_nor_shown() {
     let issuer = certificate.tbs_certificate().issuer();
     assert_eq!(issuer, ca.tbs_certificate().subject());
 
-    let told = "DIR/server is not of dockgate certs with this CA";
+    let told = "DIR/server was not made by dockgate certs with this CA";
     certs.refuses(&["--renew"], &[told]);
     certs.refuses(&["--renew", "--host", "nas.lan"], &[told]);
     let text = certs.run(&["--client", "ci"]).expect("a client");
@@ -305,8 +305,35 @@ fn names_that_the_ca_did_not_sign_are_neither_renewed_nor_shown() {
     der[at.expect("its name")..][..2].copy_from_slice(b"it");
     let changed = Certificate::from_der(der).expect("a certificate");
     fs::write(&path, changed.to_pem(LineEnding::LF).expect("PEM")).expect("written");
-    let told = "DIR/clients/ci is not of dockgate certs with this CA";
+    let told = "DIR/clients/ci was not made by dockgate certs with this CA";
     certs.refuses(&["--renew", "--client", "ci"], &[told]);
+}
+
+/// All of these are signed by the CA, but not for what they would be renewed as.
+#[test]
+fn a_certificate_is_renewed_only_as_what_it_is() {
+    let certs = Certs::made(&["--client", "ci", "admin"]);
+    for (from, to, files) in [
+        ("clients/ci", "clients/admin", &["cert.pem", "key.pem"][..]),
+        ("clients/ci", "server", &["cert.pem", "key.pem"]),
+        ("server", "clients/admin", &["cert.pem", "key.pem"]),
+        ("clients/ci", "clients/admin", &["key.pem"]),
+        ("clients/ci", "server", &["key.pem"]),
+    ] {
+        let before = files.iter().map(|file| {
+            let path = certs.dir.join(to).join(file);
+            let before = fs::read(&path).expect("a file");
+            fs::copy(certs.dir.join(from).join(file), &path).expect("a copy");
+            (path, before)
+        });
+        let before: Vec<_> = before.collect();
+        let told = format!("DIR/{to} was not made by dockgate certs with this CA");
+        certs.refuses(&["--renew"], &[&told]);
+        for (path, text) in before {
+            fs::write(path, text).expect("put back");
+        }
+    }
+    certs.run(&["--renew"]).expect("renewed");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use x509_cert::Certificate;
 use x509_cert::der::{DecodePem, Encode};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 use super::names::{LONGEST_COMMON, Name};
 
@@ -32,6 +32,16 @@ const AUTHORITY: &str = "dockgate CA ";
 pub(super) enum Role {
     Server,
     Client,
+}
+
+impl Role {
+    /// Its `KeyPurposeId` of RFC 5280.
+    fn usage(self) -> &'static str {
+        match self {
+            Role::Server => "1.3.6.1.5.5.7.3.1",
+            Role::Client => "1.3.6.1.5.5.7.3.2",
+        }
+    }
 }
 
 /// What a certificate says.
@@ -65,7 +75,14 @@ impl Read {
         names.into_iter().flatten().filter_map(name).collect()
     }
 
-    fn is_for(&self, key: &KeyPair) -> bool {
+    /// Whether it proves this and nothing more.
+    pub(super) fn is_of(&self, role: Role) -> bool {
+        let usage = self.0.tbs_certificate().get_extension::<ExtendedKeyUsage>();
+        let usage = usage.ok().flatten().map(|(_, usage)| usage.0);
+        usage.is_some_and(|usage| matches!(&*usage, [one] if one.to_string() == role.usage()))
+    }
+
+    pub(super) fn is_for(&self, key: &KeyPair) -> bool {
         let own = self.0.tbs_certificate().subject_public_key_info().to_der();
         own.is_ok_and(|own| own == key.subject_public_key_info())
     }
