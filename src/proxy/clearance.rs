@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, SameHost};
 use super::rulebook::Entry;
 use super::upload::Upload;
 use super::upstream::Upstream;
@@ -96,11 +96,12 @@ pub(super) async fn settle(
     client: &Client,
     inspection: Inspection,
     policy: &Entry,
+    same: &SameHost,
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let (demands, others) = (Arc::clone(&policy.demands), Arc::clone(&policy.others));
-    let mut questions = Questions::new(&policy.engine);
+    let mut questions = Questions::new(&policy.engine, same);
     let framing = inspection.message().framing();
     let mut read = None;
     let mut step = inspection::begin(inspection, demands, others, || {
@@ -123,7 +124,7 @@ pub(super) async fn settle(
                 asking.answered(answers)
             }
             Step::Watch(cleared, watch) => {
-                let (upload, doubts) = body.watched(watch, &policy.engine, charge);
+                let (upload, doubts) = body.watched(watch, &policy.engine, same, charge);
                 return Ok(Settled {
                     doubts: Some(doubts),
                     ..Settled::of(cleared, upload)
@@ -171,7 +172,14 @@ pub(crate) fn ask_now(
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let answers = async {
         let mut charge = Budget::default().charge(Arc::default());
-        ask(&mut None, &engine, facts, &mut charge).await
+        ask(
+            &mut None,
+            &engine,
+            &SameHost::of(&engine),
+            facts,
+            &mut charge,
+        )
+        .await
     };
     let answered = runtime.block_on(async { timeout(FACTS_TIME, answers).await });
     let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent.into()));
@@ -294,16 +302,18 @@ pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
 /// What an engine is asked for one request, over a connection of its own.
 pub(super) struct Questions<'a> {
     engine: &'a Arc<Engine>,
+    same: &'a SameHost,
     connection: Option<Upstream>,
     turn: Option<SemaphorePermit<'a>>,
     until: Option<Instant>,
 }
 
 impl<'a> Questions<'a> {
-    /// Nothing yet. It is the engine that the request goes to.
-    pub(super) fn new(engine: &'a Arc<Engine>) -> Self {
+    /// Nothing yet. It is the engine that the request goes to, and the same address of it.
+    pub(super) fn new(engine: &'a Arc<Engine>, same: &'a SameHost) -> Self {
         Self {
             engine,
+            same,
             connection: None,
             turn: None,
             until: None,
@@ -322,7 +332,7 @@ impl<'a> Questions<'a> {
         let until = *self
             .until
             .get_or_insert_with(|| Instant::now() + FACTS_TIME);
-        let engine = self.engine;
+        let (engine, same) = (self.engine, self.same);
         let hung = || EngineError::Silent;
         if self.turn.is_none() {
             let turn = engine.asking.acquire();
@@ -339,10 +349,10 @@ impl<'a> Questions<'a> {
         let [second, third, fourth] = &mut more;
         let asked = async {
             tokio::try_join!(
-                ask(&mut self.connection, engine, part(), charge),
-                ask(&mut second.0, engine, part(), &mut second.1),
-                ask(&mut third.0, engine, part(), &mut third.1),
-                ask(&mut fourth.0, engine, part(), &mut fourth.1),
+                ask(&mut self.connection, engine, same, part(), charge),
+                ask(&mut second.0, engine, same, part(), &mut second.1),
+                ask(&mut third.0, engine, same, part(), &mut third.1),
+                ask(&mut fourth.0, engine, same, part(), &mut fourth.1),
             )
         };
         let (first, second, third, fourth) =
@@ -364,7 +374,7 @@ impl<'a> Questions<'a> {
             .get_or_insert_with(|| Instant::now() + FACTS_TIME);
         let mut made = Vec::with_capacity(makes.len());
         for make in makes {
-            let answer = make_one(&mut self.connection, self.engine, make, charge);
+            let answer = make_one(&mut self.connection, self.engine, self.same, make, charge);
             let answer = timeout_at(until, answer).await;
             let answer = answer.map_err(|_| EngineError::Silent)??;
             let failed = answer.0 >= 400;
@@ -381,12 +391,13 @@ impl<'a> Questions<'a> {
 async fn ask(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     facts: &[Fact],
     charge: &mut Charge,
 ) -> Result<Vec<(Fact, Answer)>, Unsettled> {
     let mut answers = Vec::with_capacity(facts.len());
     for fact in facts {
-        let answer = answer(kept, engine, fact, charge).await?;
+        let answer = answer(kept, engine, same, fact, charge).await?;
         answers.push((fact.clone(), answer));
     }
     Ok(answers)
@@ -396,12 +407,13 @@ async fn ask(
 async fn answer(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     fact: &Fact,
     charge: &mut Charge,
 ) -> Result<Answer, Unsettled> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Upstream::own(engine).await?,
+        None => Upstream::own(engine, same).await?,
     };
     let response = connection.get(&fact.path()).await?;
     let mut arriving = Arriving::new(fact, response.status().as_u16());
@@ -433,12 +445,13 @@ async fn answer(
 async fn make_one(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     make: &Make,
     charge: &mut Charge,
 ) -> Result<Made, Unsettled> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Upstream::own(engine).await?,
+        None => Upstream::own(engine, same).await?,
     };
     let response = connection.post(make.path, make.body.clone()).await?;
     let status = response.status().as_u16();
