@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
 use super::engine::{Engine, EngineError, SameHost};
+use super::parts::Parts;
 use super::rulebook::Entry;
 use super::upload::Upload;
 use super::upstream::Upstream;
@@ -31,8 +32,6 @@ use crate::policy::{Cleared, Inspection, Judged};
 
 /// A whole body has to arrive in this time.
 const BODY_TIME: Duration = Duration::from_secs(60);
-/// The memory that a long body takes at a time.
-const PART: usize = 16 << 10;
 /// All that the engine is asked for one request has to be answered in this time.
 const FACTS_TIME: Duration = Duration::from_secs(30);
 /// So many answers are waited for at a time, over as many connections, if that many are free.
@@ -233,61 +232,18 @@ async fn whole(
         match frame.map(|frame| frame.map(Frame::into_data)) {
             None => {
                 // Its parts become one, and later it is written anew.
-                charge.add(parts.length).map_err(no_room)?;
+                charge.add(parts.length()).map_err(no_room)?;
                 return Ok(parts.whole());
             }
             // What was wrong is known of the upload.
             Some(Err(_)) => return Err(EngineError::Gone.into()),
             Some(Ok(Err(_))) => {}
             Some(Ok(Ok(data))) => {
-                if parts.length + data.len() > most {
+                if parts.length() + data.len() > most {
                     return Err(too_large().into());
                 }
                 parts.add(&data, charge).map_err(no_room)?;
             }
-        }
-    }
-}
-
-/// A body as it arrives, in parts of one size, so that the memory that one client gives back serves
-/// another. Of buffers that grow, a thousand small ones would leave as much to nobody as they took.
-#[derive(Default)]
-struct Parts {
-    parts: Vec<Vec<u8>>,
-    length: usize,
-}
-
-impl Parts {
-    /// Takes more, once there is room for it.
-    fn add(&mut self, mut data: &[u8], charge: &mut Charge) -> Result<(), NoRoom> {
-        self.length += data.len();
-        while !data.is_empty() {
-            let last = self.parts.last_mut();
-            match last.filter(|part| part.len() < part.capacity()) {
-                Some(part) => {
-                    let room = part.capacity() - part.len();
-                    let (now, rest) = data.split_at(data.len().min(room));
-                    part.extend_from_slice(now);
-                    data = rest;
-                }
-                None => {
-                    // A small body takes no more than its length.
-                    let size = match self.parts.is_empty() {
-                        true => data.len().min(PART),
-                        false => PART,
-                    };
-                    charge.add(size)?;
-                    self.parts.push(Vec::with_capacity(size));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn whole(mut self) -> Vec<u8> {
-        match self.parts.as_slice() {
-            [] | [_] => self.parts.pop().unwrap_or_default(),
-            parts => parts.concat(),
         }
     }
 }
@@ -488,41 +444,4 @@ pub(super) fn no_room(no_room: NoRoom) -> Unsettled {
         format!("the memory for {whose} is in use; retry later")
     });
     refusal.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::{PART, Parts};
-    use crate::proxy::budget::{Budget, NoRoom};
-
-    #[test]
-    fn a_body_in_parts_is_whole_again_and_charged() {
-        let budget = Budget::default();
-        for sizes in [
-            &[0][..],
-            &[7],
-            &[PART],
-            &[1, PART - 1, PART + 1, 3 * PART, 5],
-            &[5; 9],
-        ] {
-            let mut charge = budget.charge(Arc::default());
-            let (mut parts, mut sent) = (Parts::default(), Vec::new());
-            for (at, size) in sizes.iter().enumerate() {
-                let data = vec![u8::try_from(at).expect("few"); *size];
-                parts.add(&data, &mut charge).expect("room");
-                sent.extend(data);
-            }
-            let taken: usize = parts.parts.iter().map(Vec::capacity).sum();
-            assert!(
-                charge.bytes() >= taken && taken <= sent.len() + PART,
-                "{sizes:?}"
-            );
-            assert_eq!(parts.whole(), sent);
-        }
-        let mut charge = budget.charge(Arc::default());
-        let refused = Parts::default().add(&vec![0; 17 << 20], &mut charge);
-        assert_eq!(refused, Err(NoRoom::Own));
-    }
 }
