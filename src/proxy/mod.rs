@@ -46,6 +46,7 @@ mod notice;
 mod others;
 mod outgoing;
 mod own_container;
+mod parts;
 mod records;
 mod respond;
 mod rulebook;

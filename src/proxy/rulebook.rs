@@ -327,7 +327,8 @@ impl Made<'_> {
         let entry = self.entries.entry((id, place)).or_insert_with(|| {
             let policy = policies.get(id);
             let unprotected = policy.and_then(|policy| policy.sources.unprotected);
-            let demands = policy.map(|one| one.demands.on(&engine.settings.key()));
+            let key = engine.settings.key();
+            let demands = policy.map(|one| one.demands.on(&key, &engine.host));
             Arc::new(Entry {
                 policy: policy.map(|policy| Arc::clone(&policy.compiled)),
                 engine: Arc::clone(engine),
