@@ -11,7 +11,7 @@ use super::gates::Gate;
 use super::limits::Limits;
 use super::redaction::Redaction;
 use super::rules::Rules;
-use super::scope::{LabelFilter, Scope};
+use super::scope::{HostAddress, LabelFilter, Scope};
 use super::versions::Bounds;
 
 /// The values behind the terms of one policy.
@@ -36,11 +36,12 @@ pub struct Demands {
 }
 
 impl Demands {
-    /// The same for requests that go to one engine.
+    /// The same for requests that go to one engine, whose host has this address.
     #[must_use]
-    pub fn on(&self, engine: &str) -> Demands {
+    pub fn on(&self, engine: &str, host: &HostAddress) -> Demands {
+        let scope = self.scope.as_ref();
         Demands {
-            scope: self.scope.as_ref().map(|scope| Arc::new(scope.on(engine))),
+            scope: scope.map(|scope| Arc::new(scope.on(engine, host))),
             ..self.clone()
         }
     }

@@ -1,6 +1,7 @@
 //! `dockgate certs`: a CA, and certificates for dockgate and its clients, as the docker CLI expects
 //! them.
 
+mod access;
 mod authority;
 mod files;
 mod names;
@@ -16,6 +17,7 @@ use rcgen::KeyPair;
 use super::output::{aligned, complain, print};
 use super::{FAILED, WRONG_USAGE};
 use crate::config::{Snapshot, shown_path};
+use access::Kind;
 use authority::{Authority, Read, Role, new_key, read_key, unique};
 use files::{Stage, failed, is_there};
 use names::Name;
@@ -52,7 +54,7 @@ pub(super) fn command() -> Command {
     let renew = Arg::new("renew")
         .long("renew")
         .action(ArgAction::SetTrue)
-        .help("Replace certificates, named or all, with the same CA and keys");
+        .help("Replace certificates, named or all; CA and keys stay");
     Command::new("certs")
         .about("Make or renew a CA and certificates for TLS")
         .override_usage("dockgate certs DIR [--host NAME...] [--client NAME...] [--renew]")
@@ -110,6 +112,7 @@ struct Asked {
 struct Wanted {
     folder: PathBuf,
     role: Role,
+    /// None for those of the server's certificate that is renewed.
     names: Vec<Name>,
 }
 
@@ -118,7 +121,16 @@ impl Wanted {
         Wanted {
             folder: dir.join(SERVER),
             role: Role::Server,
-            names: distinct(hosts.into_iter().chain(Name::loopback())),
+            names: with_loopback(hosts),
+        }
+    }
+
+    /// The server's certificate that is there, of the same names.
+    fn same_server(dir: &Path) -> Wanted {
+        Wanted {
+            folder: dir.join(SERVER),
+            role: Role::Server,
+            names: Vec::new(),
         }
     }
 
@@ -131,19 +143,41 @@ impl Wanted {
     }
 
     /// The key that is there. A renewed certificate keeps it, so that both fit at any time, and rules of
-    /// fingerprints still match.
-    fn key(&self, authority: &Authority) -> Result<KeyPair, String> {
-        let cert = certificate(&self.folder.join(CERT))?;
+    /// fingerprints still match. Nothing is signed for it that was neither asked for nor signed
+    /// before: a client's own files, under the name of another client, must not be renewed.
+    fn renew(&mut self, authority: &Authority) -> Result<KeyPair, String> {
+        let cert = authority.issued(&files::read(&self.folder.join(CERT))?);
         let key = read_key(&files::read(&self.folder.join(KEY))?);
-        let key = key.filter(|_| authority.issued(&cert));
-        key.ok_or_else(|| {
+        let fits = |cert: &Read, key: &KeyPair| {
+            let is_named = self.role == Role::Server || cert.names() == self.names;
+            is_named && cert.is_of(self.role) && cert.is_for(key)
+        };
+        let pair = cert.zip(key).filter(|(cert, key)| fits(cert, key));
+        let Some((cert, key)) = pair else {
             let folder = shown_path(&self.folder);
-            format!(
-                "{folder} is not of dockgate certs with this CA; remove it, and make it without \
+            return Err(format!(
+                "{folder} was not made by dockgate certs with this CA; remove it, and make it without \
                  --renew"
-            )
-        })
+            ));
+        };
+        if self.names.is_empty() {
+            self.names = with_loopback(cert.names());
+        }
+        Ok(key)
     }
+}
+
+/// What is used of a certificate's folder.
+fn parts(folder: &Path) -> [(PathBuf, Kind); 3] {
+    [
+        (folder.to_owned(), Kind::Folder),
+        (folder.join(CERT), Kind::Certificate),
+        (folder.join(KEY), Kind::Key),
+    ]
+}
+
+fn with_loopback(hosts: Vec<Name>) -> Vec<Name> {
+    distinct(hosts.into_iter().chain(Name::loopback()))
 }
 
 impl Asked {
@@ -153,7 +187,7 @@ impl Asked {
         let dir = files::open(dir, !renew)?;
         let ca = dir.join(AUTHORITY);
         let is_new = !is_there(&ca);
-        let wanted = match is_new {
+        let mut wanted = match is_new {
             true => self.first(&dir)?,
             false => self.further(&dir)?,
         };
@@ -178,9 +212,9 @@ impl Asked {
             stage.folder(ca, &[(CA, &ca_pem), (CA_KEY, &ca_key)])?;
         }
         let mut rows = Vec::new();
-        for one in &wanted {
+        for one in &mut wanted {
             let key = match renew {
-                true => one.key(&authority)?,
+                true => one.renew(&authority)?,
                 false => new_key().map_err(unsigned)?,
             };
             let pem = authority.sign(one.role, &one.names, &key);
@@ -201,7 +235,7 @@ impl Asked {
             text += &report::of_authority(&dir);
         }
         if !renew {
-            text += &report::usage(&dir, &wanted);
+            text += &report::usage(&dir, &wanted, &authority);
         }
         Ok(text)
     }
@@ -212,13 +246,14 @@ impl Asked {
         if self.renew {
             return Err(format!("{shown} has no CA to renew with; omit --renew"));
         }
-        for old in [SERVER, CLIENTS].map(|name| dir.join(name)) {
-            if is_there(&old) {
-                return Err(format!(
-                    "{} exists without {AUTHORITY}; put that CA back, or use another folder",
-                    shown_path(&old)
-                ));
-            }
+        let mut wrong = access::wrong(dir, &[]);
+        let old = [SERVER, CLIENTS].map(|name| dir.join(name));
+        wrong.extend(old.iter().filter(|old| is_there(old)).map(|old| {
+            let old = shown_path(old);
+            format!("{old} exists without {AUTHORITY}; put that CA back, or use another folder")
+        }));
+        if !wrong.is_empty() {
+            return Err(wrong.join("\n"));
         }
         let clients = match self.clients.is_empty() {
             true => vec![Name::client(CLIENT)?],
@@ -239,8 +274,8 @@ impl Asked {
     }
 
     /// What an existing CA signs: what is named, or all to renew.
-    fn further(self, dir: &Path) -> Result<Vec<Wanted>, String> {
-        let (server, shown) = (dir.join(SERVER), shown_path(dir));
+    fn further(&self, dir: &Path) -> Result<Vec<Wanted>, String> {
+        let shown = shown_path(dir);
         let all = self.hosts.is_empty() && self.clients.is_empty();
         if all && !self.renew {
             return Err(format!(
@@ -249,32 +284,47 @@ impl Asked {
         }
         let mut wanted = Vec::new();
         if !self.hosts.is_empty() {
-            wanted.push(Wanted::server(dir, self.hosts));
-        } else if all && is_there(&server) {
-            let cert = server.join(CERT);
-            wanted.push(Wanted::server(dir, certificate(&cert)?.names()));
+            wanted.push(Wanted::server(dir, self.hosts.clone()));
+        } else if all && is_there(&dir.join(SERVER)) {
+            wanted.push(Wanted::same_server(dir));
         }
         let clients = match all {
             true => clients(dir)?,
-            false => self.clients,
+            false => self.clients.clone(),
         };
         wanted.extend(clients.into_iter().map(|name| Wanted::client(dir, name)));
-        let wrong = wanted
+        let mut wrong = access::wrong(dir, &self.used(dir, &wanted));
+        let misnamed = wanted
             .iter()
             .filter(|one| is_there(&one.folder) != self.renew);
-        let wrong = wrong.map(|Wanted { folder, .. }| match self.renew {
+        wrong.extend(misnamed.map(|Wanted { folder, .. }| match self.renew {
             true => format!("{} is missing; omit --renew to make it", shown_path(folder)),
             false => format!(
                 "{} already exists; use --renew to replace its certificate, or remove it to get a \
                  new key as well",
                 shown_path(folder)
             ),
-        });
-        match wrong.collect::<Vec<_>>() {
-            wrong if !wrong.is_empty() => Err(wrong.join("\n")),
-            _ if wanted.is_empty() => Err(format!("{shown} has no certificate to renew")),
-            _ => Ok(wanted),
+        }));
+        match wanted.is_empty() {
+            _ if !wrong.is_empty() => Err(wrong.join("\n")),
+            true => Err(format!("{shown} has no certificate to renew")),
+            false => Ok(wanted),
         }
+    }
+
+    /// What an existing CA needs to sign these.
+    fn used(&self, dir: &Path, wanted: &[Wanted]) -> Vec<(PathBuf, Kind)> {
+        let (ca, clients) = (dir.join(AUTHORITY), dir.join(CLIENTS));
+        let mut used = vec![
+            (clients, Kind::Folder),
+            (ca.clone(), Kind::Folder),
+            (ca.join(CA), Kind::Certificate),
+            (ca.join(CA_KEY), Kind::Key),
+        ];
+        if self.renew {
+            used.extend(wanted.iter().flat_map(|one| parts(&one.folder)));
+        }
+        used
     }
 }
 
@@ -282,15 +332,10 @@ fn unsigned(error: rcgen::Error) -> String {
     format!("cannot make a certificate: {error}")
 }
 
-fn certificate(path: &Path) -> Result<Read, String> {
-    let read = Read::new(&files::read(path)?);
-    read.ok_or_else(|| format!("{} is not a certificate", shown_path(path)))
-}
-
 /// The clients that have a folder.
 fn clients(dir: &Path) -> Result<Vec<Name>, String> {
     let folder = dir.join(CLIENTS);
-    if !is_there(&folder) {
+    if !folder.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         return Ok(Vec::new());
     }
     let mut clients = Vec::new();

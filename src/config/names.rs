@@ -90,10 +90,8 @@ pub(super) fn meant_to_grant(snapshot: &Snapshot) -> bool {
 pub(super) fn unused(snapshot: &Snapshot) -> Vec<String> {
     let of_cetusguard = RuleLines::active(snapshot);
     let unused = snapshot.names().filter(|name| {
-        !(of_cetusguard && OF_CLIENTS.contains(name))
-            && !means_something(name)
-            && !is_common(name)
-            && warning(snapshot, name).is_none()
+        let is_read = of_cetusguard && OF_CLIENTS.contains(name) || means_something(name);
+        !is_read && !is_common(name) && warning(snapshot, name).is_none()
     });
     unused.map(|name| printable(name).into_owned()).collect()
 }
@@ -153,17 +151,26 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
     if is_of_a_service(name, &value) {
         return None;
     }
-    let (help, meant) = what_to_do(name, Notation::Environment)?;
+    let protects = is_to_protect(snapshot, name);
+    let see_all = || ("`dockgate --help` lists all variables".to_owned(), None);
+    let help = what_to_do(name, Notation::Environment);
+    let (help, meant) = help.or_else(|| protects.then(see_all))?;
     // A name may contain any byte except NUL and `=`, so it must not be able to forge a log line.
     let problem = format!("unknown variable {}", printable(name));
     // A user who relies on a deny must not go without it.
     let denies = begins_as_a_deny(name) || meant.is_some_and(begins_as_a_deny);
-    let restricts = meant.is_some_and(cetusguard::restricts);
+    let is_protection = |name| {
+        let mut settings = SETTINGS.iter();
+        settings.any(|one| one.name == name && one.protects)
+    };
+    let restricts = meant.is_some_and(|name| cetusguard::restricts(name) || is_protection(name));
     // The value of a rule is an expression: `false` refuses all.
     let diagnostic = if denies && !is_off(&value) || rules::begins_as_a_rule(name) {
         Diagnostic::error(name, problem + " denies nothing", help)
     } else if restricts && !value.is_empty() {
         Diagnostic::error(name, problem + " restricts nothing", help)
+    } else if protects && !value.is_empty() {
+        Diagnostic::error(name, problem + " would be ignored", help)
     } else {
         Diagnostic::warning(name, problem + " ignored", help)
     };
@@ -171,6 +178,20 @@ fn warning(snapshot: &Snapshot, name: &str) -> Option<Diagnostic> {
         meant,
         ..diagnostic
     })
+}
+
+/// Whether an unknown name can only be meant for dockgate, where it would protect something: another
+/// proxy's, or one of TLS where that is used.
+fn is_to_protect(snapshot: &Snapshot, name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let is_set = |other: &str| snapshot.get(other).is_some_and(|value| !value.is_empty());
+    let by_tcp = || {
+        let address = snapshot.get("SOCKET_PATH").unwrap_or_default();
+        address.to_string_lossy().starts_with("tcp:")
+    };
+    upper.starts_with("CETUSGUARD_")
+        || upper.starts_with("TLS_") && is_set("TLS_CERT")
+        || upper.starts_with("ENGINE_") && (is_set("ENGINE_CA") || by_tcp())
 }
 
 /// What to use instead of a name that looks like one of dockgate's, and which one was intended.
@@ -317,6 +338,48 @@ mod tests {
             warnings("SP_ALLOW_get_2"),
             ["unknown variable SP_ALLOW_get_2 ignored; names are upper case: use SP_ALLOW_GET_2"]
         );
+    }
+
+    #[test]
+    fn what_would_protect_is_an_error_if_it_is_misspelt() {
+        for (given, told) in [
+            (
+                &[("TLS_CRT", "/x")][..],
+                "TLS_CRT restricts nothing; did you mean TLS_CERT?",
+            ),
+            (
+                &[("TLS_CLIENTCA", "/x")],
+                "TLS_CLIENTCA restricts nothing; did you mean TLS_CLIENT_CA?",
+            ),
+            (
+                &[("ENGINE_CACERT", "/x")],
+                "ENGINE_CACERT restricts nothing; did you mean",
+            ),
+            (
+                &[("CETUSGUARD_NO_DEFAULT_RULES", "1")],
+                "CETUSGUARD_NO_DEFAULT_RULES would be ignored; `dockgate --help` lists all variables",
+            ),
+            (
+                &[("TLS_CERT", "/x"), ("TLS_CA", "/x")],
+                "TLS_CA would be ignored; ",
+            ),
+            (
+                &[("SOCKET_PATH", "tcp://nas:1"), ("ENGINE_CA_FILE", "/x")],
+                "ENGINE_CA_FILE would be ignored; ",
+            ),
+        ] {
+            let all: Vec<_> = check(&given.iter().copied().collect()).collect();
+            let wanted = format!("unknown variable {told}");
+            let [one] = &*all else { panic!("{all:?}") };
+            assert!(
+                one.is_error() && one.to_string().starts_with(&wanted),
+                "{one}"
+            );
+        }
+        // Where it protects nothing, it may be somebody else's.
+        for name in ["TLS_CA", "ENGINE_CA_FILE"] {
+            assert_eq!(warnings(name), [""; 0]);
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Setting {
     pub restart: bool,
     /// Whether a policy in a file can have it.
     pub(super) in_policy: bool,
+    /// Whether there is less protection without it, so that it is not to be empty.
+    pub(super) protects: bool,
     /// Whether its value is a path.
     pub(super) is_path: bool,
     /// Whether its flags add up: their values are one list.
@@ -76,6 +78,7 @@ const OWN: Setting = Setting {
     same_as: None,
     restart: false,
     in_policy: false,
+    protects: false,
     is_path: false,
     adds_up: false,
     has_value: false,
@@ -202,16 +205,18 @@ settings! {
             => listen_mode: u32 = mode;
         "TLS_CERT", "",
             "PEM file with the certificate of the TCP addresses in LISTEN, which then speak TLS",
-            is_path: true
+            protects: true, is_path: true
             => tls_cert: PathBuf = file;
         "TLS_KEY", "",
-            "PEM file with its key", is_path: true
+            "PEM file with its key", protects: true, is_path: true
             => tls_key: PathBuf = file;
         "TLS_CLIENT_CA", "",
-            "PEM file with the CAs of clients' certificates, which are then required", is_path: true
+            "PEM file with the CAs of clients' certificates, which are then required",
+            protects: true, is_path: true
             => tls_client_ca: PathBuf = file;
         "TLS_CLIENT_AUTH", "required",
-            "required or optional: whether clients need a certificate"
+            "required or optional: whether clients need a certificate",
+            protects: true
             => tls_client_auth: ClientAuth = client_auth;
         "DISABLE_IPV6", "0",
             "1, true or yes: listen on 0.0.0.0 only, unless LISTEN is set", restart: true
@@ -221,13 +226,15 @@ settings! {
             => socket_path: Address = default_engine;
         "ENGINE_CA", "",
             "A file with the authority of that engine's certificate; it is connected to by TLS then",
-            restart: true, is_path: true
+            restart: true, protects: true, is_path: true
             => engine_ca: PathBuf = file;
         "ENGINE_CERT", "",
-            "A file with dockgate's certificate for that engine", restart: true, is_path: true
+            "A file with dockgate's certificate for that engine",
+            restart: true, protects: true, is_path: true
             => engine_cert: PathBuf = file;
         "ENGINE_KEY", "",
-            "A file with the key of that certificate", restart: true, is_path: true
+            "A file with the key of that certificate",
+            restart: true, protects: true, is_path: true
             => engine_key: PathBuf = file;
         "ENGINE", "",
             "The engine: the name of one in a file, or default", in_policy: true;
@@ -421,15 +428,18 @@ settings! {
             => cetusguard_frontend_addr: Vec<Listen> = frontends;
         "CETUSGUARD_FRONTEND_TLS_CERT", "",
             "The certificate of its TCP addresses, same as TLS_CERT",
-            flag: Some("frontend-tls-cert"), same_as: Some("TLS_CERT"), is_path: true
+            flag: Some("frontend-tls-cert"), same_as: Some("TLS_CERT"), protects: true,
+            is_path: true
             => cetusguard_frontend_tls_cert: PathBuf = file;
         "CETUSGUARD_FRONTEND_TLS_KEY", "",
             "The key of that certificate, same as TLS_KEY",
-            flag: Some("frontend-tls-key"), same_as: Some("TLS_KEY"), is_path: true
+            flag: Some("frontend-tls-key"), same_as: Some("TLS_KEY"), protects: true,
+            is_path: true
             => cetusguard_frontend_tls_key: PathBuf = file;
         "CETUSGUARD_FRONTEND_TLS_CACERT", "",
             "The CAs of clients' certificates, which are then required, same as TLS_CLIENT_CA",
-            flag: Some("frontend-tls-cacert"), same_as: Some("TLS_CLIENT_CA"), is_path: true
+            flag: Some("frontend-tls-cacert"), same_as: Some("TLS_CLIENT_CA"), protects: true,
+            is_path: true
             => cetusguard_frontend_tls_cacert: PathBuf = file;
         "CETUSGUARD_BACKEND_ADDR", "unix:///var/run/docker.sock",
             "Where the engine is, same as SOCKET_PATH; if unset, CONTAINER_HOST and DOCKER_HOST",
@@ -437,15 +447,18 @@ settings! {
             => cetusguard_backend_addr: Address = backend;
         "CETUSGUARD_BACKEND_TLS_CACERT", "",
             "The authority of the engine's certificate, same as ENGINE_CA",
-            flag: Some("backend-tls-cacert"), same_as: Some("ENGINE_CA"), is_path: true
+            flag: Some("backend-tls-cacert"), same_as: Some("ENGINE_CA"), protects: true,
+            is_path: true
             => cetusguard_backend_tls_cacert: PathBuf = file;
         "CETUSGUARD_BACKEND_TLS_CERT", "",
             "dockgate's certificate for the engine, same as ENGINE_CERT",
-            flag: Some("backend-tls-cert"), same_as: Some("ENGINE_CERT"), is_path: true
+            flag: Some("backend-tls-cert"), same_as: Some("ENGINE_CERT"), protects: true,
+            is_path: true
             => cetusguard_backend_tls_cert: PathBuf = file;
         "CETUSGUARD_BACKEND_TLS_KEY", "",
             "The key of that certificate, same as ENGINE_KEY",
-            flag: Some("backend-tls-key"), same_as: Some("ENGINE_KEY"), is_path: true
+            flag: Some("backend-tls-key"), same_as: Some("ENGINE_KEY"), protects: true,
+            is_path: true
             => cetusguard_backend_tls_key: PathBuf = file;
         "CETUSGUARD_LOG_LEVEL", "6",
             "7: debug, 6: info, 4: warning, 3: err, 2: crit, 0: nothing", flag: Some("log-level"),

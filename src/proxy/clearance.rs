@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::{Budget, Charge, NoRoom};
 use super::client::Client;
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, SameHost};
+use super::parts::Parts;
 use super::rulebook::Entry;
 use super::upload::Upload;
 use super::upstream::Upstream;
@@ -31,8 +32,6 @@ use crate::policy::{Cleared, Inspection, Judged};
 
 /// A whole body has to arrive in this time.
 const BODY_TIME: Duration = Duration::from_secs(60);
-/// The memory that a long body takes at a time.
-const PART: usize = 16 << 10;
 /// All that the engine is asked for one request has to be answered in this time.
 const FACTS_TIME: Duration = Duration::from_secs(30);
 /// So many answers are waited for at a time, over as many connections, if that many are free.
@@ -96,11 +95,12 @@ pub(super) async fn settle(
     client: &Client,
     inspection: Inspection,
     policy: &Entry,
+    same: &SameHost,
     mut body: Upload,
 ) -> Result<Settled, Unsettled> {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
     let (demands, others) = (Arc::clone(&policy.demands), Arc::clone(&policy.others));
-    let mut questions = Questions::new(&policy.engine);
+    let mut questions = Questions::new(&policy.engine, same);
     let framing = inspection.message().framing();
     let mut read = None;
     let mut step = inspection::begin(inspection, demands, others, || {
@@ -123,7 +123,7 @@ pub(super) async fn settle(
                 asking.answered(answers)
             }
             Step::Watch(cleared, watch) => {
-                let (upload, doubts) = body.watched(watch, &policy.engine, charge);
+                let (upload, doubts) = body.watched(watch, &policy.engine, same, charge);
                 return Ok(Settled {
                     doubts: Some(doubts),
                     ..Settled::of(cleared, upload)
@@ -171,7 +171,14 @@ pub(crate) fn ask_now(
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let answers = async {
         let mut charge = Budget::default().charge(Arc::default());
-        ask(&mut None, &engine, facts, &mut charge).await
+        ask(
+            &mut None,
+            &engine,
+            &SameHost::of(&engine),
+            facts,
+            &mut charge,
+        )
+        .await
     };
     let answered = runtime.block_on(async { timeout(FACTS_TIME, answers).await });
     let answered = answered.unwrap_or_else(|_| Err(EngineError::Silent.into()));
@@ -225,61 +232,18 @@ async fn whole(
         match frame.map(|frame| frame.map(Frame::into_data)) {
             None => {
                 // Its parts become one, and later it is written anew.
-                charge.add(parts.length).map_err(no_room)?;
+                charge.add(parts.length()).map_err(no_room)?;
                 return Ok(parts.whole());
             }
             // What was wrong is known of the upload.
             Some(Err(_)) => return Err(EngineError::Gone.into()),
             Some(Ok(Err(_))) => {}
             Some(Ok(Ok(data))) => {
-                if parts.length + data.len() > most {
+                if parts.length() + data.len() > most {
                     return Err(too_large().into());
                 }
                 parts.add(&data, charge).map_err(no_room)?;
             }
-        }
-    }
-}
-
-/// A body as it arrives, in parts of one size, so that the memory that one client gives back serves
-/// another. Of buffers that grow, a thousand small ones would leave as much to nobody as they took.
-#[derive(Default)]
-struct Parts {
-    parts: Vec<Vec<u8>>,
-    length: usize,
-}
-
-impl Parts {
-    /// Takes more, once there is room for it.
-    fn add(&mut self, mut data: &[u8], charge: &mut Charge) -> Result<(), NoRoom> {
-        self.length += data.len();
-        while !data.is_empty() {
-            let last = self.parts.last_mut();
-            match last.filter(|part| part.len() < part.capacity()) {
-                Some(part) => {
-                    let room = part.capacity() - part.len();
-                    let (now, rest) = data.split_at(data.len().min(room));
-                    part.extend_from_slice(now);
-                    data = rest;
-                }
-                None => {
-                    // A small body takes no more than its length.
-                    let size = match self.parts.is_empty() {
-                        true => data.len().min(PART),
-                        false => PART,
-                    };
-                    charge.add(size)?;
-                    self.parts.push(Vec::with_capacity(size));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn whole(mut self) -> Vec<u8> {
-        match self.parts.as_slice() {
-            [] | [_] => self.parts.pop().unwrap_or_default(),
-            parts => parts.concat(),
         }
     }
 }
@@ -294,16 +258,18 @@ pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(
 /// What an engine is asked for one request, over a connection of its own.
 pub(super) struct Questions<'a> {
     engine: &'a Arc<Engine>,
+    same: &'a SameHost,
     connection: Option<Upstream>,
     turn: Option<SemaphorePermit<'a>>,
     until: Option<Instant>,
 }
 
 impl<'a> Questions<'a> {
-    /// Nothing yet. It is the engine that the request goes to.
-    pub(super) fn new(engine: &'a Arc<Engine>) -> Self {
+    /// Nothing yet. It is the engine that the request goes to, and the same address of it.
+    pub(super) fn new(engine: &'a Arc<Engine>, same: &'a SameHost) -> Self {
         Self {
             engine,
+            same,
             connection: None,
             turn: None,
             until: None,
@@ -322,7 +288,7 @@ impl<'a> Questions<'a> {
         let until = *self
             .until
             .get_or_insert_with(|| Instant::now() + FACTS_TIME);
-        let engine = self.engine;
+        let (engine, same) = (self.engine, self.same);
         let hung = || EngineError::Silent;
         if self.turn.is_none() {
             let turn = engine.asking.acquire();
@@ -339,10 +305,10 @@ impl<'a> Questions<'a> {
         let [second, third, fourth] = &mut more;
         let asked = async {
             tokio::try_join!(
-                ask(&mut self.connection, engine, part(), charge),
-                ask(&mut second.0, engine, part(), &mut second.1),
-                ask(&mut third.0, engine, part(), &mut third.1),
-                ask(&mut fourth.0, engine, part(), &mut fourth.1),
+                ask(&mut self.connection, engine, same, part(), charge),
+                ask(&mut second.0, engine, same, part(), &mut second.1),
+                ask(&mut third.0, engine, same, part(), &mut third.1),
+                ask(&mut fourth.0, engine, same, part(), &mut fourth.1),
             )
         };
         let (first, second, third, fourth) =
@@ -364,7 +330,7 @@ impl<'a> Questions<'a> {
             .get_or_insert_with(|| Instant::now() + FACTS_TIME);
         let mut made = Vec::with_capacity(makes.len());
         for make in makes {
-            let answer = make_one(&mut self.connection, self.engine, make, charge);
+            let answer = make_one(&mut self.connection, self.engine, self.same, make, charge);
             let answer = timeout_at(until, answer).await;
             let answer = answer.map_err(|_| EngineError::Silent)??;
             let failed = answer.0 >= 400;
@@ -381,12 +347,13 @@ impl<'a> Questions<'a> {
 async fn ask(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     facts: &[Fact],
     charge: &mut Charge,
 ) -> Result<Vec<(Fact, Answer)>, Unsettled> {
     let mut answers = Vec::with_capacity(facts.len());
     for fact in facts {
-        let answer = answer(kept, engine, fact, charge).await?;
+        let answer = answer(kept, engine, same, fact, charge).await?;
         answers.push((fact.clone(), answer));
     }
     Ok(answers)
@@ -396,12 +363,13 @@ async fn ask(
 async fn answer(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     fact: &Fact,
     charge: &mut Charge,
 ) -> Result<Answer, Unsettled> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Upstream::own(engine).await?,
+        None => Upstream::own(engine, same).await?,
     };
     let response = connection.get(&fact.path()).await?;
     let mut arriving = Arriving::new(fact, response.status().as_u16());
@@ -433,12 +401,13 @@ async fn answer(
 async fn make_one(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     make: &Make,
     charge: &mut Charge,
 ) -> Result<Made, Unsettled> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Upstream::own(engine).await?,
+        None => Upstream::own(engine, same).await?,
     };
     let response = connection.post(make.path, make.body.clone()).await?;
     let status = response.status().as_u16();
@@ -475,41 +444,4 @@ pub(super) fn no_room(no_room: NoRoom) -> Unsettled {
         format!("the memory for {whose} is in use; retry later")
     });
     refusal.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::{PART, Parts};
-    use crate::proxy::budget::{Budget, NoRoom};
-
-    #[test]
-    fn a_body_in_parts_is_whole_again_and_charged() {
-        let budget = Budget::default();
-        for sizes in [
-            &[0][..],
-            &[7],
-            &[PART],
-            &[1, PART - 1, PART + 1, 3 * PART, 5],
-            &[5; 9],
-        ] {
-            let mut charge = budget.charge(Arc::default());
-            let (mut parts, mut sent) = (Parts::default(), Vec::new());
-            for (at, size) in sizes.iter().enumerate() {
-                let data = vec![u8::try_from(at).expect("few"); *size];
-                parts.add(&data, &mut charge).expect("room");
-                sent.extend(data);
-            }
-            let taken: usize = parts.parts.iter().map(Vec::capacity).sum();
-            assert!(
-                charge.bytes() >= taken && taken <= sent.len() + PART,
-                "{sizes:?}"
-            );
-            assert_eq!(parts.whole(), sent);
-        }
-        let mut charge = budget.charge(Arc::default());
-        let refused = Parts::default().add(&vec![0; 17 << 20], &mut charge);
-        assert_eq!(refused, Err(NoRoom::Own));
-    }
 }

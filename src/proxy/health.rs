@@ -18,7 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::answer::Answer;
-use super::engine::{Engine, EngineError, PING_TIMEOUT};
+use super::engine::{Engine, EngineError, PING_TIMEOUT, SameHost};
 use super::listener::{Listener, NotBound};
 use super::respond;
 use super::serving::{self, Answering};
@@ -162,7 +162,7 @@ pub(super) async fn watch(watchdog: Option<Watchdog>, shared: &Arc<Shared>) {
 /// # Errors
 /// Why it does not, within the time for connecting and that for an answer.
 async fn ping(engine: &Arc<Engine>) -> Result<(), EngineError> {
-    let mut connection = Upstream::own(engine).await?;
+    let mut connection = Upstream::own(engine, &SameHost::default()).await?;
     let pong = timeout(PING_TIMEOUT, connection.get("/_ping")).await;
     let status = pong.map_err(|_| EngineError::NoPing)??.status();
     match status.is_success() {

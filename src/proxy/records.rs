@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, Incoming};
 use super::budget::Charge;
 use super::clearance::Questions;
 use super::client::Client;
-use super::engine::Engine;
+use super::engine::{Engine, SameHost};
 use super::flight::InFlight;
 use crate::body::answer::{Next, Records};
 use crate::body::inspection::{Answer, Fact};
@@ -25,6 +25,8 @@ pub(super) struct Recorded {
     records: Box<Records>,
     /// What ends when the answer ends.
     request: InFlight,
+    /// Where it comes from.
+    same: SameHost,
     /// The memory that it takes.
     charge: Charge,
     asking: Option<Asking>,
@@ -48,12 +50,14 @@ impl Recorded {
         body: Incoming,
         records: Box<Records>,
         request: InFlight,
+        same: SameHost,
         charge: Charge,
     ) -> Box<Self> {
         Box::new(Self {
             body,
             records,
             request,
+            same,
             charge,
             asking: None,
             has_ended: false,
@@ -89,7 +93,8 @@ impl Recorded {
                 Ok(Next::Asks(fact)) => {
                     let client = Arc::clone(self.request.client());
                     let engine = self.request.engine().map(Arc::clone);
-                    self.asking = Some(Box::pin(ask(client, engine, fact)));
+                    let asking = ask(client, engine, self.same.clone(), fact);
+                    self.asking = Some(Box::pin(asking));
                     continue;
                 }
                 Ok(Next::Waits) => {}
@@ -134,11 +139,12 @@ impl Recorded {
 async fn ask(
     client: Arc<Client>,
     engine: Option<Arc<Engine>>,
+    same: SameHost,
     fact: Fact,
 ) -> Option<(Fact, Answer)> {
     let engine = engine?;
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut questions = Questions::new(&engine);
+    let mut questions = Questions::new(&engine, &same);
     let answers = questions.ask(&[fact], &mut charge).await.ok()?;
     answers.into_iter().next()
 }

@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::browser;
 use super::clearance::{self, Unsettled};
 use super::client::Client;
+use super::engine::SameHost;
 use super::filter::{Filtered, Reply, Unfiltered, Withheld};
 use super::flight::InFlight;
 use super::headers::{BadHead, Seen, log_head, rewrite_answer};
@@ -114,6 +115,7 @@ pub(super) async fn answer(
     if policy.logs_requests {
         log_request(&target);
     }
+    let same = SameHost::of(&policy.engine);
     let target = match policy
         .demands
         .versions
@@ -126,6 +128,7 @@ pub(super) async fn answer(
             &policy.engine,
             bounds,
             target,
+            &same,
         ))
         .await
         {
@@ -184,7 +187,9 @@ pub(super) async fn answer(
         Passage::Inspect(inspection) => {
             let client = flight.client();
             // Boxed, since few come to it.
-            let settling = Box::pin(clearance::settle(client, inspection, &policy, upload));
+            let settling = Box::pin(clearance::settle(
+                client, inspection, &policy, &same, upload,
+            ));
             match unless_denied(client, settling).await {
                 Ok(Ok(settled)) => {
                     // What the rules would deny, they deny first.
@@ -208,7 +213,7 @@ pub(super) async fn answer(
     let mut sent = unless_denied(
         flight.client(),
         pin!(upstream::send(
-            &mut kept, engine, cleared, headers, upload, state
+            &mut kept, engine, &same, cleared, headers, upload, state
         )),
     )
     .await;
@@ -219,7 +224,15 @@ pub(super) async fn answer(
         Ok(Ok(Reply::Passes(response))) => response,
         Ok(Ok(Reply::Filters(unfiltered))) => {
             // Boxed, since few come to it.
-            let answering = filtered(flight, kept, unfiltered, &head.method, unread, http_11);
+            let answering = filtered(
+                flight,
+                kept,
+                same,
+                unfiltered,
+                &head.method,
+                unread,
+                http_11,
+            );
             return Ok(Box::pin(answering).await);
         }
         Ok(Err(e)) => {
@@ -321,6 +334,7 @@ fn is_open_ended(body: &Incoming) -> bool {
 async fn filtered(
     mut flight: InFlight,
     kept: Option<Upstream>,
+    same: SameHost,
     unfiltered: Unfiltered,
     method: &Method,
     unread: bool,
@@ -354,7 +368,7 @@ async fn filtered(
                     client.link.next_answer_ends_with_the_connection();
                 }
             }
-            response.map(|body| Answer::Records(Recorded::new(body, records, flight, charge)))
+            response.map(|body| Answer::Records(Recorded::new(body, records, flight, same, charge)))
         }
     }
 }

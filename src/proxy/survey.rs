@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::budget::Charge;
 use super::clearance::{Questions, Unsettled, next};
 use super::client::Client;
-use super::engine::{Engine, EngineError};
+use super::engine::{Engine, EngineError, SameHost};
 use super::upload::Upload;
 use crate::body::inspection::{Survey, Want};
 use crate::body::json::Limits;
@@ -47,7 +47,11 @@ pub(super) async fn survey(
         body = body.behind(bytes).charged(charge);
     }
     // What is not answered in time is not known.
-    let _ = timeout(FACTS_TIME, answer(client, engine, &mut survey)).await;
+    let _ = timeout(
+        FACTS_TIME,
+        answer(client, engine, &SameHost::of(engine), &mut survey),
+    )
+    .await;
     let wants = survey.wants().into_iter().chain(unread);
     learner.wants(survey.target(), wants.collect());
     Ok(body)
@@ -78,9 +82,9 @@ async fn beginning(body: &mut Upload, charge: &mut Charge) -> Result<(Vec<u8>, b
 }
 
 /// Asks the engine, as far as it answers.
-async fn answer(client: &Client, engine: &Arc<Engine>, survey: &mut Survey) {
+async fn answer(client: &Client, engine: &Arc<Engine>, same: &SameHost, survey: &mut Survey) {
     let mut charge = client.shared.bodies.charge(client.held.bodies());
-    let mut questions = Questions::new(engine);
+    let mut questions = Questions::new(engine, same);
     let mut asked = 0;
     for _ in 0..ROUNDS {
         let needs = survey.needs();

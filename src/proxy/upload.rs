@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::budget::Charge;
-use super::engine::Engine;
+use super::engine::{Engine, SameHost};
 use super::watched::{Doubts, Refused, Watched};
 use super::wire::SentHead;
 use crate::body::inspection::Watch;
@@ -193,9 +193,10 @@ impl Upload {
         self,
         watch: Box<Watch>,
         engine: &Arc<Engine>,
+        same: &SameHost,
         charge: Charge,
     ) -> (Self, Arc<Doubts>) {
-        let watched = Watched::new(watch, engine, charge);
+        let watched = Watched::new(watch, engine, same, charge);
         let doubts = watched.doubts();
         let part = match self.source {
             Source::Client(part) => Some(part),

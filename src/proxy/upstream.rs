@@ -1,6 +1,7 @@
 //! The connection to the engine: one for each client connection, opened when first needed, kept
 //! alive, reopened when the engine closed it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -10,7 +11,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
-use super::engine::{Engine, EngineError, is_refusal};
+use super::engine::{Engine, EngineError, SameHost, is_refusal};
 use super::filter::Reply;
 use super::headers::Headers;
 use super::outgoing::Outgoing;
@@ -21,8 +22,9 @@ use crate::policy::Cleared;
 /// A connection to the engine that no other client shares. Dropping it cuts it.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    /// Whose it is.
+    /// Whose it is, and to which address, if by TCP.
     engine: Arc<Engine>,
+    address: Option<SocketAddr>,
     sender: SendRequest<Upload>,
     link: Arc<EngineLink>,
     /// Its outcome reaches the request that waits for it, too.
@@ -39,9 +41,15 @@ impl Upstream {
     /// Connects to an engine; `head` learns what becomes of each request's.
     ///
     /// # Errors
-    /// Those of [`Engine::dial`], and [`EngineError::Garbage`].
-    async fn connect(engine: &Arc<Engine>, head: Arc<SentHead>) -> Result<Self, EngineError> {
-        let link = EngineLink::new(engine.dial().await?, head);
+    /// Those of [`Engine::dial`], [`EngineError::Moved`] and [`EngineError::Garbage`].
+    async fn connect(
+        engine: &Arc<Engine>,
+        same: &SameHost,
+        head: Arc<SentHead>,
+    ) -> Result<Self, EngineError> {
+        let (socket, address) = engine.dial().await?;
+        same.must_take(address)?;
+        let link = EngineLink::new(socket, head);
         let io = TokioIo::new(EngineIo::new(Arc::clone(&link)));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
@@ -52,6 +60,7 @@ impl Upstream {
         let engine = Arc::clone(engine);
         Ok(Self {
             engine,
+            address,
             sender,
             link,
             task,
@@ -61,9 +70,9 @@ impl Upstream {
     /// A connection for dockgate's own questions.
     ///
     /// # Errors
-    /// Those of [`Engine::dial`], and [`EngineError::Garbage`].
-    pub(super) async fn own(engine: &Arc<Engine>) -> Result<Self, EngineError> {
-        Self::connect(engine, Arc::default()).await
+    /// Those of [`Engine::dial`], [`EngineError::Moved`] and [`EngineError::Garbage`].
+    pub(super) async fn own(engine: &Arc<Engine>, same: &SameHost) -> Result<Self, EngineError> {
+        Self::connect(engine, same, Arc::default()).await
     }
 
     /// Gets what is at such a path of the engine.
@@ -111,9 +120,9 @@ impl Upstream {
         &self.link
     }
 
-    /// Whether it is a connection to this engine, as it is configured now.
+    /// Whether it is a connection to this engine, as it is configured now and where it is now.
     fn is_to(&self, engine: &Arc<Engine>) -> bool {
-        Arc::ptr_eq(&self.engine, engine)
+        Arc::ptr_eq(&self.engine, engine) && engine.is_still_at(self.address)
     }
 
     /// Whether a request with such a body can go out on it. The kernel is asked, at the price of a
@@ -127,7 +136,8 @@ impl Upstream {
 /// the answer, which passes as the clearance says. On success the connection in use is in `kept`; in any
 /// case `state` knows whether the engine got the request.
 ///
-/// **What is kept of another engine is dropped, and never used.**
+/// **What is kept of another engine, or of another host than was asked for the request, is dropped, and
+/// never used.**
 ///
 /// A request of which the engine took no byte is sent once more over a new connection: the engine
 /// may close a kept one at any time. Nothing else is ever sent twice; what TLS was given to encrypt
@@ -138,6 +148,7 @@ impl Upstream {
 pub(super) async fn send(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     cleared: Cleared,
     headers: Headers,
     upload: Upload,
@@ -151,6 +162,7 @@ pub(super) async fn send(
     let (mut request, filter) = Outgoing::new(cleared, headers).with(upload);
     if let Some(mut upstream) = kept.take().filter(|kept| kept.is_to(engine))
         && upstream.is_reusable(request.body().is_empty()).await
+        && same.takes(upstream.address)
     {
         state.head.expect();
         let spare = request.body().is_empty().then(|| copy_of_head(&request));
@@ -172,7 +184,7 @@ pub(super) async fn send(
         }
     }
     state.head.expect();
-    let mut upstream = Upstream::connect(engine, Arc::clone(&state.head)).await?;
+    let mut upstream = Upstream::connect(engine, same, Arc::clone(&state.head)).await?;
     let response = upstream.sender.send_request(request).await;
     let response = response.map_err(|e| fault(&upstream.link, e))?;
     *kept = Some(upstream);

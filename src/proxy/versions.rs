@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::clearance::{Questions, Unsettled};
 use super::client::Client;
-use super::engine::Engine;
+use super::engine::{Engine, SameHost};
 use crate::api::{Target, Version};
 use crate::body::inspection::Fact;
 use crate::body::versions::{Bounds, lowest, stated};
@@ -34,6 +34,11 @@ impl Lowest {
         (now.duration_since(at) < REMEMBERED).then_some(lowest)
     }
 
+    /// Nothing is remembered: it can be another engine.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn remember(&self, lowest: Option<Version>, now: Instant) {
         let last = Some((now, lowest));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
@@ -49,12 +54,13 @@ pub(super) async fn raised(
     engine: &Arc<Engine>,
     bounds: Bounds,
     target: Target,
+    same: &SameHost,
 ) -> Result<Target, Unsettled> {
     let version = match engine.lowest.remembered(Instant::now()) {
         Some(version) => version,
         None => {
             let mut charge = client.shared.bodies.charge(client.held.bodies());
-            let mut questions = Questions::new(engine);
+            let mut questions = Questions::new(engine, same);
             let answers = questions.ask(&[Fact::Version], &mut charge).await?;
             let version = answers.iter().find_map(|(_, answer)| lowest(answer));
             // An engine that cannot answer now, since it starts, can do so at once.
@@ -96,6 +102,8 @@ mod tests {
         lowest.remember(Some(Version(1, 44)), now);
         assert_eq!(lowest.remembered(now), Some(Some(Version(1, 44))));
         assert_eq!(lowest.remembered(now + REMEMBERED), None);
+        lowest.forget();
+        assert_eq!(lowest.remembered(now), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::budget::Charge;
 use super::clearance::{Questions, Unsettled, no_room};
-use super::engine::Engine;
+use super::engine::{Engine, SameHost};
 use crate::body::inspection::{Ended, Watch};
 use crate::observe::access::Explanation;
 
@@ -43,6 +43,7 @@ pub(super) struct Watched {
     stage: Stage,
     doubts: Arc<Doubts>,
     engine: Arc<Engine>,
+    same: SameHost,
     /// How much has come, and how much of that was forwarded.
     come: u64,
     forwarded: u64,
@@ -74,11 +75,17 @@ pub(super) struct Refused;
 
 impl Watched {
     /// A body that has not come yet.
-    pub(super) fn new(watch: Box<Watch>, engine: &Arc<Engine>, charge: Charge) -> Self {
+    pub(super) fn new(
+        watch: Box<Watch>,
+        engine: &Arc<Engine>,
+        same: &SameHost,
+        charge: Charge,
+    ) -> Self {
         Self {
             stage: Stage::Reads(watch, charge),
             doubts: Arc::default(),
             engine: Arc::clone(engine),
+            same: same.clone(),
             come: 0,
             forwarded: 0,
             held: BytesMut::new(),
@@ -147,7 +154,8 @@ impl Watched {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Refused) {
             Stage::Reads(watch, charge) => {
                 let waived = watch.is_waived();
-                let judging = judge(watch, charge, Arc::clone(&self.engine));
+                let engine = Arc::clone(&self.engine);
+                let judging = judge(watch, charge, engine, self.same.clone());
                 Stage::Judges(match waived {
                     true => Box::pin(noted(judging, Arc::clone(&self.doubts))),
                     false => Box::pin(judging),
@@ -181,8 +189,13 @@ impl Watched {
 }
 
 /// Asks the engine what it must be asked of an archive that has come.
-async fn judge(mut watch: Box<Watch>, mut charge: Charge, engine: Arc<Engine>) -> Verdict {
-    let mut questions = Questions::new(&engine);
+async fn judge(
+    mut watch: Box<Watch>,
+    mut charge: Charge,
+    engine: Arc<Engine>,
+    same: SameHost,
+) -> Verdict {
+    let mut questions = Questions::new(&engine, &same);
     loop {
         let ended = watch.end();
         match ended.map_err(|denial| Unsettled::Refused(Explanation::from(&denial)))? {

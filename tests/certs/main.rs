@@ -1,15 +1,20 @@
 //! `dockgate certs`: what it writes, what it never touches, and whether both sides of TLS accept it.
 
+mod access;
 mod harness;
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
-use rustix::process::geteuid;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode, EncodePem, pem::LineEnding};
 use x509_cert::ext::pkix::{BasicConstraints as Constraints, ExtendedKeyUsage, KeyUsage};
 
 use harness::{Certs, greet};
@@ -161,7 +166,10 @@ fn nothing_that_exists_is_replaced() {
     fs::remove_dir_all(certs.dir.join("ca")).expect("removed");
     certs.refuses(
         &["--client", "new"],
-        &["DIR/server exists without ca; put that CA back"],
+        &[
+            "DIR/server exists without ca; put that CA back",
+            "DIR/clients exists without ca; put that CA back",
+        ],
     );
     certs.refuses(&["--renew"], &["DIR has no CA to renew with"]);
 }
@@ -249,7 +257,7 @@ fn what_others_made_is_not_renewed() {
     }
     certs.refuses(
         &["--renew"],
-        &["DIR/server is not of dockgate certs with this CA"],
+        &["DIR/server was not made by dockgate certs with this CA"],
     );
     // The CA's certificate and key are of two CAs.
     let key = |certs: &Certs| certs.dir.join("ca/ca-key.pem");
@@ -260,13 +268,81 @@ fn what_others_made_is_not_renewed() {
     );
 }
 
+/// The name of the CA is public, so anyone can write it into a certificate. What it says must not
+/// become something that the CA says.
+#[test]
+fn names_that_the_ca_did_not_sign_are_neither_renewed_nor_shown() {
+    let certs = Certs::made(&["--host", "nas.lan"]);
+    let mut issuer = CertificateParams::default();
+    let ca = certs.certificate("ca/ca.pem");
+    let name = ca.tbs_certificate().subject().common_name();
+    let name = name.expect("a name").expect("one name");
+    issuer.distinguished_name = DistinguishedName::new();
+    issuer
+        .distinguished_name
+        .push(DnType::CommonName, &*name.value());
+    let issuer = Issuer::new(issuer, KeyPair::generate().expect("a key"));
+    let forged = CertificateParams::new(["bank.example".to_owned()]).expect("a name");
+    let key = KeyPair::from_pem(&certs.read("server/key.pem")).expect("a key");
+    let forged = forged.signed_by(&key, &issuer).expect("a certificate");
+    fs::write(certs.dir.join("server/cert.pem"), forged.pem()).expect("written");
+    let certificate = certs.certificate("server/cert.pem");
+    let issuer = certificate.tbs_certificate().issuer();
+    assert_eq!(issuer, ca.tbs_certificate().subject());
+
+    let told = "DIR/server was not made by dockgate certs with this CA";
+    certs.refuses(&["--renew"], &[told]);
+    certs.refuses(&["--renew", "--host", "nas.lan"], &[told]);
+    let text = certs.run(&["--client", "ci"]).expect("a client");
+    assert!(text.contains("-H tcp://localhost:2376 version"), "{text}");
+
+    // What it did sign says something else now.
+    certs.run(&["--renew", "--client", "ci"]).expect("renewed");
+    let path = certs.client("ci").join("cert.pem");
+    let mut der = certs.certificate("clients/ci/cert.pem").to_der();
+    let der = der.as_mut().expect("DER");
+    let at = der.windows(2).position(|bytes| bytes == b"ci");
+    der[at.expect("its name")..][..2].copy_from_slice(b"it");
+    let changed = Certificate::from_der(der).expect("a certificate");
+    fs::write(&path, changed.to_pem(LineEnding::LF).expect("PEM")).expect("written");
+    let told = "DIR/clients/ci was not made by dockgate certs with this CA";
+    certs.refuses(&["--renew", "--client", "ci"], &[told]);
+}
+
+/// All of these are signed by the CA, but not for what they would be renewed as.
+#[test]
+fn a_certificate_is_renewed_only_as_what_it_is() {
+    let certs = Certs::made(&["--client", "ci", "admin"]);
+    for (from, to, files) in [
+        ("clients/ci", "clients/admin", &["cert.pem", "key.pem"][..]),
+        ("clients/ci", "server", &["cert.pem", "key.pem"]),
+        ("server", "clients/admin", &["cert.pem", "key.pem"]),
+        ("clients/ci", "clients/admin", &["key.pem"]),
+        ("clients/ci", "server", &["key.pem"]),
+    ] {
+        let before = files.iter().map(|file| {
+            let path = certs.dir.join(to).join(file);
+            let before = fs::read(&path).expect("a file");
+            fs::copy(certs.dir.join(from).join(file), &path).expect("a copy");
+            (path, before)
+        });
+        let before: Vec<_> = before.collect();
+        let told = format!("DIR/{to} was not made by dockgate certs with this CA");
+        certs.refuses(&["--renew"], &[&told]);
+        for (path, text) in before {
+            fs::write(path, text).expect("put back");
+        }
+    }
+    certs.run(&["--renew"]).expect("renewed");
+}
+
 #[test]
 fn an_expired_ca_signs_nothing_and_one_that_ends_soon_nothing_longer() {
     let certs = Certs::made(&[]);
     let replace = |until| {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name = DistinguishedName::new();
         params
             .distinguished_name
             .push(DnType::CommonName, "dockgate CA 1");
@@ -290,24 +366,6 @@ fn an_expired_ca_signs_nothing_and_one_that_ends_soon_nothing_longer() {
 }
 
 #[test]
-fn a_folder_that_others_write_to_is_refused() {
-    let certs = Certs::new();
-    fs::create_dir(&certs.dir).expect("a folder");
-    let mode = |mode| fs::set_permissions(&certs.dir, Permissions::from_mode(mode));
-    for open in [0o777, 0o1777, 0o770, 0o702] {
-        mode(open).expect("a mode");
-        certs.refuses(&[], &["other users can write to DIR; run chmod go-w"]);
-    }
-    mode(0o755).expect("a mode");
-    if geteuid().is_root() {
-        chown(&certs.dir, Some(65534), None).expect("another owner");
-        certs.refuses(&[], &["DIR belongs to user 65534, and this runs as user 0"]);
-        chown(&certs.dir, Some(0), None).expect("its owner");
-    }
-    certs.run(&[]).expect("certificates");
-}
-
-#[test]
 fn a_file_is_not_taken_for_a_folder() {
     let certs = Certs::new();
     fs::write(&certs.dir, "").expect("a file");
@@ -317,7 +375,7 @@ fn a_file_is_not_taken_for_a_folder() {
     let certs = Certs::made(&[]);
     fs::remove_dir_all(certs.dir.join("clients")).expect("removed");
     fs::write(certs.dir.join("clients"), "").expect("a file");
-    certs.refuses(&["--client", "ci"], &["DIR/clients/ci: File exists"]);
+    certs.refuses(&["--client", "ci"], &["DIR/clients is not a folder"]);
 }
 
 #[test]

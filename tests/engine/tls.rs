@@ -1,4 +1,4 @@
-//! The docker CLI and OpenSSL over TLS, with certificates made as the README says.
+//! The docker CLI and OpenSSL over TLS, with certificates that `dockgate certs` has made.
 
 use crate::dockgate::{Dockgate, free_address};
 use crate::harness::{Engine, Shell};
@@ -9,32 +9,36 @@ struct Secure {
     dockgate: Dockgate,
     shell: Shell,
     host: String,
-}
-
-/// The commands of the README that make certificates.
-fn commands() -> &'static str {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme.split_once("\n## TLS\n").expect("a section");
-    let (_, block) = section.split_once("```sh\n").expect("commands");
-    block.split_once("```\n").expect("their end").0
+    /// The command that was printed for the client.
+    printed: String,
 }
 
 impl Secure {
     fn start(more: &[(&str, &str)]) -> Secure {
         let (engine, address) = (Engine::shared(), free_address());
         let shell = engine.shell();
-        let commands = commands().replace("127.0.0.1", &address.ip().to_string());
-        let folder = shell.sh(&format!(
-            "cd $T\nexec 2>&1 >/dev/null\n{commands}\necho $T >&2"
+        let program = env!("CARGO_BIN_EXE_dockgate");
+        let host = address.ip();
+        let printed = shell.sh(&format!(
+            "umask 077; {program} certs $T/made --host {host} --client ci && cp $T/made/clients/ci/* $T"
         ));
-        let folder = folder.lines().last().expect("a folder").to_owned();
         let socket = engine.socket().display().to_string();
-        let [listen, cert, key, ca] = [
-            format!("tcp://{address}"),
-            format!("{folder}/server-cert.pem"),
-            format!("{folder}/server-key.pem"),
-            format!("{folder}/ca.pem"),
-        ];
+        let exported = |name: &str| {
+            let lines = printed.lines().map(str::trim);
+            let mut values = lines.filter_map(|line| {
+                line.strip_prefix("export ")?
+                    .strip_prefix(name)?
+                    .strip_prefix('=')
+            });
+            values.next().expect(name).to_owned()
+        };
+        let [cert, key, ca] = ["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA"].map(exported);
+        let listen = format!("tcp://{address}");
+        let printed = printed
+            .lines()
+            .find(|line| line.starts_with("  docker "))
+            .expect("a command")
+            .replace(":2376", &format!(":{}", address.port()));
         let own = [
             ("LISTEN", listen.as_str()),
             ("SOCKET_PATH", &socket),
@@ -52,6 +56,7 @@ impl Secure {
             dockgate,
             shell,
             host: address.to_string(),
+            printed,
         }
     }
 
@@ -92,9 +97,9 @@ fn the_docker_cli_works_with_tlsverify() {
     );
     let saved = gate.sh("docker save busybox | tar t | grep -c .");
     assert!(saved.parse::<u32>().is_ok_and(|files| files > 1), "{saved}");
-    let flags = "--tlscacert $T/ca.pem --tlscert $T/cert.pem --tlskey $T/key.pem";
+    let printed = &gate.printed;
     gate.sh(&format!(
-        "unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH; docker --tlsverify {flags} version"
+        "unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_HOST\n{printed}"
     ));
     gate.dockgate
         .line(|line| line.contains(" cert=ci allowed by "));
@@ -132,7 +137,10 @@ fn openssl_agrees_with_what_is_offered() {
         ] {
             assert!(said.contains(wanted), "{version}: {wanted}\n{said}");
         }
-        assert!(said.contains("CN") && said.contains("my CA"), "{said}");
+        assert!(
+            said.contains("CN") && said.contains("dockgate CA"),
+            "{said}"
+        );
         assert!(!said.contains("Early data was accepted"), "{said}");
     }
     for version in ["-tls1", "-tls1_1"] {

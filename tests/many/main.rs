@@ -268,12 +268,12 @@ fn mistakes_are_refused_with_their_place() {
         (
             &[("LISTEN", "tcp://[::]:1")],
             SOCKET,
-            "CONFIG_DATA:1: LISTEN cannot be used with endpoints; remove LISTEN; each endpoint has its own listen and mode",
+            "CONFIG_DATA:1: LISTEN cannot be used with endpoints; remove LISTEN; each endpoint has its own listen, mode and tls",
         ),
         (
             &[("LISTEN_MODE", "0600")],
             SOCKET,
-            "CONFIG_DATA:1: LISTEN_MODE cannot be used with endpoints; remove LISTEN_MODE; each endpoint has its own listen and mode",
+            "CONFIG_DATA:1: LISTEN_MODE cannot be used with endpoints; remove LISTEN_MODE; each endpoint has its own listen, mode and tls",
         ),
         (
             &[("SP_LISTENIP", "::1")],
@@ -331,6 +331,17 @@ fn mistakes_are_refused_with_their_place() {
             &[("LISTEN", "unix:///x")],
             "clients: [{from: 10.0.0.1, policy: none}]",
             "CONFIG_DATA:1: clients[0].from never matches: no endpoint is a TCP address; add an endpoint with listen: \"tcp://[::]:2375\", or remove the rule",
+        ),
+        // The containers of another host are no clients of this one.
+        (
+            &[("SOCKET_PATH", "tcp://nas:2376")],
+            "clients: [{container: {label: a}, policy: none}]",
+            "CONFIG_DATA:1: clients[0].container: the engine at tcp://nas:2376 is on another host, whose containers are not the clients here; set SOCKET_PATH to the socket of this host's engine, and name the other one in engines",
+        ),
+        (
+            &[("SOCKET_PATH", "tcp://nas:2376")],
+            "policies: {ci: {by_label: true}}",
+            "CONFIG_DATA:1: policies.ci.by_label: the engine at tcp://nas:2376 is on another host, whose containers are not the clients here; set SOCKET_PATH to the socket of this host's engine, and name the other one in engines",
         ),
         // A file that says nothing grants nothing.
         (

@@ -1,6 +1,7 @@
 //! Several engines behind one dockgate: which one a request goes to, that nothing of one is another's,
 //! and what is said of one that is lost.
 
+mod moved;
 mod secure;
 mod tls;
 

@@ -153,7 +153,8 @@ impl Engine {
     }
 }
 
-fn answer_all(mut wire: Wire, answer: &dyn Fn(&Message) -> Vec<u8>) {
+/// Answers every request on a connection with the bytes that a function makes of it.
+pub(crate) fn answer_all(mut wire: Wire, answer: &dyn Fn(&Message) -> Vec<u8>) {
     wire.patience(Duration::from_secs(24 * 60 * 60));
     while let Some(request) = wire.try_request() {
         if wire.try_send(answer(&request)).is_err() {

@@ -13,6 +13,7 @@ mod tests;
 mod usage;
 
 use std::fmt::{self, Display, Formatter};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
@@ -73,8 +74,8 @@ pub struct Filter {
     redaction: Option<(Arc<Redaction>, Target)>,
     /// Within which versions the engine's are told.
     versions: Option<Bounds>,
-    /// The image that comes into scope with this answer.
-    pulled: Option<(Arc<Scope>, String)>,
+    /// The image that comes into scope with this answer, and the address of the host that pulls it.
+    pulled: Option<(Arc<Scope>, String, Option<SocketAddr>)>,
 }
 
 /// What an answer is.
@@ -157,15 +158,16 @@ impl Filter {
     /// Has the scope remember an image of this name, if the engine pulls it.
     #[must_use]
     pub fn remembering(mut self, scope: Arc<Scope>, name: String) -> Filter {
-        self.pulled = Some((scope, name));
+        let host = scope.host();
+        self.pulled = Some((scope, name, host));
         self
     }
 
     /// Takes note of the status. An engine that cannot get an image says so before it says anything else,
     /// so that nobody lays claim to what others pull later.
     pub fn begins(&self, status: u16) {
-        if let (Some((scope, name)), 200) = (&self.pulled, status) {
-            scope.pulls(name);
+        if let (Some((scope, name, host)), 200) = (&self.pulled, status) {
+            scope.pulls(name, *host);
         }
     }
 

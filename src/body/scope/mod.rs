@@ -12,6 +12,7 @@ mod sight;
 mod tests;
 
 use std::fmt::{self, Display, Formatter};
+use std::net::SocketAddr;
 
 use super::facts::full_id;
 use super::glob::Glob;
@@ -21,6 +22,7 @@ use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
 pub use label_filter::LabelFilter;
 use owned::Owned;
+pub use pulled::HostAddress;
 use pulled::{Pulled, PulledOn};
 pub use sight::Sight;
 
@@ -114,9 +116,15 @@ impl Scope {
         self.owned.has(id)
     }
 
-    /// That an image of this name, which was not there, is pulled: it is in scope from now on.
-    pub fn pulls(&self, name: &str) {
-        self.pulled.add(name);
+    /// The address of the engine's host now, if it is known by one.
+    pub fn host(&self) -> Option<SocketAddr> {
+        self.pulled.host()
+    }
+
+    /// That an image of this name, which was not there, is pulled: it is in scope from now on, unless the
+    /// engine's host has another address than when that was found out.
+    pub fn pulls(&self, name: &str, host: Option<SocketAddr>) {
+        self.pulled.add(name, host);
     }
 
     /// The same scope, with what its clients pulled before a reload.
@@ -131,12 +139,12 @@ impl Scope {
         }
     }
 
-    /// The same scope on one engine, with what its clients pulled there. What was found on another one
-    /// is unknown there.
+    /// The same scope on one engine, whose host has this address, with what its clients pulled there. What
+    /// was found on another one is unknown there.
     #[must_use]
-    pub fn on(&self, engine: &str) -> Scope {
+    pub fn on(&self, engine: &str, host: &HostAddress) -> Scope {
         Scope {
-            pulled: self.pulled_on.of(engine),
+            pulled: self.pulled_on.of(engine, host),
             owned: Owned::default(),
             ..self.clone()
         }

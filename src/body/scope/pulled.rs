@@ -1,7 +1,9 @@
 //! The images that were pulled by the clients of a scope, and were not there before: by their names, since
-//! the engine keeps no labels for them. Each engine has its own.
+//! the engine keeps no labels for them. Each engine has its own, and one whose host has another address by
+//! now has none: it can be another host.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::body::image::Name;
@@ -10,41 +12,79 @@ use crate::body::json::Value;
 /// More names are not remembered.
 const MOST: usize = 1_000;
 
-/// Their names, in the normal form. Clones share them.
+/// The address to which an engine by TCP was connected to last. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pulled(Arc<Mutex<BTreeSet<String>>>);
+pub struct HostAddress(Arc<Mutex<Option<SocketAddr>>>);
+
+impl HostAddress {
+    /// The address, once there was a connection. A Unix socket has none.
+    pub fn now(&self) -> Option<SocketAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That there was a connection to this address; whether it is another one than before.
+    pub fn becomes(&self, address: SocketAddr) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.replace(address) != Some(address)
+    }
+}
+
+/// Their names, in the normal form, and the address of the host that has them. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulled {
+    names: Arc<Mutex<(Option<SocketAddr>, BTreeSet<String>)>>,
+    host: HostAddress,
+}
 
 impl Pulled {
-    /// Remembers a name.
-    pub(super) fn add(&self, name: &str) {
+    /// The address of the engine's host now.
+    pub(super) fn host(&self) -> Option<SocketAddr> {
+        self.host.now()
+    }
+
+    /// The names that the engine's host has.
+    fn with<T>(&self, look: impl FnOnce(Option<SocketAddr>, &mut BTreeSet<String>) -> T) -> T {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, names) = &mut *names;
+        let host = self.host.now();
+        if *of != host {
+            names.clear();
+            *of = host;
+        }
+        look(host, names)
+    }
+
+    /// Remembers a name, if the engine's host still has the address from which it was pulled.
+    pub(super) fn add(&self, name: &str, from: Option<SocketAddr>) {
         let Ok(name) = Name::parse(name) else {
             return;
         };
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() < MOST {
-            names.insert(name.or_latest().to_string());
-        }
+        self.with(|host, names| {
+            if host == from && names.len() < MOST {
+                names.insert(name.or_latest().to_string());
+            }
+        });
     }
 
     /// Whether an image has such a name, by its inspect or an item of a list.
     pub(super) fn has(&self, image: &Value) -> bool {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.is_empty() {
-            return false;
-        }
-        let all = |place| {
-            let all = image.at(place).items().iter();
-            all.filter_map(|name| Name::parse(name.as_str()?).ok())
-        };
-        // What was built here has no digest of a registry.
-        all("RepoDigests").any(|pulled| {
-            let is_own = |name: &Name| name.repository() == pulled.repository();
-            names.contains(&pulled.to_string())
-                || all("RepoTags")
-                    .filter(is_own)
-                    .any(|name| names.contains(&name.to_string()))
-        })
+        self.with(|_, names| !names.is_empty() && is_one_of(names, image))
     }
+}
+
+fn is_one_of(names: &BTreeSet<String>, image: &Value) -> bool {
+    let all = |place| {
+        let all = image.at(place).items().iter();
+        all.filter_map(|name| Name::parse(name.as_str()?).ok())
+    };
+    // What was built here has no digest of a registry.
+    all("RepoDigests").any(|pulled| {
+        let is_own = |name: &Name| name.repository() == pulled.repository();
+        names.contains(&pulled.to_string())
+            || all("RepoTags")
+                .filter(is_own)
+                .any(|name| names.contains(&name.to_string()))
+    })
 }
 
 /// The same for each engine. Clones share them.
@@ -52,10 +92,14 @@ impl Pulled {
 pub(super) struct PulledOn(Arc<Mutex<BTreeMap<String, Pulled>>>);
 
 impl PulledOn {
-    /// Those of one engine.
-    pub(super) fn of(&self, engine: &str) -> Pulled {
+    /// Those of one engine, whose host has this address.
+    pub(super) fn of(&self, engine: &str, host: &HostAddress) -> Pulled {
         let mut engines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        engines.entry(engine.to_owned()).or_default().clone()
+        let known = engines.entry(engine.to_owned()).or_default();
+        Pulled {
+            names: Arc::clone(&known.names),
+            host: host.clone(),
+        }
     }
 }
 
@@ -85,10 +129,10 @@ mod tests {
     #[test]
     fn an_image_is_known_by_each_of_its_names() {
         let pulled = Pulled::default();
-        pulled.add("alpine");
+        pulled.add("alpine", None);
         let digest = format!("sha256:{}", "0".repeat(64));
-        pulled.add(&format!("ghcr.io/me/app@{digest}"));
-        pulled.add("NO NAME");
+        pulled.add(&format!("ghcr.io/me/app@{digest}"), None);
+        pulled.add("NO NAME", None);
         let has = |image: &str| {
             let image = read(image.as_bytes(), Limits::default(), Untyped).expect("JSON");
             pulled.clone().has(&image)
@@ -110,5 +154,36 @@ mod tests {
         ] {
             assert!(!has(other), "{other}");
         }
+    }
+
+    #[test]
+    fn another_address_has_none_of_them() {
+        let address = |text: &str| text.parse().expect("an address");
+        let (one, other) = (address("10.0.0.1:2375"), address("10.0.0.2:2375"));
+        let image = format!(
+            r#"{{"RepoDigests":["x@sha256:{}"],"RepoTags":["x:1"]}}"#,
+            "0".repeat(64)
+        );
+        let image = read(image.as_bytes(), Limits::default(), Untyped).expect("JSON");
+        let (all, host) = (PulledOn::default(), HostAddress::default());
+        let pulled = all.of("tcp://nas:2375", &host);
+        assert!(host.becomes(one));
+        pulled.add("x:1", pulled.host());
+        assert!(!host.becomes(one));
+        assert!(pulled.has(&image));
+        assert!(!all.of("tcp://other:2375", &host).has(&image));
+        let asked = pulled.host();
+        assert!(host.becomes(other));
+        assert!(!pulled.has(&image));
+        // It was pulled while the address changed.
+        pulled.add("x:1", asked);
+        assert!(!pulled.has(&image));
+        pulled.add("x:1", pulled.host());
+        assert!(pulled.has(&image));
+        // A reload of other files for TLS made it another engine: where its host is, is not known.
+        assert!(
+            !all.of("tcp://nas:2375", &HostAddress::default())
+                .has(&image)
+        );
     }
 }

@@ -9,10 +9,11 @@ use rcgen::{
     SerialNumber, date_time_ymd,
 };
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use x509_cert::Certificate;
 use x509_cert::der::{DecodePem, Encode};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 use super::names::{LONGEST_COMMON, Name};
 
@@ -31,6 +32,16 @@ const AUTHORITY: &str = "dockgate CA ";
 pub(super) enum Role {
     Server,
     Client,
+}
+
+impl Role {
+    /// Its `KeyPurposeId` of RFC 5280.
+    fn usage(self) -> &'static str {
+        match self {
+            Role::Server => "1.3.6.1.5.5.7.3.1",
+            Role::Client => "1.3.6.1.5.5.7.3.2",
+        }
+    }
 }
 
 /// What a certificate says.
@@ -64,7 +75,14 @@ impl Read {
         names.into_iter().flatten().filter_map(name).collect()
     }
 
-    fn is_for(&self, key: &KeyPair) -> bool {
+    /// Whether it proves this and nothing more.
+    pub(super) fn is_of(&self, role: Role) -> bool {
+        let usage = self.0.tbs_certificate().get_extension::<ExtendedKeyUsage>();
+        let usage = usage.ok().flatten().map(|(_, usage)| usage.0);
+        usage.is_some_and(|usage| matches!(&*usage, [one] if one.to_string() == role.usage()))
+    }
+
+    pub(super) fn is_for(&self, key: &KeyPair) -> bool {
         let own = self.0.tbs_certificate().subject_public_key_info().to_der();
         own.is_ok_and(|own| own == key.subject_public_key_info())
     }
@@ -106,10 +124,15 @@ impl Authority {
         self.own.until()
     }
 
-    /// Whether a certificate names this authority as its issuer.
-    pub(super) fn issued(&self, read: &Read) -> bool {
-        let own = self.own.0.tbs_certificate();
-        read.0.tbs_certificate().issuer() == own.subject()
+    /// The first certificate of a PEM file, if this authority signed it. Anyone can write its name
+    /// into one.
+    pub(super) fn issued(&self, pem: &str) -> Option<Read> {
+        let read = Read::new(pem)?;
+        let signed = read.0.tbs_certificate().to_der().ok()?;
+        let key = self.issuer.key().der_bytes();
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
+        let verified = key.verify(&signed, read.0.signature().raw_bytes());
+        verified.is_ok().then_some(read)
     }
 
     /// A certificate for a key, as PEM. It doesn't outlive the authority.

@@ -2,10 +2,8 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::process::geteuid;
 
 use crate::config::shown_path;
 
@@ -26,8 +24,7 @@ pub(super) fn failed<T>(path: &Path, done: io::Result<T>) -> Result<T, String> {
     })
 }
 
-/// The full path of the folder for all certificates, which may be made. Only its owner, who runs this,
-/// may write to it: another user could put a link where a key is about to be written.
+/// The full path of the folder for all certificates, which may be made.
 pub(super) fn open(folder: &Path, make: bool) -> Result<PathBuf, String> {
     if make {
         failed(folder, make_folder(folder))?;
@@ -38,18 +35,6 @@ pub(super) fn open(folder: &Path, make: bool) -> Result<PathBuf, String> {
     if !folder.to_str().is_some_and(is_line) {
         return Err(format!(
             "{shown} is not UTF-8, or has control characters; use another folder"
-        ));
-    }
-    let metadata = failed(&folder, folder.metadata())?;
-    let (user, owner) = (geteuid().as_raw(), metadata.uid());
-    if user != owner {
-        return Err(format!(
-            "{shown} belongs to user {owner}, and this runs as user {user}; run it as its owner"
-        ));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(format!(
-            "other users can write to {shown}; run chmod go-w on it, or use another folder"
         ));
     }
     Ok(folder)

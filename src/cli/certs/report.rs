@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::authority::{Read, Role};
+use super::authority::{Authority, Read, Role};
 use super::names::Name;
-use super::{AUTHORITY, CA, CA_KEY, CERT, KEY, SERVER, Wanted, certificate};
+use super::{AUTHORITY, CA, CA_KEY, CERT, KEY, SERVER, Wanted, access, files, parts};
 use crate::cli::output::line;
 use crate::config::shown_path;
 
@@ -41,7 +41,7 @@ fn date(time: SystemTime) -> String {
 }
 
 /// What to set in dockgate, and how to run docker, with what was made.
-pub(super) fn usage(dir: &Path, wanted: &[Wanted]) -> String {
+pub(super) fn usage(dir: &Path, wanted: &[Wanted], authority: &Authority) -> String {
     let mut text = String::new();
     let server = dir.join(SERVER);
     if wanted.iter().any(|one| one.role == Role::Server) {
@@ -68,7 +68,7 @@ pub(super) fn usage(dir: &Path, wanted: &[Wanted]) -> String {
                 path(CA),
                 path(CERT),
                 path(KEY),
-                quoted(&format!("tcp://{}:2376", address(dir)))
+                quoted(&format!("tcp://{}:2376", address(dir, authority)))
             ),
         );
     }
@@ -76,12 +76,20 @@ pub(super) fn usage(dir: &Path, wanted: &[Wanted]) -> String {
 }
 
 /// A host of the server's certificate that can be connected to.
-fn address(dir: &Path) -> String {
-    let names = certificate(&dir.join(SERVER).join(CERT)).map(|read| read.names());
-    let hosts = names.into_iter().flatten().map(|name| match name {
-        Name::Ip(address) if address.is_ipv6() => format!("[{address}]"),
-        name => name.to_string(),
-    });
+fn address(dir: &Path, authority: &Authority) -> String {
+    let folder = dir.join(SERVER);
+    // It may have been given to another user since, who could put anything there.
+    let is_own = access::wrong(dir, &parts(&folder)).is_empty();
+    let pem = is_own.then(|| files::read(&folder.join(CERT)).ok());
+    let names = pem.flatten().and_then(|pem| authority.issued(&pem));
+    let hosts = names
+        .map(|read| read.names())
+        .into_iter()
+        .flatten()
+        .map(|name| match name {
+            Name::Ip(address) if address.is_ipv6() => format!("[{address}]"),
+            name => name.to_string(),
+        });
     let host = hosts.into_iter().find(|host| !host.starts_with('*'));
     host.unwrap_or_else(|| "localhost".to_owned())
 }

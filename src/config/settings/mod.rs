@@ -229,7 +229,7 @@ impl Settings {
         };
         let rules = named::rules(&document, &policies);
         diagnostics.extend(named::compare(
-            &document, snapshot, &policies, &endpoints, &rules,
+            &document, snapshot, &policies, &endpoints, &rules, &engine,
         ));
         diagnostics.extend(labels::compare(&values, &endpoints, &policies));
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -323,6 +323,10 @@ fn written(
         };
         match all_given.to_str() {
             None => diagnostics.push(Diagnostic::not_utf8(&by)),
+            Some("") if setting.protects => {
+                let help = "set it to a value, or unset it";
+                diagnostics.push(Diagnostic::error(&by, format!("{by} is empty"), help));
+            }
             // As if it were written out.
             Some("") if setting.dialect == Dialect::Sections && setting.default.is_empty() => {}
             Some("") if !by_flag => diagnostics.push(Diagnostic::warning(

@@ -11,8 +11,8 @@ use crate::config::dialect::cetusguard;
 use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
-use crate::config::engines::Engines;
-use crate::config::file::{DEFAULT, Document, PolicySpec};
+use crate::config::engines::{Engine, Engines};
+use crate::config::file::{DEFAULT, Document, Place, PolicySpec};
 use crate::config::limits::FOLDERS;
 use crate::config::listen::Listen;
 use crate::config::policies::{Policies, PolicyId};
@@ -158,6 +158,27 @@ pub(super) fn rules(document: &Document, policies: &Policies) -> Rules<PolicyId>
     rules.chain(chosen).chain(others).collect()
 }
 
+/// What is said of containers where those of the engine are no clients.
+fn elsewhere(document: &Document, engine: &Engine) -> Vec<Diagnostic> {
+    if !engine.address.is_remote() {
+        return Vec::new();
+    }
+    let clients = document.clients.iter().enumerate();
+    let rules = clients.filter(|(_, spec)| matches!(spec.who, Who::Container(_)));
+    let rules = rules.map(|(number, spec)| (format!("clients[{number}].container"), &spec.place));
+    let policies = document.policies.iter().filter(|spec| spec.by_label);
+    let policies = policies.map(|spec| (format!("policies.{}.by_label", spec.name), &spec.place));
+    let mistake = |(what, place): (String, &Place)| {
+        let problem = format!(
+            "{what}: {engine} at {} is on another host, whose containers are not the clients here",
+            engine.address
+        );
+        let help = "set SOCKET_PATH to the socket of this host's engine, and name the other one in engines";
+        place.mistake(&what, problem, help)
+    };
+    rules.chain(policies).map(mistake).collect()
+}
+
 /// What does not fit: rules that match nobody, policies that nothing names, and addresses that do not
 /// tell clients apart.
 pub(super) fn compare(
@@ -166,8 +187,9 @@ pub(super) fn compare(
     policies: &Policies,
     endpoints: &[Endpoint],
     rules: &Rules<PolicyId>,
+    engine: &Engine,
 ) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = elsewhere(document, engine);
     let is_unix = |one: &Endpoint| matches!(one.listen, Listen::Unix(_));
     let (by_unix, by_tcp) = (
         endpoints.iter().any(is_unix),

@@ -54,7 +54,7 @@ fn defaults_are_as_documented() {
     // Written out, they are the same, but that nothing falls back.
     let own = Setting::of(Dialect::Sections).filter(|one| {
         // Those of files have none.
-        let is_of_files = ["CONFIG_", "TLS_"]
+        let is_of_files = ["CONFIG_", "TLS_", "ENGINE_"]
             .iter()
             .any(|own| one.name.starts_with(own));
         one.name != "LISTEN_MODE" && !is_of_files

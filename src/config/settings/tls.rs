@@ -1,6 +1,5 @@
 //! The endpoints that speak TLS: their files, by variables or by the `tls` of a file.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -14,7 +14,7 @@ use super::question::{Failed, list};
 use super::{Directory, View};
 use crate::clients::containers::{Event, History, Known, Listing};
 use crate::proxy::clearance::next;
-use crate::proxy::engine::{Engine, EngineError};
+use crate::proxy::engine::{Engine, EngineError, SameHost};
 use crate::proxy::shared::Shared;
 use crate::proxy::upstream::Upstream;
 
@@ -82,13 +82,15 @@ impl Following<'_> {
     }
 
     async fn followed(self) -> Result<std::convert::Infallible, Failed> {
-        let mut stream = Upstream::own(self.engine).await?;
+        // What is listed has to be what the events are about.
+        let same = &SameHost::of(self.engine);
+        let mut stream = Upstream::own(self.engine, same).await?;
         let mut events = Events::open(&mut stream, *self.until).await?;
         let (engine, own) = (self.engine, self.directory.own.as_deref());
         let ask = |kept: Option<Upstream>| -> (Instant, Asking<'_>) {
             let asking = async move {
                 let mut kept = kept;
-                let listing = list(&mut kept, engine, own).await;
+                let listing = list(&mut kept, engine, same, own).await;
                 (kept, listing)
             };
             (Instant::now(), Box::pin(asking))

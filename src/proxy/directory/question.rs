@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::clients::containers::{History, Inspect, Known, Listed, Listing, Network};
 use crate::config;
 use crate::proxy::clearance::next;
-use crate::proxy::engine::{Engine, EngineError};
+use crate::proxy::engine::{Engine, EngineError, SameHost};
 use crate::proxy::own_container;
 use crate::proxy::upstream::Upstream;
 
@@ -63,12 +63,13 @@ impl Failed {
 pub(super) async fn list(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
+    same: &SameHost,
     own: Option<&str>,
 ) -> Result<Listing, Failed> {
     let asked = timeout(TIME, async {
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => Upstream::own(engine).await?,
+            None => Upstream::own(engine, same).await?,
         };
         let listing = asked(&mut connection, own).await?;
         *kept = Some(connection);
@@ -181,7 +182,8 @@ pub(crate) fn ask_now(engine: &Arc<config::Engine>, own: Option<&str>) -> Result
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let engine = Engine::new(engine, &[]);
-    let listing = runtime.block_on(async { list(&mut None, &engine, own).await });
+    let listing =
+        runtime.block_on(async { list(&mut None, &engine, &SameHost::default(), own).await });
     let mut listing = listing.map_err(|failed| failed.told(&engine))?;
     History::default().date(&mut listing, 0);
     Ok(Known::new(listing, Instant::now()))

@@ -1,6 +1,7 @@
 //! Connecting to an engine, without holding up a worker, and within a time.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +18,22 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKLOG_RETRY: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Connects to it.
+    /// Connects to it; to which address, if by TCP.
     ///
     /// # Errors
     /// Why it cannot be connected to.
-    pub(in crate::proxy) async fn dial(self: &Arc<Self>) -> Result<Socket, EngineError> {
+    pub(in crate::proxy) async fn dial(
+        self: &Arc<Self>,
+    ) -> Result<(Socket, Option<SocketAddr>), EngineError> {
         match self.address() {
-            Address::Unix(path) => unix(path).await,
+            Address::Unix(path) => Ok((unix(path).await?, None)),
             Address::Tcp { host, port } => {
                 // Boxed, since it is large and most engines are on a Unix socket.
                 let dialling = Box::pin(remote::dial(self, host, *port));
-                let socket = timeout(CONNECT_TIMEOUT, dialling).await;
-                socket.unwrap_or(Err(EngineError::Hung))
+                let dialled = timeout(CONNECT_TIMEOUT, dialling).await;
+                let (socket, address) = dialled.unwrap_or(Err(EngineError::Hung))?;
+                self.is_at(address);
+                Ok((socket, Some(address)))
             }
         }
     }

@@ -34,6 +34,8 @@ pub(in crate::proxy) enum EngineError {
     Hung,
     /// It did not answer dockgate's own questions in time.
     Silent,
+    /// Its host had another address in the middle of a request.
+    Moved,
     /// It took a connection, and did not answer `/_ping` in time.
     NoPing,
     /// It answered `/_ping` with this status.
@@ -52,7 +54,8 @@ impl EngineError {
             | EngineError::NoHost(_)
             | EngineError::Itself(_)
             | EngineError::Tls(_)
-            | EngineError::Handshake(_) => EngineFault::Unreachable,
+            | EngineError::Handshake(_)
+            | EngineError::Moved => EngineFault::Unreachable,
             EngineError::Hung | EngineError::Silent | EngineError::NoPing => EngineFault::Hung,
             EngineError::Gone => EngineFault::Gone,
             EngineError::Garbage(_) | EngineError::BadPing(_) => EngineFault::Invalid,
@@ -68,7 +71,8 @@ impl EngineError {
             | EngineError::Tls(_)
             | EngineError::Handshake(_)
             | EngineError::Hung => true,
-            EngineError::Silent
+            EngineError::Moved
+            | EngineError::Silent
             | EngineError::NoPing
             | EngineError::BadPing(_)
             | EngineError::Gone
@@ -153,6 +157,10 @@ impl fmt::Display for Told<'_> {
             (EngineError::Silent, address) => write!(
                 f,
                 "{engine} at {address} did not say in time what the request depends on"
+            ),
+            (EngineError::Moved, address) => write!(
+                f,
+                "the address of {engine} at {address} changed during the request; try again"
             ),
             (EngineError::NoPing, address) => write!(
                 f,

@@ -24,31 +24,38 @@ const KEEPALIVES: u32 = 3;
 /// Bytes may be on their way for so long.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Connects to a port of an engine's host.
+/// Connects to a port of an engine's host; to which address. The one before is tried first, as long as the
+/// host has it: others can be other hosts.
 pub(super) async fn dial(
     engine: &Arc<Engine>,
     host: &Host,
     port: u16,
-) -> Result<Socket, EngineError> {
-    let addresses = match host {
+) -> Result<(Socket, SocketAddr), EngineError> {
+    let mut addresses = match host {
         Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
         Host::Name(name) => {
             let found = engine.addresses.of(name, port).await;
             found.map_err(EngineError::NoHost)?
         }
     };
-    let stream = connect(engine, &addresses).await?;
+    // Those that are equal stay in the order in which the system wants them tried.
+    let last = engine.host.now();
+    addresses.sort_by_key(|address| Some(*address) != last);
+    let (stream, address) = connect(engine, &addresses).await?;
     let Some(tls) = &engine.settings.tls else {
-        return Ok(Socket::Tcp(stream));
+        return Ok((Socket::Tcp(stream), address));
     };
     let socket = Socket::tls_client(stream, Arc::clone(&tls.client), tls.host.clone());
     let socket = socket.map_err(EngineError::Tls)?;
     socket.handshake().await.map_err(tls::failed)?;
-    Ok(socket)
+    Ok((socket, address))
 }
 
 /// The first of these that takes a connection. One that does not answer leaves time for the others.
-async fn connect(engine: &Engine, addresses: &[SocketAddr]) -> Result<TcpStream, EngineError> {
+async fn connect(
+    engine: &Engine,
+    addresses: &[SocketAddr],
+) -> Result<(TcpStream, SocketAddr), EngineError> {
     let until = Instant::now() + CONNECT_TIMEOUT;
     let mut failed = EngineError::Hung;
     for (at, address) in addresses.iter().enumerate() {
@@ -61,7 +68,7 @@ async fn connect(engine: &Engine, addresses: &[SocketAddr]) -> Result<TcpStream,
                     return Err(EngineError::Itself(*address));
                 }
                 tune(&stream).map_err(EngineError::Connect)?;
-                return Ok(stream);
+                return Ok((stream, *address));
             }
             Ok(Err(e)) => failed = EngineError::Connect(e),
             Err(_) => failed = EngineError::Hung,

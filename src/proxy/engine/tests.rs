@@ -1,6 +1,7 @@
 //! Engines by TCP and TLS: what their files have to be, and what comes of connecting to them.
 
 use std::fs;
+use std::net::{IpAddr, TcpListener};
 
 use rcgen::{CertificateParams, KeyPair};
 
@@ -119,4 +120,53 @@ fn certificates_and_keys_are_looked_into_at_start() {
         ("ENGINE_CA", &path("cert")),
     ];
     assert!(load(&odd).is_ok(), "rustls takes such names");
+}
+
+#[tokio::test]
+async fn an_engine_stays_at_its_address_as_long_as_its_name_has_it() {
+    let ips: [IpAddr; 2] = ["127.0.0.1", "127.0.0.2"].map(|ip| ip.parse().expect("an address"));
+    let first = TcpListener::bind((ips[0], 0)).expect("a port");
+    let port = first.local_addr().expect("an address").port();
+    let second = TcpListener::bind((ips[1], port)).expect("the same port");
+    let settings = load(&[("SOCKET_PATH", &format!("tcp://nas.test:{port}"))]).expect("settings");
+    let engine = Engine::new(&settings.engine, &[]);
+    let at = async |found: &[IpAddr]| {
+        engine.addresses.play(found).await;
+        let (_, address) = engine.dial().await.expect("a connection");
+        assert!(engine.is_still_at(address));
+        address.map(|one| one.ip())
+    };
+    let [one, two] = ips;
+    assert_eq!(at(&[one, two]).await, Some(one));
+    assert_eq!(at(&[two, one]).await, Some(one));
+    let (request, other) = (SameHost::of(&engine), SameHost::of(&engine));
+    let [here, there] = ips.map(|ip| Some(SocketAddr::new(ip, port)));
+    assert!(request.takes(here) && request.clone().takes(here));
+    assert_eq!(at(&[two]).await, Some(two));
+    assert_eq!(at(&[one, two]).await, Some(two));
+    // What began at the one does not go on at the other.
+    assert!(!engine.is_still_at(here));
+    assert!(!request.takes(there) && !request.clone().takes(there) && !request.takes(None));
+    assert!(matches!(request.must_take(there), Err(EngineError::Moved)));
+    assert!(other.takes(there) && !other.takes(here));
+    // It is there no longer.
+    drop(second);
+    assert_eq!(at(&[one, two]).await, Some(one));
+    drop(first);
+}
+
+#[test]
+fn only_a_name_can_come_to_stand_for_another_host() {
+    for (address, is_free) in [
+        ("/run/docker.sock", true),
+        ("tcp://10.0.0.1:2375", true),
+        ("tcp://nas:2375", false),
+    ] {
+        let settings = load(&[("SOCKET_PATH", address)]).expect("settings");
+        let request = SameHost::of(&Engine::new(&settings.engine, &[]));
+        let addresses = ["10.0.0.1:1", "10.0.0.2:1"].map(|one| one.parse().ok());
+        assert!(request.takes(addresses[0]));
+        assert_eq!(request.takes(addresses[1]), is_free, "{address}");
+        assert_eq!(request.takes(None), is_free, "{address}");
+    }
 }

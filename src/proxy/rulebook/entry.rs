@@ -49,13 +49,14 @@ impl Entry {
         others: &Arc<Others>,
     ) -> Entry {
         let unprotected = policy.sources.unprotected;
+        let key = engine.settings.key();
         Entry {
             policy: Some(Arc::clone(&policy.compiled)),
             engine: Arc::clone(engine),
             name,
             logs_requests: policy.sources.profile.log_requests,
             learns: unprotected.map(Unprotected::from) == Some(Unprotected::Learn),
-            demands: Arc::new(policy.demands.on(&engine.settings.key())),
+            demands: Arc::new(policy.demands.on(&key, &engine.host)),
             others: Arc::clone(others),
             refusal: None,
         }
