@@ -201,6 +201,11 @@ const WARNINGS: &[(&str, &str, &str)] = &[
         "see [security advice](#security-advice)",
     ),
     (
+        "SP_PROXYCONTAINERNAME=proxy SP_ALLOW_POST=/containers/create",
+        "labels grant",
+        "whoever creates a container can [give it a list](#lists-by-labels)",
+    ),
+    (
         "CONTAINERS=1",
         "DENY_ARCHIVE=1",
         "the message ends with the variables that prevent it; set them, unless the client must read files",

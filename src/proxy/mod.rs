@@ -5,6 +5,7 @@
 //! common, `slots` and `holders` what of it each client may take. `admission` knows which clients are
 //! allowed, and `strangers` turns the others away. `names` knows what host names stand for now, and
 //! `lookup` asks the system for it. `directory` knows which containers clients are, and asks the engine.
+//! `rulebook` says which policy a client has, and `lists` holds those that containers have by their labels.
 //! `handshake` is a client's, where it speaks TLS.
 //! `serving` is hyper's side of all of these, `service` answers one request, `flight` is a request
 //! in progress, `headers` reads and rewrites heads, `outgoing` builds the engine's head from what

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::containers::played_as;
+use crate::reload::reload;
 use crate::strangers::from;
 use crate::support::Wire;
 
@@ -211,4 +212,19 @@ fn containers_with_many_labels_are_served_with_few_lists() {
     // Some of the first are made anew.
     assert_eq!(asked(at(5), many.tcp, "GET /x0").0, 200);
     assert_eq!(asked(at(5), many.tcp, "GET /x1").0, 403);
+}
+
+#[test]
+fn lists_follow_what_a_reload_makes_of_the_default_policy() {
+    let file = |denies| format!("policies:\n  default: {{ VERSION: 1{denies} }}\n{FILE}");
+    let job = ("job", r#""socket-proxy.allow.get":".*""#, 5);
+    let (many, _played) = played_as(&file(", DENY_LOGS: 1"), &ENV[..1], &[job]);
+    let mut kept = from(at(5), many.tcp);
+    let logs = "GET /containers/x/logs";
+    assert_eq!(sent(&mut kept, logs, "").0, 403, "{}", many.dockgate.log());
+    reload(&many, &file(""));
+    assert_eq!(sent(&mut kept, logs, "").0, 200);
+    reload(&many, &file(", DENY_LOGS: 1"));
+    assert_eq!(sent(&mut kept, logs, "").0, 403);
+    assert_eq!(sent(&mut kept, "GET /info", "").0, 200);
 }

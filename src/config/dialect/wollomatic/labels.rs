@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
+use std::ops::Bound;
 
 use super::Regexes;
 use super::flags::METHODS;
@@ -186,7 +187,8 @@ impl LabelLists {
 
     /// The labels that make a container's list, if it has one of its own.
     fn labels(&self, container: &Container) -> Option<Labels> {
-        let all = container.labels.range(self.stem.clone()..);
+        let from = (Bound::Included(self.stem.as_str()), Bound::Unbounded);
+        let all = container.labels.range::<str, _>(from);
         let all = all.take_while(|(key, _)| key.starts_with(&self.stem));
         let own = all.filter(|(key, _)| key[self.stem.len()..].starts_with('.'));
         // An empty one counts as none.
