@@ -102,7 +102,7 @@ fn what_restricts_the_default_policy_restricts_each_list() {
     );
     assert!(verdict(&denied, "GET", "/containers/x/json").starts_with("allowed"));
     // A preset's too, although it grants nothing here.
-    let root = list(&[name, ("PRESET", "compose"), ("DENY_ROOT", "1")], &all).expect("a list");
+    let root = list(&[name, ("PRESET", "agent")], &all).expect("a list");
     let told = verdict(&root, "POST", "/containers/create");
     assert!(
         told.contains("unless DENY_ROOT refuses what it asks for"),
