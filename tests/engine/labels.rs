@@ -24,6 +24,30 @@ fn containers_have_the_lists_that_their_labels_make() {
     let found = ["job", "wrong", "plain"].map(|name| gated.statuses(name));
     assert_eq!(found, [LISTS, NOTHING, NOTHING], "{}", gated.log());
     assert_eq!(gated.statuses("makes"), "200 200 200");
+    // The commands say so too.
+    let gate = |name: &str, command: &str, rest: &str| {
+        gated.sh(&format!(
+            "docker exec $N-gate /gate/dockgate {command} --client $(docker inspect -f \
+             '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' $N-{name}) {rest} 2>&1 || true"
+        ))
+    };
+    let told = gate("job", "check", "");
+    assert!(
+        told.contains("a list of its own: the labels of container"),
+        "{told}"
+    );
+    let told = gate("job", "explain", "GET /info");
+    assert!(
+        told.contains("no label socket-proxy.allow.get of this client's container"),
+        "{told}"
+    );
+    let told = gate("wrong", "check", "");
+    assert!(told.contains("is not a valid pattern"), "{told}");
+    let told = gate("plain", "check", "");
+    assert!(
+        told.contains("SP_ALLOWFROM does not allow this client"),
+        "{told}"
+    );
     // One that asks as soon as it runs.
     for _ in 0..3 {
         let asked = gated.sh(&format!(

@@ -194,9 +194,7 @@ impl LabelLists {
         // An empty one counts as none.
         let own = own.filter(|(_, value)| !value.is_empty());
         let size = own.clone().map(|(key, value)| key.len() + value.len());
-        if own.clone().next().is_none() {
-            return None;
-        }
+        own.clone().next()?;
         if own.clone().count() > MOST || size.sum::<usize>() > LONGEST {
             return Some(Labels(None));
         }
