@@ -130,8 +130,11 @@ impl Lists {
             };
             log::warn!("labels of container {container}: {one}: {what}");
         }
-        if policy.is_some() {
+        if let Some(policy) = &policy {
             log::info!("container {container} has a list of its own: {labels}");
+            if let Some(danger) = policy.root_on_host() {
+                log::warn!("labels of container {container}: {danger}");
+            }
         }
         let name: PolicyName = format!("labels of {container}").as_str().into();
         let wrong = diagnostics.iter().find(|one| one.is_error());

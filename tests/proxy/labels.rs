@@ -96,8 +96,14 @@ fn each_container_has_its_own_list_and_others_the_one_that_was_set() {
     let (_, text) = asked(at(5), many.tcp, "GET /version");
     let told = "no label socket-proxy.allow.get of this client's container matches /version";
     assert!(text.contains(told), "{text}");
-    // From where it may mount.
+    // What a list opens is said, as it is of variables.
     let mut client = from(at(10), many.tcp);
+    assert_eq!(sent(&mut client, "GET /info", "").0, 403);
+    many.dockgate.line(|line| {
+        line.contains("labels of container makes: a client can become root on the host")
+            && line.contains("socket-proxy.allow.post (")
+    });
+    // From where it may mount.
     for (folder, status) in [("/srv/a", 200), ("/etc", 403), ("/srv/../etc", 403)] {
         let body = format!(r#"{{"Image":"x","HostConfig":{{"Binds":["{folder}:/x"]}}}}"#);
         let (is, text) = sent(&mut client, "POST /containers/create", &body);
