@@ -24,7 +24,7 @@ use crate::config::{self, Decisions, Endpoint, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
 use crate::policy::{Denial, Judged, Passage, Policy, Unprotected, Verdict};
-use crate::tls::{Part, Server};
+use crate::tls::{Mistake, Server};
 
 /// A request waits so long for the names and containers on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -184,12 +184,12 @@ impl Rulebook {
     }
 
     /// What is to be said of the certificates of endpoints, by their places.
-    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Part, String)> {
+    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Mistake)> {
         let all = self.tls.iter().enumerate();
         all.flat_map(|(endpoint, tls)| {
             let tls = tls.as_ref().into_iter();
             let soon = tls.flat_map(|tls| tls.expiring(SystemTime::now()));
-            soon.map(move |(part, problem)| (endpoint, part, problem))
+            soon.map(move |problem| (endpoint, problem))
         })
     }
 

@@ -80,13 +80,12 @@ impl Files<'_> {
             key: key?,
             client_ca,
         };
-        let now = SystemTime::now();
-        match Server::new(parts, now) {
+        match Server::new(parts) {
             Ok(server) => {
-                let soon = server
-                    .expiring(now)
-                    .map(|(part, problem)| mistake(part, problem, "renew it").into_warning());
-                diagnostics.extend(soon);
+                let soon = server.expiring(SystemTime::now());
+                diagnostics.extend(
+                    soon.map(|one| mistake(one.part, one.problem, one.help).into_warning()),
+                );
                 Some(Arc::new(server))
             }
             Err(mistakes) => {
