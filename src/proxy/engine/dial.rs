@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Engine, EngineError, remote};
 use crate::config::Address;
@@ -26,8 +26,9 @@ impl Engine {
             Address::Unix(path) => unix(path).await,
             Address::Tcp { host, port } => {
                 // Boxed, since it is large and most engines are on a Unix socket.
-                let dialling = Box::pin(remote::dial(self, host, *port));
-                let socket = timeout(CONNECT_TIMEOUT, dialling).await;
+                let until = Instant::now() + CONNECT_TIMEOUT;
+                let dialling = Box::pin(remote::dial(self, host, *port, until));
+                let socket = timeout_at(until, dialling).await;
                 socket.unwrap_or(Err(EngineError::Hung))
             }
         }
