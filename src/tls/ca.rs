@@ -72,7 +72,7 @@ impl Ca {
             };
             return Err((
                 format!(
-                    "has a certificate that is no CA ({name}): whoever has its key could sign any \
+                    "has a certificate that is not a CA's ({name}): anyone with its key could sign any \
                      name"
                 ),
                 "use the certificate of the CA that signed it",

@@ -322,9 +322,7 @@ pub fn refusal(e: &Error) -> String {
 pub fn peculiar(e: &OtherError) -> Option<&'static str> {
     match &*e.0.to_string() {
         "UnsupportedCertVersion" => Some("is not of version 3 of X.509: make another one"),
-        "CaUsedAsEndEntity" => {
-            Some("is that of a CA (CA:TRUE), which stands for nobody: have the CA sign another one")
-        }
+        "CaUsedAsEndEntity" => Some("is that of a CA (CA:TRUE): have the CA sign another one"),
         _ => None,
     }
 }

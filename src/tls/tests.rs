@@ -107,7 +107,7 @@ fn all_that_is_wrong_with_files_is_told_at_once() {
             Some(&cert),
             vec![
                 "key is encrypted, and dockgate has no passphrase for it".to_owned(),
-                "client_ca has a certificate that is no CA (CN=rcgen self signed cert): whoever has \
+                "client_ca has a certificate that is not a CA's (CN=rcgen self signed cert): anyone with \
                  its key could sign any name"
                     .to_owned(),
             ],
@@ -196,7 +196,7 @@ fn nobody_but_a_ca_vouches_for_clients() {
         assert_eq!(read.is_ok(), is_ca, "{pem}");
         if let Err((problem, _)) = read {
             assert!(
-                problem.starts_with("has a certificate that is no CA (CN="),
+                problem.starts_with("has a certificate that is not a CA's (CN="),
                 "{problem}"
             );
         }
@@ -208,7 +208,7 @@ fn nobody_but_a_ca_vouches_for_clients() {
         panic!("{told:?}");
     };
     assert!(
-        told.starts_with("client_ca has a certificate that is no CA (CN=v1): "),
+        told.starts_with("client_ca has a certificate that is not a CA's (CN=v1): "),
         "{told}"
     );
 }
@@ -276,7 +276,7 @@ fn what_only_webpki_has_a_name_for_is_told_in_words() {
         (VERSION_1, "is not of version 3 of X.509: make another one"),
         (
             OPENSSL_CA,
-            "is that of a CA (CA:TRUE), which stands for nobody: have the CA sign another one",
+            "is that of a CA (CA:TRUE): have the CA sign another one",
         ),
     ] {
         let said = clients.verify_client_cert(&der(pem), &[], UnixTime::now());

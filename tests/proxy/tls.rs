@@ -564,7 +564,7 @@ fn mistakes_keep_it_from_starting_all_at_once() {
                 ("TLS_CLIENT_CA", &cert),
             ],
             vec![
-                "cert.pem has a certificate that is no CA (it has no name): whoever has its key could \
+                "cert.pem has a certificate that is not a CA's (it has no name): anyone with its key could \
                  sign any name; use the certificate of the CA that signed it",
             ],
         ),

@@ -94,7 +94,9 @@ fn certificates_and_keys_are_looked_into_at_start() {
         ),
         (
             ["no-ca", "no-ca", "key"],
-            &["ENGINE_CA: {}/no-ca has a certificate that is no CA (CN=rcgen self signed cert): "],
+            &[
+                "ENGINE_CA: {}/no-ca has a certificate that is not a CA's (CN=rcgen self signed cert): ",
+            ],
         ),
         (
             ["cert", "cert", "other"],
