@@ -24,7 +24,7 @@ use crate::config::{self, Decisions, Endpoint, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
 use crate::observe::log::ACCESS;
 use crate::policy::{Denial, Judged, Passage, Policy, Unprotected, Verdict};
-use crate::tls::{Part, Server};
+use crate::tls::{Mistake, Server};
 
 /// A request waits so long for the names and containers on which its policy depends.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -184,12 +184,12 @@ impl Rulebook {
     }
 
     /// What is to be said of the certificates of endpoints, by their places.
-    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Part, String)> {
+    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Mistake)> {
         let all = self.tls.iter().enumerate();
         all.flat_map(|(endpoint, tls)| {
             let tls = tls.as_ref().into_iter();
             let soon = tls.flat_map(|tls| tls.expiring(SystemTime::now()));
-            soon.map(move |(part, problem)| (endpoint, part, problem))
+            soon.map(move |problem| (endpoint, problem))
         })
     }
 
@@ -442,10 +442,17 @@ pub(super) async fn denied_now(client: &Client, earlier: Asked) -> Option<Explan
             Err(why) => return Some(why),
         },
     };
-    if earlier.engine.address() != policy.engine.address() {
-        let (who, engine) = (who(client.peer), &policy.engine.settings);
-        let text =
-            format!("the requests of {who} go to another engine now: {engine}; send it again");
+    // Who is at an address is another one, maybe, if another CA says who it is.
+    let (was, engine) = (&earlier.engine.settings, &policy.engine.settings);
+    let is_there = was.address == engine.address;
+    if !is_there || was.tls != engine.tls {
+        let who = who(client.peer);
+        let text = match is_there {
+            true => format!("the certificates for {engine} were replaced; send it again"),
+            false => {
+                format!("the requests of {who} go to another engine now: {engine}; send it again")
+            }
+        };
         return Some(Explanation::new(Reason::OtherEngine, text));
     }
     match policy.decide(earlier.target, earlier.body) {
