@@ -601,10 +601,10 @@ fn the_engine_is_verified_by_the_files_of_that_proxy() {
     let folder = tempfile::tempdir().expect("good");
     let path = |name: &str| folder.path().join(name).to_str().expect("good").to_owned();
     let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(path);
-    let own = rcgen::generate_simple_self_signed(["dind".to_owned()]).expect("good");
-    fs::write(&ca, own.cert.pem()).expect("good");
-    fs::write(&cert, own.cert.pem()).expect("good");
-    fs::write(&key, own.signing_key.serialize_pem()).expect("good");
+    let own = authority::Identity::alone("dind");
+    fs::write(&ca, own.certificate.pem()).expect("good");
+    fs::write(&cert, own.certificate.pem()).expect("good");
+    fs::write(&key, own.key.serialize_pem()).expect("good");
     let at = ("CETUSGUARD_BACKEND_ADDR", "tcp://dind:2376");
     let [of_ca, of_cert, of_key] =
         ["CACERT", "CERT", "KEY"].map(|end| format!("CETUSGUARD_BACKEND_TLS_{end}"));

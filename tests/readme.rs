@@ -343,9 +343,11 @@ fn the_engines_of_the_readme_can_be_used() {
         .collect();
     assert!(readme.contains(&format!("```yaml\n{example}```\n")));
     let folder = tempfile::tempdir().expect("a folder");
-    let signed = rcgen::generate_simple_self_signed(["nas".to_owned()]).expect("a certificate");
-    let certificate = signed.cert.pem();
-    let key = signed.signing_key.serialize_pem();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    let key = key.serialize_pem();
     for (name, text) in [("ca", &certificate), ("cert", &certificate), ("key", &key)] {
         fs::write(folder.path().join(format!("{name}.pem")), text).expect("written");
     }

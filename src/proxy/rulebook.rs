@@ -25,7 +25,7 @@ use crate::clients::containers::{Seen, Wanted};
 use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{self, Decisions, Endpoint, LabelLists, OwnList, PolicyId, Settings};
 use crate::observe::log::ACCESS;
-use crate::tls::{Part, Server};
+use crate::tls::{Mistake, Server};
 
 pub(super) use entry::{Entry, Refusal};
 use waiting::Untold;
@@ -176,12 +176,12 @@ impl Rulebook {
     }
 
     /// What is to be said of the certificates of endpoints, by their places.
-    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Part, String)> {
+    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Mistake)> {
         let all = self.tls.iter().enumerate();
         all.flat_map(|(endpoint, tls)| {
             let tls = tls.as_ref().into_iter();
             let soon = tls.flat_map(|tls| tls.expiring(SystemTime::now()));
-            soon.map(move |(part, problem)| (endpoint, part, problem))
+            soon.map(move |problem| (endpoint, problem))
         })
     }
 

@@ -8,13 +8,15 @@
 //! certificates no session is resumed, so that none outlives a certificate, or the CA by which it was
 //! verified.
 
+mod ca;
 mod names;
 mod pem;
 mod server;
 
+pub(crate) use ca::Ca;
 pub use names::certificate;
 pub(crate) use pem::{certificates, key as private_key};
-pub use server::{ClientAuth, Expiry, Mistake, Part, Parts, Server, Trust, refusal};
+pub use server::{ClientAuth, Mistake, Part, Parts, Server, Trust, peculiar, refusal};
 
 use std::sync::{Arc, LazyLock};
 

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ring::digest::{Context, SHA256};
-use rustls::pki_types::CertificateDer;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, CertificateError, Error, RootCertStore, ServerConfig};
-use x509_cert::Certificate as Parsed;
-use x509_cert::der::Decode as _;
+use rustls::{AlertDescription, CertificateError, Error, OtherError, ServerConfig};
 
+use super::ca::{Ca, Clients, Validity, unreadable};
 use super::pem::{self, Unusable};
 
 /// So long before a certificate expires, it is warned of that.
@@ -60,18 +58,20 @@ pub struct Mistake {
     pub help: &'static str,
 }
 
-/// Until when a certificate holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// In which file.
-    pub part: Part,
-    /// Then it is over.
-    pub at: SystemTime,
-}
-
 /// By which certificates those of clients are verified, and whether they need one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trust([u8; 32]);
+pub struct Trust {
+    /// The file's bytes.
+    ca: [u8; 32],
+    auth: ClientAuth,
+}
+
+impl Trust {
+    /// Whether the same CAs can sign names.
+    pub fn is_by_same_ca(self, other: Trust) -> bool {
+        self.ca == other.ca
+    }
+}
 
 /// What an endpoint does with TLS.
 #[derive(Clone)]
@@ -82,9 +82,9 @@ pub struct Server {
     pub trust: Option<Trust>,
     /// Whether a client has to have one, if it asks.
     pub client_auth: Option<ClientAuth>,
-    /// When which of its certificates is over.
-    pub expiries: Vec<Expiry>,
-    /// The files' bytes.
+    /// From when to when which of its certificates holds.
+    validities: Vec<(Part, Validity)>,
+    /// The bytes of its certificate and key.
     made_of: [u8; 32],
 }
 
@@ -93,7 +93,7 @@ impl Server {
     ///
     /// # Errors
     /// All that is wrong with them.
-    pub fn new(parts: Parts<'_>, now: SystemTime) -> Result<Server, Vec<Mistake>> {
+    pub fn new(parts: Parts<'_>) -> Result<Server, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut noted = |part: Part, (problem, help): Unusable| {
             mistakes.push(Mistake {
@@ -108,19 +108,25 @@ impl Server {
             key.map_err(|_| UNKNOWN_KEY.unusable())
         });
         let key = key.map_err(|e| noted(Part::Key, e));
-        let roots = parts.client_ca.map(|(bytes, auth)| {
-            let all = pem::certificates(bytes).map_err(|e| noted(Part::ClientCa, e));
-            (all.unwrap_or_default(), auth)
-        });
-        let mut expiries = Vec::new();
-        let own = chain.iter().flatten().map(|one| (Part::Cert, one));
-        let of_clients = roots.iter().flat_map(|(all, _)| all);
-        for (part, one) in own.chain(of_clients.map(|one| (Part::ClientCa, one))) {
-            match lifetime(one, now) {
-                Ok(at) => expiries.push(Expiry { part, at }),
-                Err(e) => noted(part, e),
+        let mut validities = Vec::new();
+        for one in chain.iter().flatten() {
+            match Validity::of(one) {
+                Ok(validity) => validities.push((Part::Cert, validity)),
+                Err(e) => noted(Part::Cert, e),
             }
         }
+        let of_clients = parts.client_ca.map(|(bytes, auth)| {
+            let all = pem::certificates(bytes).map_err(|e| noted(Part::ClientCa, e));
+            let mut cas = Vec::new();
+            for one in all.iter().flatten() {
+                match Ca::read(one) {
+                    Ok(ca) => cas.push(ca),
+                    Err(e) => noted(Part::ClientCa, e),
+                }
+            }
+            validities.extend(cas.iter().map(|ca| (Part::ClientCa, ca.validity)));
+            (cas, auth)
+        });
         let certified = match (chain, key) {
             (Ok(chain), Ok(key)) => Some(CertifiedKey::new(chain, key)),
             _ => None,
@@ -129,22 +135,12 @@ impl Server {
         if let Some(Err(Error::InconsistentKeys(_))) = matches {
             noted(Part::Key, OTHER_KEY.unusable());
         } else if let Some(Err(_)) = matches {
-            noted(Part::Cert, UNREADABLE.unusable());
+            noted(Part::Cert, unreadable());
         }
-        let verifier = roots.map(|(all, auth)| {
-            let mut store = RootCertStore::empty();
-            for one in all {
-                if store.add(one).is_err() {
-                    noted(Part::ClientCa, UNREADABLE.unusable());
-                }
-            }
-            (Arc::new(store), auth)
-        });
         let (Some(certified), []) = (certified, &*mistakes) else {
             return Err(mistakes);
         };
-        let client_auth = verifier.as_ref().map(|(_, auth)| *auth);
-        let config = config(certified, verifier);
+        let config = config(certified, of_clients);
         let config = config.map_err(|problem| {
             let (part, help) = (Part::ClientCa, "use other files");
             vec![Mistake {
@@ -153,46 +149,61 @@ impl Server {
                 help,
             }]
         })?;
-        let trusted = |(bytes, auth): (&[u8], ClientAuth)| {
-            Trust(hash(&[bytes, &[u8::from(auth == ClientAuth::Required)]]))
-        };
-        let trust = parts.client_ca.map(trusted);
-        let ca = trust.map_or([0; 32], |Trust(hash)| hash);
         Ok(Server {
             config: Arc::new(config),
-            trust,
-            client_auth,
-            expiries,
-            made_of: hash(&[parts.cert, parts.key, &ca]),
+            trust: parts.client_ca.map(|(bytes, auth)| Trust {
+                ca: hash(&[bytes]),
+                auth,
+            }),
+            client_auth: parts.client_ca.map(|(_, auth)| auth),
+            validities,
+            made_of: hash(&[parts.cert, parts.key]),
         })
     }
 
-    /// What is to be said of certificates that expire soon, or have.
-    pub fn expiring(&self, now: SystemTime) -> impl Iterator<Item = (Part, String)> {
-        self.expiries.iter().filter_map(move |expiry| {
-            let at = humantime::format_rfc3339_seconds(expiry.at);
-            match expiry.at.duration_since(now) {
-                Ok(left) if left > SOON => None,
+    /// What is to be said of certificates that expire soon, or have, or are not valid yet. It keeps
+    /// nothing from starting: one's own certificate is shown as it is, for clients to judge, and a CA
+    /// vouches for nobody then.
+    pub fn expiring(&self, now: SystemTime) -> impl Iterator<Item = Mistake> {
+        let shown = humantime::format_rfc3339_seconds;
+        self.validities.iter().filter_map(move |(part, validity)| {
+            let Validity { from, until } = *validity;
+            let (problem, help) = match until.duration_since(now) {
+                Ok(_) if now < from => (
+                    format!("is not valid before {}", shown(from)),
+                    "check the clock, or use another one",
+                ),
+                Ok(left) if left > SOON => return None,
                 Ok(left) => {
                     let days = left.as_secs() / (24 * 60 * 60);
-                    Some((expiry.part, format!("expires in {days} days, at {at}")))
+                    let problem = format!("expires in {days} days, at {}", shown(until));
+                    (problem, "renew it")
                 }
-                Err(_) => Some((expiry.part, format!("expired at {at}"))),
-            }
+                Err(_) => (
+                    format!("expired at {}", shown(until)),
+                    "renew it, and check the clock",
+                ),
+            };
+            Some(Mistake {
+                part: *part,
+                problem,
+                help,
+            })
         })
     }
 
     /// When its own certificate is over: `2027-01-01T00:00:00Z`.
     pub fn expires(&self) -> Option<String> {
-        let own = self.expiries.iter().filter(|one| one.part == Part::Cert);
-        let first = own.map(|one| one.at).min()?;
+        let own = self.validities.iter();
+        let own = own.filter(|(part, _)| *part == Part::Cert);
+        let first = own.map(|(_, validity)| validity.until).min()?;
         Some(humantime::format_rfc3339_seconds(first).to_string())
     }
 }
 
 impl PartialEq for Server {
     fn eq(&self, other: &Server) -> bool {
-        self.made_of == other.made_of
+        (self.made_of, self.trust) == (other.made_of, other.trust)
     }
 }
 
@@ -217,22 +228,15 @@ impl Part {
 
 fn config(
     certified: CertifiedKey,
-    verifier: Option<(Arc<RootCertStore>, ClientAuth)>,
+    of_clients: Option<(Vec<Ca>, ClientAuth)>,
 ) -> Result<ServerConfig, String> {
     let builder = ServerConfig::builder_with_provider(super::provider())
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|e| e.to_string())?;
-    let asks = verifier.is_some();
-    let builder = match verifier {
+    let asks = of_clients.is_some();
+    let builder = match of_clients {
         None => builder.with_no_client_auth(),
-        Some((roots, auth)) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, super::provider());
-            let verifier = match auth {
-                ClientAuth::Required => verifier,
-                ClientAuth::Optional => verifier.allow_unauthenticated(),
-            };
-            builder.with_client_cert_verifier(verifier.build().map_err(|e| e.to_string())?)
-        }
+        Some((cas, auth)) => builder.with_client_cert_verifier(Arc::new(Clients::new(cas, auth)?)),
     };
     let mut config =
         builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
@@ -242,30 +246,6 @@ fn config(
         config.send_tls13_tickets = 0;
     }
     Ok(config)
-}
-
-/// Until when a certificate holds.
-fn lifetime(der: &CertificateDer<'_>, now: SystemTime) -> Result<SystemTime, Unusable> {
-    let parsed = Parsed::from_der(der).map_err(|_| UNREADABLE.unusable())?;
-    let validity = parsed.tbs_certificate().validity();
-    let (from, until) = (
-        validity.not_before.to_system_time(),
-        validity.not_after.to_system_time(),
-    );
-    let shown = humantime::format_rfc3339_seconds;
-    if now > until {
-        return Err((
-            format!("expired at {}", shown(until)),
-            "renew it, and check the clock",
-        ));
-    }
-    if now < from {
-        return Err((
-            format!("is not valid before {}", shown(from)),
-            "check the clock, or use another one",
-        ));
-    }
-    Ok(until)
 }
 
 struct Fixed(&'static str, &'static str);
@@ -284,11 +264,6 @@ const OTHER_KEY: Fixed = Fixed(
     "does not belong to the certificate",
     "use the key with which the certificate was requested",
 );
-const UNREADABLE: Fixed = Fixed(
-    "has a certificate that cannot be read",
-    "use an X.509 certificate of version 3",
-);
-
 fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {
@@ -310,16 +285,21 @@ pub fn refusal(e: &Error) -> String {
         }
         Error::InvalidCertificate(bad) => certificate(&match bad {
             Bad::UnknownIssuer => "is of an unknown CA: none in client_ca has signed it".to_owned(),
-            Bad::Expired => "has expired".to_owned(),
+            // One that has expired itself comes with its time.
+            Bad::Expired => "is of a CA in client_ca that has expired".to_owned(),
             Bad::ExpiredContext { not_after, .. } => {
                 let at = SystemTime::UNIX_EPOCH + Duration::from_secs(not_after.as_secs());
                 format!("expired at {}", humantime::format_rfc3339_seconds(at))
             }
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => "is not valid yet".to_owned(),
+            Bad::NotValidYet => "is of a CA in client_ca that is not valid yet".to_owned(),
+            Bad::NotValidYetContext { .. } => "is not valid yet".to_owned(),
             Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => {
                 "is not for clients (clientAuth)".to_owned()
             }
             Bad::BadSignature => "has an invalid signature".to_owned(),
+            Bad::Other(other) if peculiar(other).is_some() => {
+                peculiar(other).unwrap_or_default().to_owned()
+            }
             other => format!("is not valid: {other:?}"),
         }),
         Error::AlertReceived(alert) => match alert {
@@ -335,5 +315,14 @@ pub fn refusal(e: &Error) -> String {
             format!("the client and dockgate have no way of TLS in common ({why:?})")
         }
         other => format!("the TLS handshake failed: {other}"),
+    }
+}
+
+/// What is wrong with a certificate for which rustls has no error of its own, only webpki's name of it.
+pub fn peculiar(e: &OtherError) -> Option<&'static str> {
+    match &*e.0.to_string() {
+        "UnsupportedCertVersion" => Some("is not of version 3 of X.509: make another one"),
+        "CaUsedAsEndEntity" => Some("is that of a CA (CA:TRUE): have the CA sign another one"),
+        _ => None,
     }
 }

@@ -369,6 +369,109 @@ fn another_client_ca_ends_what_the_old_one_let_in() {
 }
 
 #[test]
+fn what_has_expired_is_warned_of_and_vouches_for_nobody() {
+    let (many, ca, files) = many("required");
+    let (own, over) = (ca.client("ci", "ci.example"), Ca::over("the old CA"));
+    let status = |own: &Pair| {
+        let mut client = TlsWire::connect(many.tcp, &config(&ca, Some(own), BOTH));
+        client.get("/info").0
+    };
+    // A reload is applied all the same; those of the other CA in the file go on.
+    files.replace("ca.pem", &[ca.pem(), over.pem()].concat());
+    let text = fs::read_to_string(&many.file).expect("the file");
+    reload(&many, &text);
+    many.dockgate.line(|line| {
+        line.contains("endpoints[0].tls.client_ca: ")
+            && line
+                .contains("/ca.pem expired at 2021-01-01T00:00:00Z; renew it, and check the clock")
+    });
+    assert_eq!(status(&own), 200);
+    let of_old = over.client("ci", "ci.example");
+    let refused = || TlsWire::connect(many.tcp, &config(&ca, Some(&of_old), BOTH)).refused();
+    let expired = Error::AlertReceived(AlertDescription::CertificateExpired);
+    assert_eq!(refused(), expired);
+    let why = "denied: the client's certificate is of a CA in client_ca that has expired";
+    many.dockgate.line(|line| line.contains(why));
+    // Nor if it is the only one. What is not granted any more is not, whatever has expired.
+    files.replace("ca.pem", over.pem());
+    reload(&many, &text.replace("ci: { INFO: 1 }", "ci: {}"));
+    assert_eq!(refused(), expired);
+    files.replace("ca.pem", ca.pem());
+    reload(
+        &many,
+        &format!("{}# again\n", text.replace("ci: { INFO: 1 }", "ci: {}")),
+    );
+    assert_eq!(status(&own), 403);
+}
+
+#[test]
+fn an_own_certificate_that_has_expired_is_shown_and_warned_of() {
+    let (engine, ca) = (Engine::start(), Ca::new("the CA"));
+    let address = free_address();
+    let files = Files::write(engine.directory(), &ca.expired("dockgate"), &ca);
+    let listen = format!("tcp://{address}");
+    let path = engine.path().display().to_string();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| files.path(name));
+    let dockgate = Dockgate::start(&[
+        ("LISTEN", &listen),
+        ("SOCKET_PATH", &path),
+        ("TLS_CERT", &cert),
+        ("TLS_KEY", &key),
+    ]);
+    let told = format!("TLS_CERT={cert} expired at 2021-01-01T00:00:00Z; renew it");
+    dockgate.line(|line| line.contains(&told));
+    dockgate.line(|line| line.contains("listening"));
+    let refused = TlsWire::connect(address, &config(&ca, None, BOTH)).refused();
+    assert!(matches!(refused, Error::InvalidCertificate(_)), "{refused}");
+}
+
+#[test]
+fn rules_by_names_that_several_cas_can_sign_are_warned_about() {
+    let (engine, ca) = (Engine::start(), Ca::new("the CA"));
+    let folder = engine.directory().display().to_string();
+    let files = Files::write(engine.directory(), &ca.server(), &ca);
+    files.replace("other.pem", Ca::new("another CA").pem());
+    let key = "00".repeat(32);
+    let text = |other: &str, auth: &str| {
+        let one = rules(&folder, "required");
+        let (head, rules) = one.split_once("clients:\n").expect("rules");
+        format!(
+            "{head}- listen: \"{{second}}\"\n\
+             \x20 tls: {{ cert: {folder}/cert.pem, key: {folder}/key.pem, client_ca: \
+             {folder}/{other}, client_auth: {auth} }}\n\
+             \x20 policy: none\n\
+             clients:\n\
+             - {{ certificate: {{ san: \"dns:a\", fingerprint: \"sha256:{key}\" }}, policy: ci }}\n\
+             {rules}"
+        )
+    };
+    let warned = |dockgate: &Dockgate| {
+        // All warnings come before it.
+        dockgate.line(|line| line.contains("listening on "));
+        let log = dockgate.log();
+        let lines = log.lines().filter(|line| {
+            line.contains(
+                ".certificate: endpoints have different client CAs, and each of these can sign that \
+                 name; add the fingerprint, or use the same client_ca for all endpoints",
+            )
+        });
+        let of =
+            |line: &str| ["clients[0]", "clients[1]", "clients[2]"].map(|one| line.contains(one));
+        lines.map(of).collect::<Vec<_>>()
+    };
+    let many = Many::with(engine, &text("ca.pem", "optional"), &[]);
+    assert!(warned(&many.dockgate).is_empty(), "{}", many.dockgate.log());
+    let Many { engine, .. } = many;
+    let many = Many::with(engine, &text("other.pem", "required"), &[]);
+    assert_eq!(
+        warned(&many.dockgate),
+        [[false, true, false], [false, false, true]],
+        "{}",
+        many.dockgate.log()
+    );
+}
+
+#[test]
 fn certificates_are_renewed_while_connections_live_by_the_environment_too() {
     let gate = Secure::start(None, &[]);
     let seen = |client: &TlsWire| {
@@ -452,6 +555,17 @@ fn mistakes_keep_it_from_starting_all_at_once() {
             vec![
                 "has a key, but no certificate",
                 "has a certificate, but no key",
+            ],
+        ),
+        (
+            vec![
+                ("TLS_CERT", &cert),
+                ("TLS_KEY", &key),
+                ("TLS_CLIENT_CA", &cert),
+            ],
+            vec![
+                "cert.pem has a certificate that is not a CA's (it has no name): anyone with its key could \
+                 sign any name; use the certificate of the CA that signed it",
             ],
         ),
     ] {

@@ -56,6 +56,15 @@ impl Authority {
 }
 
 impl Identity {
+    /// One that has signed itself, as an authority does.
+    pub(crate) fn alone(name: &str) -> Identity {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Identity { certificate, key }
+    }
+
     /// Writes `NAME.pem` and `NAME-key.pem`.
     pub(crate) fn write(&self, folder: &Path, name: &str) {
         let file = |end: &str| folder.join(format!("{name}{end}.pem"));

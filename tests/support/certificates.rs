@@ -36,7 +36,20 @@ pub(crate) struct Pair {
 
 impl Ca {
     pub(crate) fn new(name: &str) -> Ca {
+        Ca::with(name, |_| ())
+    }
+
+    /// One that is over.
+    pub(crate) fn over(name: &str) -> Ca {
+        Ca::with(name, |params| {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Ca {
         let mut params = CertificateParams::default();
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];

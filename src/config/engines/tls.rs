@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::address::Host;
 use crate::config::paths::shown_path;
 use crate::config::pems::Pems;
-use crate::tls::{certificates, protocols, provider};
+use crate::tls::{Ca, certificates, protocols, provider};
 
 /// The files that say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +134,8 @@ fn server_name(host: &Host) -> Option<ServerName<'static>> {
 fn authorities(path: &Path, pems: &Pems) -> Result<RootCertStore, Unusable> {
     let mut roots = RootCertStore::empty();
     for one in chain("ca", path, pems)? {
-        let added = roots.add(one);
-        added.map_err(|error| unfit("ca", path, &format!("cannot be used: {error}"), OTHER))?;
+        let ca = Ca::read(&one).map_err(|(problem, help)| unfit("ca", path, &problem, help))?;
+        roots.roots.push(ca.anchor);
     }
     Ok(roots)
 }

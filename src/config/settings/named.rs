@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Endpoint;
+use super::{Endpoint, tls};
 use crate::clients::containers::Wanted;
 use crate::clients::{Rule, Rules, Who};
 use crate::config::diagnostics::Diagnostic;
@@ -272,6 +272,7 @@ pub(super) fn compare(
     }
     diagnostics.extend(told_apart(document, policies, &used));
     diagnostics.extend(takes_marks(document, policies, &used));
+    diagnostics.extend(tls::by_any_ca(document, endpoints));
     diagnostics
 }
 

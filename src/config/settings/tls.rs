@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Endpoint;
+use crate::clients::Who;
 use crate::config::diagnostics::Diagnostic;
-use crate::config::file::{EndpointSpec, TlsSpec};
+use crate::config::file::{Document, EndpointSpec, TlsSpec};
 use crate::config::paths::shown_path;
 use crate::config::pems::Pems;
 use crate::config::snapshot::Snapshot;
@@ -80,13 +82,12 @@ impl Files<'_> {
             key: key?,
             client_ca,
         };
-        let now = SystemTime::now();
-        match Server::new(parts, now) {
+        match Server::new(parts) {
             Ok(server) => {
-                let soon = server
-                    .expiring(now)
-                    .map(|(part, problem)| mistake(part, problem, "renew it").into_warning());
-                diagnostics.extend(soon);
+                let soon = server.expiring(SystemTime::now());
+                diagnostics.extend(
+                    soon.map(|one| mistake(one.part, one.problem, one.help).into_warning()),
+                );
                 Some(Arc::new(server))
             }
             Err(mistakes) => {
@@ -206,6 +207,28 @@ pub(super) fn of_variables(
     } else {
         Err(())
     }
+}
+
+/// A warning for each rule by names alone, if one CA could sign what another one is trusted with.
+pub(super) fn by_any_ca(document: &Document, endpoints: &[Endpoint]) -> Vec<Diagnostic> {
+    let mut trusts = endpoints.iter().filter_map(|one| one.tls.as_ref()?.trust);
+    let first = trusts.next();
+    if trusts.all(|one| first.is_some_and(|first| one.is_by_same_ca(first))) {
+        return Vec::new();
+    }
+    let rules = document.clients.iter().enumerate();
+    let by_names = rules.filter(
+        |(_, spec)| matches!(&spec.who, Who::Certificate(rule) if rule.fingerprint.is_none()),
+    );
+    let warnings = by_names.map(|(number, spec)| {
+        let what = format!("clients[{number}].certificate");
+        let problem = format!(
+            "{what}: endpoints have different client CAs, and each of these can sign that name"
+        );
+        let help = "add the fingerprint, or use the same client_ca for all endpoints";
+        spec.place.mistake(&what, problem, help).into_warning()
+    });
+    warnings.collect()
 }
 
 const CLIENT_AUTH: &str = "TLS_CLIENT_AUTH";

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Engine, EngineError, remote};
 use crate::config::Address;
@@ -29,8 +29,9 @@ impl Engine {
             Address::Unix(path) => Ok((unix(path).await?, None)),
             Address::Tcp { host, port } => {
                 // Boxed, since it is large and most engines are on a Unix socket.
-                let dialling = Box::pin(remote::dial(self, host, *port));
-                let dialled = timeout(CONNECT_TIMEOUT, dialling).await;
+                let until = Instant::now() + CONNECT_TIMEOUT;
+                let dialling = Box::pin(remote::dial(self, host, *port, until));
+                let dialled = timeout_at(until, dialling).await;
                 let (socket, address) = dialled.unwrap_or(Err(EngineError::Hung))?;
                 self.is_at(address);
                 Ok((socket, Some(address)))

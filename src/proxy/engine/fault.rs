@@ -32,6 +32,8 @@ pub(in crate::proxy) enum EngineError {
     Handshake(io::Error),
     /// It did not take the connection in time.
     Hung,
+    /// It took the connection, and did not do its part of the TLS handshake in time.
+    HungInHandshake,
     /// It did not answer dockgate's own questions in time.
     Silent,
     /// Its host had another address in the middle of a request.
@@ -56,7 +58,10 @@ impl EngineError {
             | EngineError::Tls(_)
             | EngineError::Handshake(_)
             | EngineError::Moved => EngineFault::Unreachable,
-            EngineError::Hung | EngineError::Silent | EngineError::NoPing => EngineFault::Hung,
+            EngineError::Hung
+            | EngineError::HungInHandshake
+            | EngineError::Silent
+            | EngineError::NoPing => EngineFault::Hung,
             EngineError::Gone => EngineFault::Gone,
             EngineError::Garbage(_) | EngineError::BadPing(_) => EngineFault::Invalid,
         }
@@ -70,7 +75,8 @@ impl EngineError {
             | EngineError::Itself(_)
             | EngineError::Tls(_)
             | EngineError::Handshake(_)
-            | EngineError::Hung => true,
+            | EngineError::Hung
+            | EngineError::HungInHandshake => true,
             EngineError::Moved
             | EngineError::Silent
             | EngineError::NoPing
@@ -124,6 +130,12 @@ impl fmt::Display for Told<'_> {
                 engine.address,
                 CONNECT_TIMEOUT.as_secs(),
                 engine.setting()
+            ),
+            (EngineError::HungInHandshake, address) => write!(
+                f,
+                "{engine} at {address} took a connection, but did not complete the TLS handshake \
+                 within {} seconds: check that it speaks TLS on that port, and its log",
+                CONNECT_TIMEOUT.as_secs()
             ),
             (EngineError::NoHost(e), address) => {
                 let name = match address {

@@ -24,12 +24,13 @@ const KEEPALIVES: u32 = 3;
 /// Bytes may be on their way for so long.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Connects to a port of an engine's host; to which address. The one before is tried first, as long as the
+/// Connects to a port of an engine's host, until a time; to which address. The one before is tried first, as long as the
 /// host has it: others can be other hosts.
 pub(super) async fn dial(
     engine: &Arc<Engine>,
     host: &Host,
     port: u16,
+    until: Instant,
 ) -> Result<(Socket, SocketAddr), EngineError> {
     let mut addresses = match host {
         Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
@@ -47,7 +48,9 @@ pub(super) async fn dial(
     };
     let socket = Socket::tls_client(stream, Arc::clone(&tls.client), tls.host.clone());
     let socket = socket.map_err(EngineError::Tls)?;
-    socket.handshake().await.map_err(tls::failed)?;
+    let shaken = timeout_at(until, socket.handshake()).await;
+    let shaken = shaken.map_err(|_| EngineError::HungInHandshake)?;
+    shaken.map_err(tls::failed)?;
     Ok((socket, address))
 }
 

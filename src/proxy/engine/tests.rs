@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, TcpListener};
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 use super::*;
 use crate::config::{Diagnostic, Settings, Severity, Snapshot};
@@ -53,14 +53,18 @@ fn a_connection_to_dockgate_itself_is_found_by_its_ends() {
 fn certificates_and_keys_are_looked_into_at_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let keys = [(); 2].map(|()| KeyPair::generate().expect("a key"));
-    let cert = CertificateParams::new(["nas".to_owned()]);
-    let cert = cert
-        .and_then(|one| one.self_signed(&keys[0]))
-        .expect("a certificate");
+    let cert = |is_ca| {
+        let mut params = CertificateParams::new(["nas".to_owned()]).expect("a name");
+        params.is_ca = is_ca;
+        params.self_signed(&keys[0]).expect("a certificate").pem()
+    };
+    let no_ca = cert(IsCa::NoCa);
+    let cert = cert(IsCa::Ca(BasicConstraints::Unconstrained));
     let path = |name: &str| format!("{}/{name}", folder.path().to_str().expect("a plain path"));
     let (own, other) = (keys[0].serialize_pem(), keys[1].serialize_pem());
     for (name, text) in [
-        ("cert", cert.pem().as_str()),
+        ("cert", cert.as_str()),
+        ("no-ca", &no_ca),
         ("key", &own),
         ("other", &other),
         ("empty", ""),
@@ -88,6 +92,12 @@ fn certificates_and_keys_are_looked_into_at_start() {
         (
             ["key", "cert", "key"],
             &["ENGINE_CA: {}/key has a key, but no certificate"][..],
+        ),
+        (
+            ["no-ca", "no-ca", "key"],
+            &[
+                "ENGINE_CA: {}/no-ca has a certificate that is not a CA's (CN=rcgen self signed cert): ",
+            ],
         ),
         (
             ["cert", "cert", "other"],

@@ -7,6 +7,7 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 use super::EngineError;
 use crate::config::{self, shown_path};
+use crate::tls::peculiar;
 
 /// Why a handshake failed.
 pub(super) fn failed(e: io::Error) -> EngineError {
@@ -95,6 +96,10 @@ fn certificate(
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             f.write_str("its certificate is not valid yet; check the clocks")
+        }
+        CertificateError::Other(other) if peculiar(other).is_some() => {
+            let why = peculiar(other).unwrap_or_default();
+            write!(f, "its certificate {why}")
         }
         other => write!(f, "its certificate is not valid: {other}"),
     }

@@ -123,10 +123,17 @@ pub(in crate::proxy) async fn denied_now(client: &Client, earlier: Asked) -> Opt
             Err(why) => return Some(why),
         },
     };
-    if earlier.engine.address() != policy.engine.address() {
-        let (who, engine) = (who(client.peer), &policy.engine.settings);
-        let text =
-            format!("the requests of {who} go to another engine now: {engine}; send it again");
+    // Who is at an address is another one, maybe, if another CA says who it is.
+    let (was, engine) = (&earlier.engine.settings, &policy.engine.settings);
+    let is_there = was.address == engine.address;
+    if !is_there || was.tls != engine.tls {
+        let who = who(client.peer);
+        let text = match is_there {
+            true => format!("the certificates for {engine} were replaced; send it again"),
+            false => {
+                format!("the requests of {who} go to another engine now: {engine}; send it again")
+            }
+        };
         return Some(Explanation::new(Reason::OtherEngine, text));
     }
     match policy.decide(earlier.target, earlier.body) {

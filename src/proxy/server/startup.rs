@@ -247,10 +247,10 @@ fn alarm(shared: &Shared) {
 
 /// Says which certificates expire soon.
 fn warn_of_expiry(shared: &Shared) {
-    for (endpoint, part, problem) in shared.rulebook.load().expiring() {
+    for (endpoint, one) in shared.rulebook.load().expiring() {
         let endpoint = shared.endpoints.get(endpoint).map_or("", |name| name);
-        let part = part.key();
-        log::warn!("endpoint {endpoint}: its {part} {problem}; renew it");
+        let (part, problem, help) = (one.part.key(), one.problem, one.help);
+        log::warn!("endpoint {endpoint}: its {part} {problem}; {help}");
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::tls::{self, Authority, Server as _, TlsEngine, echo, head};
+use super::tls::{self, Authority, Identity, Server as _, TlsEngine, echo, head};
 use super::{GET, POST, refused};
 use crate::policies::Many;
 use crate::reload::reload;
 use crate::support::gate::EMPTY;
-use crate::support::{End, Engine, Gate, Wire};
+use crate::support::{BOUND, End, Engine, Gate, Wire};
 
 /// A dockgate whose engine speaks TLS.
 pub(super) struct Secure {
@@ -161,6 +161,7 @@ fn what_is_wrong_with_tls_is_said() {
     let anew: Config = |_| Authority::new().signs("localhost", None).server(None);
     let other: Config = |all| all.signs("nas.example", None).server(None);
     let expired: Config = |all| all.signs("localhost", Some(2020)).server(None);
+    let alone: Config = |_| Identity::alone("localhost").server(None);
     let wants: Config = |all| all.signs("localhost", None).server(Some(all));
     let wants_other: Config = |all| {
         let own = all.signs("localhost", None);
@@ -191,6 +192,7 @@ fn what_is_wrong_with_tls_is_said() {
             "",
             Some("its certificate has expired; renew it, and check the clocks"),
         ),
+        (alone, "", Some("its certificate is that of a CA (CA:TRUE)")),
         (
             wants,
             "",
@@ -252,6 +254,77 @@ fn an_engine_that_speaks_http_is_told_from_one_that_speaks_tls() {
         text.contains(&why) && text.contains("or remove ENGINE_CA"),
         "{text}"
     );
+}
+
+#[test]
+fn an_engine_that_hangs_in_the_handshake_is_told_from_one_that_takes_no_connection() {
+    // The kernel takes connections for it.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let engine = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let folder = tempfile::tempdir().expect("a folder");
+    Authority::new().write(folder.path(), "ca");
+    let ca = folder.path().join("ca.pem").display().to_string();
+    let settings = [
+        ("CONTAINERS", "1"),
+        ("SOCKET_PATH", engine.as_str()),
+        ("ENGINE_CA", &ca),
+    ];
+    let gate = Gate::before(Engine::absent(), &settings);
+    let mut client = gate.client();
+    client.patience(2 * BOUND);
+    let (status, text) = refused(&mut client, GET);
+    assert_eq!(status, 504, "{text}");
+    let why = format!(
+        "the engine at {engine} took a connection, but did not complete the TLS handshake within 10 \
+         seconds"
+    );
+    assert!(text.contains(&why), "{text}");
+}
+
+#[test]
+fn a_tunnel_ends_when_another_authority_says_who_the_engine_is() {
+    let authority = Authority::new();
+    let config = authority.signs("localhost", None).server(None);
+    let secure = secure_by(config, authority, "", |mut connection| {
+        // Other requests wait.
+        if head(&mut connection).is_some_and(|head| head.starts_with("POST ")) {
+            connection.read_exact(&mut [0; 2]).expect("the body");
+            let switched = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+            connection.get_mut().write_all(switched).expect("sent");
+            let mut said = [0; 4];
+            while connection.read_exact(&mut said).is_ok() {
+                connection.get_mut().write_all(&said).expect("sent");
+            }
+        }
+        let _ = connection.read(&mut [0; 1]);
+    });
+    let mut waits = Wire::tcp(secure.many.tcp);
+    waits.send(GET);
+    let mut client = Wire::tcp(secure.many.tcp);
+    client.send("POST /exec/1/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(client.head().status(), 101);
+    let mut goes_on = || {
+        client.send("ping");
+        assert_eq!(client.take(4), b"ping");
+    };
+    goes_on();
+    let folder = secure.many.engine.directory();
+    let text = text(&secure.engine, &secure.many.engine, "");
+    // The same authority once more is no change.
+    secure.authority.write(folder, "ca");
+    reload(&secure.many, &format!("{text}# again\n"));
+    goes_on();
+    Authority::new().write(folder, "ca");
+    reload(&secure.many, &text);
+    client.rest();
+    let refused = waits.response();
+    assert_eq!(refused.status(), 503);
+    let why = "the certificates for the engine nas were replaced; send it again";
+    assert!(refused.text().contains(why), "{}", refused.text());
+    secure
+        .many
+        .dockgate
+        .line(|line| line.contains("/exec/1/start ") && line.contains("denied since"));
 }
 
 #[test]
