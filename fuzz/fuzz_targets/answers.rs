@@ -82,11 +82,15 @@ fuzz_target!(|data: &[u8]| {
     };
     let left: Value = serde_json::from_slice(&left.body).expect("JSON");
     // Names of fields in which it counts anew are no secret.
-    const COUNTED: [&str; 6] = [
+    const COUNTED: [&str; 10] = [
+        "ActiveCount",
         "BuildCache",
         "Containers",
         "Images",
+        "Reclaimable",
         "RefCount",
+        "TotalCount",
+        "TotalSize",
         "Volumes",
         "Warnings",
     ];

@@ -123,7 +123,7 @@ fn total(items: &Value, fields: &[&str]) -> i64 {
         let sizes = fields.iter().filter_map(|field| item.at(field).as_i64());
         sizes.collect::<Vec<i64>>()
     });
-    sizes.filter(|size| *size > 0).sum()
+    sizes.filter(|size| *size > 0).fold(0, i64::saturating_add)
 }
 
 fn count(count: usize) -> i64 {
