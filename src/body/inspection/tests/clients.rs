@@ -184,3 +184,49 @@ fn who_controls_a_client_is_that_client() {
         }
     }
 }
+
+#[test]
+fn no_build_runs_a_container_with_the_labels_of_another_client() {
+    let why = "would let a container with the Dockerfile's labels act as another client";
+    let by = |term: Term, others: Others, line: &str| {
+        let engine = Engine(Default::default(), Arc::new(others));
+        let message = Message::new(Framing::Chunked);
+        told_by(&[term], Demands::default(), line, message, "", &engine).0
+    };
+    let labels = |key: &str| Others {
+        labels: vec![(key.to_owned(), Values::Any)],
+        ..Others::default()
+    };
+    let root = Term::DenyRoot(Check::Build);
+    for (term, key, refused) in [
+        (root, "team", true),
+        (root, CHOOSES, true),
+        (Term::Reserved, CHOOSES, true),
+        // Without a term that limits it, a client can take other labels anyway.
+        (Term::Reserved, "team", false),
+    ] {
+        for query in [
+            "",
+            "?networkmode=",
+            "?networkmode=default",
+            "?networkmode=bridge",
+        ] {
+            let told = by(term, labels(key), &format!("POST /build{query}"));
+            assert_eq!(told.contains(why), refused, "{key} {query}: {told}");
+        }
+        let told = by(term, labels(key), "POST /build?networkmode=none");
+        assert!(!told.contains(why), "{key}: {told}");
+        let told = by(
+            term,
+            labels(key),
+            "POST /build?networkmode=none&networkmode=bridge",
+        );
+        assert!(!refused || told.contains("more than once"), "{key}: {told}");
+    }
+    let named = Others {
+        names: vec![Names::parse_some("web").expect("names")],
+        ..Others::default()
+    };
+    let told = by(root, named, "POST /build");
+    assert!(!told.contains(why), "{told}");
+}
