@@ -168,6 +168,11 @@ impl Wanted {
         names.chain(images)
     }
 
+    /// The images that it goes by.
+    pub fn taken_images(&self) -> Option<ImageFrom> {
+        self.images.as_ref().map(|images| images.0.clone())
+    }
+
     /// The labels that it goes by: their keys and values.
     pub fn taken_labels(&self) -> impl Iterator<Item = (String, Values)> {
         let own = self.labels.iter().map(|label| {
