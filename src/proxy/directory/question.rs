@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime;
 use tokio::time::timeout;
 
-use crate::clients::containers::{History, Inspect, Known, Listed, Listing, Network};
+use crate::clients::containers::{History, Inspect, Known, Listed, Listing, Network, Task};
 use crate::config;
 use crate::proxy::clearance::next;
 use crate::proxy::engine::{Engine, EngineError};
@@ -28,6 +28,8 @@ pub(super) enum Failed {
     Engine(EngineError),
     /// What it answered to this cannot be read.
     Unread(&'static str),
+    /// It says that it cannot answer this now.
+    Unavailable(&'static str),
     /// It does not have the container that dockgate runs in.
     NoOwn(String),
     /// It did not answer in time.
@@ -47,6 +49,7 @@ impl Failed {
         match self {
             Failed::Engine(e) => engine.told(e).to_string(),
             Failed::Unread(what) => format!("{settings}'s list of {what} cannot be read"),
+            Failed::Unavailable(what) => format!("{settings} does not list its {what} now"),
             Failed::NoOwn(name) => format!(
                 "{settings} has no container {name}: set SELF_CONTAINER to the name of dockgate's own"
             ),
@@ -84,7 +87,7 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
         None => {
             let path = "/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D";
             let bridges: Option<Vec<Network>> = get(engine, path, "networks").await?;
-            let bridges = bridges.unwrap_or_default().into_iter();
+            let bridges = bridges.ok_or(Failed::Unread("networks"))?.into_iter();
             bridges.map(|network| network.id).collect()
         }
     };
@@ -96,7 +99,7 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
     let listed: Option<Vec<Listed>> = get(engine, "/containers/json?all=1", "containers").await?;
     let listed = listed.ok_or(Failed::Unread("containers"))?;
     let tasks = match networks.iter().any(|network| network.driver == "overlay") {
-        true => get(engine, "/tasks", "tasks").await?,
+        true => tasks(engine).await?,
         false => None,
     };
     let tasks = tasks.unwrap_or_default();
@@ -142,6 +145,14 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
+/// The tasks of a swarm; none, where the engine does not manage one.
+async fn tasks(engine: &mut Upstream) -> Result<Option<Vec<Task>>, Failed> {
+    match get(engine, "/tasks", "tasks").await {
+        Err(Failed::Unavailable(_)) => Ok(None),
+        asked => asked,
+    }
+}
+
 /// Gets what is at a path, if something is there.
 async fn get<T: DeserializeOwned>(
     engine: &mut Upstream,
@@ -167,8 +178,8 @@ async fn get<T: DeserializeOwned>(
             let read = serde_json::from_slice(&bytes);
             read.map(Some).map_err(|_| Failed::Unread(what))
         }
-        // What is not there; tasks, where the engine manages no swarm.
-        StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE => Ok(None),
+        StatusCode::NOT_FOUND => Ok(None),
+        StatusCode::SERVICE_UNAVAILABLE => Err(Failed::Unavailable(what)),
         _ => Err(Failed::Unread(what)),
     }
 }
