@@ -140,8 +140,6 @@ pub struct Listed {
     pub(super) labels: Option<BTreeMap<String, String>>,
     #[serde(rename = "HostConfig", default)]
     pub(super) host_config: HostConfig,
-    #[serde(rename = "NetworkSettings", default, deserialize_with = "or_default")]
-    pub(super) settings: Settings,
 }
 
 impl Listed {

@@ -2,8 +2,8 @@
 //!
 //! A list decides for a connection if the engine was asked for it after the connection was accepted, if
 //! no event since says that it has changed, and if the container had the address already when the
-//! connection was made. So it decides as long as the container keeps the address. An address that is no
-//! container's by its kind (outside the networks, or a gateway) needs no new list.
+//! connection was made. So it decides as long as the container keeps the address. An address
+//! outside the networks is no container's, and needs no new list.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -109,11 +109,12 @@ impl Known {
                 _ => unasked,
             };
         }
-        if listing.is_gateway(address) {
-            return Seen::Nobody;
-        }
         if !is_new {
             return unasked;
+        }
+        // Not before: it may have become a container's.
+        if listing.is_gateway(address) {
+            return Seen::Nobody;
         }
         match listing.holder(address) {
             None => Seen::Unknown(Why::Unheld),

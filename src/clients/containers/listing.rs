@@ -71,6 +71,9 @@ impl Listing {
         };
         for endpoint in own.iter().flat_map(|own| own.settings.networks.values()) {
             listing.own_addresses.extend(endpoint.addresses());
+            // Where a subnet was given without a gateway, the network's inspect has none. That of another
+            // container does not count: whoever creates one writes what it likes.
+            listing.gateways.extend(endpoint.gateways());
         }
         for network in networks.into_iter().filter(|network| !network.ingress) {
             listing.add_network(network);
@@ -90,9 +93,11 @@ impl Listing {
 
     fn add_network(&mut self, network: Network) {
         for config in network.ipam.config.unwrap_or_default() {
-            self.subnets.extend(Subnet::parse(&config.subnet));
-            let gateway = config.gateway.split('/').next().unwrap_or_default();
-            self.gateways.extend(gateway.parse::<IpAddr>());
+            let subnet = Subnet::parse(&config.subnet);
+            let gateway = plain(&config.gateway);
+            let is_within = |gateway: &IpAddr| subnet.is_some_and(|subnet| subnet.has(*gateway));
+            self.gateways.extend(gateway.filter(is_within));
+            self.subnets.extend(subnet);
         }
         for (container, one) in network.containers.unwrap_or_default() {
             let addresses = [&one.v4, &one.v6]
@@ -124,12 +129,6 @@ impl Listing {
                 labels: one.labels.clone().unwrap_or_default(),
             };
             self.containers.insert(one.id.clone(), container);
-            // Where a subnet was given without a gateway, the network's inspect has none.
-            for endpoint in one.settings.networks.values() {
-                if self.networks.contains(&endpoint.network) {
-                    self.gateways.extend(endpoint.gateways());
-                }
-            }
         }
     }
 

@@ -260,22 +260,9 @@ fn what_is_no_container_by_its_kind_waits_for_no_list() {
     let start = Instant::now();
     let mut listing = two();
     History::default().date(&mut listing, 0);
-    let own = r#"{"Id":"c","NetworkSettings":{"Networks":{"net":{"NetworkID":"N","Gateway":"10.1.0.1"}}}}"#;
-    let own: Listed = serde_json::from_str(own).expect("a container");
-    let network = network(&[]);
-    let inspect: Inspect = serde_json::from_str(OWN).expect("an inspect");
-    let mut listing = Listing::of(Some(&inspect), vec![network], vec![own], Vec::new());
-    History::default().date(&mut listing, 0);
     let known = Known::new(listing, start);
     let late = arrival(start, 100, u64::MAX);
-    for address in [
-        "10.1.0.1",
-        "10.2.0.5",
-        "192.0.2.7",
-        "fd02::1",
-        "127.0.0.1",
-        "::1",
-    ] {
+    for address in ["10.2.0.5", "192.0.2.7", "fd02::1", "127.0.0.1", "::1"] {
         assert_eq!(known.whose(at(address), &late), Seen::Nobody, "{address}");
     }
     assert_eq!(
@@ -291,6 +278,40 @@ fn what_is_no_container_by_its_kind_waits_for_no_list() {
         known.whose(at("10.2.0.5"), &elsewhere),
         Seen::Unknown(Why::Unasked(_))
     ));
+}
+
+#[test]
+fn a_gateway_is_one_by_its_network_alone_and_not_by_an_old_list() {
+    let start = Instant::now();
+    let began = start + Duration::from_secs(1);
+    // Whoever creates a container says what its gateway is.
+    let invented = r#"{"Id":"c","State":"created","NetworkSettings":{"Networks":
+        {"net":{"NetworkID":"N","Gateway":"10.1.0.77"}}}}"#;
+    let known = known(
+        listing(&[], &[invented.to_owned()]),
+        &mut History::default(),
+        0,
+        began,
+    );
+    let early = arrival(start, 0, u64::MAX);
+    assert_eq!(known.whose(at("10.1.0.1"), &early), Seen::Nobody);
+    let unheld = Seen::Unknown(Why::Unheld);
+    assert_eq!(known.whose(at("10.1.0.77"), &early), unheld);
+    let late = arrival(start, 2, u64::MAX);
+    for address in ["10.1.0.1", "10.1.0.77"] {
+        let unasked = Seen::Unknown(Why::Unasked(late.accepted));
+        assert_eq!(known.whose(at(address), &late), unasked, "{address}");
+    }
+    // One of a network is within its subnet, or it is none.
+    let other = r#"{"Id":"O","IPAM":{"Config":[{"Subnet":"10.4.0.0/16","Gateway":"10.1.0.5"},
+        {"Subnet":"10.5.0.0/16","Gateway":"10.5.0.9"}]}}"#;
+    let other = serde_json::from_str(other).expect("a network");
+    let mut listing = Listing::of(None, vec![network(&[]), other], Vec::new(), Vec::new());
+    History::default().date(&mut listing, 0);
+    let known = Known::new(listing, began);
+    let unheld = Seen::Unknown(Why::Unheld);
+    assert_eq!(known.whose(at("10.1.0.5"), &early), unheld);
+    assert_eq!(known.whose(at("10.5.0.9"), &early), Seen::Nobody);
 }
 
 #[test]
