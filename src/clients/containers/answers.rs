@@ -88,6 +88,8 @@ pub struct Network {
     /// Its full ID.
     #[serde(rename = "Id")]
     pub id: String,
+    #[serde(rename = "Name", default)]
+    pub(super) name: String,
     /// Whether its containers may be those of a swarm.
     #[serde(rename = "Driver", default)]
     pub driver: String,

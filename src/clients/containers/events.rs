@@ -7,8 +7,6 @@ use serde::Deserialize;
 /// Something that has become of a container or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// There is a new container, which may share another one's addresses.
-    Created(String),
     /// A container's name, or whether it is there, has changed.
     Changed(String),
     /// A container has got an address in a network.
@@ -68,7 +66,6 @@ impl Event {
         let attributes = actor.attributes.unwrap_or_default();
         let container = || attributes.get("container").cloned();
         let event = match (kind.as_str(), action.as_str()) {
-            ("container", "create") => Event::Created(actor.id),
             ("container", "die" | "destroy" | "rename") => Event::Changed(actor.id),
             ("network", "connect") => Event::Connected {
                 network: actor.id,

@@ -212,7 +212,7 @@ pub enum Seen {
     /// No container is there.
     Nobody,
     /// All of these share it. Never none.
-    These(Arc<[Container]>),
+    These(Arc<[Arc<Container>]>),
     /// That cannot be said.
     Unknown(Why),
 }

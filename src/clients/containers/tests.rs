@@ -385,11 +385,7 @@ fn events_void_what_they_are_about() {
         network: "N".to_owned(),
         container: container.to_owned(),
     };
-    let (both, one, none) = (
-        [Some(true), Some(true)],
-        [Some(false), Some(true)],
-        [Some(false), Some(false)],
-    );
+    let (both, one) = ([Some(true), Some(true)], [Some(false), Some(true)]);
     for (event, decided) in [
         (Event::Other, both),
         (Event::Networks, both),
@@ -397,10 +393,9 @@ fn events_void_what_they_are_about() {
         (Event::Changed("x".to_owned()), both),
         (disconnected("a"), one),
         (disconnected("x"), both),
-        // It may share an address.
-        (Event::Created("x".to_owned()), none),
-        (Event::Created("a".to_owned()), both),
-        (connected("x", "N"), none),
+        // Whoever comes later has not made an earlier connection.
+        (connected("x", "N"), both),
+        (connected("a", "N"), both),
         (connected("x", "M"), both),
         (connected("own", "M"), [None, None]),
         (disconnected("own"), [None, None]),
@@ -420,6 +415,116 @@ fn events_void_what_they_are_about() {
         });
         assert_eq!(is_decided, decided, "{event:?}");
     }
+}
+
+#[test]
+fn who_connects_voids_only_what_nobody_has_in_that_network() {
+    let start = Instant::now();
+    let later = |seconds| start + Duration::from_secs(seconds);
+    let connected = |container: &str, network: &str| Event::Connected {
+        network: network.to_owned(),
+        container: container.to_owned(),
+        at: 7,
+    };
+    let early = arrival(start, 0, u64::MAX);
+    let mut flooded = Some(known(two(), &mut History::default(), 0, later(1)));
+    for number in 0..100 {
+        let event = connected(&format!("x{number}"), "N");
+        flooded = flooded.and_then(|known| known.after(&event, later(2)));
+    }
+    let known = flooded.expect("its networks stay");
+    assert_eq!(
+        names(&known.whose(at("10.1.0.5"), &early)),
+        Some(vec!["web-1"])
+    );
+    let unasked = Seen::Unknown(Why::Unasked(later(2)));
+    // Nobody's, and one of whom nothing else is known.
+    for address in ["10.1.0.99", "fd01::99", "10.1.0.7"] {
+        assert_eq!(known.whose(at(address), &early), unasked, "{address}");
+    }
+    // Who is gone again got none of them.
+    let left = (0..100).fold(Some(known), |known, number| {
+        let event = Event::Disconnected {
+            network: "N".to_owned(),
+            container: format!("x{number}"),
+        };
+        known?.after(&event, later(3))
+    });
+    let left = left.expect("its networks stay");
+    let unheld = Seen::Unknown(Why::Unheld);
+    assert_eq!(left.whose(at("10.1.0.99"), &early), unheld);
+}
+
+#[test]
+fn an_endpoint_of_which_no_event_tells_is_as_old_as_its_containers_start() {
+    const SECOND: u64 = 1_000_000_000;
+    let start = Instant::now();
+    let began = start + Duration::from_secs(30);
+    let list = |name: &str| {
+        let mut network = network(&[("a", 5)]);
+        network.name = name.to_owned();
+        let listed = serde_json::from_str(&listed("a", "web", "overlay", "")).expect("one");
+        Listing::of(None, vec![network], vec![listed], Vec::new())
+    };
+    let connect = Event::Connected {
+        network: "overlay".to_owned(),
+        container: "a".to_owned(),
+        at: 10 * SECOND,
+    };
+    let disconnect = Event::Disconnected {
+        network: "other".to_owned(),
+        container: "a".to_owned(),
+    };
+    for (network, events, since) in [
+        ("docker_gwbridge", vec![&connect], 10),
+        ("net", vec![&connect], 20),
+        ("docker_gwbridge", vec![], 20),
+        // It may have got it just now.
+        ("docker_gwbridge", vec![&connect, &disconnect], 20),
+    ] {
+        let mut history = History::default();
+        let _ = known(listing(&[], &[]), &mut history, 5 * SECOND, start);
+        for event in &events {
+            history.hear(event);
+        }
+        let known = known(list(network), &mut history, 20 * SECOND, began);
+        for (heard, has) in [(since, true), (since - 1, false)] {
+            let found = known.whose(at("10.1.0.5"), &arrival(start, 0, heard * SECOND));
+            assert_eq!(names(&found).is_some(), has, "{network} {events:?} {heard}");
+        }
+    }
+}
+
+#[test]
+fn no_chain_of_containers_is_too_long_and_no_circle_is_everywhere() {
+    let start = Instant::now();
+    let gone = "0".repeat(64);
+    let mut all = vec![listed("a", "web", "net", ""), listed("b", "db", "net", "")];
+    let created = |id: &str, mode: &str| {
+        let one = listed(id, id, &format!("container:{mode}"), "");
+        one.replace("\"Image\"", "\"State\":\"created\",\"Image\"")
+    };
+    all.push(created("c0", "a"));
+    all.extend((1..2_000).map(|at| created(&format!("c{at}"), &format!("c{}", at - 1))));
+    // Circles, and what leads to one.
+    all.extend(
+        [("d", "e"), ("e", "d"), ("f", "e"), ("g", "g")].map(|(id, mode)| created(id, mode)),
+    );
+    // What it ran with is removed: its addresses with it.
+    all.push(
+        listed("h", "orphan", &format!("container:{gone}"), "")
+            .replace("\"Image\"", "\"State\":\"running\",\"Image\""),
+    );
+    let listing = listing(&[("a", 5), ("b", 6)], &all);
+    let known = known(
+        listing,
+        &mut History::default(),
+        0,
+        start + Duration::from_secs(1),
+    );
+    let of = |address| known.whose(at(address), &arrival(start, 0, u64::MAX));
+    assert_eq!(names(&of("10.1.0.6")), Some(vec!["db"]));
+    assert_eq!(names(&of("10.1.0.5")).map(|all| all.len()), Some(2_001));
 }
 
 #[test]
