@@ -18,7 +18,7 @@ use super::others::others;
 use crate::api::{Message, Target};
 use crate::body::demands::Demands;
 use crate::body::inspection::{self, Others};
-use crate::clients::containers::{Seen, Wanted};
+use crate::clients::containers::{Seen, Wanted, Why};
 use crate::clients::{self, Identity, Lookup, Rule, Rules, Unknown, Who};
 use crate::config::{self, Decisions, Endpoint, PolicyId, Settings};
 use crate::observe::access::{Explanation, Peer, PolicyName, Reason};
@@ -92,6 +92,8 @@ pub(super) struct Untold {
     on: String,
     /// Whether it is worth waiting for.
     may_change: bool,
+    /// Whether a new connection is needed.
+    again: bool,
 }
 
 impl Rulebook {
@@ -208,6 +210,7 @@ impl Rulebook {
             return Err(Untold {
                 on: "the client_ca of its endpoint, which was replaced: connect again".to_owned(),
                 may_change: false,
+                again: true,
             });
         }
         let containers = |address| client.containers(address);
@@ -287,7 +290,11 @@ impl Rulebook {
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
             Unknown::Container(why) => (format!("its container: {why}"), why.may_change()),
         };
-        Untold { on, may_change }
+        Untold {
+            on,
+            may_change,
+            again: matches!(unknown, Unknown::Container(Why::Moved)),
+        }
     }
 }
 
@@ -420,7 +427,11 @@ pub(super) async fn policy_in_time(
         if !untold.may_change || Instant::now() >= deadline {
             let (who, on) = (who(client.peer), untold.on);
             let text = format!("the policy for {who} depends on {on}");
-            return Err(Explanation::new(Reason::PolicyUnknown, text));
+            let reason = match untold.again {
+                true => Reason::ConnectAgain,
+                false => Reason::PolicyUnknown,
+            };
+            return Err(Explanation::new(reason, text));
         }
         tokio::select! {
             () = news.wait(deadline) => {}
