@@ -73,6 +73,7 @@ impl Known {
                 return None;
             }
             Event::Networks if listing.own().is_none() => return None,
+            Event::Unread => return None,
             Event::Connected {
                 network,
                 container,
@@ -123,7 +124,12 @@ impl Known {
             return Seen::Nobody;
         }
         let Some((holder, containers)) = self.held(address) else {
-            return Seen::Unknown(self.lacking(address, |_| true).unwrap_or(Why::Unheld));
+            let holder = listing.holder(address);
+            let otherwise = match holder.is_some_and(|holder| holder.is_cut) {
+                true => Why::TooLong,
+                false => Why::Unheld,
+            };
+            return Seen::Unknown(self.lacking(address, |_| true).unwrap_or(otherwise));
         };
         if !holder.ids.is_disjoint(&self.changed) {
             return Seen::Unknown(Why::Unasked(self.heard));

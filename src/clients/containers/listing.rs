@@ -31,6 +31,8 @@ pub struct Listing {
     containers: HashMap<String, Arc<Container>>,
     /// Who shares whose addresses: by the ID of the container that has them.
     sharers: HashMap<String, Vec<String>>,
+    /// Those whose labels were too long.
+    cut: HashSet<String>,
     /// Those of whom it cannot be said whose addresses they share.
     loose: Vec<String>,
     holders: HashMap<IpAddr, Holder>,
@@ -54,6 +56,8 @@ pub(super) struct Endpoint {
 pub(super) struct Holder {
     /// All that share it. `None`: not all of them are known.
     pub(super) containers: Option<Arc<[Arc<Container>]>>,
+    /// Whether the labels of one of them were too long.
+    pub(super) is_cut: bool,
     /// Their IDs.
     pub(super) ids: HashSet<String>,
     pub(super) since: u64,
@@ -142,8 +146,11 @@ impl Listing {
                     .unwrap_or_default()
                     .to_owned(),
                 image: one.image.clone(),
-                labels: one.labels.clone().unwrap_or_default(),
+                labels: one.labels.all.clone(),
             };
+            if one.labels.is_cut {
+                self.cut.insert(one.id.clone());
+            }
             self.containers.insert(one.id.clone(), Arc::new(container));
         }
     }
@@ -284,8 +291,10 @@ impl Listing {
         let known = holders.into_iter().map(|(address, (ids, since))| {
             let containers = ids.iter().map(|id| self.containers.get(id).cloned());
             let containers: Option<Vec<Arc<Container>>> = containers.collect();
+            let is_cut = !ids.is_disjoint(&self.cut);
             let holder = Holder {
-                containers: containers.map(Arc::from),
+                containers: containers.filter(|_| !is_cut).map(Arc::from),
+                is_cut,
                 ids,
                 since,
             };
