@@ -319,3 +319,24 @@ fn no_service_gets_the_labels_and_names_that_a_swarm_gives_to_another_client() {
         assert_eq!(taken_by, taken, "{names} {name}");
     }
 }
+
+#[test]
+fn what_is_written_in_is_not_refused_in_another_round() {
+    let others = Others {
+        labels: vec![(CHOOSES.to_owned(), Values::Any)],
+        ..Others::default()
+    };
+    let mut engine = Engine::default().container("web", '1', "", "");
+    engine.1 = Arc::new(others);
+    let message = Message::new(Framing::Chunked);
+    let terms = [
+        Term::Reserved,
+        Term::DenyRoot(Check::Body),
+        Term::DenyRoot(Check::Name),
+    ];
+    // What it joins is asked for.
+    let body = r#"{"Image":"x","HostConfig":{"NetworkMode":"container:web"}}"#;
+    let (told, asked) = told_by(&terms, Demands::default(), CREATE, message, body, &engine);
+    assert!(!asked.is_empty());
+    assert!(told.contains(r#""dockgate.policy":"""#), "{told}");
+}
