@@ -87,6 +87,50 @@ impl Glob {
         ends[name.len()]
     }
 
+    /// Whether it may stand for a name that begins like that, and goes on with such characters alone. Here
+    /// no wildcard stops at a slash.
+    pub(super) fn may_go_on(&self, start: &str, rest: &impl Fn(u8) -> bool) -> bool {
+        let goes_on = |text: &str| text.bytes().all(rest);
+        if self.parts.is_empty() {
+            return self.text.strip_prefix(start).is_some_and(goes_on);
+        }
+        let start = start.as_bytes();
+        // How much of the start the parts so far can be.
+        let mut ends = vec![false; start.len() + 1];
+        ends[0] = true;
+        for (number, part) in self.parts.iter().enumerate() {
+            let mut later = self.parts[number + 1..].iter();
+            let are_rest = later.all(|part| match part {
+                Part::Exactly(text) => goes_on(text),
+                Part::Segment | Part::Anything => true,
+            });
+            let mut next = vec![false; start.len() + 1];
+            for at in (0..=start.len()).filter(|at| ends[*at]) {
+                match part {
+                    Part::Segment | Part::Anything if are_rest => return true,
+                    Part::Segment | Part::Anything => {
+                        next[at..].fill(true);
+                        break;
+                    }
+                    Part::Exactly(text) => {
+                        let (text, left) = (text.as_bytes(), &start[at..]);
+                        if left.starts_with(text) {
+                            next[at + text.len()] = true;
+                        } else if are_rest
+                            && text
+                                .strip_prefix(left)
+                                .is_some_and(|text| text.iter().copied().all(rest))
+                        {
+                            return true;
+                        }
+                    }
+                }
+            }
+            ends = next;
+        }
+        false
+    }
+
     /// Without a wildcard that stops at a slash, the first place where a part fits is as good as any.
     fn fits_at_first(&self, name: &str) -> bool {
         let (mut rest, mut open) = (name, false);

@@ -48,6 +48,7 @@ pub(crate) fn others(
     let wanted: Vec<&Wanted> = wanted.collect();
     Others {
         names: wanted.iter().filter_map(|one| one.names.clone()).collect(),
+        images: wanted.iter().filter_map(|one| one.taken_images()).collect(),
         labels: wanted.iter().flat_map(|one| one.taken_labels()).collect(),
         granting: prefix.map(LabelLists::stem),
         networks: lists.iter().flat_map(|list| list.networks()).collect(),

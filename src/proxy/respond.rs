@@ -19,7 +19,7 @@ pub(super) fn error(why: &Explanation, close: bool) -> Response<String> {
     if let Some(seconds) = why.retry_after() {
         headers.insert(RETRY_AFTER, seconds.into());
     }
-    if close {
+    if close || why.ends_connection() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

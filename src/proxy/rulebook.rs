@@ -200,6 +200,7 @@ impl Rulebook {
             return Err(Untold {
                 on: "the client_ca of its endpoint, which was replaced: connect again".to_owned(),
                 may_change: false,
+                again: true,
             });
         }
         let containers = |address| client.containers(address);
@@ -224,12 +225,14 @@ impl Rulebook {
                             "the labels of container {container}, whose list is being made"
                         ),
                         may_change: true,
+                        again: false,
                     }),
                 }
             }
             OwnList::None if client.by_labels => Err(Untold {
                 on: "labels that its container has not any more: connect again".to_owned(),
                 may_change: false,
+                again: true,
             }),
             OwnList::None => Ok(None),
             OwnList::Unknown(why) => Err((&why).into()),
@@ -326,7 +329,11 @@ impl Rulebook {
             Unknown::Groups => (format!("its groups, {UNTOLD}"), false),
             Unknown::Container(why) => return why.into(),
         };
-        Untold { on, may_change }
+        Untold {
+            on,
+            may_change,
+            again: false,
+        }
     }
 }
 

@@ -475,6 +475,37 @@ fn what_may_surprise_is_warned_about() {
         ),
         (
             &[],
+            "policies: {a: {ALLOW_BUILD: 1}, b: {INFO: 1}}\n\
+             clients: [{container: {label: team=ci}, policy: b}, {container: {label: x=y}, policy: a}]",
+            Some("can become container label team=ci (policy b): policy a can build images"),
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_EXEC: 1}, b: {INFO: 1}}\n\
+             clients: [{container: {label: team=ci}, policy: b}, {container: {label: x=y}, policy: a}]",
+            Some("(policy b): policy a can run commands in containers"),
+        ),
+        (
+            &[],
+            "policies: {a: {ALLOW_EXEC: 1}, b: {INFO: 1, by_label: true}}\n\
+             clients: [{container: {label: x=y}, policy: a}]",
+            Some(
+                "policies.b.by_label: clients of other policies can become one that chose it: \
+                 policy a can run commands in containers",
+            ),
+        ),
+        // Names of images go from one to another, whatever holds the policy.
+        (
+            &[],
+            "policies: {a: {ALLOW_TAG: 1, DENY_ROOT: 1}, b: {INFO: 1}}\n\
+             clients: [{container: {image: traefik}, policy: b}, {container: {label: x=y}, policy: a}]",
+            Some(
+                "clients of other policies can give their images the name that container image traefik \
+                 (policy b) is known by: policy a can tag images",
+            ),
+        ),
+        (
+            &[],
             "policies: {a: {ALLOW_RENAME: 1}, b: {INFO: 1}}\n\
              clients: [{container: {name: web}, policy: b}, {container: {label: x=y}, policy: a}]",
             Some("can become container name web (policy b): policy a can rename containers"),

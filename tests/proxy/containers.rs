@@ -36,6 +36,10 @@ pub(crate) struct State {
     streams: Vec<Sender<Option<String>>>,
     /// Whether it answers no question.
     pub(crate) is_slow: bool,
+    /// Other containers, never started, with labels as long as a client may write them.
+    crowd: usize,
+    /// What it answers where it has networks, if that is a failure.
+    failing: Option<&'static str>,
     /// How often it was asked for all containers.
     asked: usize,
     /// dockgate's own address.
@@ -71,12 +75,17 @@ impl Played {
             };
             format!("{{\"Action\":\"{action}\",{actor},\"timeNano\":{at}}}\n")
         });
-        let mut state = self.state();
+        self.send(line);
+        if event.is_none() {
+            self.state().streams.clear();
+        }
+    }
+
+    /// Sends a line of events, or the end of all streams.
+    fn send(&self, line: Option<String>) {
+        let state = self.state();
         for stream in &state.streams {
             let _ = stream.send(line.clone());
-        }
-        if event.is_none() {
-            state.streams.clear();
         }
     }
 
@@ -110,7 +119,13 @@ impl Played {
                             "HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":{{}}}}}}"#
                     )
                 });
-                format!("[{}]", listed.collect::<Vec<_>>().join(","))
+                let long = "x".repeat(4_000_000);
+                let crowd = (0..state.crowd).map(|number| {
+                    format!(
+                        r#"{{"Id":"x{number}","Names":["/x{number}"],"Labels":{{"x":"{long}"}},"State":"created"}}"#
+                    )
+                });
+                format!("[{}]", crowd.chain(listed).collect::<Vec<_>>().join(","))
             }
             _ => "{}".to_owned(),
         }
@@ -137,8 +152,13 @@ impl Played {
                 thread::sleep(Duration::from_millis(5));
             }
             let body = self.answer(path);
+            let failing = self
+                .state()
+                .failing
+                .filter(|_| path.starts_with("/networks/"));
+            let status = failing.unwrap_or("200 OK");
             let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             );
             if wire.try_send(answer).is_err() {
@@ -238,7 +258,10 @@ fn each_container_has_its_policy_and_nobody_another_ones() {
     assert_eq!(of(CI), INFOS);
     assert_eq!(of(WEB), LISTS);
     // Who connected before them is neither.
-    assert_eq!(ask(&mut kept)[0], 503, "{}", many.dockgate.log());
+    kept.send("GET /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n");
+    let response = kept.response();
+    assert_eq!(response.status(), 503, "{}", many.dockgate.log());
+    assert_eq!(response.head.one("connection"), Some("close"));
     // A container that is new to it comes with its event, and not later than it asks.
     played.has(&[("job", r#""team":"ci""#, 6), ("new", r#""team":"ci""#, 8)]);
     played.tell(Some(("create", "new")));
@@ -276,8 +299,59 @@ fn an_event_that_comes_late_is_waited_for() {
         if wanted == 503 {
             let told = "another container has got this address since the connection was made";
             assert!(response.text().contains(told), "{}", response.text());
+            // Nothing else comes of this connection.
+            assert_eq!(response.head.one("connection"), Some("close"));
+            assert!(!client.has_more());
         }
     }
+}
+
+#[test]
+fn networks_that_cannot_be_listed_are_not_taken_for_none() {
+    let (many, played) = played(&[("job", r#""team":"ci""#, 5)]);
+    played.state().failing = Some("503 Service Unavailable");
+    assert_eq!(statuses(CI, many.tcp), UNKNOWN);
+    many.dockgate
+        .line(|line| line.contains("does not list its networks now"));
+    played.state().failing = None;
+    assert_eq!(statuses(CI, many.tcp), LISTS);
+}
+
+#[test]
+fn labels_that_are_long_hold_up_nobody_else() {
+    let long = format!(r#""x":"{}","team":"ci""#, "x".repeat(70_000)).leak();
+    let (many, played) = played(&[("job", r#""team":"ci""#, 5), ("long", long, 8)]);
+    let mut kept = from(CI, many.tcp);
+    assert_eq!(ask(&mut kept), LISTS);
+    // Who has them itself is nobody that is known.
+    let mut client = from(Ipv4Addr::new(127, 0, 7, 8), many.tcp);
+    client.send("GET /version HTTP/1.1\r\nHost: docker\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.status(), 503);
+    let told = "the labels of that container have more than 64 KiB";
+    assert!(response.text().contains(told), "{}", response.text());
+    // Others that were created, and the events of them.
+    played.state().crowd = 6;
+    for (action, id) in [("create", "1"), ("destroy", "1"), ("odd", "")] {
+        // After that one, all is listed anew while its clients wait.
+        if action == "odd" {
+            played.state().crowd = 0;
+        }
+        let id = id.repeat(64);
+        let label = "x".repeat(3_500_000);
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a time");
+        played.send(Some(format!(
+            r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"x":"{label}"}}}},"timeNano":{}}}{}"#,
+            at.as_nanos(),
+            "\n"
+        )));
+        assert_eq!(statuses(CI, many.tcp), LISTS, "{action}");
+        assert_eq!(ask(&mut kept), LISTS, "{action}");
+    }
+    let log = many.dockgate.log();
+    assert!(!log.contains("cannot find out"), "{log}");
 }
 
 #[test]
@@ -312,17 +386,17 @@ fn what_is_lost_is_listed_anew_and_decides_nothing_meanwhile() {
     let begin = Instant::now();
     assert_eq!(statuses(CI, many.tcp)[0], 503);
     assert!(begin.elapsed() < Duration::from_secs(10));
-    // Others do not wait for it, nor does who was known before.
-    for source in [GATEWAY, OUTSIDE] {
-        let begin = Instant::now();
-        assert_eq!(
-            statuses(source, many.tcp)[1],
-            403,
-            "{source} {}",
-            many.dockgate.log()
-        );
-        assert!(begin.elapsed() < Duration::from_secs(2), "{source}");
-    }
+    // Who is outside does not wait for it, nor does who was known before.
+    let begin = Instant::now();
+    assert_eq!(
+        statuses(OUTSIDE, many.tcp)[1],
+        403,
+        "{}",
+        many.dockgate.log()
+    );
+    assert!(begin.elapsed() < Duration::from_secs(2));
+    // What was a gateway may have become a container's.
+    assert_eq!(statuses(GATEWAY, many.tcp)[0], 503);
     assert_eq!(ask(&mut kept), INFOS);
     // The stream is cut: then nobody is known, until all is listed anew.
     played.tell(None);

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use super::finding::Finding;
 use super::others::{CHOOSES, Others};
 use super::{ANOTHERS, DENY_ROOT, Request, query};
-use crate::api::Target;
+use crate::api::{Method, Target};
 use crate::body::json::{Object, Value};
-use crate::policy::{Excess, Term, Unmet};
+use crate::policy::{Excess, Term, Unmet, printable};
 
 /// Where a body gives labels of containers.
 const LABELS: [&str; 2] = ["Labels", "TaskTemplate.ContainerSpec.Labels"];
@@ -31,6 +31,10 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         () if request.has(|term| matches!(term, Term::Scope(_))) => "SCOPE",
         // No client gives the label that chooses a policy: that is judged elsewhere.
         () => {
+            let chooses = request.others.label_keys().any(|key| key == CHOOSES);
+            if chooses && let Err(unmet) = built(request, Term::Reserved.variable()) {
+                return Finding::Refused(unmet);
+            }
             if !request.inspection.is_waived() && request.has(|term| term == Term::Reserved) {
                 write(request, |key| key == CHOOSES);
             }
@@ -40,6 +44,11 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     let others = Arc::clone(&request.others);
     if others.is_empty() {
         return Finding::Nothing;
+    }
+    if others.label_keys().next().is_some()
+        && let Err(unmet) = built(request, by)
+    {
+        return Finding::Refused(unmet);
     }
     match taken(request, &others) {
         Ok(None) => {}
@@ -59,6 +68,32 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         write(request, |_| true);
     }
     Finding::Nothing
+}
+
+/// The containers of a build have the labels of its Dockerfile, which nobody reads. So none of them is in
+/// a network where it could be a client.
+fn built(request: &Request, by: &'static str) -> Result<(), Unmet> {
+    const PARAMETER: &str = "networkmode";
+    let target = request.draft.target();
+    let is_build =
+        target.method().is_some_and(|method| method == Method::Post) && target.path() == b"/build";
+    if !is_build {
+        return Ok(());
+    }
+    let mode = query::one(target, PARAMETER)?;
+    if mode == "none" {
+        return Ok(());
+    }
+    let excess = Excess {
+        of: None,
+        place: format!("the parameter {PARAMETER}").into(),
+        value: printable(&mode).into(),
+        why: "would let a container with the Dockerfile's labels act as another client; use none \
+              (docker build --network none)"
+            .into(),
+        by: None,
+    };
+    Err(Unmet::Excess(by, vec![excess]))
 }
 
 /// The first thing that a request takes of another client: its place and its value.

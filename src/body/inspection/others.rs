@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::api::fields::Body;
 use crate::body::json::{Object, Value};
-use crate::body::limits::Names;
+use crate::body::limits::{ImageFrom, Names};
 
 /// Those for which other policies hold.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Others {
     pub hosts: Vec<String>,
     /// The names of their containers.
     pub names: Vec<Names>,
+    /// The images of their containers.
+    pub images: Vec<ImageFrom>,
     /// The labels of their containers.
     pub labels: Vec<(String, Values)>,
     /// What those of their labels begin with that grant, if any do: `socket-proxy.allow`.
@@ -31,6 +33,9 @@ pub struct Others {
 
 /// The label by which a client's container chooses its policy.
 pub const CHOOSES: &str = "dockgate.policy";
+
+/// What the keys of labels begin with that a swarm gives to the containers of a service.
+const OF_SWARM: &str = "com.docker.swarm.";
 
 /// The values of a label by which a client is known.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +67,7 @@ impl Others {
             && self.networks.is_empty()
             && self.hosts.is_empty()
             && self.names.is_empty()
+            && self.images.is_empty()
             && self.labels.is_empty()
             && self.granting.is_none()
             && self.container.is_none()
@@ -120,23 +126,58 @@ impl Others {
         self.may_be_in(address)
     }
 
+    /// Whether the containers of a service of that name would be one, or could be with others beside them:
+    /// by the names and the labels that a swarm gives them.
+    fn have_service(&self, name: &str) -> bool {
+        let by_label = |(key, values): &(String, Values)| match key.strip_prefix(OF_SWARM) {
+            None => false,
+            Some("service.name") => name.is_empty() || self.have_label(key, name),
+            Some("task.name") => match values {
+                Values::Is(task) => {
+                    let rest = task.strip_prefix(name);
+                    rest.is_some_and(|rest| name.is_empty() || rest.starts_with('.'))
+                }
+                Values::Any | Values::Among(_) => true,
+            },
+            // IDs that nobody knows before.
+            Some(_) => true,
+        };
+        // The engine calls a task's container NAME.SLOT.ID or NAME.NODE.ID.
+        let of_task = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+        let start = format!("{name}.");
+        let by_name = |list: &Names| list.may_go_on(&start, of_task);
+        self.names.iter().any(by_name) || self.labels.iter().any(by_label)
+    }
+
+    /// Whether a container of that image would be one.
+    fn have_image(&self, image: &str) -> bool {
+        self.images.iter().any(|list| list.allows_unseen(image))
+    }
+
     /// The first name in a body that would be taken for one: its place and its value.
     pub(super) fn named(&self, body: &Body, tree: &Value) -> Option<(String, String)> {
         let mut found = None;
         let of_service = body.route.text.starts_with("POST /services/");
-        let own = ["Name"].iter().filter(|_| of_service);
-        for places in NAMES.iter().chain(own) {
-            tree.each(places, &mut |path, value| {
-                let of_task = |name: &str| {
-                    // The engine calls a task's container NAME.1.ID.
-                    let task = format!("{name}.1.{:025}", 0);
-                    *places == "Name" && self.have_container(&task)
-                };
-                let is_taken = |name: &str| self.have_name(name) || of_task(name);
-                if value.as_str().is_some_and(is_taken) {
-                    found.get_or_insert_with(|| (path.to_string(), value.shown()));
-                }
-            });
+        let mut look = |places: &[&str], is_taken: &dyn Fn(&str) -> bool| {
+            for place in places {
+                tree.each(place, &mut |path, value| {
+                    if value.as_str().is_some_and(is_taken) {
+                        found.get_or_insert_with(|| (path.to_string(), value.shown()));
+                    }
+                });
+            }
+        };
+        look(NAMES, &|name| self.have_name(name));
+        if of_service {
+            look(&["Name"], &|name| self.have_name(name));
+            let image = |image: &str| self.images.iter().any(|list| list.could_allow(image));
+            look(&["TaskTemplate.ContainerSpec.Image"], &image);
+            let name = tree.at("Name");
+            if self.have_service(name.as_str().unwrap_or_default()) {
+                found.get_or_insert_with(|| ("Name".to_owned(), name.shown()));
+            }
+        } else {
+            look(&["Image"], &|image| self.have_image(image));
         }
         found
     }
@@ -200,6 +241,8 @@ impl Others {
         });
         let name = [("Name", inspect.at("Name"))].into_iter();
         let name = name.filter(|(_, name)| name.as_str().is_some_and(|it| self.have_container(it)));
+        let image = [("Config.Image", inspect.at("Config.Image"))].into_iter();
+        let image = image.filter(|(_, image)| image.as_str().is_some_and(|it| self.have_image(it)));
         let labels = inspect.at("Config.Labels").as_object().into_iter();
         let labels = labels.flat_map(Object::iter).filter(|(key, value)| {
             value
@@ -207,7 +250,11 @@ impl Others {
                 .is_some_and(|value| self.have_label(key, value))
         });
         let labels = labels.map(|(_, value)| ("Config.Labels", value));
-        let found = names.chain(addresses).chain(name).chain(labels);
+        let found = names
+            .chain(addresses)
+            .chain(name)
+            .chain(image)
+            .chain(labels);
         found
             .filter_map(|(place, value)| Some((place, value.as_str()?)))
             .collect()

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
+use super::others::CHOOSES;
 use super::scoped::is_of;
 use super::{Request, query, unreadable};
 use crate::api::sections::Role;
@@ -120,9 +121,10 @@ fn refused(
     }
 }
 
-/// Whether a label says that something is in no scope.
+/// Whether a label says that something is in no scope, or that it chooses no policy: dockgate writes that
+/// itself, and another round sees it.
 fn is_nobodys(key: &str, value: &str) -> bool {
-    key == CREATED_BY && value.is_empty()
+    [CREATED_BY, CHOOSES].contains(&key) && value.is_empty()
 }
 
 /// Writes labels in that an update would take away otherwise.

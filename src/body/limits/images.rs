@@ -72,6 +72,21 @@ impl ImageFrom {
         !could_be_id(text) && name.is_some_and(|name| self.allows(&name))
     }
 
+    /// Whether an image of a service may come to be one of these: the engine adds a digest to its name.
+    pub fn could_allow(&self, text: &str) -> bool {
+        let Ok(name) = Name::parse(text) else {
+            return false;
+        };
+        let mut sources = self.0.iter();
+        let by_digest = sources.any(|source| match source {
+            Source::Images(pattern) => {
+                pattern.digest.is_some() && pattern.repository.fits(name.repository())
+            }
+            Source::Load | Source::Import => false,
+        });
+        by_digest && name.digest().is_none() || self.allows(&name.or_latest())
+    }
+
     /// Whether an image may be used that the engine found by this text, or did not find.
     pub fn allows_found(&self, text: &str, found: Option<&Value>) -> bool {
         let Some(found) = found else {

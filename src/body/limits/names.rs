@@ -24,6 +24,11 @@ impl Names {
     pub fn allows(&self, name: &str) -> bool {
         self.0.iter().any(|own| own.fits(name))
     }
+
+    /// Whether it may have a name that begins like that, and goes on with such characters alone.
+    pub fn may_go_on(&self, start: &str, rest: impl Fn(u8) -> bool) -> bool {
+        self.0.iter().any(|own| own.may_go_on(start, &rest))
+    }
 }
 
 pub(in crate::body) fn name(entry: &str) -> Result<Glob, Mistake> {

@@ -1,9 +1,12 @@
 //! The engine's answers, as far as they tell of containers and their addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::io::Read;
 use std::net::IpAddr;
 
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// What the engine says of one container.
 #[derive(Debug, Deserialize)]
@@ -88,6 +91,8 @@ pub struct Network {
     /// Its full ID.
     #[serde(rename = "Id")]
     pub id: String,
+    #[serde(rename = "Name", default)]
+    pub(super) name: String,
     /// Whether its containers may be those of a swarm.
     #[serde(rename = "Driver", default)]
     pub driver: String,
@@ -97,6 +102,13 @@ pub struct Network {
     pub(super) ipam: Ipam,
     #[serde(rename = "Containers", default)]
     pub(super) containers: Option<BTreeMap<String, Held>>,
+}
+
+impl Network {
+    /// The IDs of the containers in it.
+    pub fn held(&self) -> impl Iterator<Item = &String> {
+        self.containers.iter().flatten().map(|(id, _)| id)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,6 +137,85 @@ pub(super) struct Held {
     pub(super) v6: String,
 }
 
+/// What a container's labels may have together in bytes: whoever creates it writes what it likes.
+const MOST_LABELS: usize = 64 << 10;
+
+/// The labels of a container.
+#[derive(Debug, Default)]
+pub(super) struct Labels {
+    pub(super) all: BTreeMap<String, String>,
+    /// Whether they were too long, and some are missing.
+    pub(super) is_cut: bool,
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+        struct Kept;
+        impl<'de> Visitor<'de> for Kept {
+            type Value = Labels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("labels")
+            }
+
+            fn visit_unit<E>(self) -> Result<Labels, E> {
+                Ok(Labels::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+                let (mut labels, mut size) = (Labels::default(), 0);
+                while let Some((key, value)) = map.next_entry::<String, String>()? {
+                    size += key.len() + value.len();
+                    labels.is_cut |= size > MOST_LABELS;
+                    if !labels.is_cut {
+                        labels.all.insert(key, value);
+                    }
+                }
+                Ok(labels)
+            }
+        }
+        deserializer.deserialize_any(Kept)
+    }
+}
+
+/// Reads the list of all containers as it comes. Only those keep their labels that may have an address: by
+/// their IDs, or because they share another one's.
+///
+/// # Errors
+/// It is no such list.
+pub fn read_listed(from: impl Read, held: &HashSet<String>) -> serde_json::Result<Vec<Listed>> {
+    struct Each<'a>(&'a HashSet<String>);
+    impl<'de> DeserializeSeed<'de> for Each<'_> {
+        type Value = Vec<Listed>;
+
+        fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Vec<Listed>, D::Error> {
+            from.deserialize_seq(self)
+        }
+    }
+    impl<'de> Visitor<'de> for Each<'_> {
+        type Value = Vec<Listed>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("containers")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Vec<Listed>, A::Error> {
+            let mut listed = Vec::new();
+            while let Some(mut one) = all.next_element::<Listed>()? {
+                if !self.0.contains(&one.id) && one.host_config.shared().is_none() {
+                    one.labels = Labels::default();
+                }
+                listed.push(one);
+            }
+            Ok(listed)
+        }
+    }
+    let mut from = serde_json::Deserializer::from_reader(from);
+    let listed = Each(held).deserialize(&mut from)?;
+    from.end()?;
+    Ok(listed)
+}
+
 /// A container in the list of all.
 #[derive(Debug, Deserialize)]
 pub struct Listed {
@@ -137,11 +228,9 @@ pub struct Listed {
     #[serde(rename = "State", default)]
     pub(super) state: String,
     #[serde(rename = "Labels", default)]
-    pub(super) labels: Option<BTreeMap<String, String>>,
+    pub(super) labels: Labels,
     #[serde(rename = "HostConfig", default)]
     pub(super) host_config: HostConfig,
-    #[serde(rename = "NetworkSettings", default, deserialize_with = "or_default")]
-    pub(super) settings: Settings,
 }
 
 impl Listed {
@@ -228,7 +317,7 @@ impl Task {
 /// The engine writes `null` for what is empty.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())

@@ -7,8 +7,6 @@ use serde::Deserialize;
 /// Something that has become of a container or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// There is a new container, which may share another one's addresses.
-    Created(String),
     /// A container's name, or whether it is there, has changed.
     Changed(String),
     /// A container has got an address in a network.
@@ -29,6 +27,8 @@ pub enum Event {
     },
     /// There is another network, or one less.
     Networks,
+    /// It is too long to be read: anything may have changed.
+    Unread,
     /// Anything else.
     Other,
 }
@@ -68,7 +68,6 @@ impl Event {
         let attributes = actor.attributes.unwrap_or_default();
         let container = || attributes.get("container").cloned();
         let event = match (kind.as_str(), action.as_str()) {
-            ("container", "create") => Event::Created(actor.id),
             ("container", "die" | "destroy" | "rename") => Event::Changed(actor.id),
             ("network", "connect") => Event::Connected {
                 network: actor.id,
@@ -83,5 +82,27 @@ impl Event {
             _ => Event::Other,
         };
         Some((event, at))
+    }
+
+    /// Reads the beginning of one that is too long, by the labels of a container: what it is about stands
+    /// before them.
+    pub fn begun(line: &[u8]) -> Event {
+        let line = String::from_utf8_lossy(line);
+        let Some((before, actor)) = line.split_once(r#""Actor":{"ID":""#) else {
+            return Event::Unread;
+        };
+        let id = actor.split('"').next().unwrap_or_default();
+        let has = |field: &str| before.contains(field);
+        let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let changes = || {
+            ["die", "destroy", "rename"]
+                .iter()
+                .any(|action| has(&format!(r#""Action":"{action}""#)))
+        };
+        match is_id && has(r#""Type":"container""#) {
+            true if has(r#""Action":"create""#) => Event::Other,
+            true if changes() => Event::Changed(id.to_owned()),
+            _ => Event::Unread,
+        }
     }
 }

@@ -11,10 +11,20 @@ use super::listing::Listing;
 pub struct History {
     /// When containers got into networks, as far as no list has shown it yet: by both IDs.
     connected: HashMap<(String, String), u64>,
+    /// When a container that is in a network got into one of its networks last: by its ID.
+    started: HashMap<String, u64>,
     /// Since when the endpoints have been there that the last list showed, by their IDs.
-    since: HashMap<String, u64>,
+    since: HashMap<String, Since>,
     /// Whether there has been a list.
     is_begun: bool,
+}
+
+/// Since when an endpoint has been there.
+#[derive(Debug)]
+struct Since {
+    at: u64,
+    /// Its container, if no event told of the endpoint itself.
+    untold: Option<String>,
 }
 
 impl History {
@@ -28,10 +38,14 @@ impl History {
             } => {
                 let key = (network.clone(), container.clone());
                 self.connected.insert(key, *at);
+                self.started.insert(container.clone(), *at);
             }
             Event::Disconnected { network, container } => {
                 let key = (network.clone(), container.clone());
                 self.connected.remove(&key);
+                // It may get endpoints now of which no event tells.
+                self.started.remove(container);
+                (self.since).retain(|_, since| since.untold.as_ref() != Some(container));
             }
             _ => {}
         }
@@ -45,20 +59,25 @@ impl History {
         for endpoint in listing.endpoints_mut() {
             let key = (endpoint.network.clone(), endpoint.container.clone());
             let connected = self.connected.remove(&key);
-            let known = self.since.get(&endpoint.id).copied();
-            let since = match (known, connected) {
+            let known = self.since.get(&endpoint.id).map(|known| known.at);
+            // A container is given all of its endpoints before that is told of any of them.
+            let started = self.started.get(&endpoint.container).copied();
+            let started = started.filter(|_| !endpoint.is_told);
+            let at = match (known, connected) {
                 (Some(known), Some(connected)) => known.min(connected),
                 (Some(since), None) | (None, Some(since)) => since,
                 // What a list without a stream says itself.
-                (None, None) => endpoint.since.unwrap_or(unseen),
+                (None, None) => endpoint.since.or(started).unwrap_or(unseen),
             };
-            endpoint.since = Some(since);
-            dated.insert(endpoint.id.clone(), since);
+            endpoint.since = Some(at);
+            let untold = (!endpoint.is_told).then(|| endpoint.container.clone());
+            dated.insert(endpoint.id.clone(), Since { at, untold });
         }
         self.since = dated;
         // What is not in any list is in no network of dockgate.
-        self.connected
-            .retain(|_, at| now.saturating_sub(*at) < KEPT);
+        let is_kept = |at: u64| now.saturating_sub(at) < KEPT;
+        self.connected.retain(|_, at| is_kept(*at));
+        self.started.retain(|_, at| is_kept(*at));
         self.is_begun = true;
         listing.index();
     }

@@ -1,18 +1,19 @@
 //! Which containers have an address, by a list that may have become old.
 //!
 //! A list decides for a connection if the engine was asked for it after the connection was accepted, if
-//! no event since says that it has changed, and if the container had the address already when the
-//! connection was made. So it decides as long as the container keeps the address. An address that is no
-//! container's by its kind (outside the networks, or a gateway) needs no new list.
+//! no event since says that those have changed who have the address, and if the container had the address already when the
+//! connection was made. So it decides as long as the container keeps the address: whoever got into a network or came to
+//! share the address later did not make the connection. An address
+//! outside the networks is no container's, and needs no new list.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::events::Event;
-use super::listing::Listing;
-use super::{Seen, Why};
+use super::listing::{Holder, Listing};
+use super::{Container, Seen, Why};
 
 /// The kernel and the engine do not read the same clock to the nanosecond: a tick of the kernel's.
 const TICK: u64 = 10_000_000;
@@ -36,8 +37,9 @@ pub struct Known {
     began: Instant,
     /// Containers that have changed since.
     changed: HashSet<String>,
-    /// Since when it lacks something.
-    lacks: Option<Instant>,
+    /// Who got into which network since, and when that was heard of: by both IDs. Nobody else's
+    /// addresses depend on it.
+    lacks: HashMap<String, HashMap<String, Instant>>,
     /// When the last change was heard of.
     heard: Instant,
 }
@@ -49,7 +51,7 @@ impl Known {
             listing: Arc::new(listing),
             began,
             changed: HashSet::new(),
-            lacks: None,
+            lacks: HashMap::new(),
             heard: began,
         }
     }
@@ -71,19 +73,25 @@ impl Known {
                 return None;
             }
             Event::Networks if listing.own().is_none() => return None,
+            Event::Unread => return None,
             Event::Connected {
                 network,
                 container,
                 at,
             } if listing.has_network(network) && !listing.shows(network, container, *at) => {
-                self.lacks = Some(now);
+                let lacks = self.lacks.entry(network.clone()).or_default();
+                lacks.insert(container.clone(), now);
             }
-            Event::Created(container) if !listing.has_container(container) => {
-                self.lacks = Some(now);
+            Event::Disconnected { network, container } => {
+                if let Some(lacks) = self.lacks.get_mut(network) {
+                    lacks.remove(container);
+                }
+                if listing.has_container(container) {
+                    self.heard = now;
+                    self.changed.insert(container.clone());
+                }
             }
-            Event::Changed(container) | Event::Disconnected { container, .. }
-                if listing.has_container(container) =>
-            {
+            Event::Changed(container) if listing.has_container(container) => {
                 self.heard = now;
                 self.changed.insert(container.clone());
             }
@@ -102,9 +110,8 @@ impl Known {
     /// Who has an address, for a connection.
     pub fn whose(&self, address: IpAddr, arrival: &Arrival) -> Seen {
         let listing = &self.listing;
-        let needed = self.lacks.unwrap_or(arrival.accepted).max(arrival.accepted);
-        let is_new = self.began > needed;
-        let unasked = Seen::Unknown(Why::Unasked(needed));
+        let is_new = self.began > arrival.accepted;
+        let unasked = Seen::Unknown(Why::Unasked(arrival.accepted));
         let is_loopback = matches!(address, IpAddr::V4(v4) if v4 == std::net::Ipv4Addr::LOCALHOST)
             || matches!(address, IpAddr::V6(v6) if v6.is_loopback());
         if !listing.contains(address) {
@@ -116,24 +123,44 @@ impl Known {
                 _ => unasked,
             };
         }
-        if listing.is_gateway(address) {
-            return Seen::Nobody;
-        }
         if !is_new {
             return unasked;
         }
-        match listing.holder(address) {
-            None => Seen::Unknown(Why::Unheld),
-            Some(holder) if !holder.ids.is_disjoint(&self.changed) => {
-                Seen::Unknown(Why::Unasked(self.heard))
-            }
-            Some(holder) if holder.since > arrival.heard.saturating_add(TICK) => {
-                Seen::Unknown(Why::Moved)
-            }
-            Some(holder) => match &holder.containers {
-                Some(containers) => Seen::These(Arc::clone(containers)),
-                None => Seen::Unknown(Why::Unheld),
-            },
+        // Not before: it may have become a container's.
+        if listing.is_gateway(address) {
+            return Seen::Nobody;
         }
+        let Some((holder, containers)) = self.held(address) else {
+            let holder = listing.holder(address);
+            let otherwise = match holder.is_some_and(|holder| holder.is_cut) {
+                true => Why::TooLong,
+                false => Why::Unheld,
+            };
+            return Seen::Unknown(self.lacking(address, |_| true).unwrap_or(otherwise));
+        };
+        if !holder.ids.is_disjoint(&self.changed) {
+            return Seen::Unknown(Why::Unasked(self.heard));
+        }
+        if holder.since > arrival.heard.saturating_add(TICK) {
+            // An event may say that it has been there longer.
+            let late = self.lacking(address, |container| holder.ids.contains(container));
+            return Seen::Unknown(late.unwrap_or(Why::Moved));
+        }
+        Seen::These(Arc::clone(containers))
+    }
+
+    /// Who has an address, if all of them are known.
+    fn held(&self, address: IpAddr) -> Option<(&Holder, &Arc<[Arc<Container>]>)> {
+        let holder = self.listing.holder(address)?;
+        Some((holder, holder.containers.as_ref()?))
+    }
+
+    /// That the engine is to be asked again, if such a container got into a network of an address since.
+    fn lacking(&self, address: IpAddr, is: impl Fn(&String) -> bool) -> Option<Why> {
+        let networks = self.listing.networks_of(address);
+        let lacks = networks.filter_map(|network| self.lacks.get(network));
+        let since = lacks.flatten().filter(|(container, _)| is(container));
+        let since = since.map(|(_, since)| *since).max();
+        since.map(Why::Unasked)
     }
 }

@@ -12,8 +12,8 @@ use super::Container;
 use super::answers::{Inspect, Listed, Network, Task, plain};
 use crate::clients::list::Network as Subnet;
 
-/// References from one container to another are followed so far.
-const DEEPEST: usize = 8;
+/// The bridge by which a swarm's containers reach the host. No event tells who gets into it.
+const GATEWAY_BRIDGE: &str = "docker_gwbridge";
 
 /// What the engine's lists say at one time.
 #[derive(Debug, Default)]
@@ -24,12 +24,15 @@ pub struct Listing {
     own_addresses: HashSet<IpAddr>,
     /// The IDs of the networks.
     networks: HashSet<String>,
-    subnets: Vec<Subnet>,
+    /// With the IDs of the networks that they are of.
+    subnets: Vec<(Subnet, String)>,
     gateways: HashSet<IpAddr>,
     endpoints: Vec<Endpoint>,
-    containers: HashMap<String, Container>,
+    containers: HashMap<String, Arc<Container>>,
     /// Who shares whose addresses: by the ID of the container that has them.
     sharers: HashMap<String, Vec<String>>,
+    /// Those whose labels were too long.
+    cut: HashSet<String>,
     /// Those of whom it cannot be said whose addresses they share.
     loose: Vec<String>,
     holders: HashMap<IpAddr, Holder>,
@@ -43,6 +46,8 @@ pub(super) struct Endpoint {
     pub(super) container: String,
     /// Since when it has been there, in nanoseconds.
     pub(super) since: Option<u64>,
+    /// Whether an event tells when its container gets into the network.
+    pub(super) is_told: bool,
     addresses: Vec<IpAddr>,
 }
 
@@ -50,10 +55,23 @@ pub(super) struct Endpoint {
 #[derive(Debug)]
 pub(super) struct Holder {
     /// All that share it. `None`: not all of them are known.
-    pub(super) containers: Option<Arc<[Container]>>,
+    pub(super) containers: Option<Arc<[Arc<Container>]>>,
+    /// Whether the labels of one of them were too long.
+    pub(super) is_cut: bool,
     /// Their IDs.
     pub(super) ids: HashSet<String>,
     pub(super) since: u64,
+}
+
+/// Whose networks a container that names another one's is in.
+#[derive(Clone, Copy)]
+enum Shares<'a> {
+    /// That one's, which has its own.
+    With(&'a str),
+    /// It is in none: what it names does not exist, or leads back to itself.
+    Nothing,
+    /// That cannot be said.
+    Unknown,
 }
 
 impl Listing {
@@ -71,6 +89,9 @@ impl Listing {
         };
         for endpoint in own.iter().flat_map(|own| own.settings.networks.values()) {
             listing.own_addresses.extend(endpoint.addresses());
+            // Where a subnet was given without a gateway, the network's inspect has none. That of another
+            // container does not count: whoever creates one writes what it likes.
+            listing.gateways.extend(endpoint.gateways());
         }
         for network in networks.into_iter().filter(|network| !network.ingress) {
             listing.add_network(network);
@@ -90,9 +111,12 @@ impl Listing {
 
     fn add_network(&mut self, network: Network) {
         for config in network.ipam.config.unwrap_or_default() {
-            self.subnets.extend(Subnet::parse(&config.subnet));
-            let gateway = config.gateway.split('/').next().unwrap_or_default();
-            self.gateways.extend(gateway.parse::<IpAddr>());
+            let subnet = Subnet::parse(&config.subnet);
+            let gateway = plain(&config.gateway);
+            let is_within = |gateway: &IpAddr| subnet.is_some_and(|subnet| subnet.has(*gateway));
+            self.gateways.extend(gateway.filter(is_within));
+            self.subnets
+                .extend(subnet.map(|subnet| (subnet, network.id.clone())));
         }
         for (container, one) in network.containers.unwrap_or_default() {
             let addresses = [&one.v4, &one.v6]
@@ -103,6 +127,7 @@ impl Listing {
                 network: network.id.clone(),
                 container,
                 since: None,
+                is_told: network.name != GATEWAY_BRIDGE,
                 addresses: addresses.collect(),
             });
         }
@@ -121,15 +146,12 @@ impl Listing {
                     .unwrap_or_default()
                     .to_owned(),
                 image: one.image.clone(),
-                labels: one.labels.clone().unwrap_or_default(),
+                labels: one.labels.all.clone(),
             };
-            self.containers.insert(one.id.clone(), container);
-            // Where a subnet was given without a gateway, the network's inspect has none.
-            for endpoint in one.settings.networks.values() {
-                if self.networks.contains(&endpoint.network) {
-                    self.gateways.extend(endpoint.gateways());
-                }
+            if one.labels.is_cut {
+                self.cut.insert(one.id.clone());
             }
+            self.containers.insert(one.id.clone(), Arc::new(container));
         }
     }
 
@@ -151,29 +173,48 @@ impl Listing {
             .iter()
             .filter_map(|one| {
                 let mode = one.host_config.shared()?;
-                // One that runs shares with who had that name when it was started.
-                let is_past = one.runs() && !self.containers.contains_key(mode);
+                // One that runs shares with who had that name when it was started. An ID stays one
+                // container's, and once that is gone nobody has its addresses.
+                let is_past =
+                    one.runs() && !is_full_id(mode) && !self.containers.contains_key(mode);
                 Some((one.id.as_str(), (meant(mode), is_past)))
             })
             .collect();
-        let (mut sharers, mut loose) = (HashMap::<String, Vec<String>>::new(), Vec::new());
+        let running = listed.iter().filter(|one| one.runs());
+        let running: HashSet<&str> = running.map(|one| one.id.as_str()).collect();
+        let mut ends: HashMap<&str, Shares<'_>> = HashMap::new();
         for id in modes.keys() {
-            let (mut at, mut steps, mut is_loose) = (Some(*id), 0, false);
-            while let Some((next, is_past)) = at.and_then(|at| modes.get(at)) {
-                (at, steps) = (*next, steps + 1);
-                is_loose |= *is_past || steps > DEEPEST;
-                if is_loose {
-                    break;
+            let (mut way, mut at) = (Vec::new(), *id);
+            let end = loop {
+                if let Some(known) = ends.get(at) {
+                    // The engine starts none on the way back to itself.
+                    let is_odd = || way.contains(&at) && way.iter().any(|id| running.contains(id));
+                    break if is_odd() { Shares::Unknown } else { *known };
                 }
-            }
-            match at {
-                _ if is_loose => loose.push((*id).to_owned()),
-                Some(at) => sharers
+                let Some((next, is_past)) = modes.get(at) else {
+                    break Shares::With(at);
+                };
+                // On the way back to itself, until it is known what is at its end.
+                ends.insert(at, Shares::Nothing);
+                way.push(at);
+                match next {
+                    _ if *is_past => break Shares::Unknown,
+                    // What it would share does not exist.
+                    None => break Shares::Nothing,
+                    Some(next) => at = next,
+                }
+            };
+            ends.extend(way.into_iter().map(|at| (at, end)));
+        }
+        let (mut sharers, mut loose) = (HashMap::<String, Vec<String>>::new(), Vec::new());
+        for (id, end) in ends {
+            match end {
+                Shares::Unknown => loose.push(id.to_owned()),
+                Shares::With(at) => sharers
                     .entry(at.to_owned())
                     .or_default()
-                    .push((*id).to_owned()),
-                // What it would share does not exist.
-                None => {}
+                    .push(id.to_owned()),
+                Shares::Nothing => {}
             }
         }
         (self.sharers, self.loose) = (sharers, loose);
@@ -210,6 +251,7 @@ impl Listing {
                     network: network.clone(),
                     container: id.to_owned(),
                     since: task.created(),
+                    is_told: true,
                     addresses: attached
                         .addresses
                         .iter()
@@ -220,7 +262,7 @@ impl Listing {
             }
         }
         if has_any {
-            self.containers.insert(id.to_owned(), container);
+            self.containers.insert(id.to_owned(), Arc::new(container));
         }
     }
 
@@ -248,9 +290,11 @@ impl Listing {
         }
         let known = holders.into_iter().map(|(address, (ids, since))| {
             let containers = ids.iter().map(|id| self.containers.get(id).cloned());
-            let containers: Option<Vec<Container>> = containers.collect();
+            let containers: Option<Vec<Arc<Container>>> = containers.collect();
+            let is_cut = !ids.is_disjoint(&self.cut);
             let holder = Holder {
-                containers: containers.map(Arc::from),
+                containers: containers.filter(|_| !is_cut).map(Arc::from),
+                is_cut,
                 ids,
                 since,
             };
@@ -265,7 +309,14 @@ impl Listing {
 
     /// Whether an address is within one of the networks.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
-        self.subnets.iter().any(|subnet| subnet.has(address))
+        self.networks_of(address).next().is_some()
+    }
+
+    /// The IDs of the networks that have an address.
+    pub(super) fn networks_of(&self, address: IpAddr) -> impl Iterator<Item = &str> {
+        let subnets = self.subnets.iter();
+        let subnets = subnets.filter(move |(subnet, _)| subnet.has(address));
+        subnets.map(|(_, network)| network.as_str())
     }
 
     pub(super) fn is_gateway(&self, address: IpAddr) -> bool {
@@ -294,4 +345,8 @@ impl Listing {
             one.network == network && one.container == container && one.since == Some(at)
         })
     }
+}
+
+fn is_full_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::body::inspection::{CHOOSES, Values};
 use crate::body::limits::{ImageFrom, Mistake, Names};
 
-pub use answers::{Inspect, Listed, Network, Task};
+pub use answers::{Inspect, Listed, Network, Task, read_listed};
 pub use events::Event;
 pub use history::History;
 pub use known::{Arrival, Known};
@@ -168,6 +168,11 @@ impl Wanted {
         names.chain(images)
     }
 
+    /// The images that it goes by.
+    pub fn taken_images(&self) -> Option<ImageFrom> {
+        self.images.as_ref().map(|images| images.0.clone())
+    }
+
     /// The labels that it goes by: their keys and values.
     pub fn taken_labels(&self) -> impl Iterator<Item = (String, Values)> {
         let own = self.labels.iter().map(|label| {
@@ -207,7 +212,7 @@ pub enum Seen {
     /// No container is there.
     Nobody,
     /// All of these share it. Never none.
-    These(Arc<[Container]>),
+    These(Arc<[Arc<Container>]>),
     /// That cannot be said.
     Unknown(Why),
 }
@@ -221,6 +226,8 @@ pub enum Why {
     Lost(Arc<str>),
     /// The engine knows no container at an address within a network of containers.
     Unheld,
+    /// The labels of a container there are too long to be kept.
+    TooLong,
     /// Another container has got the address since the connection was made.
     Moved,
     /// An address that is valid on one link alone tells nothing.
@@ -244,6 +251,7 @@ impl Display for Why {
             }
             Why::Lost(why) => write!(f, "the engine cannot be asked: {why}"),
             Why::Unheld => f.write_str("the engine knows no container with this address"),
+            Why::TooLong => f.write_str("the labels of that container have more than 64 KiB"),
             Why::Moved => f.write_str(
                 "another container has got this address since the connection was made; connect again",
             ),

@@ -1,3 +1,6 @@
+mod read;
+mod shared;
+
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -260,22 +263,9 @@ fn what_is_no_container_by_its_kind_waits_for_no_list() {
     let start = Instant::now();
     let mut listing = two();
     History::default().date(&mut listing, 0);
-    let own = r#"{"Id":"c","NetworkSettings":{"Networks":{"net":{"NetworkID":"N","Gateway":"10.1.0.1"}}}}"#;
-    let own: Listed = serde_json::from_str(own).expect("a container");
-    let network = network(&[]);
-    let inspect: Inspect = serde_json::from_str(OWN).expect("an inspect");
-    let mut listing = Listing::of(Some(&inspect), vec![network], vec![own], Vec::new());
-    History::default().date(&mut listing, 0);
     let known = Known::new(listing, start);
     let late = arrival(start, 100, u64::MAX);
-    for address in [
-        "10.1.0.1",
-        "10.2.0.5",
-        "192.0.2.7",
-        "fd02::1",
-        "127.0.0.1",
-        "::1",
-    ] {
+    for address in ["10.2.0.5", "192.0.2.7", "fd02::1", "127.0.0.1", "::1"] {
         assert_eq!(known.whose(at(address), &late), Seen::Nobody, "{address}");
     }
     assert_eq!(
@@ -291,6 +281,40 @@ fn what_is_no_container_by_its_kind_waits_for_no_list() {
         known.whose(at("10.2.0.5"), &elsewhere),
         Seen::Unknown(Why::Unasked(_))
     ));
+}
+
+#[test]
+fn a_gateway_is_one_by_its_network_alone_and_not_by_an_old_list() {
+    let start = Instant::now();
+    let began = start + Duration::from_secs(1);
+    // Whoever creates a container says what its gateway is.
+    let invented = r#"{"Id":"c","State":"created","NetworkSettings":{"Networks":
+        {"net":{"NetworkID":"N","Gateway":"10.1.0.77"}}}}"#;
+    let known = known(
+        listing(&[], &[invented.to_owned()]),
+        &mut History::default(),
+        0,
+        began,
+    );
+    let early = arrival(start, 0, u64::MAX);
+    assert_eq!(known.whose(at("10.1.0.1"), &early), Seen::Nobody);
+    let unheld = Seen::Unknown(Why::Unheld);
+    assert_eq!(known.whose(at("10.1.0.77"), &early), unheld);
+    let late = arrival(start, 2, u64::MAX);
+    for address in ["10.1.0.1", "10.1.0.77"] {
+        let unasked = Seen::Unknown(Why::Unasked(late.accepted));
+        assert_eq!(known.whose(at(address), &late), unasked, "{address}");
+    }
+    // One of a network is within its subnet, or it is none.
+    let other = r#"{"Id":"O","IPAM":{"Config":[{"Subnet":"10.4.0.0/16","Gateway":"10.1.0.5"},
+        {"Subnet":"10.5.0.0/16","Gateway":"10.5.0.9"}]}}"#;
+    let other = serde_json::from_str(other).expect("a network");
+    let mut listing = Listing::of(None, vec![network(&[]), other], Vec::new(), Vec::new());
+    History::default().date(&mut listing, 0);
+    let known = Known::new(listing, began);
+    let unheld = Seen::Unknown(Why::Unheld);
+    assert_eq!(known.whose(at("10.1.0.5"), &early), unheld);
+    assert_eq!(known.whose(at("10.5.0.9"), &early), Seen::Nobody);
 }
 
 #[test]
@@ -364,11 +388,7 @@ fn events_void_what_they_are_about() {
         network: "N".to_owned(),
         container: container.to_owned(),
     };
-    let (both, one, none) = (
-        [Some(true), Some(true)],
-        [Some(false), Some(true)],
-        [Some(false), Some(false)],
-    );
+    let (both, one) = ([Some(true), Some(true)], [Some(false), Some(true)]);
     for (event, decided) in [
         (Event::Other, both),
         (Event::Networks, both),
@@ -376,12 +396,12 @@ fn events_void_what_they_are_about() {
         (Event::Changed("x".to_owned()), both),
         (disconnected("a"), one),
         (disconnected("x"), both),
-        // It may share an address.
-        (Event::Created("x".to_owned()), none),
-        (Event::Created("a".to_owned()), both),
-        (connected("x", "N"), none),
+        // Whoever comes later has not made an earlier connection.
+        (connected("x", "N"), both),
+        (connected("a", "N"), both),
         (connected("x", "M"), both),
         (connected("own", "M"), [None, None]),
+        (Event::Unread, [None, None]),
         (disconnected("own"), [None, None]),
     ] {
         let known = known(
@@ -402,112 +422,80 @@ fn events_void_what_they_are_about() {
 }
 
 #[test]
-fn an_address_is_of_all_that_share_it() {
+fn who_connects_voids_only_what_nobody_has_in_that_network() {
     let start = Instant::now();
-    let ci = r#""team":"ci""#;
-    let shared = |more: &[String]| {
-        let mut all = vec![listed("a", "web", "net", ci), listed("b", "db", "net", "")];
-        all.extend_from_slice(more);
-        let listing = listing(&[("a", 5), ("b", 6)], &all);
-        let known = known(
-            listing,
-            &mut History::default(),
-            0,
-            start + Duration::from_secs(1),
-        );
-        let of = |address| known.whose(at(address), &arrival(start, 0, u64::MAX));
-        (of("10.1.0.5"), of("10.1.0.6"))
+    let later = |seconds| start + Duration::from_secs(seconds);
+    let connected = |container: &str, network: &str| Event::Connected {
+        network: network.to_owned(),
+        container: container.to_owned(),
+        at: 7,
     };
-    let sidecar = listed("s", "sidecar", "container:a", "");
-    let (web, db) = shared(std::slice::from_ref(&sidecar));
-    assert_eq!(names(&web), Some(vec!["sidecar", "web"]));
-    assert_eq!(names(&db), Some(vec!["db"]));
-    // Over another one.
-    let (web, _) = shared(&[sidecar, listed("t", "third", "container:s", "")]);
-    assert_eq!(names(&web), Some(vec!["sidecar", "third", "web"]));
-    // By a name, which may have been any container's when it was started.
-    let named = |name: &str, state: &str| {
-        let named = listed("n", "named", &format!("container:{name}"), "");
-        named.replace("\"Image\"", &format!("\"State\":\"{state}\",\"Image\""))
-    };
-    for (name, state, with_web, with_db) in [
-        ("web", "running", true, true),
-        ("gone", "running", true, true),
-        ("web", "created", true, false),
-        ("web", "exited", true, false),
-        ("gone", "created", false, false),
-        ("n", "running", true, true),
-    ] {
-        let (web, db) = shared(&[named(name, state)]);
-        let has = |seen, name| names(seen).map(|all| (all.contains(&"named"), all.contains(&name)));
-        assert_eq!(has(&web, "web"), Some((with_web, true)), "{name} {state}");
-        assert_eq!(has(&db, "db"), Some((with_db, true)), "{name} {state}");
+    let early = arrival(start, 0, u64::MAX);
+    let mut flooded = Some(known(two(), &mut History::default(), 0, later(1)));
+    for number in 0..100 {
+        let event = connected(&format!("x{number}"), "N");
+        flooded = flooded.and_then(|known| known.after(&event, later(2)));
     }
-}
-
-#[test]
-fn tasks_of_other_nodes_have_addresses_and_the_ingress_matches_nobody() {
-    let start = Instant::now();
-    let task = |state: &str| {
-        format!(
-            r#"{{"ID":"t","CreatedAt":"1970-01-01T00:00:03Z","Spec":{{"ContainerSpec":{{"Image":"busybox","Labels":{{"team":"ci"}}}}}},
-                "Status":{{"State":"{state}","ContainerStatus":{{"ContainerID":"far"}}}},
-                "NetworksAttachments":[{{"Network":{{"ID":"N"}},"Addresses":["10.1.0.9/16"]}}]}}"#
-        )
-    };
-    let ingress = r#"{"Id":"I","Driver":"overlay","Ingress":true,"IPAM":{"Config":[{"Subnet":"10.3.0.0/16"}]},
-        "Containers":{"b":{"EndpointID":"i","IPv4Address":"10.3.0.4/16","IPv6Address":""}}}"#;
-    for (state, has) in [
-        ("running", true),
-        ("starting", true),
-        ("shutdown", false),
-        ("failed", false),
-    ] {
-        let own = serde_json::from_str(OWN).expect("an inspect");
-        let ingress = serde_json::from_str(ingress).expect("a network");
-        let task = serde_json::from_str(&task(state)).expect("a task");
-        let listing = Listing::of(
-            Some(&own),
-            vec![network(&[]), ingress],
-            Vec::new(),
-            vec![task],
-        );
-        let known = known(
-            listing,
-            &mut History::default(),
-            0,
-            start + Duration::from_secs(1),
-        );
-        let seen = |heard| known.whose(at("10.1.0.9"), &arrival(start, 0, heard));
-        let label = match seen(4_000_000_000) {
-            Seen::These(all) => all[0].label("team").map(str::to_owned),
-            _ => None,
-        };
-        assert_eq!(label.as_deref(), has.then_some("ci"), "{state}");
-        if has {
-            assert_eq!(seen(2_000_000_000), Seen::Unknown(Why::Moved));
-        }
-        let seen = known.whose(at("10.3.0.4"), &arrival(start, 0, u64::MAX));
-        assert_eq!(seen, Seen::Nobody);
-    }
-}
-
-#[test]
-fn events_are_read_as_the_engine_writes_them() {
-    let connect = r#"{"Type":"network","Action":"connect","Actor":{"ID":"N","Attributes":{"container":"a","name":"net","type":"bridge"}},"scope":"local","time":1,"timeNano":1000000007}"#;
-    let rename = r#"{"status":"rename","id":"a","from":"x","Type":"container","Action":"rename","Actor":{"ID":"a","Attributes":{"name":"y"}},"time":1,"timeNano":5}"#;
-    let connected = Event::Connected {
-        network: "N".to_owned(),
-        container: "a".to_owned(),
-        at: 1_000_000_007,
-    };
+    let known = flooded.expect("its networks stay");
     assert_eq!(
-        Event::read(connect.as_bytes()),
-        Some((connected, 1_000_000_007))
+        names(&known.whose(at("10.1.0.5"), &early)),
+        Some(vec!["web-1"])
     );
-    let changed = Event::Changed("a".to_owned());
-    assert_eq!(Event::read(rename.as_bytes()), Some((changed, 5)));
-    for none in ["", "{}", "[]", "{\"Type\":1}"] {
-        assert_eq!(Event::read(none.as_bytes()), None, "{none}");
+    let unasked = Seen::Unknown(Why::Unasked(later(2)));
+    // Nobody's, and one of whom nothing else is known.
+    for address in ["10.1.0.99", "fd01::99", "10.1.0.7"] {
+        assert_eq!(known.whose(at(address), &early), unasked, "{address}");
+    }
+    // Who is gone again got none of them.
+    let mut left = Some(known);
+    for number in 0..100 {
+        let event = Event::Disconnected {
+            network: "N".to_owned(),
+            container: format!("x{number}"),
+        };
+        left = left.and_then(|known| known.after(&event, later(3)));
+    }
+    let left = left.expect("its networks stay");
+    let unheld = Seen::Unknown(Why::Unheld);
+    assert_eq!(left.whose(at("10.1.0.99"), &early), unheld);
+}
+
+#[test]
+fn an_endpoint_of_which_no_event_tells_is_as_old_as_its_containers_start() {
+    const SECOND: u64 = 1_000_000_000;
+    let start = Instant::now();
+    let began = start + Duration::from_secs(30);
+    let list = |name: &str| {
+        let mut network = network(&[("a", 5)]);
+        network.name = name.to_owned();
+        let listed = serde_json::from_str(&listed("a", "web", "overlay", "")).expect("one");
+        Listing::of(None, vec![network], vec![listed], Vec::new())
+    };
+    let connect = Event::Connected {
+        network: "overlay".to_owned(),
+        container: "a".to_owned(),
+        at: 10 * SECOND,
+    };
+    let disconnect = Event::Disconnected {
+        network: "other".to_owned(),
+        container: "a".to_owned(),
+    };
+    for (network, events, since) in [
+        ("docker_gwbridge", vec![&connect], 10),
+        ("net", vec![&connect], 20),
+        ("docker_gwbridge", vec![], 20),
+        // It may have got it just now.
+        ("docker_gwbridge", vec![&connect, &disconnect], 20),
+    ] {
+        let mut history = History::default();
+        let _ = known(listing(&[], &[]), &mut history, 5 * SECOND, start);
+        for event in &events {
+            history.hear(event);
+        }
+        let known = known(list(network), &mut history, 20 * SECOND, began);
+        for (heard, has) in [(since, true), (since - 1, false)] {
+            let found = known.whose(at("10.1.0.5"), &arrival(start, 0, heard * SECOND));
+            assert_eq!(names(&found).is_some(), has, "{network} {events:?} {heard}");
+        }
     }
 }

@@ -276,50 +276,84 @@ pub(super) fn compare(
     diagnostics
 }
 
-/// What a client does to get a container with another one's labels.
-const CHOOSES_LABELS: [(&str, &str); 3] = [
+/// What a client does to get a container with another one's labels, or to get into it.
+const BECOMES: [(&str, &str); 5] = [
     ("CREATE", "create containers"),
     ("SERVICE_CREATE", "create services"),
     ("SERVICE_UPDATE", "update services"),
+    ("BUILD", "build images"),
+    GETS_IN,
 ];
+/// What it does to run as one that is there.
+const GETS_IN: (&str, &str) = ("EXEC", "run commands in containers");
 /// What it does to get one into another network, or another one out of it.
 const CONNECTS: (&str, &str) = ("NETWORK_CONNECT", "connect networks");
+/// What it does to give an image another one's name.
+const NAMES_IMAGES: [(&str, &str); 5] = [
+    ("TAG", "tag images"),
+    ("BUILD", "build images"),
+    ("COMMIT", "commit containers"),
+    ("LOAD", "load images"),
+    ("PULL", "pull images"),
+];
 
 /// A warning for each rule by what a container is, if a client of another policy could make a container
-/// be that. With `DENY_ROOT` or a scope it cannot.
+/// be that. With `DENY_ROOT` or a scope it cannot, but for images, whose names it can give to others.
 fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    for (number, spec) in document.clients.iter().enumerate() {
-        let Who::Container(wanted) = &spec.who else {
-            continue;
-        };
-        let own = policies.id(&spec.policy.text);
+    // By which of these the clients of each other policy do it, held or not.
+    let by = |own: &str, is_held: bool, does: &[(&str, &str)]| -> Option<String> {
+        let own = policies.id(own);
         let others = policies.iter().filter(|(id, policy)| {
-            let is_held = policy.sources.deny_root || policy.demands.scope.is_some();
-            used.contains(id) && Some(*id) != own && !is_held
+            let held = policy.sources.deny_root || policy.demands.scope.is_some();
+            used.contains(id) && Some(*id) != own && held == is_held
         });
-        let names = wanted.names.iter().map(|_| CHOOSES_NAME);
-        let does: Vec<_> = CHOOSES_LABELS
-            .into_iter()
-            .chain(names)
-            .chain([CONNECTS])
-            .collect();
         let by = others.filter_map(|(_, policy)| {
             let mut can = does.iter().filter(|(action, _)| policy.reaches(action));
             let (_, does) = can.next()?;
             Some(format!("policy {} can {does}", policy.name))
         });
         let by = by.collect::<Vec<_>>().join(", ");
-        if by.is_empty() {
+        (!by.is_empty()).then_some(by)
+    };
+    const HELP: &str =
+        "set DENY_ROOT or SCOPE in those policies, or give each client a Unix socket of its own";
+    let mut diagnostics = Vec::new();
+    for (number, spec) in document.clients.iter().enumerate() {
+        let Who::Container(wanted) = &spec.who else {
             continue;
+        };
+        let (what, policy) = (format!("clients[{number}].container"), &spec.policy.text);
+        let renames = wanted.names.iter().map(|_| CHOOSES_NAME);
+        let does: Vec<_> = BECOMES
+            .into_iter()
+            .chain(renames)
+            .chain([CONNECTS])
+            .collect();
+        if let Some(by) = by(policy, false, &does) {
+            let problem = format!(
+                "clients of other policies can become container {wanted} (policy {policy}): {by}"
+            );
+            diagnostics.push(spec.place.mistake(&what, problem, HELP).into_warning());
         }
-        let what = format!("clients[{number}].container");
-        let problem = format!(
-            "clients of other policies can become container {wanted} (policy {}): {by}",
-            spec.policy.text
-        );
-        let help = "set DENY_ROOT or SCOPE in those policies, or give each client a Unix socket of its own";
-        diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
+        if wanted.images.is_some()
+            && let Some(by) = by(policy, true, &NAMES_IMAGES)
+        {
+            let problem = format!(
+                "clients of other policies can give their images the name that container {wanted} \
+                 (policy {policy}) is known by: {by}"
+            );
+            let help = "use a label or a name in the rule instead of the image";
+            diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
+        }
+    }
+    // No client of any policy sets that label.
+    for spec in document.policies.iter().filter(|spec| spec.by_label) {
+        let what = format!("policies.{}.by_label", spec.name);
+        if let Some(by) = by(&spec.name, false, &[GETS_IN, CONNECTS]) {
+            let problem =
+                format!("{what}: clients of other policies can become one that chose it: {by}");
+            diagnostics.push(spec.place.mistake(&what, problem, HELP).into_warning());
+        }
     }
     diagnostics
 }

@@ -30,6 +30,8 @@ pub enum Reason {
     NotAdmitted,
     /// Which policy its client has depends on a name that cannot be looked up now.
     PolicyUnknown,
+    /// Which policy its client has can be told for a new connection alone.
+    ConnectAgain,
     /// It went to an engine that is not its policy's any more.
     OtherEngine,
     /// A web page sent it that has no business here.
@@ -85,9 +87,10 @@ impl Reason {
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Reason::PolicyUnknown | Reason::OtherEngine | Reason::NoRoom { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Reason::PolicyUnknown
+            | Reason::ConnectAgain
+            | Reason::OtherEngine
+            | Reason::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Reason::Missing => StatusCode::NOT_FOUND,
             Reason::Taken => StatusCode::CONFLICT,
             Reason::Denied(_) | Reason::NotAdmitted | Reason::FromPage => StatusCode::FORBIDDEN,
@@ -142,6 +145,11 @@ impl Explanation {
             Reason::TooMany { retry_after } | Reason::NoRoom { retry_after } => Some(retry_after),
             _ => None,
         }
+    }
+
+    /// Whether nothing else can come of other requests over the same connection.
+    pub fn ends_connection(&self) -> bool {
+        matches!(self.reason, Reason::ConnectAgain)
     }
 
     /// What to show.

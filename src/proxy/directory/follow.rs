@@ -22,8 +22,10 @@ use crate::proxy::upstream::Upstream;
 const RETRY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 /// The same trouble is said this often at most.
 const WARN_EVERY: Duration = Duration::from_secs(60);
-/// An event is not longer.
+/// Of an event that is longer, only the beginning is read.
 const LONGEST: usize = 1 << 20;
+/// So much of it.
+const BEGINNING: usize = 4 << 10;
 
 /// Follows the default engine as long as it is polled, from the first time that something is needed.
 pub(in crate::proxy) async fn follow(shared: Arc<Shared>) {
@@ -159,6 +161,8 @@ impl Following<'_> {
 struct Events {
     body: Incoming,
     bytes: BytesMut,
+    /// The beginning of a line that is too long, until it ends.
+    begun: Option<BytesMut>,
     read: VecDeque<(Event, u64)>,
 }
 
@@ -180,6 +184,7 @@ impl Events {
         Ok(Events {
             body: response.into_body(),
             bytes: BytesMut::new(),
+            begun: None,
             read: VecDeque::new(),
         })
     }
@@ -199,13 +204,18 @@ impl Events {
             while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
                 let line = self.bytes.split_to(end);
                 self.bytes.advance(1);
-                if !line.trim_ascii().is_empty() {
+                if let Some(begun) = self.begun.take() {
+                    // When that was, stands at its end.
+                    self.read.push_back((Event::begun(&begun), 0));
+                } else if !line.trim_ascii().is_empty() {
                     let event = Event::read(&line).ok_or(Failed::Unread("events"))?;
                     self.read.push_back(event);
                 }
             }
             if self.bytes.len() > LONGEST {
-                return Err(Failed::Unread("events"));
+                let bytes = std::mem::take(&mut self.bytes);
+                let begun = || BytesMut::from(&bytes[..BEGINNING]);
+                self.begun.get_or_insert_with(begun);
             }
         }
     }

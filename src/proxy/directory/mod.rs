@@ -83,7 +83,7 @@ impl Directory {
             Why::Unasked(since) => *since,
             // That is being tried anyway, once it was begun.
             Why::Lost(_) => Instant::now(),
-            Why::Unheld | Why::Moved | Why::LinkLocal | Why::Differ(..) => return,
+            Why::Unheld | Why::TooLong | Why::Moved | Why::LinkLocal | Why::Differ(..) => return,
         };
         {
             let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);

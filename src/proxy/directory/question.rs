@@ -1,24 +1,29 @@
 //! What the engine is asked: dockgate's own container, its networks with who is in them, and all
 //! containers, in this order. Who is in a network and not among the containers is gone by then.
 
+use std::collections::HashSet;
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::StatusCode;
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use tokio::runtime;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::clients::containers::{History, Inspect, Known, Listed, Listing, Network};
+use crate::clients::containers::{
+    History, Inspect, Known, Listed, Listing, Network, Task, read_listed,
+};
 use crate::config;
 use crate::proxy::clearance::next;
 use crate::proxy::engine::{Engine, EngineError, SameHost};
 use crate::proxy::own_container;
 use crate::proxy::upstream::Upstream;
 
-/// One answer takes no more memory than this.
-const MOST: usize = 16 << 20;
 /// All answers together have to be there in this time.
 const TIME: Duration = Duration::from_secs(30);
 
@@ -28,6 +33,8 @@ pub(super) enum Failed {
     Engine(EngineError),
     /// What it answered to this cannot be read.
     Unread(&'static str),
+    /// It says that it cannot answer this now.
+    Unavailable(&'static str),
     /// It does not have the container that dockgate runs in.
     NoOwn(String),
     /// It did not answer in time.
@@ -47,6 +54,7 @@ impl Failed {
         match self {
             Failed::Engine(e) => engine.told(e).to_string(),
             Failed::Unread(what) => format!("{settings}'s list of {what} cannot be read"),
+            Failed::Unavailable(what) => format!("{settings} does not list its {what} now"),
             Failed::NoOwn(name) => format!(
                 "{settings} has no container {name}: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
             ),
@@ -85,7 +93,7 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
         None => {
             let path = "/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D";
             let bridges: Option<Vec<Network>> = get(engine, path, "networks").await?;
-            let bridges = bridges.unwrap_or_default().into_iter();
+            let bridges = bridges.ok_or(Failed::Unread("networks"))?.into_iter();
             bridges.map(|network| network.id).collect()
         }
     };
@@ -94,10 +102,12 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
         // One that is gone has nobody in it.
         networks.extend(get(engine, &format!("/networks/{id}"), "networks").await?);
     }
-    let listed: Option<Vec<Listed>> = get(engine, "/containers/json?all=1", "containers").await?;
-    let listed = listed.ok_or(Failed::Unread("containers"))?;
+    let held: HashSet<String> = networks.iter().flat_map(Network::held).cloned().collect();
+    let read = move |from: Fed| read_listed(BufReader::new(from), &held);
+    let listed = read_at(engine, "/containers/json?all=1", "containers", read).await?;
+    let listed: Vec<Listed> = listed.ok_or(Failed::Unread("containers"))?;
     let tasks = match networks.iter().any(|network| network.driver == "overlay") {
-        true => get(engine, "/tasks", "tasks").await?,
+        true => tasks(engine).await?,
         false => None,
     };
     let tasks = tasks.unwrap_or_default();
@@ -143,34 +153,77 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
+/// The tasks of a swarm; none, where the engine does not manage one.
+async fn tasks(engine: &mut Upstream) -> Result<Option<Vec<Task>>, Failed> {
+    match get(engine, "/tasks", "tasks").await {
+        Err(Failed::Unavailable(_)) => Ok(None),
+        asked => asked,
+    }
+}
+
 /// Gets what is at a path, if something is there.
-async fn get<T: DeserializeOwned>(
+async fn get<T: DeserializeOwned + Send + 'static>(
     engine: &mut Upstream,
     path: &str,
     what: &'static str,
 ) -> Result<Option<T>, Failed> {
+    let read = |from: Fed| serde_json::from_reader(BufReader::new(from));
+    read_at(engine, path, what, read).await
+}
+
+/// The same, read in this way. Nothing is held of an answer but what is kept of it, since clients write
+/// labels and the like into it, and it is read where nobody waits for that.
+async fn read_at<T: Send + 'static>(
+    engine: &mut Upstream,
+    path: &str,
+    what: &'static str,
+    read: impl FnOnce(Fed) -> serde_json::Result<T> + Send + 'static,
+) -> Result<Option<T>, Failed> {
     let response = engine.get(path).await?;
     let status = response.status();
     let mut body: Incoming = response.into_body();
-    let mut bytes = Vec::new();
+    let (sender, frames) = channel(1);
+    let reading = spawn_blocking(move || {
+        let rest = Bytes::new();
+        read(Fed { frames, rest })
+    });
     while let Some(frame) = next(&mut body).await {
         let frame = frame.map_err(|_| EngineError::Gone)?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if bytes.len() + data.len() > MOST {
-            return Err(Failed::Unread(what));
+        // What is wrong with it is known at the end.
+        if let Ok(data) = frame.into_data() {
+            let _ = sender.send(data).await;
         }
-        bytes.extend_from_slice(&data);
     }
+    drop(sender);
+    let read = reading.await;
     match status {
-        StatusCode::OK => {
-            let read = serde_json::from_slice(&bytes);
-            read.map(Some).map_err(|_| Failed::Unread(what))
-        }
-        // What is not there; tasks, where the engine manages no swarm.
-        StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE => Ok(None),
+        StatusCode::OK => match read {
+            Ok(Ok(read)) => Ok(Some(read)),
+            Ok(Err(_)) | Err(_) => Err(Failed::Unread(what)),
+        },
+        StatusCode::NOT_FOUND => Ok(None),
+        StatusCode::SERVICE_UNAVAILABLE => Err(Failed::Unavailable(what)),
         _ => Err(Failed::Unread(what)),
+    }
+}
+
+/// An answer as it comes, for a thread that waits for it.
+struct Fed {
+    frames: Receiver<Bytes>,
+    rest: Bytes,
+}
+
+impl Read for Fed {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.frames.blocking_recv() {
+                Some(frame) => self.rest = frame,
+                None => return Ok(0),
+            }
+        }
+        let count = into.len().min(self.rest.len());
+        into[..count].copy_from_slice(&self.rest.split_to(count));
+        Ok(count)
     }
 }
 

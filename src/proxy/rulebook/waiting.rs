@@ -26,6 +26,8 @@ pub(in crate::proxy) struct Untold {
     pub(super) on: String,
     /// Whether it is worth waiting for.
     pub(super) may_change: bool,
+    /// Whether a new connection is needed.
+    pub(super) again: bool,
 }
 
 impl Untold {
@@ -33,7 +35,11 @@ impl Untold {
     fn of(self, peer: Peer) -> Explanation {
         let (who, on) = (who(peer), self.on);
         let text = format!("the policy for {who} depends on {on}");
-        Explanation::new(Reason::PolicyUnknown, text)
+        let reason = match self.again {
+            true => Reason::ConnectAgain,
+            false => Reason::PolicyUnknown,
+        };
+        Explanation::new(reason, text)
     }
 }
 
@@ -42,6 +48,7 @@ impl From<&containers::Why> for Untold {
         Untold {
             on: format!("its container: {why}"),
             may_change: why.may_change(),
+            again: matches!(why, containers::Why::Moved),
         }
     }
 }

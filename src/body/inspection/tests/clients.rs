@@ -7,7 +7,7 @@ use crate::api::sections::Check;
 use crate::api::{Framing, Message};
 use crate::body::demands::Demands;
 use crate::body::inspection::{CHOOSES, Others, Values};
-use crate::body::limits::Names;
+use crate::body::limits::{ImageFrom, Names};
 use crate::policy::Term;
 
 const CREATE: &str = "POST /containers/create";
@@ -217,4 +217,160 @@ fn who_controls_a_client_is_that_client() {
             None => assert!(!told.starts_with("DENY_ROOT"), "{told}"),
         }
     }
+}
+
+#[test]
+fn no_build_runs_a_container_with_the_labels_of_another_client() {
+    let why = "would let a container with the Dockerfile's labels act as another client";
+    let by = |term: Term, others: Others, line: &str| {
+        let engine = Engine(Default::default(), Arc::new(others));
+        let message = Message::new(Framing::Chunked);
+        told_by(&[term], Demands::default(), line, message, "", &engine).0
+    };
+    let labels = |key: &str| Others {
+        labels: vec![(key.to_owned(), Values::Any)],
+        ..Others::default()
+    };
+    let root = Term::DenyRoot(Check::Build);
+    for (term, key, refused) in [
+        (root, "team", true),
+        (root, CHOOSES, true),
+        (Term::Reserved, CHOOSES, true),
+        // Without a term that limits it, a client can take other labels anyway.
+        (Term::Reserved, "team", false),
+    ] {
+        for query in [
+            "",
+            "?networkmode=",
+            "?networkmode=default",
+            "?networkmode=bridge",
+        ] {
+            let told = by(term, labels(key), &format!("POST /build{query}"));
+            assert_eq!(told.contains(why), refused, "{key} {query}: {told}");
+        }
+        let told = by(term, labels(key), "POST /build?networkmode=none");
+        assert!(!told.contains(why), "{key}: {told}");
+        let told = by(
+            term,
+            labels(key),
+            "POST /build?networkmode=none&networkmode=bridge",
+        );
+        assert!(!refused || told.contains("more than once"), "{key}: {told}");
+    }
+    let named = Others {
+        names: vec![Names::parse_some("web").expect("names")],
+        ..Others::default()
+    };
+    let told = by(root, named, "POST /build");
+    assert!(!told.contains(why), "{told}");
+}
+
+#[test]
+fn no_image_of_another_client_is_used() {
+    let images = |text| ImageFrom::parse(text).expect("images");
+    let digest = format!("app@sha256:{}", "a".repeat(64));
+    let others = Others {
+        images: vec![
+            images("secret/traefik,docker.io/library/v*"),
+            images(&digest),
+        ],
+        ..Others::default()
+    };
+    let inspect = format!(
+        r#"{{"Id":"{}","Name":"/x","Config":{{"Image":"secret/traefik:v3"}},"HostConfig":{{}},"Mounts":[],
+            "NetworkSettings":{{"Networks":{{}}}}}}"#,
+        "1".repeat(64)
+    );
+    let engine = Engine(Default::default(), Arc::new(others))
+        .with("/containers/x/json", inspect.clone())
+        .with(&format!("/containers/{}/json", "1".repeat(64)), inspect);
+    let create = &[Check::Body, Check::Name][..];
+    for (image, taken) in [
+        ("secret/traefik", true),
+        ("docker.io/secret/traefik:v3", true),
+        ("v2", true),
+        (&*digest, true),
+        ("app", false),
+        ("other/traefik", false),
+    ] {
+        let body = format!(r#"{{"Image":"{image}"}}"#);
+        let (told, _) = judged(create, CREATE, &body, &engine);
+        let why = format!("DENY_ROOT: Image \"{image}\" {ANOTHERS}");
+        assert_eq!(told == why, taken, "{image}: {told}");
+        // A swarm adds the digest.
+        let body = format!(r#"{{"TaskTemplate":{{"ContainerSpec":{{"Image":"{image}"}}}}}}"#);
+        let (told, _) = judged(&[Check::Body], "POST /services/create", &body, &engine);
+        let why = format!("TaskTemplate.ContainerSpec.Image \"{image}\" {ANOTHERS}");
+        assert_eq!(
+            told.contains(&why),
+            taken || image == "app",
+            "{image}: {told}"
+        );
+    }
+    let (told, _) = judged(&[Check::Container], "GET /containers/x/export", "", &engine);
+    let why = format!("container x: Config.Image secret/traefik:v3 {ANOTHERS}");
+    assert!(told.contains(&why), "{told}");
+}
+
+#[test]
+fn no_service_gets_the_labels_and_names_that_a_swarm_gives_to_another_client() {
+    let service = |key: &str, values: Values, names: Option<&str>, name: &str| {
+        let others = Others {
+            labels: vec![(format!("com.docker.swarm.{key}"), values)],
+            names: names
+                .map(|text| Names::parse_some(text).expect("names"))
+                .into_iter()
+                .collect(),
+            ..Others::default()
+        };
+        let engine = Engine(Default::default(), Arc::new(others));
+        let body =
+            format!(r#"{{"Name":"{name}","TaskTemplate":{{"ContainerSpec":{{"Image":"x"}}}}}}"#);
+        let (told, _) = judged(&[Check::Body], "POST /services/create", &body, &engine);
+        told.contains(&format!("Name \"{name}\" {ANOTHERS}"))
+    };
+    let is = |value: &str| Values::Is(value.to_owned());
+    for (key, values, name, taken) in [
+        ("service.name", is("web"), "web", true),
+        ("service.name", is("web"), "web2", false),
+        ("service.name", Values::Any, "x", true),
+        ("task.name", is("web.1.abc"), "web", true),
+        ("task.name", is("web.1.abc"), "we", false),
+        ("node.id", is("n1"), "x", true),
+    ] {
+        assert_eq!(service(key, values, None, name), taken, "{key} {name}");
+    }
+    for (names, name, taken) in [
+        ("web.2.*", "web", true),
+        ("web.*", "web", true),
+        ("*eb.7.*", "web", true),
+        ("web-*", "web", false),
+        ("*-ci", "web", false),
+        ("*-ci", "web-ci", false),
+        ("db", "web", false),
+    ] {
+        let taken_by = service("service.name", is("none"), Some(names), name);
+        assert_eq!(taken_by, taken, "{names} {name}");
+    }
+}
+
+#[test]
+fn what_is_written_in_is_not_refused_in_another_round() {
+    let others = Others {
+        labels: vec![(CHOOSES.to_owned(), Values::Any)],
+        ..Others::default()
+    };
+    let mut engine = Engine::default().container("web", '1', "", "");
+    engine.1 = Arc::new(others);
+    let message = Message::new(Framing::Chunked);
+    let terms = [
+        Term::Reserved,
+        Term::DenyRoot(Check::Body),
+        Term::DenyRoot(Check::Name),
+    ];
+    // What it joins is asked for.
+    let body = r#"{"Image":"x","HostConfig":{"NetworkMode":"container:web"}}"#;
+    let (told, asked) = told_by(&terms, Demands::default(), CREATE, message, body, &engine);
+    assert!(!asked.is_empty());
+    assert!(told.contains(r#""dockgate.policy":"""#), "{told}");
 }

@@ -1,5 +1,7 @@
 //! What labels make of the policy `default`.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::api::Target;
 use crate::config::Settings;
@@ -270,8 +272,8 @@ fn who_has_a_list_is_told_by_all_at_the_address() {
         ("socket-proxy.allow.get", "/info"),
     ]);
     let of = |all: &[&Container]| {
-        let all: Vec<Container> = all.iter().map(|one| (*one).clone()).collect();
-        lists.of(Seen::These(all.into()))
+        let all = all.iter().map(|one| Arc::new((*one).clone()));
+        lists.of(Seen::These(all.collect()))
     };
     assert!(matches!(of(&[&has, &same]), OwnList::By { .. }));
     assert!(matches!(of(&[&none]), OwnList::None));
