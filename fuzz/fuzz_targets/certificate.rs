@@ -14,7 +14,11 @@ fuzz_target!(|bytes: &[u8]| {
     let word = read.to_string();
     let is_graphic = |byte: u8| byte.is_ascii_graphic();
     assert!(word.bytes().all(is_graphic), "{word:?}");
-    let has = |name: &str| bytes.windows(name.len()).any(|part| part == name.as_bytes());
+    let has = |name: &str| {
+        bytes
+            .windows(name.len())
+            .any(|part| part == name.as_bytes())
+    };
     for san in &read.sans {
         match san {
             San::Dns(name) | San::Uri(name) => assert!(has(name), "{name:?}"),
@@ -28,7 +32,11 @@ fuzz_target!(|bytes: &[u8]| {
         if let San::Dns(name) = san {
             // No wildcard is for more than itself.
             let below = San::Dns(name.replacen('*', "a", 1));
-            assert_eq!(rule(&below).is_for(&read), read.sans.contains(&below), "{below}");
+            assert_eq!(
+                rule(&below).is_for(&read),
+                read.sans.contains(&below),
+                "{below}"
+            );
         }
     }
     let other = read.sans.iter().map(San::to_string).collect::<String>() + "x";

@@ -206,15 +206,22 @@ fn written(document: &Document) -> String {
                             )
                         }
                         Who::Container(wanted) => {
-                            let labels: Vec<String> =
-                                wanted.labels.iter().map(|one| quoted(&one.to_string())).collect();
+                            let labels: Vec<String> = wanted
+                                .labels
+                                .iter()
+                                .map(|one| quoted(&one.to_string()))
+                                .collect();
                             let labels = Some(("label", labels)).filter(|(_, all)| !all.is_empty());
-                            let lists = wanted.lists().map(|(key, list)| {
-                                (key, list.split(", ").map(quoted).collect())
-                            });
+                            let lists = wanted
+                                .lists()
+                                .map(|(key, list)| (key, list.split(", ").map(quoted).collect()));
                             let all = labels.into_iter().chain(lists);
-                            let all = all.map(|(key, items)| format!("{key}: [{}]", items.join(", ")));
-                            format!("    container: {{ {} }}", all.collect::<Vec<_>>().join(", "))
+                            let all =
+                                all.map(|(key, items)| format!("{key}: [{}]", items.join(", ")));
+                            format!(
+                                "    container: {{ {} }}",
+                                all.collect::<Vec<_>>().join(", ")
+                            )
                         }
                     });
                 }
