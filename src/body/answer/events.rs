@@ -14,7 +14,8 @@ use crate::body::redaction::{PLACEHOLDER, Redaction};
 use crate::body::scope::Sight;
 use std::sync::Arc;
 
-/// The most bytes of a record.
+/// The most bytes of a record. One that is longer is hidden: whoever gives an object long labels ends no
+/// stream of others.
 const MOST: usize = 1 << 20;
 /// The most objects of each kind that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -28,6 +29,8 @@ pub struct Records {
     redaction: Option<(Arc<Redaction>, Target)>,
     /// What has arrived and was not looked at.
     rest: Vec<u8>,
+    /// Whether that is the rest of a record that is too long, up to the end of its line.
+    skips: bool,
     /// A record that depends on something.
     open: Option<Record>,
 }
@@ -68,6 +71,7 @@ impl Records {
             sight,
             redaction,
             rest: Vec::new(),
+            skips: false,
             open: None,
         }
     }
@@ -116,6 +120,9 @@ impl Records {
 
     /// The next whole record.
     fn record(&mut self) -> Result<Option<Record>, Unfiltered> {
+        if self.skips && !self.skip() {
+            return Ok(None);
+        }
         let is_gap = |byte: &u8| byte.is_ascii_whitespace() || *byte == SEPARATOR;
         let Some(start) = self.rest.iter().position(|byte| !is_gap(byte)) else {
             // A separator comes together with its record.
@@ -127,19 +134,19 @@ impl Records {
         if self.rest[start] != b'{' {
             return Err(Unfiltered::Unlike);
         }
-        let Some(end) = super::items::end_of_nested(&self.rest[start..]) else {
-            return match self.rest.len() - start > MOST {
-                true => Err(Unfiltered::Unlike),
-                false => Ok(None),
-            };
+        let end = super::items::end_of_nested(&self.rest[start..]);
+        if end.unwrap_or(self.rest.len() - start) > MOST {
+            self.rest.drain(..start);
+            self.skips = true;
+            return self.record();
+        }
+        let Some(end) = end else {
+            return Ok(None);
         };
         let separated = self.rest[..start].contains(&SEPARATOR);
         let behind = self.rest.split_off(start + end + 1);
         let mut text = mem::replace(&mut self.rest, behind);
         text.drain(..start);
-        if text.len() > MOST {
-            return Err(Unfiltered::Unlike);
-        }
         let tree = read(&text, Untyped)?;
         Ok(Some(Record {
             text,
@@ -147,6 +154,16 @@ impl Records {
             tree,
             answers: Vec::new(),
         }))
+    }
+
+    /// Drops what there is of a record that is too long; whether that was all of it. Engines end each with
+    /// a line feed, and write none into it.
+    fn skip(&mut self) -> bool {
+        let end = self.rest.iter().position(|byte| *byte == b'\n');
+        self.rest
+            .drain(..end.map_or(self.rest.len(), |end| end + 1));
+        self.skips = end.is_none();
+        !self.skips
     }
 
     /// A record as it is sent.
@@ -327,4 +344,27 @@ fn without_command(tree: &mut Value) -> bool {
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_too_long_hides_itself_alone() {
+        let long = "x".repeat(MOST);
+        let text = format!("{{\"a\":\"1\"}}\n\n{{\"a\":\"{long}\"}}\n{{\"a\":\"2\"}}\n");
+        for size in [60_000, 100_000, text.len()] {
+            let mut records = Records::new(None, None);
+            let mut left = Vec::new();
+            for chunk in text.as_bytes().chunks(size) {
+                records.take(chunk);
+                assert!(records.held() <= 2 * text.len());
+                while let Next::Left(record) = records.proceed().expect("events") {
+                    left.extend(record);
+                }
+            }
+            assert_eq!(left, b"{\"a\":\"1\"}\n{\"a\":\"2\"}\n", "{size}");
+        }
+    }
 }

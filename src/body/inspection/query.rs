@@ -264,7 +264,8 @@ pub(super) fn edited(
     Some(target.with_query(&query.join("&")).map_err(|_| ()))
 }
 
-fn read(target: &Target) -> Result<Vec<(String, String)>, Unmet> {
+/// All parameters, decoded.
+pub(super) fn read(target: &Target) -> Result<Vec<(String, String)>, Unmet> {
     pairs(target.query().unwrap_or_default())
         .ok_or_else(|| unreadable("its query is not read by all engines in the same way"))
 }

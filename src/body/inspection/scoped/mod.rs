@@ -13,6 +13,7 @@ mod decoy;
 mod images;
 mod look;
 mod objects;
+mod processes;
 mod queries;
 mod references;
 mod sight;
@@ -132,6 +133,9 @@ pub(super) fn head(
     if kind == ObjectKind::Container {
         scoped.container = Some(text.to_owned());
         scoped.starts = route.ends_with("start") || route.ends_with("restart");
+        if route.ends_with("top") {
+            processes::settle(inspection.target())?;
+        }
     }
     scoped.disconnects = route.ends_with("disconnect");
     scoped.named = Some(Named {
