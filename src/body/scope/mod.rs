@@ -197,6 +197,13 @@ impl Scope {
         }
     }
 
+    /// Whether anything of this name may be used, whatever it is: the name is in scope, or shared.
+    pub fn names(&self, kind: ObjectKind, name: &str) -> bool {
+        let shares = |shared: &Shared| shared.kind == kind && shared.name.fits(name);
+        let is_own = matches!(self.by, By::Names(_)) && self.admits(name);
+        is_own || self.shared.iter().any(shares)
+    }
+
     /// Whether an object may be given this name.
     pub fn admits(&self, name: &str) -> bool {
         match &self.by {

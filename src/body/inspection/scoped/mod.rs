@@ -15,6 +15,7 @@ mod look;
 mod objects;
 mod queries;
 mod references;
+mod services;
 mod sight;
 mod volumes;
 
@@ -185,6 +186,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         queries::settle,
         creates::settle,
         images::settle,
+        services::settle,
         references::settle,
         volumes::settle,
         sight::settle,
