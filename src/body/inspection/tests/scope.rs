@@ -198,6 +198,11 @@ fn filters_name_nothing_that_is_hidden() {
             "?filters={%22network%22:[%22web%22,%22elsewhere%22]}",
             "?filters=%7B%22network%22%3A%7B%22web%22%3Atrue%2C%22DECOY%22%3Atrue%7D%7D",
         ),
+        // Where something is mounted is no name.
+        (
+            "?filters={%22volume%22:[%22/m%22]}",
+            "?filters={%22volume%22:[%22/m%22]}",
+        ),
     ] {
         let told = list(query).replace("%22", "\"").replace("%3A", ":");
         let expected = format!("/containers/json{forwarded} as sent");
