@@ -12,6 +12,7 @@ mod creates;
 mod decoy;
 mod images;
 mod look;
+mod networks;
 mod objects;
 mod queries;
 mod references;
@@ -186,6 +187,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         queries::settle,
         creates::settle,
         images::settle,
+        networks::settle,
         services::settle,
         references::settle,
         volumes::settle,

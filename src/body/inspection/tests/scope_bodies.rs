@@ -191,3 +191,36 @@ fn a_rollback_leads_to_what_is_in_scope() {
         assert!(told.starts_with(why), "{query} {previous}: {told}");
     }
 }
+
+#[test]
+fn a_new_network_takes_nothing_over() {
+    let create = |more: &str| {
+        let body = format!(r#"{{"Name":"n",{more}}}"#);
+        scoped(&SERVICE, "POST /networks/create", &body)
+    };
+    for (key, value) in [
+        ("com.docker.network.bridge.name", "docker0"),
+        ("com.docker.network.bridge.default_bridge", "true"),
+        ("com.docker.network.driver.overlay.vxlanid_list", "4097"),
+        ("com.docker.network.windowsshim.hnsid", "x"),
+        ("parent", "docker0"),
+        ("unknown", "x"),
+    ] {
+        let told = create(&format!(r#""Options":{{"{key}":"{value}"}}"#));
+        assert!(told.starts_with(&format!("Options[{key:?}]")), "{told}");
+    }
+    assert!(create(r#""Ingress":true"#).starts_with("Ingress"));
+    for (key, value) in [
+        ("com.docker.network.bridge.name", ""),
+        ("com.docker.network.bridge.gateway_mode_ipv4", "routed"),
+        ("com.docker.network.container_iface_prefix", "lan"),
+        ("com.docker.network.driver.mtu", "1400"),
+        ("macvlan_mode", "bridge"),
+        ("encrypted", ""),
+    ] {
+        let told = create(&format!(
+            r#""Options":{{"{key}":"{value}"}},"Ingress":false"#
+        ));
+        assert!(told.starts_with("/networks/create {"), "{told}");
+    }
+}
