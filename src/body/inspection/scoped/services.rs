@@ -1,10 +1,11 @@
-//! Services: swarm looks for what they mount each time that a task starts, by its name, long after anything
-//! was looked at. So only names count that are in scope, or shared, whatever has them then.
+//! Services: swarm looks for what they run and mount each time that a task starts, by its name, long after
+//! anything was looked at. So only names count that are in scope, or shared, whatever has them then.
 
 use super::{Finding, Request, denied, scope_of};
 use crate::api::ObjectKind;
 use crate::api::sections::Role;
 use crate::body::facts::{Fact, Name};
+use crate::body::image::{self, BadName};
 use crate::body::inspection::{query, scoped::is_of, unreadable};
 use crate::body::json::Value;
 use crate::body::reach::is_volume;
@@ -24,7 +25,7 @@ fn is_one(request: &Request) -> bool {
 
 fn judge(request: &Request) -> Result<(), Unmet> {
     let scope = scope_of(request).ok_or_else(|| unreadable("it cannot be judged"))?;
-    mounts(request.draft.tree(), &scope)?;
+    looked_for(request.draft.tree(), &scope)?;
     let Some(previous) = previous(request)? else {
         return Ok(());
     };
@@ -39,7 +40,7 @@ fn judge(request: &Request) -> Result<(), Unmet> {
             return Err(denied("the specification before this one", "", why));
         }
     }
-    mounts(previous, &scope)
+    looked_for(previous, &scope)
 }
 
 /// What a service is rolled back to, if it is.
@@ -71,20 +72,39 @@ pub(super) fn previous(request: &Request) -> Result<Option<&Value>, Unmet> {
     }
 }
 
-/// Each volume is by its name alone one that may be mounted. Swarm fills in templates in a name.
-fn mounts(service: &Value, scope: &Scope) -> Result<(), Unmet> {
+/// Each image and volume is by its name alone one that may be used. Swarm fills in templates in a name.
+fn looked_for(service: &Value, scope: &Scope) -> Result<(), Unmet> {
+    const IMAGE: &str = "TaskTemplate.ContainerSpec.Image";
+    let image = service.at(IMAGE).as_str().unwrap_or_default();
+    if !stays(image, scope) {
+        let why = format!("{LATE} its digest, its ID, or an image that SCOPE_SHARED lists");
+        return Err(denied(IMAGE, image, why));
+    }
     let mut wrong = None;
     service.each("TaskTemplate.ContainerSpec.Mounts[]", &mut |path, mount| {
         let text = |field| mount.at(field).as_str().unwrap_or_default();
-        let (kind, name) = (text("Type"), text("Source"));
-        // These are no volumes, and a volume without a name is the task's own.
-        let is_other = ["bind", "image", "npipe", "tmpfs"].contains(&kind) || name.is_empty();
-        let may = is_other || is_volume(name) && scope.names(ObjectKind::Volume, name);
+        let name = text("Source");
+        let may = match text("Type") {
+            "bind" | "npipe" | "tmpfs" => true,
+            "image" => stays(name, scope),
+            // Without a name, it is the task's own.
+            _ => name.is_empty() || is_volume(name) && scope.names(ObjectKind::Volume, name),
+        };
         if !may {
-            let why = "is looked for whenever a task starts, and may be anybody's then; use a volume \
-                       that SCOPE_SHARED lists, or one without a name";
+            let why = format!("{LATE} a volume that SCOPE_SHARED lists, or one without a name");
             wrong.get_or_insert_with(|| denied(&path.key("Source").text(), name, why));
         }
     });
     wrong.map_or(Ok(()), Err)
+}
+
+const LATE: &str = "is looked for whenever a task starts, and may be anybody's then; use";
+
+/// Whether an image is the same whenever it is looked for, or its name may be used, or all may.
+fn stays(image: &str, scope: &Scope) -> bool {
+    let is_fixed = match image::Name::parse(image) {
+        Ok(name) => name.digest().is_some(),
+        Err(why) => why == BadName::Id,
+    };
+    is_fixed || !scope.covers(ObjectKind::Image) || scope.names(ObjectKind::Image, image)
 }
