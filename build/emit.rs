@@ -45,7 +45,7 @@ const KINDS: [(&str, &str); 9] = [
 ];
 
 /// The words of a scope's `judged`.
-const ROLES: [(&str, &str); 16] = [
+const ROLES: [(&str, &str); 17] = [
     ("body", "Role::Body"),
     ("build", "Role::Build"),
     ("commit", "Role::Commit"),
@@ -60,6 +60,7 @@ const ROLES: [(&str, &str); 16] = [
     ("pruned", "Role::Pruned"),
     ("pull", "Role::Pull"),
     ("save", "Role::Save"),
+    ("start", "Role::Start"),
     ("tag", "Role::Tag"),
     ("usage", "Role::Usage"),
 ];

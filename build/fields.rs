@@ -112,6 +112,8 @@ struct Field {
     reach: Option<Spanned<String>>,
     #[serde(default)]
     harmless: Vec<Spanned<Harmless>>,
+    #[serde(default)]
+    own: Vec<String>,
     judged: Option<Spanned<String>>,
     discloses: Option<Spanned<String>>,
     form: Option<Spanned<String>>,
@@ -363,12 +365,12 @@ impl Check<'_> {
                 self.mistake(version, "retired, or never documented: say one of them");
             }
         }
-        let (held, undocumented) = (field.held, field.undocumented);
+        let (held, undocumented, own) = (field.held, field.undocumented, &field.own);
         let retired = field.retired.as_ref().map(Spanned::get_ref);
         format!(
             "Field {{ name: {name:?}, kind: {kind}, reach: {reach}, judged: Judged::{judged}, \
              harmless: &[{harmless}], disclosed: {disclosed}, form: {form}, held: {held}, retired: {retired:?}, \
-             undocumented: {undocumented} }},"
+             undocumented: {undocumented}, own: &{own:?} }},"
         )
     }
 

@@ -399,7 +399,7 @@ fn the_good_table_is_taken() {
     let rust = build::fields(GOOD).expect("no mistakes");
     for part in [
         r#"pub static HOST_CONFIG: Object = Object { name: "HostConfig", open: false, legacy: &[], fields: &[Field { name: "CapAdd", kind: Kind::Words,"#,
-        r#"Field { name: "Memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], disclosed: Disclosed::NONE, form: Form::Value, held: false, retired: None, undocumented: false },"#,
+        r#"Field { name: "Memory", kind: Kind::Int, reach: Reach::NONE.with(Reach::RESOURCES), judged: Judged::Value, harmless: &[], disclosed: Disclosed::NONE, form: Form::Value, held: false, retired: None, undocumented: false, own: &[] },"#,
         r#"reach: Reach::NONE.with(Reach::KERNEL).with(Reach::DEVICES), judged: Judged::Value, harmless: &[], disclosed: Disclosed::NONE, form: Form::Value, held: true,"#,
         r#"judged: Judged::Sysctls, harmless: &[Harmless::Start("net."),]"#,
         r#"harmless: &[Harmless::Int(-1),], disclosed: Disclosed::NONE, form: Form::Value, held: false, retired: Some("1.42")"#,

@@ -161,6 +161,8 @@ pub struct Field {
     pub retired: Option<&'static str>,
     /// Whether only the engine's source has it.
     pub undocumented: bool,
+    /// The keys that have reach, though not to what is others'.
+    pub own: &'static [&'static str],
 }
 
 impl Field {

@@ -196,6 +196,8 @@ pub enum Role {
     Pull,
     /// The images that its query names.
     Save,
+    /// That an old engine reads no body of it.
+    Start,
     /// The name that its query gives to an image.
     Tag,
     /// Its answer: what takes how much space on the disk.

@@ -153,6 +153,9 @@ impl Draft {
             }
             Err(refusal) => return Err(refusal),
         };
+        if body.route.text.starts_with("POST /services/") {
+            mounts_of_swarm(&mut self.tree);
+        }
         Ok(())
     }
 
@@ -258,6 +261,25 @@ impl Draft {
             None => Ok(()),
         }
     }
+}
+
+/// Writes the types of mounts as everything else reads them: swarm puts them into upper case, and takes
+/// none for a bind.
+fn mounts_of_swarm(service: &mut Value) {
+    service.each_mut("TaskTemplate.ContainerSpec.Mounts[]", &mut |_, mount| {
+        let Some(mount) = mount.object_mut() else {
+            return;
+        };
+        let kind = match mount.get("Type") {
+            None | Some(Value::Null) => "bind".to_owned(),
+            Some(kind) => match kind.as_str() {
+                Some("") => "bind".to_owned(),
+                Some(kind) => kind.to_uppercase().to_ascii_lowercase(),
+                None => return,
+            },
+        };
+        mount.set("Type", kind);
+    });
 }
 
 /// Why a request is not forwarded.

@@ -137,7 +137,18 @@ impl Filter {
             answered,
             sight,
             limit,
+            written: Default::default(),
         });
+        self
+    }
+
+    /// Leaves in errors what could be IDs, if it is in one of these texts of the request.
+    #[must_use]
+    pub fn written(mut self, texts: &[&str]) -> Filter {
+        if let Some(seen) = &mut self.seen {
+            let words = texts.iter().flat_map(|text| seen::ids_in(text));
+            seen.written.extend(words.map(str::to_owned));
+        }
         self
     }
 

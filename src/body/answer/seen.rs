@@ -1,5 +1,7 @@
 //! What a client sees of lists and of single objects.
 
+use std::collections::BTreeSet;
+
 use super::items::{self, Items};
 use super::{Answered, Left, MESSAGE, Unfiltered, read, usage};
 use crate::api::ObjectKind;
@@ -13,6 +15,8 @@ pub(super) struct Seen {
     pub(super) sight: Sight,
     /// The most objects that are left of a list.
     pub(super) limit: Option<usize>,
+    /// What could be IDs in the request: a client that wrote one is told it.
+    pub(super) written: BTreeSet<String>,
 }
 
 impl Seen {
@@ -198,34 +202,40 @@ impl Seen {
     /// An error's message, without the IDs of what is not seen.
     pub(super) fn error(&self, message: String) -> String {
         match self.answered {
-            Answered::Act(kind) => without_ids(&message, |id| self.sight.knows(kind, id)),
+            Answered::Act(kind) => without_ids(&message, |id| {
+                self.written.contains(id) || self.sight.knows(kind, id)
+            }),
             _ => message,
         }
     }
 }
 
-/// A text without full IDs, and without short ones of containers, but for those that are known.
+/// A text without IDs, but for those that are known. The drivers of networks shorten them, in the names of
+/// bridges and of interfaces without a parent.
 fn without_ids(text: &str, is_known: impl Fn(&str) -> bool) -> String {
-    let is_hex = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let ends = |letter: char| !letter.is_ascii_alphanumeric();
-    let mut before = "";
     let parts = text.split_inclusive(ends).map(|part| {
         let word = part.trim_end_matches(ends);
-        let is_id = match word.len() {
-            64 => is_hex(word),
-            // So bridges of networks are called.
-            12 => is_hex(word) && ["container", "br"].contains(&before),
-            _ => false,
-        };
-        if !word.is_empty() {
-            before = word;
-        }
-        match is_id && !is_known(word) {
+        match is_id(word) && !is_known(word) {
             true => format!("another{}", &part[word.len()..]),
             false => part.to_owned(),
         }
     });
     parts.collect()
+}
+
+/// All words of a text that could be IDs.
+pub(in crate::body) fn ids_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(ends).filter(|word| is_id(word))
+}
+
+/// Whether a word could be an ID, or so much of one as engines write.
+fn is_id(word: &str) -> bool {
+    (12..=64).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a word ends here.
+fn ends(letter: char) -> bool {
+    !letter.is_ascii_alphanumeric()
 }
 
 const VOLUMES: &str = "Volumes";

@@ -201,3 +201,39 @@ fn a_name_that_is_taken_is_not_told_with_a_foreign_id() {
         assert_eq!((left.status, left.is_json), (409, is_json));
     }
 }
+
+#[test]
+fn an_error_names_no_id_but_what_the_client_wrote() {
+    let full = "0f".repeat(32);
+    for (text, left) in [
+        (
+            "network dm-6d5925ee7ccd is already using",
+            "network dm-another is already using",
+        ),
+        ("network di-6d5925ee7ccd is", "network di-another is"),
+        (
+            "conflicts with (br-6d5925ee7ccd)",
+            "conflicts with (br-another)",
+        ),
+        ("container 6d5925ee7ccd0011 is", "container another is"),
+        (&*format!("volume [{full}]"), "volume [another]"),
+        (
+            "parent docker0, added face 123456",
+            "parent docker0, added face 123456",
+        ),
+        (
+            "volume deadbeefdead is there",
+            "volume deadbeefdead is there",
+        ),
+        (
+            "name c0ffeec0ffee1234 is there",
+            "name c0ffeec0ffee1234 is there",
+        ),
+    ] {
+        let filter = Filter::default().seen(Answered::Act(ObjectKind::Network), team_a(), None);
+        let filter = filter.written(&["/x?name=deadbeefdead", r#"{"Name":"c0ffeec0ffee1234"}"#]);
+        let answer = format!("{text}\n").into_bytes();
+        let body = filter.whole(500, answer).expect("it passes").body;
+        assert_eq!(String::from_utf8(body).expect("UTF-8"), format!("{left}\n"));
+    }
+}

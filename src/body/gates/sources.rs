@@ -29,7 +29,11 @@ pub(super) type Found = (String, Source);
 pub(super) fn of_request(draft: &Draft) -> Vec<Found> {
     match draft.act() {
         Act::CreateContainer => of_host_config(draft.tree(), "HostConfig."),
-        Act::StartContainer => of_host_config(draft.tree(), ""),
+        Act::StartContainer => {
+            let mut found = of_host_config(draft.tree(), "");
+            found.extend(of_host_config(draft.tree(), "HostConfig."));
+            found
+        }
         Act::CreateService | Act::UpdateService => {
             let mut found = of_mounts(draft.tree(), "TaskTemplate.ContainerSpec.Mounts[]");
             found.extend(of_plugin_task(draft.tree()));

@@ -283,6 +283,12 @@ fn every_way_to_mount_counts() {
             r#"{"Binds":["/srv:/x"]}"#,
             true,
         ),
+        // Engines read it in the shape of a create as well.
+        (
+            "/v1.23/containers/x/start",
+            r#"{"hostconfig":{"Binds":["/etc:/x"]}}"#,
+            false,
+        ),
         ("/v1.41/containers/x/start", "", true),
     ] {
         assert_eq!(

@@ -161,6 +161,11 @@ pub(super) fn start(target: &Target, body: Body) -> Result<(), Unmet> {
             return Err(too_much(&format!("the parameter {key}"), "", why));
         }
     }
+    has_no_body(body)
+}
+
+/// A start without a body that an old engine would read: in chunks, it may be of any length.
+pub(super) fn has_no_body(body: Body) -> Result<(), Unmet> {
     match body {
         Body::Empty | Body::Short | Body::ShortForm => Ok(()),
         Body::Form | Body::Other => {

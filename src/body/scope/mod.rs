@@ -197,6 +197,24 @@ impl Scope {
         }
     }
 
+    /// Whether anything of this name may be used, whatever it is: the name is in scope, or shared.
+    pub fn names(&self, kind: ObjectKind, name: &str) -> bool {
+        let fits = |name: &str| {
+            let shares = |shared: &Shared| shared.kind == kind && shared.name.fits(name);
+            let is_own = matches!(self.by, By::Names(_)) && self.admits(name);
+            is_own || self.shared.iter().any(shares)
+        };
+        if kind != ObjectKind::Image {
+            return fits(name);
+        }
+        let full = image::Name::parse(name).map(|name| name.or_latest().to_string());
+        full.is_ok_and(|full| {
+            let short = full.strip_prefix("docker.io/");
+            let short = short.map(|short| short.strip_prefix("library/").unwrap_or(short));
+            fits(&full) || short.is_some_and(fits)
+        })
+    }
+
     /// Whether an object may be given this name.
     pub fn admits(&self, name: &str) -> bool {
         match &self.by {

@@ -51,24 +51,24 @@ fn created(request: &mut Request) -> Result<(), Unmet> {
             return Err(denied("TaskTemplate", runtime, why));
         }
         mark(tree, "TaskTemplate.ContainerSpec.Labels", &scope)?;
-        let mut wrong = None;
-        tree.each_mut("TaskTemplate.ContainerSpec.Mounts[]", &mut |_, mount| {
-            // The nodes make the volumes that do not exist there.
-            let is_named = mount
-                .at("Source")
-                .as_str()
-                .is_some_and(|name| !name.is_empty());
-            if mount.at("Type").as_str() == Some("volume") && is_named {
-                let marked = mark(mount, "VolumeOptions.Labels", &scope);
-                wrong = wrong.take().or(marked.err());
-            }
-        });
-        if let Some(unmet) = wrong {
-            return Err(unmet);
-        }
+    }
+    for mounts in ["HostConfig.Mounts[]", "TaskTemplate.ContainerSpec.Mounts[]"] {
+        anonymous(tree, mounts, &scope)?;
     }
     request.scoped.settled(Role::Created);
     Ok(())
+}
+
+/// Volumes without a name are made with what they are mounted by. All others are made before that.
+fn anonymous(tree: &mut Value, mounts: &str, scope: &Scope) -> Result<(), Unmet> {
+    let mut marked = Ok(());
+    tree.each_mut(mounts, &mut |_, mount| {
+        let is_volume = mount.at("Type").as_str() == Some("volume");
+        if is_volume && mount.at("Source").is_empty() && marked.is_ok() {
+            marked = mark(mount, "VolumeOptions.Labels", scope);
+        }
+    });
+    marked
 }
 
 /// An image takes over the labels of its container, and gives them to every container that anybody

@@ -12,15 +12,18 @@ mod creates;
 mod decoy;
 mod images;
 mod look;
+mod networks;
 mod objects;
 mod processes;
 mod queries;
 mod references;
+mod services;
 mod sight;
 mod volumes;
 
 use super::finding::Finding;
 use super::head::no_form;
+use super::query::has_no_body;
 use super::{Request, unreadable};
 use std::sync::Arc;
 
@@ -116,8 +119,10 @@ pub(super) fn head(
     let (kind, route) =
         route_of(inspection, role).ok_or_else(|| unreadable("its path is unknown to SCOPE"))?;
     // The engine prefers the values of a form to those of the query.
-    if !matches!(role, Role::Object | Role::Body | Role::Nothing) {
-        no_form(inspection)?;
+    match role {
+        Role::Object | Role::Body | Role::Nothing => {}
+        Role::Start => has_no_body(inspection.message().into())?,
+        _ => no_form(inspection)?,
     }
     if !scoped.has(role) {
         scoped.roles.push((role, kind));
@@ -186,6 +191,8 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         queries::settle,
         creates::settle,
         images::settle,
+        networks::settle,
+        services::settle,
         references::settle,
         volumes::settle,
         sight::settle,

@@ -55,7 +55,9 @@ fn list(request: &mut Request) -> Finding {
     let mut needs = BTreeSet::new();
     let mut aliases = Vec::new();
     let mut settle = |kind: ObjectKind, name: &mut String| {
-        if !looking.covers(kind) {
+        // Volumes are looked for by where they are mounted, too, and no name is a path.
+        let is_path = kind == ObjectKind::Volume && name.contains('/');
+        if !looking.covers(kind) || is_path {
             return;
         }
         match looking.at(kind, name) {

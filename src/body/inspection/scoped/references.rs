@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::look::{Look, Looking};
-use super::{Finding, Request};
+use super::{Finding, Request, services};
 use crate::api::ObjectKind;
 use crate::api::fields::Body;
 use crate::api::sections::Role;
@@ -22,6 +22,12 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         match of_body(body, tree) {
             Ok(all) => named.extend(all),
             Err(finding) => return finding,
+        }
+        match services::previous(request).map(|previous| previous.map(|tree| of_body(body, tree))) {
+            Ok(Some(Ok(all))) => named.extend(all),
+            Ok(Some(Err(finding))) => return finding,
+            Ok(None) => {}
+            Err(unmet) => return Finding::Refused(unmet),
         }
     }
     let mut needs = BTreeSet::new();

@@ -42,6 +42,9 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         }
     }
     let filter = Filter::default().seen(answered, sight, request.scoped.limit);
+    let line = request.inspection.target().path_and_query();
+    let body = request.draft.tree().to_json();
+    let filter = filter.written(&[line.as_str(), &body]);
     request.scoped.filter = Some(Box::new(filter));
     Finding::Nothing
 }

@@ -31,7 +31,9 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         return Finding::Nothing;
     }
     let looking = Looking::new(&request.demands, &request.facts);
-    let Some((body, tree)) = request.draft.asked() else {
+    let asked = request.draft.asked();
+    let asked = asked.filter(|(body, _)| body.route.text == "POST /containers/create");
+    let Some((body, tree)) = asked else {
         return Finding::Nothing;
     };
     let claims = match reach::asked(body, tree, &Engine::default()) {
@@ -43,7 +45,6 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         _ => None,
     });
     let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
-    let here = body.route.text == "POST /containers/create";
     let mut needs = BTreeSet::new();
     let mut makes = Vec::new();
     for name in names {
@@ -63,8 +64,6 @@ pub(super) fn settle(request: &mut Request) -> Finding {
             (Look::Hidden, Some(Answer::Missing(_))) if !looking.admits(name) => {
                 return Finding::Refused(denied("a volume", name, OUTSIDE_NAMES));
             }
-            // On other nodes, the service's labels do it.
-            (Look::Hidden, Some(Answer::Missing(_))) if !here => {}
             (Look::Hidden, Some(Answer::Missing(_))) => makes.push(Make {
                 path: "/volumes/create",
                 body: spec(tree, name, looking.labels()),

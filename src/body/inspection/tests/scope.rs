@@ -22,7 +22,7 @@ const OWN: &str = r#""team":"a""#;
 const OTHER: &str = r#""team":"b""#;
 
 /// Everything twice: of team a, and of team b; and what is shared.
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     let mut engine = container(Engine::default(), "own", '1', OWN);
     engine = container(engine, "other", '2', OTHER);
     let exec = |id: &str, of: char| {
@@ -62,7 +62,7 @@ fn engine() -> Engine {
         .with("/tasks/other", task('2'))
 }
 
-fn demands(scope: &str) -> Demands {
+pub(super) fn demands(scope: &str) -> Demands {
     let scope = Scope::read("a", scope, Some(SHARED), false).expect("a scope");
     Demands {
         scope: Some(Arc::new(scope)),
@@ -71,7 +71,7 @@ fn demands(scope: &str) -> Demands {
 }
 
 /// What becomes of a request, with the decoy in it by that name; and how many questions it took.
-fn scoped_by(scope: &str, roles: &[Role], line: &str, body: &str) -> (String, usize) {
+pub(super) fn scoped_by(scope: &str, roles: &[Role], line: &str, body: &str) -> (String, usize) {
     let terms: Vec<Term> = roles.iter().copied().map(Term::Scope).collect();
     let message = match body {
         "" => Message::new(Framing::Empty),
@@ -105,7 +105,7 @@ fn scoped_by(scope: &str, roles: &[Role], line: &str, body: &str) -> (String, us
     (parts.collect(), asked.len())
 }
 
-fn scoped(roles: &[Role], line: &str, body: &str) -> String {
+pub(super) fn scoped(roles: &[Role], line: &str, body: &str) -> String {
     scoped_by("label:team=a", roles, line, body).0
 }
 
@@ -197,6 +197,11 @@ fn filters_name_nothing_that_is_hidden() {
         (
             "?filters={%22network%22:[%22web%22,%22elsewhere%22]}",
             "?filters=%7B%22network%22%3A%7B%22web%22%3Atrue%2C%22DECOY%22%3Atrue%7D%7D",
+        ),
+        // Where something is mounted is no name.
+        (
+            "?filters={%22volume%22:[%22/m%22]}",
+            "?filters={%22volume%22:[%22/m%22]}",
         ),
     ] {
         let told = list(query).replace("%22", "\"").replace("%3A", ":");

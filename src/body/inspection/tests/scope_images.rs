@@ -25,13 +25,20 @@ fn engine() -> Engine {
 }
 
 fn scoped(roles: &[Role], line: &str) -> String {
+    with_body(roles, line, "")
+}
+
+fn with_body(roles: &[Role], line: &str, body: &str) -> String {
     let terms: Vec<Term> = roles.iter().copied().map(Term::Scope).collect();
     let demands = Demands {
         scope: Some(Arc::new(scope())),
         ..Demands::default()
     };
-    let message = Message::new(Framing::Empty);
-    told_by(&terms, demands, line, message, "", &engine()).0
+    let message = Message::new(match body {
+        "" => Framing::Empty,
+        _ => Framing::Chunked,
+    });
+    told_by(&terms, demands, line, message, body, &engine()).0
 }
 
 #[test]
@@ -110,6 +117,36 @@ fn a_pull_passes_whatever_it_is_of() {
         assert_eq!(
             scoped(&[Role::Pull], &format!("POST {line}")),
             format!("{line} as sent")
+        );
+    }
+}
+
+/// Swarm looks for it whenever a task starts.
+#[test]
+fn a_service_runs_no_image_by_a_name_that_may_be_another_s_later() {
+    let create = |image: &str| {
+        let body =
+            format!(r#"{{"Name":"s","TaskTemplate":{{"ContainerSpec":{{"Image":"{image}"}}}}}}"#);
+        with_body(&[Role::Created, Role::Body], "POST /services/create", &body)
+    };
+    for image in ["own:1", "other:1", "nothing", "{{base}}"] {
+        let told = create(image);
+        assert!(
+            told.starts_with("TaskTemplate.ContainerSpec.Image"),
+            "{told}"
+        );
+    }
+    for image in ["base:1", "docker.io/library/base:1"] {
+        let told = create(image);
+        assert!(told.starts_with("/services/create {"), "{told}");
+    }
+    // What stays itself is looked at as everything else is.
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for image in [digest.clone(), format!("own@{digest}")] {
+        assert!(
+            create(&image).starts_with("404 No such image: "),
+            "{}",
+            create(&image)
         );
     }
 }
