@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
-use super::{By, Scope};
+use super::{By, OWN_LABELS, Scope};
 use crate::api::ObjectKind;
 use crate::body::glob::Glob;
 use crate::body::image;
@@ -115,6 +115,10 @@ impl Scope {
         let has = |(key, value): &(String, String)| -> Option<bool> {
             if let Some((_, own)) = own.iter().find(|(own, _)| own == key) {
                 return Some(own == value);
+            }
+            // No client and no image gives such a label.
+            if key.starts_with(OWN_LABELS) {
+                return Some(false);
             }
             if let Some(set) = service.and_then(|service| swarm_sets(service, key, value)) {
                 return Some(set);
