@@ -87,6 +87,11 @@ impl Glob {
         ends[name.len()]
     }
 
+    /// Whether it is nothing but wildcards.
+    pub(super) fn is_anything(&self) -> bool {
+        !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')
+    }
+
     /// Whether it may stand for a name that begins like that, and goes on with such characters alone. Here
     /// no wildcard stops at a slash.
     pub(super) fn may_go_on(&self, start: &str, rest: &impl Fn(u8) -> bool) -> bool {

@@ -87,6 +87,14 @@ impl Shown {
         }
     }
 
+    /// The same, beside what the other policies of the process show.
+    pub(super) fn beside(&mut self, others: &[(&str, Arc<Scope>)], own: &str) {
+        if let Some(scope) = &mut self.scope {
+            let others = others.iter().filter(|(name, _)| *name != own);
+            *scope = Arc::new(scope.beside(others.map(|(name, scope)| (*name, scope))));
+        }
+    }
+
     /// Whether it takes labels that no client may set.
     pub(super) fn reserves(&self) -> bool {
         let labels = self.scope.as_ref().map_or(&[][..], |scope| scope.labels());

@@ -54,6 +54,38 @@ fn a_policy_that_is_added_keeps_its_labels_from_the_others() {
     passes(LABEL);
 }
 
+const SCOPED: &str = "policies: { one: { VOLUMES: 1, POST: 1, SCOPE: \"label:team=a\" } }\n\
+                      endpoints: [{ listen: \"{tcp}\", policy: one }]\n";
+const BOTH: &str = "policies: { one: { VOLUMES: 1, POST: 1, SCOPE: \"label:team=a\" }, \
+                    web: { VOLUMES: 1, POST: 1, SCOPE: \"label:tier=web\" } }\n\
+                    endpoints: [{ listen: \"{tcp}\", policy: one }]\n\
+                    clients: [{ from: \"192.0.2.1\", policy: web }]\n";
+
+#[test]
+fn a_scope_that_is_added_is_kept_from_the_clients_of_others() {
+    let many = Many::start(SCOPED);
+    let body = r#"{"Labels":{"tier":"web","team":"a"}}"#;
+    let passes = || {
+        let mut client = post(&many, "/volumes/create", body);
+        let (mut engine, request) = many.engine.request();
+        assert_eq!(String::from_utf8_lossy(&request.body), body);
+        engine.send(answer(
+            "201 Created",
+            r#"{"Name":"v","Labels":{"team":"a"}}"#,
+        ));
+        assert_eq!(client.response().status(), 201);
+    };
+    passes();
+    reload(&many, BOTH);
+    let response = post(&many, "/volumes/create", body).response();
+    assert_eq!(response.status(), 403);
+    let told = String::from_utf8_lossy(&response.body).into_owned();
+    let why = "web is in the scope of policy web (label:tier=web); remove the label";
+    assert!(told.contains(why), "{told}");
+    reload(&many, SCOPED);
+    passes();
+}
+
 const IMAGES: &str = "policies: { ci: { IMAGES: 1, POST: 1, SCOPE: \"label:team=a\", SCOPE_IMAGES: 1 } }\n\
                       endpoints: [{ listen: \"{tcp}\", policy: ci }]\n";
 const PULLED: &str = r#"[{"Id":"sha256:1","RepoTags":["new:1"],"RepoDigests":["new@sha256:0000000000000000000000000000000000000000000000000000000000000000"],"Labels":null}]"#;

@@ -174,7 +174,7 @@ fn changes(all: &[String]) -> Result<(), Unmet> {
 }
 
 /// What the engine says of the object that is updated; nothing if none is.
-fn before(request: &Request) -> Result<Option<&Answer>, Fact> {
+pub(super) fn before(request: &Request) -> Result<Option<&Answer>, Fact> {
     // What has no such name does not exist.
     let named = is_of(&request.inspection, Role::Object);
     let named = named.and_then(|(kind, name)| Some((kind, Name::of(&name)?)));

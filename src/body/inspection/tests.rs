@@ -4,6 +4,7 @@ mod clients;
 mod limits;
 mod middleware;
 mod objects;
+mod other_scopes;
 mod reserved;
 mod scope;
 mod scope_bodies;

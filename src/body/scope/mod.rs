@@ -5,6 +5,7 @@
 //! task that of its service. What cannot be told is out of scope.
 
 mod label_filter;
+mod others;
 mod owned;
 mod pulled;
 mod sight;
@@ -13,6 +14,7 @@ mod tests;
 
 use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::facts::full_id;
 use super::glob::Glob;
@@ -21,6 +23,7 @@ use super::json::Value;
 use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
 pub use label_filter::LabelFilter;
+pub use others::Other;
 use owned::Owned;
 pub use pulled::HostAddress;
 use pulled::{Pulled, PulledOn};
@@ -36,6 +39,8 @@ pub struct Scope {
     /// What was pulled on each engine: another one has other images under the same names.
     pulled_on: PulledOn,
     owned: Owned,
+    /// The scopes of other policies.
+    others: Arc<[Other]>,
     /// As it is written, for messages.
     text: String,
 }
@@ -90,6 +95,7 @@ impl Scope {
                 pulled: Pulled::default(),
                 pulled_on: PulledOn::default(),
                 owned: Owned::default(),
+                others: Arc::default(),
                 text: scope.trim().to_owned(),
             }),
             (by, shared) => {
@@ -165,9 +171,12 @@ impl Scope {
                     labels.iter().all(has)
                 })
             }
-            By::Names(globs) => names_of(marks, object)
-                .iter()
-                .any(|name| globs.iter().any(|glob| glob.fits(name))),
+            // The name of a volume that was made without one says nothing.
+            By::Names(globs) => names_of(marks, object).iter().any(|name| {
+                let fits =
+                    |glob: &Glob| glob.fits(name) && (glob.is_anything() || !is_anonymous(name));
+                globs.iter().any(fits)
+            }),
             By::Labels(_) => false,
         }
     }
@@ -253,6 +262,14 @@ fn named(variable: &'static str, mistakes: Vec<Mistake>) -> Vec<(&'static str, M
 }
 
 impl By {
+    /// The names.
+    fn globs(&self) -> &[Glob] {
+        match self {
+            By::Labels(_) => &[],
+            By::Names(globs) => globs,
+        }
+    }
+
     fn read(policy: &str, text: &str) -> Result<By, Vec<Mistake>> {
         let mut labels: Vec<(String, String)> = Vec::new();
         let mut names = Vec::new();
@@ -264,7 +281,10 @@ impl By {
             let label = match entry.split_once(':') {
                 _ if entry == "created" => Some((CREATED_BY, policy)),
                 Some(("label", label)) => match label.split_once('=') {
-                    Some((key, value)) if !key.is_empty() => Some((key, value)),
+                    // An empty value is what keeps something out of a scope.
+                    Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                        Some((key, value))
+                    }
                     _ => {
                         mistakes.push(Mistake::new(entry, "is not a label with a value", LABEL));
                         continue;

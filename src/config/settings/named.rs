@@ -2,6 +2,7 @@
 //! wrong where these do not fit each other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Endpoint, tls};
 use crate::clients::containers::Wanted;
@@ -41,6 +42,7 @@ pub(super) fn read(
     };
     let mut others = Vec::new();
     let mut default = None;
+    let mut of_environment = of_environment;
     let mut read = Vec::new();
     for spec in &document.policies {
         let scope = Scope(spec);
@@ -65,11 +67,20 @@ pub(super) fn read(
     let has_default = read.iter().any(|(spec, ..)| spec.name == DEFAULT);
     let of_file = read.iter().map(|(_, sources, _)| sources);
     let all = of_file.chain((!has_default).then_some(&of_environment));
+    let names = read.iter().map(|(spec, ..)| &*spec.name);
+    let names = names.chain((!has_default).then_some(DEFAULT));
+    let scopes = names.zip(all.clone()).filter_map(|(name, sources)| {
+        let scope = sources.shown.scope.as_ref()?;
+        Some((name, Arc::clone(scope)))
+    });
+    let scopes: Vec<_> = scopes.collect();
     // It holds for the clients of every policy.
     let chooses = document.policies.iter().any(|spec| spec.by_label);
     let reserves = chooses || all.into_iter().any(|sources| sources.shown.reserves());
-    for (spec, sources, mut own) in read {
+    of_environment.shown.beside(&scopes, DEFAULT);
+    for (spec, mut sources, mut own) in read {
         let scope = Scope(spec);
+        sources.shown.beside(&scopes, &spec.name);
         let policy = sources.compile(&spec.name, Some(&spec.place), reserves, &mut own);
         diagnostics.extend(own.into_iter().map(|mistake| scope.place(mistake)));
         match spec.name == DEFAULT {

@@ -1,8 +1,8 @@
 //! `Term::Scope` and `Term::LabelFilter`: what of a request is in its policy's scope.
 //!
 //! This comes before all other judges, and they see nothing that is out of scope, so that no refusal
-//! tells of it. The order is that of [`settle`]: the objects that the path and the query name; the
-//! labels and the name of what is made; what the body names; what the answer is filtered by.
+//! tells of it. The order is that of [`settle`]: the objects that the path and the query name; what
+//! keeps what is made out of other scopes; the labels and the name of what is made; what the body names; what the answer is filtered by.
 //!
 //! Objects in the path that are hidden and those that do not exist take one way: the request is
 //! forwarded with a decoy in place of the name, so that the engine says what it says of anything that
@@ -14,6 +14,7 @@ mod images;
 mod look;
 mod networks;
 mod objects;
+mod others;
 mod processes;
 mod queries;
 mod references;
@@ -188,6 +189,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
     }
     let steps = [
         objects::settle,
+        others::settle,
         queries::settle,
         creates::settle,
         images::settle,
