@@ -42,8 +42,6 @@ pub(crate) struct State {
     failing: Option<&'static str>,
     /// How often it was asked for all containers.
     asked: usize,
-    /// Whether another container has been given the name of dockgate's own.
-    has_impostor: bool,
     /// dockgate's own address.
     own: String,
 }
@@ -97,13 +95,8 @@ impl Played {
         state.asked += usize::from(path == "/containers/json");
         let all = state.containers.iter();
         match path {
-            "/containers/gate/json" if state.has_impostor => {
-                r#"{"Id":"trap","State":{"Running":true},
-                "HostConfig":{"NetworkMode":"none"},"NetworkSettings":{"Networks":{}}}"#
-                    .to_owned()
-            }
-            "/containers/gate/json" | "/containers/own/json" => format!(
-                r#"{{"Id":"own","State":{{"Running":true}},"HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":
+            "/containers/gate/json" => format!(
+                r#"{{"Id":"own","HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":
                     {{"net":{{"NetworkID":"net","IPAddress":"{}","Gateway":"127.0.7.1"}}}}}}}}"#,
                 state.own
             ),
@@ -126,7 +119,7 @@ impl Played {
                             "HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":{{}}}}}}"#
                     )
                 });
-                let long = "x".repeat(3_500_000);
+                let long = "x".repeat(4_000_000);
                 let crowd = (0..state.crowd).map(|number| {
                     format!(
                         r#"{{"Id":"x{number}","Names":["/x{number}"],"Labels":{{"x":"{long}"}},"State":"created"}}"#
@@ -338,7 +331,7 @@ fn labels_that_are_long_hold_up_nobody_else() {
     let told = "the labels of that container have more than 64 KiB";
     assert!(response.text().contains(told), "{}", response.text());
     // Others that were created, and the events of them.
-    played.state().crowd = 5;
+    played.state().crowd = 6;
     for (action, id) in [("create", "1"), ("destroy", "1"), ("odd", "")] {
         // After that one, all is listed anew while its clients wait.
         if action == "odd" {
@@ -354,9 +347,7 @@ fn labels_that_are_long_hold_up_nobody_else() {
             at.as_nanos(),
             "\n"
         )));
-        // A busy machine may take longer to read that list than clients wait.
-        let mut tries = (0..5).map(|_| statuses(CI, many.tcp));
-        assert!(tries.any(|statuses| statuses == LISTS), "{action}");
+        assert_eq!(statuses(CI, many.tcp), LISTS, "{action}");
         assert_eq!(ask(&mut kept), LISTS, "{action}");
     }
     let log = many.dockgate.log();
@@ -415,18 +406,6 @@ fn what_is_lost_is_listed_anew_and_decides_nothing_meanwhile() {
     played.state().is_slow = false;
     assert_eq!(statuses(CI, many.tcp), LISTS);
     assert_eq!(ask(&mut kept), INFOS, "it kept its address");
-}
-
-#[test]
-fn another_container_with_the_name_of_its_own_is_not_its_own() {
-    let (many, played) = played(&[("job", r#""team":"ci""#, 5)]);
-    assert_eq!(statuses(CI, many.tcp), LISTS);
-    played.state().has_impostor = true;
-    // All is listed anew, in this stream and in the next.
-    for event in [Some(("disconnect", "own")), None] {
-        played.tell(event);
-        assert_eq!(statuses(CI, many.tcp), LISTS, "{}", many.dockgate.log());
-    }
 }
 
 #[test]

@@ -18,22 +18,9 @@ pub struct Inspect {
     pub(super) host_config: HostConfig,
     #[serde(rename = "NetworkSettings")]
     pub(super) settings: Settings,
-    #[serde(rename = "State", default)]
-    state: State,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct State {
-    #[serde(rename = "Running", default)]
-    running: bool,
 }
 
 impl Inspect {
-    /// Whether it runs.
-    pub fn is_running(&self) -> bool {
-        self.state.running
-    }
-
     /// Whether it is in the networks of the host.
     pub fn is_in_host(&self) -> bool {
         self.host_config.mode == "host"

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BytesMut};
 use hyper::body::Incoming;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::question::{Failed, TIME, list};
+use super::question::{Failed, list};
 use super::{Directory, View};
 use crate::clients::containers::{Event, History, Known, Listing};
 use crate::proxy::clearance::next;
@@ -87,9 +87,8 @@ impl Following<'_> {
         // What is listed has to be what the events are about.
         let same = &SameHost::of(self.engine);
         let mut stream = Upstream::own(self.engine, same).await?;
-        let opened = timeout(TIME, Events::open(&mut stream, *self.until));
-        let mut events = opened.await.unwrap_or(Err(Failed::Slow))?;
-        let (engine, own) = (self.engine, &self.directory.own);
+        let mut events = Events::open(&mut stream, *self.until).await?;
+        let (engine, own) = (self.engine, self.directory.own.as_deref());
         let ask = |kept: Option<Upstream>| -> (Instant, Asking<'_>) {
             let asking = async move {
                 let mut kept = kept;

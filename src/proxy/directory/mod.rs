@@ -16,7 +16,6 @@ use tokio::sync::{Notify, watch};
 use crate::clients::containers::{Arrival, Known, Seen, Why};
 
 pub(super) use follow::follow;
-use question::Own;
 pub(crate) use question::ask_now;
 
 /// What is known of the engine's containers.
@@ -28,7 +27,8 @@ pub(super) struct Directory {
     /// Since when something is needed that is not known.
     needed: Mutex<Option<Instant>>,
     needs: Notify,
-    own: Own,
+    /// What the settings call dockgate's own container, if they do.
+    own: Option<String>,
 }
 
 /// What is known now.
@@ -48,7 +48,7 @@ impl Directory {
             news: watch::Sender::default(),
             needed: Mutex::default(),
             needs: Notify::new(),
-            own: Own::of_process(own),
+            own,
         }
     }
 

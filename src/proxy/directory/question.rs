@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufReader, Read};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use crate::proxy::own_container;
 use crate::proxy::upstream::Upstream;
 
 /// All answers together have to be there in this time.
-pub(super) const TIME: Duration = Duration::from_secs(30);
+const TIME: Duration = Duration::from_secs(30);
 
 /// Why it is not known.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Failed {
             Failed::Unread(what) => format!("{settings}'s list of {what} cannot be read"),
             Failed::Unavailable(what) => format!("{settings} does not list its {what} now"),
             Failed::NoOwn(name) => format!(
-                "{settings} has no running container {name}: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
+                "{settings} has no container {name}: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
             ),
             Failed::Slow => {
                 let seconds = TIME.as_secs();
@@ -66,47 +66,13 @@ impl Failed {
     }
 }
 
-/// dockgate's own container. Others can be called as it was called once, so it is looked for by a name until it
-/// is found, and from then on by its ID.
-#[derive(Debug)]
-pub(super) struct Own {
-    id: Option<String>,
-    named: Option<String>,
-    /// The one whose networks dockgate is in.
-    found: OnceLock<String>,
-}
-
-impl Own {
-    /// The container of this process. `named` is what the settings call it, where its ID is not told.
-    pub(super) fn of_process(named: Option<String>) -> Own {
-        Own {
-            id: own_container::id(),
-            named,
-            found: OnceLock::new(),
-        }
-    }
-
-    /// What it is looked for by, in turn, each with whether that is an ID.
-    fn called(&self) -> Vec<(String, bool)> {
-        if let Some(id) = self.found.get() {
-            return vec![(id.clone(), true)];
-        }
-        let id = match &self.named {
-            Some(_) => self.id.clone(),
-            // A hostname that is no ID could be another container's name.
-            None => self.id.clone().or_else(own_container::hostname),
-        };
-        let named = self.named.iter().map(|name| (name.clone(), false));
-        id.map(|id| (id, true)).into_iter().chain(named).collect()
-    }
-}
-
-/// Lists what there is now, over a connection that is opened if need be.
+/// Lists what there is now, over a connection that is opened if need be. `own` names dockgate's own
+/// container, if the settings do.
 pub(super) async fn list(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
     same: &SameHost,
-    own: &Own,
+    own: Option<&str>,
 ) -> Result<Listing, Failed> {
     let asked = timeout(TIME, async {
         let mut connection = match kept.take() {
@@ -120,7 +86,7 @@ pub(super) async fn list(
     asked.await.unwrap_or(Err(Failed::Slow))
 }
 
-async fn asked(engine: &mut Upstream, own: &Own) -> Result<Listing, Failed> {
+async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Failed> {
     let own = own_inspect(engine, own).await?;
     let ids: Vec<String> = match &own {
         Some(own) => own.networks().map(str::to_owned).collect(),
@@ -153,41 +119,32 @@ async fn asked(engine: &mut Upstream, own: &Own) -> Result<Listing, Failed> {
 }
 
 /// The container whose networks dockgate is in. `None`: it is in those of the host.
-async fn own_inspect(engine: &mut Upstream, own: &Own) -> Result<Option<Inspect>, Failed> {
-    let mut inspect = Err(Failed::NoOwn("of its own".to_owned()));
-    let names = own.called();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    for (name, by_id) in names {
-        inspect = called(engine, name, by_id).await;
-        if !matches!(inspect, Err(Failed::NoOwn(_))) {
-            break;
-        }
-    }
-    let mut inspect = inspect?;
-    if let Some(other) = inspect.shares() {
-        inspect = called(engine, other.to_owned(), false).await?;
-        if inspect.shares().is_some() {
-            return Err(Failed::NoOwn(inspect.id));
-        }
-    }
-    let _ = own.found.set(inspect.id.clone());
-    Ok(Some(inspect).filter(|own| !own.is_in_host()))
-}
-
-/// The container of that ID, or the running one of that name: any other has just been given it.
-async fn called(engine: &mut Upstream, name: String, by_id: bool) -> Result<Inspect, Failed> {
-    let inspect: Option<Inspect> = match is_name(&name) {
-        true => get(engine, &format!("/containers/{name}/json"), "containers").await?,
-        false => None,
+async fn own_inspect(engine: &mut Upstream, own: Option<&str>) -> Result<Option<Inspect>, Failed> {
+    let (mut name, mut by_id) = match own {
+        Some(own) => (own.to_owned(), false),
+        // A hostname that is no ID could be another container's name.
+        None => match own_container::id().or_else(own_container::hostname) {
+            Some(id) => (id, true),
+            None => return Ok(None),
+        },
     };
-    inspect
-        .filter(|one| match by_id {
-            true => one.id.starts_with(&name),
-            false => one.is_running(),
-        })
-        .ok_or(Failed::NoOwn(name))
+    for _ in 0..2 {
+        let path = format!("/containers/{name}/json");
+        let inspect: Option<Inspect> = match is_name(&name) {
+            true => get(engine, &path, "containers").await?,
+            false => None,
+        };
+        let inspect = inspect.filter(|own| !by_id || own.id.starts_with(&name));
+        let Some(inspect) = inspect else {
+            return Err(Failed::NoOwn(name));
+        };
+        match inspect.shares() {
+            Some(other) => (name, by_id) = (other.to_owned(), false),
+            None if inspect.is_in_host() => return Ok(None),
+            None => return Ok(Some(inspect)),
+        }
+    }
+    Err(Failed::NoOwn(name))
 }
 
 /// Whether a text can stand in a path as it is.
@@ -278,17 +235,8 @@ pub(crate) fn ask_now(engine: &Arc<config::Engine>, own: Option<&str>) -> Result
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let engine = Engine::new(engine, &[]);
-    // A process beside the server may be in a container of its own.
-    let own = match own {
-        Some(own) => Own {
-            id: None,
-            named: Some(own.to_owned()),
-            found: OnceLock::new(),
-        },
-        None => Own::of_process(None),
-    };
     let listing =
-        runtime.block_on(async { list(&mut None, &engine, &SameHost::default(), &own).await });
+        runtime.block_on(async { list(&mut None, &engine, &SameHost::default(), own).await });
     let mut listing = listing.map_err(|failed| failed.told(&engine))?;
     History::default().date(&mut listing, 0);
     Ok(Known::new(listing, Instant::now()))
