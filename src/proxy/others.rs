@@ -46,7 +46,10 @@ pub(crate) fn others(
         Who::From(_) | Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
     });
     let wanted: Vec<&Wanted> = wanted.collect();
+    let by_names = rules.containers().filter_map(|one| one.names.clone());
     Others {
+        kept_names: by_names.collect(),
+        kept_hosts: rules.hosts().map(str::to_owned).collect(),
         names: wanted.iter().filter_map(|one| one.names.clone()).collect(),
         images: wanted.iter().filter_map(|one| one.taken_images()).collect(),
         labels: wanted.iter().flat_map(|one| one.taken_labels()).collect(),
