@@ -40,10 +40,20 @@ pub(crate) struct State {
     crowd: usize,
     /// What it answers where it has networks, if that is a failure.
     failing: Option<&'static str>,
+    /// The images of containers, where they are no `x`: as they are listed, and with which they were made.
+    images: Vec<(&'static str, &'static str, &'static str)>,
+    /// Whether it does not tell with which they were made.
+    hides_images: bool,
     /// How often it was asked for all containers.
     asked: usize,
     /// dockgate's own address.
     own: String,
+}
+
+impl State {
+    fn image(&self, name: &str) -> Option<(&'static str, &'static str, &'static str)> {
+        self.images.iter().find(|(of, ..)| *of == name).copied()
+    }
 }
 
 #[derive(Clone, Default)]
@@ -114,8 +124,9 @@ impl Played {
             }
             "/containers/json" => {
                 let listed = all.map(|(name, labels, _)| {
+                    let image = state.image(name).map_or("x", |(_, listed, _)| listed);
                     format!(
-                        r#"{{"Id":"{name}","Names":["/{name}"],"Image":"x","Labels":{{{labels}}},
+                        r#"{{"Id":"{name}","Names":["/{name}"],"Image":"{image}","Labels":{{{labels}}},
                             "HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":{{}}}}}}"#
                     )
                 });
@@ -127,7 +138,15 @@ impl Played {
                 });
                 format!("[{}]", crowd.chain(listed).collect::<Vec<_>>().join(","))
             }
-            _ => "{}".to_owned(),
+            path => {
+                let name = path.strip_prefix("/containers/");
+                let name = name.and_then(|rest| rest.strip_suffix("/json"));
+                let image = name.and_then(|name| state.image(name));
+                let image = image.filter(|_| !state.hides_images);
+                let made =
+                    image.map(|(_, _, made)| format!(r#"{{"Config":{{"Image":"{made}"}}}}"#));
+                made.unwrap_or_else(|| "{}".to_owned())
+            }
         }
     }
 
@@ -435,4 +454,30 @@ fn a_label_chooses_among_the_policies_that_say_so() {
     assert_eq!(statuses(OUTSIDE, many.tcp), ALL);
     let told = "container label dockgate.policy: policy none";
     many.dockgate.line(|line| line.contains(told));
+}
+
+#[test]
+fn a_rule_by_image_holds_when_another_image_gets_the_name() {
+    const ID: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let file = FILE.replace("label: team=ci", "image: cibox");
+    let containers = [("job", "", 5), ("web", "", 6), ("other", "", 7)];
+    let (many, played) = played_with(&file, &containers);
+    let of = |last| statuses(Ipv4Addr::new(127, 0, 7, last), many.tcp);
+    played.state().images = vec![("job", "cibox", "cibox"), ("other", ID, ID)];
+    assert_eq!([of(5), of(6), of(7)], [LISTS, INFOS, ALL]);
+    // The name is another image's, or none's: by its ID alone it is not known what it is.
+    played.state().images = vec![("job", ID, "cibox"), ("web", "cafe", "cafe")];
+    assert_eq!([of(5), of(6)], [LISTS, INFOS]);
+    // What was said once is not asked again.
+    played.state().images = vec![("job", ID, "other")];
+    assert_eq!(of(5), LISTS);
+    // As long as it is not said, no other rule is tried.
+    let (many, played) = played_with(&file, &containers);
+    played.state().images = vec![("job", ID, "cibox")];
+    assert_eq!(statuses(WEB, many.tcp), INFOS);
+    played.state().hides_images = true;
+    let mut client = from(CI, many.tcp);
+    assert_eq!(ask(&mut client), UNKNOWN);
+    played.state().hides_images = false;
+    assert_eq!(ask(&mut client), LISTS);
 }

@@ -224,7 +224,7 @@ pub struct Listed {
     #[serde(rename = "Names", default)]
     pub(super) names: Option<Vec<String>>,
     #[serde(rename = "Image", default)]
-    pub(super) image: String,
+    pub(super) image: Option<String>,
     #[serde(rename = "State", default)]
     pub(super) state: String,
     #[serde(rename = "Labels", default)]

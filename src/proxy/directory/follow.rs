@@ -89,10 +89,11 @@ impl Following<'_> {
         let mut stream = Upstream::own(self.engine, same).await?;
         let mut events = Events::open(&mut stream, *self.until).await?;
         let (engine, own) = (self.engine, self.directory.own.as_deref());
+        let images = &self.directory.images;
         let ask = |kept: Option<Upstream>| -> (Instant, Asking<'_>) {
             let asking = async move {
                 let mut kept = kept;
-                let listing = list(&mut kept, engine, same, own).await;
+                let listing = list(&mut kept, engine, same, own, images).await;
                 (kept, listing)
             };
             (Instant::now(), Box::pin(asking))

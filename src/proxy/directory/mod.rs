@@ -13,7 +13,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use crate::clients::containers::{Arrival, Known, Seen, Why};
+use crate::clients::containers::{Arrival, Known, MadeFrom, Seen, Why};
 
 pub(super) use follow::follow;
 pub(crate) use question::ask_now;
@@ -27,6 +27,7 @@ pub(super) struct Directory {
     /// Since when something is needed that is not known.
     needed: Mutex<Option<Instant>>,
     needs: Notify,
+    images: MadeFrom,
     /// What the settings call dockgate's own container, if they do.
     own: Option<String>,
 }
@@ -48,6 +49,7 @@ impl Directory {
             news: watch::Sender::default(),
             needed: Mutex::default(),
             needs: Notify::new(),
+            images: MadeFrom::default(),
             own,
         }
     }
@@ -78,11 +80,15 @@ impl Directory {
     }
 
     /// Has the engine asked, if that helps. Returns at once.
-    fn need(&self, why: &Why) {
+    pub(super) fn need(&self, why: &Why) {
         let since = match why {
             Why::Unasked(since) => *since,
             // That is being tried anyway, once it was begun.
             Why::Lost(_) => Instant::now(),
+            Why::Image(containers) => {
+                self.images.want(containers);
+                return self.needs.notify_one();
+            }
             Why::Unheld | Why::TooLong | Why::Moved | Why::LinkLocal | Why::Differ(..) => return,
         };
         {
@@ -105,7 +111,7 @@ impl Directory {
     /// Whether an answer is needed to a question that begins after this.
     fn needs_more_than(&self, began: Instant) -> bool {
         let needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
-        needed.is_some_and(|since| since >= began)
+        needed.is_some_and(|since| since >= began) || self.images.is_wanted()
     }
 
     /// Waits until something is needed.

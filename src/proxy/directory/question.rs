@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufReader, Read};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::clients::containers::{
-    History, Inspect, Known, Listed, Listing, Network, Task, read_listed,
+    History, Inspect, Known, Listed, Listing, MadeFrom, Network, Seen, Task, read_listed,
 };
 use crate::config;
 use crate::proxy::clearance::next;
@@ -73,20 +74,25 @@ pub(super) async fn list(
     engine: &Arc<Engine>,
     same: &SameHost,
     own: Option<&str>,
+    images: &MadeFrom,
 ) -> Result<Listing, Failed> {
     let asked = timeout(TIME, async {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => Upstream::own(engine, same).await?,
         };
-        let listing = asked(&mut connection, own).await?;
+        let listing = asked(&mut connection, own, images).await?;
         *kept = Some(connection);
         Ok(listing)
     });
     asked.await.unwrap_or(Err(Failed::Slow))
 }
 
-async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Failed> {
+async fn asked(
+    engine: &mut Upstream,
+    own: Option<&str>,
+    images: &MadeFrom,
+) -> Result<Listing, Failed> {
     let own = own_inspect(engine, own).await?;
     let ids: Vec<String> = match &own {
         Some(own) => own.networks().map(str::to_owned).collect(),
@@ -105,7 +111,15 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
     let held: HashSet<String> = networks.iter().flat_map(Network::held).cloned().collect();
     let read = move |from: Fed| read_listed(BufReader::new(from), &held);
     let listed = read_at(engine, "/containers/json?all=1", "containers", read).await?;
-    let listed: Vec<Listed> = listed.ok_or(Failed::Unread("containers"))?;
+    let mut listed: Vec<Listed> = listed.ok_or(Failed::Unread("containers"))?;
+    for id in images.take(&listed).into_iter().filter(|id| is_name(id)) {
+        let path = format!("/containers/{id}/json");
+        // One that is gone is in the next list no more.
+        if let Some(said) = get(engine, &path, "containers").await? {
+            images.learn(id, said);
+        }
+    }
+    images.complete(&mut listed);
     let tasks = match networks.iter().any(|network| network.driver == "overlay") {
         true => tasks(engine).await?,
         false => None,
@@ -227,19 +241,37 @@ impl Read for Fed {
     }
 }
 
-/// Asks an engine now, and waits for it: outside a server.
+/// Asks an engine now, and waits for it: outside a server. `address` is that of the client that matters.
 ///
 /// # Errors
 /// Why it is not known.
-pub(crate) fn ask_now(engine: &Arc<config::Engine>, own: Option<&str>) -> Result<Known, String> {
+pub(crate) fn ask_now(
+    engine: &Arc<config::Engine>,
+    own: Option<&str>,
+    address: Option<IpAddr>,
+) -> Result<Known, String> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let engine = Engine::new(engine, &[]);
-    let listing =
-        runtime.block_on(async { list(&mut None, &engine, &SameHost::default(), own).await });
-    let mut listing = listing.map_err(|failed| failed.told(&engine))?;
-    History::default().date(&mut listing, 0);
-    Ok(Known::new(listing, Instant::now()))
+    let images = MadeFrom::default();
+    let ask = || -> Result<Known, String> {
+        let same = SameHost::default();
+        let listing = runtime.block_on(list(&mut None, &engine, &same, own, &images));
+        let mut listing = listing.map_err(|failed| failed.told(&engine))?;
+        History::default().date(&mut listing, 0);
+        Ok(Known::new(listing, Instant::now()))
+    };
+    let known = ask()?;
+    let Some(Seen::These(all)) = address.map(|address| known.had(address)) else {
+        return Ok(known);
+    };
+    let open = all.iter().filter(|one| one.image.is_none());
+    let open: Vec<String> = open.map(|one| one.id.clone()).collect();
+    if open.is_empty() {
+        return Ok(known);
+    }
+    images.want(&open);
+    ask()
 }
 
 #[cfg(test)]
