@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
+use crate::body::image::could_be_id;
 use crate::body::inspection::{CHOOSES, Values};
 use crate::body::limits::{ImageFrom, Mistake, Names};
 
@@ -92,6 +93,17 @@ impl Images {
     /// # Errors
     /// What is wrong with them.
     pub fn parse(text: &str) -> Result<Images, Vec<Mistake>> {
+        let is_id = |entry: &&str| {
+            could_be_id(entry) && (entry.starts_with("sha256:") || [12, 64].contains(&entry.len()))
+        };
+        if let Some(id) = text.split(',').find(is_id) {
+            return Err(vec![Mistake {
+                entry: id.to_owned(),
+                problem: "is an image's ID, and containers are known by the names of images"
+                    .to_owned(),
+                help: "use the name with which the container is created".to_owned(),
+            }]);
+        }
         let images = ImageFrom::parse(text)?;
         match images.allows_load() || images.allows_import() || !images.names_some() {
             false => Ok(Images(images)),
