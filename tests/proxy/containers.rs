@@ -48,6 +48,8 @@ pub(crate) struct State {
     asked: usize,
     /// dockgate's own address.
     own: String,
+    /// Whether another container has its container's name.
+    is_taken: bool,
 }
 
 impl State {
@@ -105,7 +107,10 @@ impl Played {
         state.asked += usize::from(path == "/containers/json");
         let all = state.containers.iter();
         match path {
-            "/containers/gate/json" => format!(
+            "/containers/gate/json" if state.is_taken => r#"{"Id":"trap","HostConfig":
+                {"NetworkMode":"none"},"NetworkSettings":{"Networks":{"none":{"NetworkID":"x"}}}}"#
+                .to_owned(),
+            "/containers/gate/json" | "/containers/own/json" => format!(
                 r#"{{"Id":"own","HostConfig":{{"NetworkMode":"net"}},"NetworkSettings":{{"Networks":
                     {{"net":{{"NetworkID":"net","IPAddress":"{}","Gateway":"127.0.7.1"}}}}}}}}"#,
                 state.own
@@ -165,8 +170,10 @@ impl Played {
                 return;
             }
             // A client's own request is answered in any case.
-            let is_own =
-                path.contains('?') || path.contains("/gate/") || path.contains("/networks");
+            let is_own = path.contains('?')
+                || path.contains("/gate/")
+                || path.contains("/own/")
+                || path.contains("/networks");
             while is_own && self.state().is_slow {
                 thread::sleep(Duration::from_millis(5));
             }
@@ -202,8 +209,13 @@ pub(crate) fn played_as(
     env: &[(&str, &str)],
     containers: &[(&'static str, &'static str, u8)],
 ) -> (Many, Played) {
-    let (engine, played) = (Engine::start(), Played::default());
+    let played = Played::default();
     played.has(containers);
+    (in_front_of(&played, file, env), played)
+}
+
+fn in_front_of(played: &Played, file: &str, env: &[(&str, &str)]) -> Many {
+    let engine = Engine::start();
     let listener = engine.listener();
     listener.set_nonblocking(false).expect("blocking");
     let serving = played.clone();
@@ -220,11 +232,12 @@ pub(crate) fn played_as(
             }
         }
     });
+    played.state().own = "127.0.0.1".to_owned();
     let many = Many::with(engine, file, env);
     played.state().own = many.tcp.ip().to_string();
     // What was listed before that is listed anew.
     played.tell(Some(("disconnect", "own")));
-    (many, played)
+    many
 }
 
 fn ask(client: &mut Wire) -> [u16; 3] {
@@ -480,4 +493,23 @@ fn a_rule_by_image_holds_when_another_image_gets_the_name() {
     assert_eq!(ask(&mut client), UNKNOWN);
     played.state().hides_images = false;
     assert_eq!(ask(&mut client), LISTS);
+}
+
+#[test]
+fn who_gets_the_name_of_dockgates_container_is_not_taken_for_it() {
+    let job = ("job", r#""team":"ci""#, 5);
+    let (many, played) = played(&[job]);
+    assert_eq!(statuses(CI, many.tcp), LISTS);
+    played.state().is_taken = true;
+    // All is listed anew.
+    played.tell(Some(("disconnect", "own")));
+    assert_eq!(statuses(CI, many.tcp), LISTS, "it is known by its ID");
+    // By the name alone, nobody is taken for a client from outside.
+    let played = Played::default();
+    played.has(&[job]);
+    played.state().is_taken = true;
+    let many = in_front_of(&played, FILE, &[("SELF_CONTAINER", "gate")]);
+    assert_eq!(statuses(CI, many.tcp), UNKNOWN);
+    many.dockgate
+        .line(|line| line.contains("container gate has none of dockgate's addresses"));
 }

@@ -31,6 +31,11 @@ impl Inspect {
         self.host_config.shared()
     }
 
+    /// Its addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.settings.networks.values().flat_map(Place::addresses)
+    }
+
     /// The IDs of its networks.
     pub fn networks(&self) -> impl Iterator<Item = &str> {
         let all = self.settings.networks.values();

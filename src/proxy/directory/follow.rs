@@ -88,7 +88,7 @@ impl Following<'_> {
         let same = &SameHost::of(self.engine);
         let mut stream = Upstream::own(self.engine, same).await?;
         let mut events = Events::open(&mut stream, *self.until).await?;
-        let (engine, own) = (self.engine, self.directory.own.as_deref());
+        let (engine, own) = (self.engine, &self.directory.own);
         let images = &self.directory.images;
         let ask = |kept: Option<Upstream>| -> (Instant, Asking<'_>) {
             let asking = async move {

@@ -13,6 +13,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
+use super::own_container::Own;
 use crate::clients::containers::{Arrival, Known, MadeFrom, Seen, Why};
 
 pub(super) use follow::follow;
@@ -28,8 +29,8 @@ pub(super) struct Directory {
     needed: Mutex<Option<Instant>>,
     needs: Notify,
     images: MadeFrom,
-    /// What the settings call dockgate's own container, if they do.
-    own: Option<String>,
+    /// dockgate's own container.
+    own: Own,
 }
 
 /// What is known now.
@@ -50,7 +51,7 @@ impl Directory {
             needed: Mutex::default(),
             needs: Notify::new(),
             images: MadeFrom::default(),
-            own,
+            own: Own::called(own),
         }
     }
 

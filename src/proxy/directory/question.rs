@@ -22,7 +22,7 @@ use crate::clients::containers::{
 use crate::config;
 use crate::proxy::clearance::next;
 use crate::proxy::engine::{Engine, EngineError, SameHost};
-use crate::proxy::own_container;
+use crate::proxy::own_container::{self, Own};
 use crate::proxy::upstream::Upstream;
 
 /// All answers together have to be there in this time.
@@ -38,6 +38,8 @@ pub(super) enum Failed {
     Unavailable(&'static str),
     /// It does not have the container that dockgate runs in.
     NoOwn(String),
+    /// The one that should be dockgate's has none of its addresses.
+    NotOwn(String),
     /// It did not answer in time.
     Slow,
 }
@@ -59,6 +61,9 @@ impl Failed {
             Failed::NoOwn(name) => format!(
                 "{settings} has no container {name}: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
             ),
+            Failed::NotOwn(name) => format!(
+                "{settings}'s container {name} has none of dockgate's addresses: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
+            ),
             Failed::Slow => {
                 let seconds = TIME.as_secs();
                 format!("{settings} did not answer within {seconds} seconds")
@@ -67,13 +72,13 @@ impl Failed {
     }
 }
 
-/// Lists what there is now, over a connection that is opened if need be. `own` names dockgate's own
-/// container, if the settings do.
+/// Lists what there is now, over a connection that is opened if need be. `own` is dockgate's own
+/// container.
 pub(super) async fn list(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
     same: &SameHost,
-    own: Option<&str>,
+    own: &Own,
     images: &MadeFrom,
 ) -> Result<Listing, Failed> {
     let asked = timeout(TIME, async {
@@ -88,11 +93,7 @@ pub(super) async fn list(
     asked.await.unwrap_or(Err(Failed::Slow))
 }
 
-async fn asked(
-    engine: &mut Upstream,
-    own: Option<&str>,
-    images: &MadeFrom,
-) -> Result<Listing, Failed> {
+async fn asked(engine: &mut Upstream, own: &Own, images: &MadeFrom) -> Result<Listing, Failed> {
     let own = own_inspect(engine, own).await?;
     let ids: Vec<String> = match &own {
         Some(own) => own.networks().map(str::to_owned).collect(),
@@ -133,15 +134,11 @@ async fn asked(
 }
 
 /// The container whose networks dockgate is in. `None`: it is in those of the host.
-async fn own_inspect(engine: &mut Upstream, own: Option<&str>) -> Result<Option<Inspect>, Failed> {
-    let (mut name, mut by_id) = match own {
-        Some(own) => (own.to_owned(), false),
-        // A hostname that is no ID could be another container's name.
-        None => match own_container::id().or_else(own_container::hostname) {
-            Some(id) => (id, true),
-            None => return Ok(None),
-        },
+async fn own_inspect(engine: &mut Upstream, own: &Own) -> Result<Option<Inspect>, Failed> {
+    let Some((mut name, mut by_id)) = own.asked_by() else {
+        return Ok(None);
     };
+    let mut first = None;
     for _ in 0..2 {
         let path = format!("/containers/{name}/json");
         let inspect: Option<Inspect> = match is_name(&name) {
@@ -152,10 +149,18 @@ async fn own_inspect(engine: &mut Upstream, own: Option<&str>) -> Result<Option<
         let Some(inspect) = inspect else {
             return Err(Failed::NoOwn(name));
         };
+        let id = first.get_or_insert_with(|| inspect.id.clone());
         match inspect.shares() {
             Some(other) => (name, by_id) = (other.to_owned(), false),
             None if inspect.is_in_host() => return Ok(None),
-            None => return Ok(Some(inspect)),
+            // What has its name may be another one, in whose networks nobody calls.
+            None if !own_container::has_some(inspect.addresses()) => {
+                return Err(Failed::NotOwn(name));
+            }
+            None => {
+                own.is(id);
+                return Ok(Some(inspect));
+            }
         }
     }
     Err(Failed::NoOwn(name))
@@ -253,10 +258,10 @@ pub(crate) fn ask_now(
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let engine = Engine::new(engine, &[]);
-    let images = MadeFrom::default();
+    let (images, own) = (MadeFrom::default(), Own::called(own.map(str::to_owned)));
     let ask = || -> Result<Known, String> {
         let same = SameHost::default();
-        let listing = runtime.block_on(list(&mut None, &engine, &same, own, &images));
+        let listing = runtime.block_on(list(&mut None, &engine, &same, &own, &images));
         let mut listing = listing.map_err(|failed| failed.told(&engine))?;
         History::default().date(&mut listing, 0);
         Ok(Known::new(listing, Instant::now()))
