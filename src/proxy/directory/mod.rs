@@ -71,6 +71,14 @@ impl Directory {
         }
     }
 
+    /// Whether a container may have an address, as far as that is known. It decides nothing.
+    pub(super) fn may_hold(&self, address: IpAddr) -> bool {
+        match &**self.view.load() {
+            View::Lost(_) => true,
+            View::Known(known) => known.may_hold(address),
+        }
+    }
+
     /// Who has it for a connection, too. If that is not known, it is being asked for.
     pub(super) fn asked(&self, address: IpAddr, arrival: &Arrival) -> Seen {
         let seen = self.whose(address, arrival);
