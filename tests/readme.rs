@@ -203,7 +203,7 @@ const WARNINGS: &[(&str, &str, &str)] = &[
     (
         "SP_PROXYCONTAINERNAME=proxy SP_ALLOW_POST=/containers/create",
         "labels grant",
-        "a client that creates a container can [give it a list](#lists-by-labels)",
+        "a client that creates a container can [give it a list](#lists-by-labels); the same goes for building, `exec` and connecting networks",
     ),
     (
         "CONTAINERS=1",

@@ -125,7 +125,7 @@ impl Client {
                 || settings.rules.containers().next().is_some())
             .then(|| {
                 let own = settings.process.self_container.as_deref();
-                list_containers(&settings.engine, own)
+                list_containers(&settings.engine, own, self.address)
             }),
         };
         if let Some(list) = self.list(settings, &names) {

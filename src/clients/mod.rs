@@ -245,8 +245,13 @@ fn is_for<'a>(wanted: &Wanted, seen: Seen) -> Match<'a> {
         Seen::Unknown(why) => return Match::Unknown(Unknown::Container(why)),
         Seen::These(all) => all,
     };
-    let has = all.iter().find(|one| wanted.has(one));
-    let lacks = all.iter().find(|one| !wanted.has(one));
+    let first = |has| all.iter().find(|one| wanted.has(one) == has);
+    let (has, lacks) = (first(Some(true)), first(Some(false)));
+    if first(None).is_some() {
+        let open = all.iter().filter(|one| wanted.has(one).is_none());
+        let open = open.map(|one| one.id.clone()).collect();
+        return Match::Unknown(Unknown::Container(Why::Image(open)));
+    }
     match (has, lacks) {
         (Some(has), Some(lacks)) => {
             let why = Why::Differ(has.shown(), lacks.shown());

@@ -3,6 +3,7 @@
 //! All mistakes are collected and reported at once. An invalid configuration does not start.
 
 mod bearing;
+mod becoming;
 mod consequences;
 mod deny_root;
 mod diagnostics;

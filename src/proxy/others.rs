@@ -39,6 +39,7 @@ pub(crate) fn others(
     let mut all = (rules.iter().map(|rule| rule.policy))
         .chain(endpoints.iter().map(|endpoint| endpoint.policy));
     let own_container = || own_container::id().or_else(|| container.map(str::to_owned));
+    let named = container;
     let container = (prefix.is_some() || all.any(|other| other != id)).then(own_container);
     let wanted = rules.iter().filter(|rule| rule.policy != id);
     let wanted = wanted.filter_map(|rule| match &rule.who {
@@ -46,13 +47,20 @@ pub(crate) fn others(
         Who::From(_) | Who::User(_) | Who::Group(_) | Who::Certificate(_) => None,
     });
     let wanted: Vec<&Wanted> = wanted.collect();
+    // Its name stays its own, since it is found by that.
+    let is_met = container.is_some();
+    let own_name = || named.filter(|_| is_met).map(str::to_owned);
+    let hosts_of_others = lists.iter().flat_map(|list| list.hosts.clone());
+    let by_names = rules.containers().filter_map(|one| one.names.clone());
     Others {
+        kept_names: by_names.collect(),
+        kept_hosts: rules.hosts().map(str::to_owned).chain(own_name()).collect(),
         names: wanted.iter().filter_map(|one| one.names.clone()).collect(),
         images: wanted.iter().filter_map(|one| one.taken_images()).collect(),
         labels: wanted.iter().flat_map(|one| one.taken_labels()).collect(),
         granting: prefix.map(LabelLists::stem),
         networks: lists.iter().flat_map(|list| list.networks()).collect(),
-        hosts: lists.iter().flat_map(|list| list.hosts.clone()).collect(),
+        hosts: hosts_of_others.chain(own_name()).collect(),
         container: container.flatten(),
         own: own.flatten().collect(),
         strangers,

@@ -2,13 +2,49 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// Its full ID, if it is told by what the engine mounts into each container.
 pub(super) fn id() -> Option<String> {
     static ID: LazyLock<Option<String>> =
         LazyLock::new(|| in_mounts(&fs::read_to_string("/proc/self/mountinfo").ok()?));
     ID.clone()
+}
+
+/// What is known of it beforehand: what the settings call it, and its full ID once that was found. It keeps that, whatever
+/// gets its name later.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    name: Option<String>,
+    id: OnceLock<String>,
+}
+
+impl Own {
+    pub(super) fn called(name: Option<String>) -> Own {
+        let id = OnceLock::new();
+        Own { name, id }
+    }
+
+    /// By what the engine is asked for it, and whether that is its ID or the beginning of it. `None`: it is in none.
+    pub(super) fn asked_by(&self) -> Option<(String, bool)> {
+        let found = self.id.get().map(|id| (id.clone(), true));
+        let given = || self.name.clone().map(|name| (name, false));
+        // A hostname that is no ID could be another container's name.
+        let guessed = || Some((id().or_else(hostname)?, true));
+        found.or_else(given).or_else(guessed)
+    }
+
+    /// Learns its ID.
+    pub(super) fn is(&self, id: &str) {
+        self.id.get_or_init(|| id.to_owned());
+    }
+}
+
+/// Whether a container with these addresses, or the one whose networks it shares, is dockgate's own.
+pub(super) fn has_some(addresses: impl Iterator<Item = IpAddr>) -> bool {
+    let own = self::addresses();
+    let mut addresses = addresses;
+    addresses.any(|one| one.is_loopback() || own.contains(&one))
 }
 
 /// The hostname, which an engine makes of a container's ID, if dockgate runs in a container.

@@ -201,13 +201,18 @@ impl Rulebook {
                 on: "the client_ca of its endpoint, which was replaced: connect again".to_owned(),
                 may_change: false,
                 again: true,
+                needs: None,
             });
         }
         let containers = |address| client.containers(address);
         if let Some(list) = self.list_of(client)? {
             return Ok(list);
         }
-        let rule = self.rule_for(&client.identity, &mut client.found(), &containers)?;
+        let rule = self.rule_for(&client.identity, &mut client.found(), &containers);
+        let rule = rule.inspect_err(|untold| {
+            let needs = untold.needs.iter();
+            needs.for_each(|why| client.shared.directory.need(why));
+        })?;
         Ok(self.entry(rule, client.endpoint))
     }
 
@@ -226,6 +231,7 @@ impl Rulebook {
                         ),
                         may_change: true,
                         again: false,
+                        needs: None,
                     }),
                 }
             }
@@ -233,6 +239,7 @@ impl Rulebook {
                 on: "labels that its container has not any more: connect again".to_owned(),
                 may_change: false,
                 again: true,
+                needs: None,
             }),
             OwnList::None => Ok(None),
             OwnList::Unknown(why) => Err((&why).into()),
@@ -333,6 +340,7 @@ impl Rulebook {
             on,
             may_change,
             again: false,
+            needs: None,
         }
     }
 }

@@ -106,6 +106,15 @@ impl Shared {
         admission.knows(peer) || had_list(peer)
     }
 
+    /// Whether a client that nobody knows yet may have a list by labels.
+    pub(super) fn may_have_list(&self, peer: Peer) -> bool {
+        let Peer::Tcp(client) = peer else {
+            return false;
+        };
+        let address = client.ip().to_canonical();
+        self.rulebook.load().has_lists() && self.directory.may_hold(address)
+    }
+
     /// Whether a client that is not listed is admitted: by a name, or only by the labels of its container.
     ///
     /// # Errors

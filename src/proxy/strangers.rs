@@ -23,7 +23,7 @@ use super::names::LOOKUP_TIMEOUT;
 use super::respond;
 use super::serving::{self, Answering};
 use super::wire::{ClientLink, Socket};
-use crate::observe::access::{Decision, Explanation, Peer, Record};
+use crate::observe::access::{Decision, Explanation, Peer, Reason, Record};
 use crate::observe::log::ACCESS;
 use crate::tls::Server;
 
@@ -132,6 +132,14 @@ impl Strangers {
         }
         response
     }
+}
+
+/// Why a client has no place until it is known which container it is.
+pub(super) fn too_many(peer: Peer) -> Explanation {
+    let text = format!(
+        "the policy for {peer} depends on its container, and too many connections wait for theirs"
+    );
+    Explanation::new(Reason::PolicyUnknown, text)
 }
 
 /// How long a client may wait for a lookup. A client on this host waits no longer than a health

@@ -234,3 +234,37 @@ fn lists_follow_what_a_reload_makes_of_the_default_policy() {
     assert_eq!(sent(&mut kept, logs, "").0, 403);
     assert_eq!(sent(&mut kept, "GET /info", "").0, 200);
 }
+
+#[test]
+fn no_neighbour_keeps_out_who_has_a_list() {
+    const JOBS: u8 = 60;
+    let label = r#""socket-proxy.allow.get":"/info""#;
+    let names = (0..JOBS).map(|number| &*format!("c{number}").leak());
+    let jobs = names.zip(5..).map(|(name, last)| (name, label, last));
+    let all: Vec<_> = jobs.chain([("plain", "", 200)]).collect();
+    let (many, played) = played_as(FILE, &ENV, &all);
+    assert_eq!(statuses(at(5), many.tcp), [403, 200, 403]);
+    // Nothing is known any more, and a neighbour that may not connect takes what it can get.
+    played.state().is_slow = true;
+    played.tell(Some(("disconnect", "own")));
+    std::thread::sleep(Duration::from_millis(50));
+    let _idle: Vec<Wire> = (0..300).map(|_| from(at(200), many.tcp)).collect();
+    let mut clients: Vec<Wire> = (0..JOBS)
+        .map(|number| {
+            let mut client = from(at(5 + number), many.tcp);
+            client.send("GET /info HTTP/1.1\r\nHost: docker\r\n\r\n");
+            client
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    played.state().is_slow = false;
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200, "{}", many.dockgate.log());
+    }
+    let log = many.dockgate.log();
+    let is_refused = |line: &str| {
+        let mut jobs = (0..JOBS).map(|number| format!("{} are not allowed", at(5 + number)));
+        jobs.any(|told| line.contains(&told))
+    };
+    assert!(!log.lines().any(is_refused), "{log}");
+}

@@ -1,5 +1,6 @@
 //! `DENY_ROOT` and `SCOPE` on what clients are known by: labels and names of containers, host names and
-//! addresses by which a rule tells another policy's client. No request takes one.
+//! addresses by which a rule tells another policy's client. No request takes one, and none takes a container's
+//! name away by which a rule knows it.
 //!
 //! A container has its image's labels too, which anybody can have made. So each label that a rule goes
 //! by is written into what is created, empty if the request does not give it: rules count an empty one
@@ -7,10 +8,11 @@
 
 use std::sync::Arc;
 
-use super::finding::Finding;
+use super::finding::{Finding, Told};
 use super::others::{CHOOSES, Others};
-use super::{ANOTHERS, DENY_ROOT, Request, query};
+use super::{ANOTHERS, DENY_ROOT, Request, head, query, unreadable};
 use crate::api::{Method, Target};
+use crate::body::facts::{Answer, Fact};
 use crate::body::json::{Object, Value};
 use crate::policy::{Excess, Term, Unmet, printable};
 
@@ -42,6 +44,10 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         }
     };
     let others = Arc::clone(&request.others);
+    match stays(request, by, &others) {
+        Finding::Nothing => {}
+        found => return found,
+    }
     if others.is_empty() {
         return Finding::Nothing;
     }
@@ -68,6 +74,44 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         write(request, |_| true);
     }
     Finding::Nothing
+}
+
+/// Whether a container that gets another name keeps the rules that go by its name: a client would get rid
+/// of its own policy, or of another's.
+fn stays(request: &Request, by: &'static str, others: &Others) -> Finding {
+    if !others.keep_names() {
+        return Finding::Nothing;
+    }
+    let name = match head::renamed(&request.inspection) {
+        Ok(Some(name)) => name,
+        Ok(None) => return Finding::Nothing,
+        Err(unmet) => return Finding::Refused(unmet),
+    };
+    let fact = Fact::Container(name.clone());
+    let now = match request.facts.answer(&fact) {
+        Some(Answer::Found(inspect)) => inspect.at("Name").as_str(),
+        Some(Answer::Missing(words)) => return Finding::Answer(Told::Missing(words.clone())),
+        Some(Answer::Unclear) => None,
+        None => return Finding::asks([fact].into()),
+    };
+    let Some(now) = now else {
+        return Finding::Refused(unreadable("the engine does not say what it is called"));
+    };
+    let new = match query::one(request.draft.target(), "name") {
+        Ok(new) => new,
+        Err(unmet) => return Finding::Refused(unmet),
+    };
+    if !others.keep(now, &new) {
+        return Finding::Nothing;
+    }
+    let excess = Excess {
+        of: Some(format!("container {}", name.as_str()).into()),
+        place: "Name".into(),
+        value: printable(now).into(),
+        why: "is how a client rule knows it, so it cannot get another name".into(),
+        by: None,
+    };
+    Finding::Refused(Unmet::Excess(by, vec![excess]))
 }
 
 /// The containers of a build have the labels of its Dockerfile, which nobody reads. So none of them is in

@@ -8,7 +8,7 @@ use super::{Subject, build, limited, middleware, older, query, returned, rules, 
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
-use crate::body::facts::Name;
+use crate::body::facts::{Fact, Name};
 use crate::body::limits::Limits;
 use crate::body::reach::Claim;
 use crate::policy::{Body, Inspection, Term, Unmet};
@@ -89,7 +89,14 @@ impl Head {
         }
         match check {
             Check::Body => self.reads = true,
-            Check::Name => query::name(target, others)?,
+            Check::Name => {
+                query::name(target, others)?;
+                if others.keep_names() && renames(inspection) {
+                    let (name, route) = named(inspection, check)?;
+                    self.subjects
+                        .push(Subject::Object(Fact::Container(name), route));
+                }
+            }
             Check::Build => {
                 let in_network = query::build(target)?;
                 self.subjects.push(Subject::Build { in_network });
@@ -204,6 +211,19 @@ pub(super) fn no_form(inspection: &Inspection) -> Result<(), Unmet> {
         )),
         false => Ok(()),
     }
+}
+
+/// The container that a request gives another name.
+pub(super) fn renamed(inspection: &Inspection) -> Result<Option<Name>, Unmet> {
+    match renames(inspection) {
+        true => named(inspection, Check::Name).map(|(name, _)| Some(name)),
+        false => Ok(None),
+    }
+}
+
+fn renames(inspection: &Inspection) -> bool {
+    let path = inspection.target().path();
+    path.starts_with(b"/containers/") && path.ends_with(b"/rename")
 }
 
 /// What the path of a request names, and the route that says so.

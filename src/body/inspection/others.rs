@@ -16,6 +16,10 @@ pub struct Others {
     pub hosts: Vec<String>,
     /// The names of their containers.
     pub names: Vec<Names>,
+    /// The names that rules of all policies go by, the asking one's too: who has one keeps it.
+    pub kept_names: Vec<Names>,
+    /// The same of host names.
+    pub kept_hosts: Vec<String>,
     /// The images of their containers.
     pub images: Vec<ImageFrom>,
     /// The labels of their containers.
@@ -75,15 +79,20 @@ impl Others {
 
     /// Whether containers of that name would be taken for one.
     pub(super) fn have_name(&self, name: &str) -> bool {
-        let name = name.trim_start_matches('/').to_ascii_lowercase();
-        self.hosts.iter().any(|host| {
-            let host = host.to_ascii_lowercase();
-            let host = host.strip_suffix('.').unwrap_or(&host);
-            let host = host.strip_prefix("tasks.").unwrap_or(host);
-            // A name may be followed by that of the network.
-            let rest = host.strip_prefix(&*name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+        is_host(&self.hosts, name)
+    }
+
+    /// Whether any name is kept.
+    pub(super) fn keep_names(&self) -> bool {
+        !self.kept_names.is_empty() || !self.kept_hosts.is_empty()
+    }
+
+    /// Whether a container keeps its name: a rule goes by it that would not go by the new one, and without that rule its
+    /// policy may be wider.
+    pub(super) fn keep(&self, name: &str, new: &str) -> bool {
+        let [name, new] = [name, new].map(|name| name.trim_start_matches('/'));
+        let mut lists = self.kept_names.iter();
+        lists.any(|list| list.allows(name) && !list.allows(new)) || is_host(&self.kept_hosts, name)
     }
 
     /// Whether a container of that name would be one.
@@ -288,6 +297,19 @@ impl Others {
         let name = info.at("Name").as_str().unwrap_or_default();
         self.strangers || !self.networks.iter().all(of_containers) || self.have_name(name)
     }
+}
+
+/// Whether one of these host names is that of containers with this name.
+fn is_host(hosts: &[String], name: &str) -> bool {
+    let name = name.trim_start_matches('/').to_ascii_lowercase();
+    hosts.iter().any(|host| {
+        let host = host.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        let host = host.strip_prefix("tasks.").unwrap_or(host);
+        // A name may be followed by that of the network.
+        let rest = host.strip_prefix(&*name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 /// Whether a subnet has addresses of one of these. What cannot be read has.

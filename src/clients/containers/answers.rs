@@ -31,6 +31,11 @@ impl Inspect {
         self.host_config.shared()
     }
 
+    /// Its addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.settings.networks.values().flat_map(Place::addresses)
+    }
+
     /// The IDs of its networks.
     pub fn networks(&self) -> impl Iterator<Item = &str> {
         let all = self.settings.networks.values();
@@ -224,7 +229,7 @@ pub struct Listed {
     #[serde(rename = "Names", default)]
     pub(super) names: Option<Vec<String>>,
     #[serde(rename = "Image", default)]
-    pub(super) image: String,
+    pub(super) image: Option<String>,
     #[serde(rename = "State", default)]
     pub(super) state: String,
     #[serde(rename = "Labels", default)]

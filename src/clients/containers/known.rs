@@ -107,6 +107,11 @@ impl Known {
         containers.map_or(Seen::Nobody, Seen::These)
     }
 
+    /// Whether an address is within one of the networks. It decides nothing.
+    pub fn may_hold(&self, address: IpAddr) -> bool {
+        self.listing.contains(address)
+    }
+
     /// Who has an address, for a connection.
     pub fn whose(&self, address: IpAddr, arrival: &Arrival) -> Seen {
         let listing = &self.listing;

@@ -238,7 +238,7 @@ impl Listing {
         let container = Container {
             id: id.to_owned(),
             name: String::new(),
-            image: spec.image.clone(),
+            image: Some(spec.image.clone()),
             labels,
         };
         let mut has_any = false;

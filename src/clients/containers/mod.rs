@@ -6,6 +6,7 @@
 mod answers;
 mod events;
 mod history;
+mod images;
 mod known;
 mod listing;
 
@@ -13,12 +14,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
+use crate::body::image::could_be_id;
 use crate::body::inspection::{CHOOSES, Values};
 use crate::body::limits::{ImageFrom, Mistake, Names};
 
 pub use answers::{Inspect, Listed, Network, Task, read_listed};
 pub use events::Event;
 pub use history::History;
+pub use images::{Made, MadeFrom};
 pub use known::{Arrival, Known};
 pub use listing::Listing;
 
@@ -34,8 +37,8 @@ pub struct Container {
     pub id: String,
     /// Without the slash at its beginning.
     pub name: String,
-    /// As it was given at its creation; an ID if that name has become another image's.
-    pub image: String,
+    /// As it was given at its creation, if that is known.
+    pub image: Option<String>,
     /// All of its labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -90,6 +93,17 @@ impl Images {
     /// # Errors
     /// What is wrong with them.
     pub fn parse(text: &str) -> Result<Images, Vec<Mistake>> {
+        let is_id = |entry: &&str| {
+            could_be_id(entry) && (entry.starts_with("sha256:") || [12, 64].contains(&entry.len()))
+        };
+        if let Some(id) = text.split(',').find(is_id) {
+            return Err(vec![Mistake {
+                entry: id.to_owned(),
+                problem: "is an image's ID, and containers are known by the names of images"
+                    .to_owned(),
+                help: "use the name with which the container is created".to_owned(),
+            }]);
+        }
         let images = ImageFrom::parse(text)?;
         match images.allows_load() || images.allows_import() || !images.names_some() {
             false => Ok(Images(images)),
@@ -141,17 +155,23 @@ impl Wanted {
         *self == Wanted::default()
     }
 
-    /// Whether it is for a container.
-    pub fn has(&self, container: &Container) -> bool {
+    /// Whether it is for a container. `None`: that depends on its image, which is not known.
+    pub fn has(&self, container: &Container) -> Option<bool> {
         let among = |list: &Option<Names>, own: Option<&str>| match list {
             None => true,
             Some(list) => own.is_some_and(|own| list.allows(own)),
         };
-        self.labels.iter().all(|label| label.is_of(container))
+        let all_else = self.labels.iter().all(|label| label.is_of(container))
             && among(&self.names, Some(&container.name))
             && among(&self.projects, container.label(PROJECT))
-            && among(&self.services, container.label(SERVICE))
-            && (self.images.as_ref()).is_none_or(|list| list.0.allows_unseen(&container.image))
+            && among(&self.services, container.label(SERVICE));
+        match &self.images {
+            Some(images) if all_else => {
+                let image = container.image.as_deref()?;
+                Some(images.0.allows_unseen(image))
+            }
+            _ => Some(all_else),
+        }
     }
 
     /// All but the labels: what it is about, and a list as it is written.
@@ -228,6 +248,8 @@ pub enum Why {
     Unheld,
     /// The labels of a container there are too long to be kept.
     TooLong,
+    /// It is not known by which names the images of these containers were chosen: their IDs.
+    Image(Vec<String>),
     /// Another container has got the address since the connection was made.
     Moved,
     /// An address that is valid on one link alone tells nothing.
@@ -252,6 +274,9 @@ impl Display for Why {
             Why::Lost(why) => write!(f, "the engine cannot be asked: {why}"),
             Why::Unheld => f.write_str("the engine knows no container with this address"),
             Why::TooLong => f.write_str("the labels of that container have more than 64 KiB"),
+            Why::Image(_) => {
+                f.write_str("the engine has not said yet by which name its image was chosen")
+            }
             Why::Moved => f.write_str(
                 "another container has got this address since the connection was made; connect again",
             ),

@@ -89,7 +89,7 @@ fn all_that_is_said_of_a_container_has_to_hold() {
     let container = Container {
         id: "a".to_owned(),
         name: "shop-web-1".to_owned(),
-        image: "ghcr.io/me/web:2".to_owned(),
+        image: Some("ghcr.io/me/web:2".to_owned()),
         labels: [
             ("team", "ci"),
             ("empty", ""),
@@ -213,16 +213,18 @@ fn all_that_is_said_of_a_container_has_to_hold() {
             false,
         ),
     ] {
-        assert_eq!(wanted.has(&container), has, "{wanted}");
+        assert_eq!(wanted.has(&container), Some(has), "{wanted}");
     }
     let other = Container::default();
-    assert!(
-        !Wanted {
-            projects: list("*"),
-            ..none()
-        }
-        .has(&other)
-    );
+    let of = |projects, images| Wanted {
+        projects,
+        images,
+        ..none()
+    };
+    assert_eq!(of(list("*"), None).has(&other), Some(false));
+    // An image that is not known is none or this one.
+    assert_eq!(of(None, images("web")).has(&other), None);
+    assert_eq!(of(list("shop"), images("web")).has(&other), Some(false));
     for text in ["", "=x", "key=", "a\nb=c"] {
         assert_eq!(Label::parse(text), None, "{text}");
     }

@@ -228,10 +228,18 @@ impl Settings {
             return Err(sorted(diagnostics));
         };
         let rules = named::rules(&document, &policies);
+        let prefix = values.sp_dockerlabelprefix.get();
+        let lists = prefix.filter(|_| labels::grant(&values));
         diagnostics.extend(named::compare(
-            &document, snapshot, &policies, &endpoints, &rules, &engine,
+            &document,
+            snapshot,
+            &policies,
+            &endpoints,
+            &rules,
+            &engine,
+            lists.map(String::as_str),
         ));
-        diagnostics.extend(labels::compare(&values, &endpoints, &policies));
+        diagnostics.extend(labels::compare(&values, &endpoints, &policies, &engine));
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(sorted(diagnostics));
         }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::{Endpoint, tls};
 use crate::clients::containers::Wanted;
 use crate::clients::{Rule, Rules, Who};
+use crate::config::becoming::{BECOMES, CONNECTS, Does, GETS_IN, RENAMES, is_held, who_can};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::dialect::cetusguard;
 use crate::config::dialect::mikesir87::Middleware;
 use crate::config::dialect::sections::Grants;
 use crate::config::dialect::wollomatic::flags::{METHODS, method_of};
+use crate::config::dialect::wollomatic::labels::LabelLists;
 use crate::config::engines::{Engine, Engines};
 use crate::config::file::{DEFAULT, Document, Place, PolicySpec};
 use crate::config::limits::FOLDERS;
@@ -190,8 +192,41 @@ fn elsewhere(document: &Document, engine: &Engine) -> Vec<Diagnostic> {
     rules.chain(policies).map(mistake).collect()
 }
 
+/// A warning for each label by which a rule matches nobody, or hardly whom it seems to.
+fn labels_in_vain(document: &Document, lists: Option<&str>) -> Vec<Diagnostic> {
+    let granting = lists.map(|prefix| format!("{}.", LabelLists::stem(prefix)));
+    let mut diagnostics = Vec::new();
+    for (number, spec) in document.clients.iter().enumerate() {
+        let Who::Container(wanted) = &spec.who else {
+            continue;
+        };
+        let what = format!("clients[{number}].container.label");
+        let mut warn = |problem: String, help: &str| {
+            diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
+        };
+        for label in &wanted.labels {
+            let (key, value) = (printable(&label.key), label.value.as_deref());
+            if granting.as_ref().is_some_and(|own| key.starts_with(own)) {
+                let problem =
+                    format!("{what}: a container with {key} has a list of its own, and no rule");
+                warn(problem, "remove the rule, or use another label");
+            }
+            if let Some(value) = value.filter(|value| value.contains('*')) {
+                let value = printable(value);
+                let problem = format!("{what}: {key}={value} is compared as it is, with its *");
+                warn(
+                    problem,
+                    "use the whole value, or the key alone for any value",
+                );
+            }
+        }
+    }
+    diagnostics
+}
+
 /// What does not fit: rules that match nobody, policies that nothing names, and addresses that do not
-/// tell clients apart.
+/// tell clients apart. `lists` is what labels begin with that make lists, if any do: what the policy
+/// `default` denies holds for them.
 pub(super) fn compare(
     document: &Document,
     snapshot: &Snapshot,
@@ -199,8 +234,10 @@ pub(super) fn compare(
     endpoints: &[Endpoint],
     rules: &Rules<PolicyId>,
     engine: &Engine,
+    lists: Option<&str>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = elsewhere(document, engine);
+    diagnostics.extend(labels_in_vain(document, lists));
     let is_unix = |one: &Endpoint| matches!(one.listen, Listen::Unix(_));
     let (by_unix, by_tcp) = (
         endpoints.iter().any(is_unix),
@@ -239,9 +276,11 @@ pub(super) fn compare(
     let used: Vec<PolicyId> = of_endpoints
         .chain(rules.iter().map(|rule| rule.policy))
         .collect();
+    let is_needed =
+        |id: &PolicyId| used.contains(id) || lists.is_some() && *id == PolicyId::DEFAULT;
     for spec in document.policies.iter().filter(|spec| !spec.by_label) {
         let id = policies.id(&spec.name);
-        if id.is_some_and(|id| used.contains(&id)) {
+        if id.is_some_and(|id| is_needed(&id)) {
             continue;
         }
         let what = format!("policies.{}", spec.name);
@@ -249,7 +288,7 @@ pub(super) fn compare(
         let help = "name it in endpoints or clients, or remove it";
         diagnostics.push(spec.place.mistake(&what, problem, help).into_warning());
     }
-    if !used.contains(&PolicyId::DEFAULT)
+    if !is_needed(&PolicyId::DEFAULT)
         && policies.default().place.is_none()
         && let Some(name) = written_outside(snapshot)
     {
@@ -261,7 +300,7 @@ pub(super) fn compare(
         diagnostics.push(Diagnostic::warning(&name, problem, help));
     }
     if let Some(list) = document.middleware.first()
-        && !used.contains(&PolicyId::DEFAULT)
+        && !is_needed(&PolicyId::DEFAULT)
     {
         let what = &list.what;
         let problem = format!(
@@ -287,20 +326,8 @@ pub(super) fn compare(
     diagnostics
 }
 
-/// What a client does to get a container with another one's labels, or to get into it.
-const BECOMES: [(&str, &str); 5] = [
-    ("CREATE", "create containers"),
-    ("SERVICE_CREATE", "create services"),
-    ("SERVICE_UPDATE", "update services"),
-    ("BUILD", "build images"),
-    GETS_IN,
-];
-/// What it does to run as one that is there.
-const GETS_IN: (&str, &str) = ("EXEC", "run commands in containers");
-/// What it does to get one into another network, or another one out of it.
-const CONNECTS: (&str, &str) = ("NETWORK_CONNECT", "connect networks");
 /// What it does to give an image another one's name.
-const NAMES_IMAGES: [(&str, &str); 5] = [
+const NAMES_IMAGES: [Does; 5] = [
     ("TAG", "tag images"),
     ("BUILD", "build images"),
     ("COMMIT", "commit containers"),
@@ -312,19 +339,12 @@ const NAMES_IMAGES: [(&str, &str); 5] = [
 /// be that. With `DENY_ROOT` or a scope it cannot, but for images, whose names it can give to others.
 fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> Vec<Diagnostic> {
     // By which of these the clients of each other policy do it, held or not.
-    let by = |own: &str, is_held: bool, does: &[(&str, &str)]| -> Option<String> {
+    let by = |own: &str, held: bool, does: &[Does]| -> Option<String> {
         let own = policies.id(own);
         let others = policies.iter().filter(|(id, policy)| {
-            let held = policy.sources.deny_root || policy.demands.scope.is_some();
-            used.contains(id) && Some(*id) != own && held == is_held
+            used.contains(id) && Some(*id) != own && is_held(policy) == held
         });
-        let by = others.filter_map(|(_, policy)| {
-            let mut can = does.iter().filter(|(action, _)| policy.reaches(action));
-            let (_, does) = can.next()?;
-            Some(format!("policy {} can {does}", policy.name))
-        });
-        let by = by.collect::<Vec<_>>().join(", ");
-        (!by.is_empty()).then_some(by)
+        who_can(others.map(|(_, policy)| policy), does)
     };
     const HELP: &str =
         "set DENY_ROOT or SCOPE in those policies, or give each client a Unix socket of its own";
@@ -334,7 +354,7 @@ fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> V
             continue;
         };
         let (what, policy) = (format!("clients[{number}].container"), &spec.policy.text);
-        let renames = wanted.names.iter().map(|_| CHOOSES_NAME);
+        let renames = wanted.names.iter().map(|_| RENAMES);
         let does: Vec<_> = BECOMES
             .into_iter()
             .chain(renames)
@@ -370,16 +390,13 @@ fn takes_marks(document: &Document, policies: &Policies, used: &[PolicyId]) -> V
 }
 
 /// What a client does to get another address, or another's.
-const CHOOSES_ADDRESS: [(&str, &str); 5] = [
+const CHOOSES_ADDRESS: [Does; 5] = [
     ("BUILD", "build images"),
     ("CREATE", "create containers"),
     ("NETWORK_CONNECT", "connect networks"),
     ("SERVICE_CREATE", "create services"),
     ("SERVICE_UPDATE", "update services"),
 ];
-/// The same, where a host name stands for the address.
-const CHOOSES_NAME: (&str, &str) = ("RENAME", "rename containers");
-
 /// A warning, if clients are told apart by an address that one of them could choose.
 fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Option<Diagnostic> {
     let lists = || {
@@ -393,7 +410,7 @@ fn told_apart(document: &Document, policies: &Policies, used: &[PolicyId]) -> Op
     let by_name = lists().any(|(_, list)| !list.hosts.is_empty());
     let mut by = BTreeSet::new();
     for (_, policy) in policies.iter().filter(|(id, _)| used.contains(id)) {
-        let names = by_name.then_some(CHOOSES_NAME);
+        let names = by_name.then_some(RENAMES);
         for (action, does) in CHOOSES_ADDRESS.into_iter().chain(names) {
             if policy.reaches(action) {
                 by.insert(format!("{} can {does}", policy.name));

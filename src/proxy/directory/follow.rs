@@ -8,9 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BytesMut};
 use hyper::body::Incoming;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::question::{Failed, list};
+use super::question::{Failed, TIME, list};
 use super::{Directory, View};
 use crate::clients::containers::{Event, History, Known, Listing};
 use crate::proxy::clearance::next;
@@ -87,12 +87,14 @@ impl Following<'_> {
         // What is listed has to be what the events are about.
         let same = &SameHost::of(self.engine);
         let mut stream = Upstream::own(self.engine, same).await?;
-        let mut events = Events::open(&mut stream, *self.until).await?;
-        let (engine, own) = (self.engine, self.directory.own.as_deref());
+        let opened = timeout(TIME, Events::open(&mut stream, *self.until));
+        let mut events = opened.await.unwrap_or(Err(Failed::Slow))?;
+        let (engine, own) = (self.engine, &self.directory.own);
+        let images = &self.directory.images;
         let ask = |kept: Option<Upstream>| -> (Instant, Asking<'_>) {
             let asking = async move {
                 let mut kept = kept;
-                let listing = list(&mut kept, engine, same, own).await;
+                let listing = list(&mut kept, engine, same, own, images).await;
                 (kept, listing)
             };
             (Instant::now(), Box::pin(asking))

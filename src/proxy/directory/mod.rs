@@ -13,7 +13,8 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use crate::clients::containers::{Arrival, Known, Seen, Why};
+use super::own_container::Own;
+use crate::clients::containers::{Arrival, Known, MadeFrom, Seen, Why};
 
 pub(super) use follow::follow;
 pub(crate) use question::ask_now;
@@ -27,8 +28,9 @@ pub(super) struct Directory {
     /// Since when something is needed that is not known.
     needed: Mutex<Option<Instant>>,
     needs: Notify,
-    /// What the settings call dockgate's own container, if they do.
-    own: Option<String>,
+    images: MadeFrom,
+    /// dockgate's own container.
+    own: Own,
 }
 
 /// What is known now.
@@ -48,7 +50,8 @@ impl Directory {
             news: watch::Sender::default(),
             needed: Mutex::default(),
             needs: Notify::new(),
-            own,
+            images: MadeFrom::default(),
+            own: Own::called(own),
         }
     }
 
@@ -68,6 +71,14 @@ impl Directory {
         }
     }
 
+    /// Whether a container may have an address, as far as that is known. It decides nothing.
+    pub(super) fn may_hold(&self, address: IpAddr) -> bool {
+        match &**self.view.load() {
+            View::Lost(_) => true,
+            View::Known(known) => known.may_hold(address),
+        }
+    }
+
     /// Who has it for a connection, too. If that is not known, it is being asked for.
     pub(super) fn asked(&self, address: IpAddr, arrival: &Arrival) -> Seen {
         let seen = self.whose(address, arrival);
@@ -78,11 +89,15 @@ impl Directory {
     }
 
     /// Has the engine asked, if that helps. Returns at once.
-    fn need(&self, why: &Why) {
+    pub(super) fn need(&self, why: &Why) {
         let since = match why {
             Why::Unasked(since) => *since,
             // That is being tried anyway, once it was begun.
             Why::Lost(_) => Instant::now(),
+            Why::Image(containers) => {
+                self.images.want(containers);
+                return self.needs.notify_one();
+            }
             Why::Unheld | Why::TooLong | Why::Moved | Why::LinkLocal | Why::Differ(..) => return,
         };
         {
@@ -105,7 +120,7 @@ impl Directory {
     /// Whether an answer is needed to a question that begins after this.
     fn needs_more_than(&self, began: Instant) -> bool {
         let needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
-        needed.is_some_and(|since| since >= began)
+        needed.is_some_and(|since| since >= began) || self.images.is_wanted()
     }
 
     /// Waits until something is needed.

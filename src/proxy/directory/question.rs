@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufReader, Read};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,16 +17,16 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::clients::containers::{
-    History, Inspect, Known, Listed, Listing, Network, Task, read_listed,
+    History, Inspect, Known, Listed, Listing, MadeFrom, Network, Seen, Task, read_listed,
 };
 use crate::config;
 use crate::proxy::clearance::next;
 use crate::proxy::engine::{Engine, EngineError, SameHost};
-use crate::proxy::own_container;
+use crate::proxy::own_container::{self, Own};
 use crate::proxy::upstream::Upstream;
 
 /// All answers together have to be there in this time.
-const TIME: Duration = Duration::from_secs(30);
+pub(super) const TIME: Duration = Duration::from_secs(30);
 
 /// Why it is not known.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(super) enum Failed {
     Unavailable(&'static str),
     /// It does not have the container that dockgate runs in.
     NoOwn(String),
+    /// The one that should be dockgate's has none of its addresses.
+    NotOwn(String),
     /// It did not answer in time.
     Slow,
 }
@@ -58,6 +61,9 @@ impl Failed {
             Failed::NoOwn(name) => format!(
                 "{settings} has no container {name}: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
             ),
+            Failed::NotOwn(name) => format!(
+                "{settings}'s container {name} has none of dockgate's addresses: set SELF_CONTAINER or SP_PROXYCONTAINERNAME to the name of dockgate's own"
+            ),
             Failed::Slow => {
                 let seconds = TIME.as_secs();
                 format!("{settings} did not answer within {seconds} seconds")
@@ -66,27 +72,28 @@ impl Failed {
     }
 }
 
-/// Lists what there is now, over a connection that is opened if need be. `own` names dockgate's own
-/// container, if the settings do.
+/// Lists what there is now, over a connection that is opened if need be. `own` is dockgate's own
+/// container.
 pub(super) async fn list(
     kept: &mut Option<Upstream>,
     engine: &Arc<Engine>,
     same: &SameHost,
-    own: Option<&str>,
+    own: &Own,
+    images: &MadeFrom,
 ) -> Result<Listing, Failed> {
     let asked = timeout(TIME, async {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => Upstream::own(engine, same).await?,
         };
-        let listing = asked(&mut connection, own).await?;
+        let listing = asked(&mut connection, own, images).await?;
         *kept = Some(connection);
         Ok(listing)
     });
     asked.await.unwrap_or(Err(Failed::Slow))
 }
 
-async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Failed> {
+async fn asked(engine: &mut Upstream, own: &Own, images: &MadeFrom) -> Result<Listing, Failed> {
     let own = own_inspect(engine, own).await?;
     let ids: Vec<String> = match &own {
         Some(own) => own.networks().map(str::to_owned).collect(),
@@ -105,7 +112,15 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
     let held: HashSet<String> = networks.iter().flat_map(Network::held).cloned().collect();
     let read = move |from: Fed| read_listed(BufReader::new(from), &held);
     let listed = read_at(engine, "/containers/json?all=1", "containers", read).await?;
-    let listed: Vec<Listed> = listed.ok_or(Failed::Unread("containers"))?;
+    let mut listed: Vec<Listed> = listed.ok_or(Failed::Unread("containers"))?;
+    for id in images.take(&listed).into_iter().filter(|id| is_name(id)) {
+        let path = format!("/containers/{id}/json");
+        // One that is gone is in the next list no more.
+        if let Some(said) = get(engine, &path, "containers").await? {
+            images.learn(id, said);
+        }
+    }
+    images.complete(&mut listed);
     let tasks = match networks.iter().any(|network| network.driver == "overlay") {
         true => tasks(engine).await?,
         false => None,
@@ -119,15 +134,11 @@ async fn asked(engine: &mut Upstream, own: Option<&str>) -> Result<Listing, Fail
 }
 
 /// The container whose networks dockgate is in. `None`: it is in those of the host.
-async fn own_inspect(engine: &mut Upstream, own: Option<&str>) -> Result<Option<Inspect>, Failed> {
-    let (mut name, mut by_id) = match own {
-        Some(own) => (own.to_owned(), false),
-        // A hostname that is no ID could be another container's name.
-        None => match own_container::id().or_else(own_container::hostname) {
-            Some(id) => (id, true),
-            None => return Ok(None),
-        },
+async fn own_inspect(engine: &mut Upstream, own: &Own) -> Result<Option<Inspect>, Failed> {
+    let Some((mut name, mut by_id)) = own.asked_by() else {
+        return Ok(None);
     };
+    let mut first = None;
     for _ in 0..2 {
         let path = format!("/containers/{name}/json");
         let inspect: Option<Inspect> = match is_name(&name) {
@@ -138,10 +149,18 @@ async fn own_inspect(engine: &mut Upstream, own: Option<&str>) -> Result<Option<
         let Some(inspect) = inspect else {
             return Err(Failed::NoOwn(name));
         };
+        let id = first.get_or_insert_with(|| inspect.id.clone());
         match inspect.shares() {
             Some(other) => (name, by_id) = (other.to_owned(), false),
             None if inspect.is_in_host() => return Ok(None),
-            None => return Ok(Some(inspect)),
+            // What has its name may be another one, in whose networks nobody calls.
+            None if !own_container::has_some(inspect.addresses()) => {
+                return Err(Failed::NotOwn(name));
+            }
+            None => {
+                own.is(id);
+                return Ok(Some(inspect));
+            }
         }
     }
     Err(Failed::NoOwn(name))
@@ -227,19 +246,37 @@ impl Read for Fed {
     }
 }
 
-/// Asks an engine now, and waits for it: outside a server.
+/// Asks an engine now, and waits for it: outside a server. `address` is that of the client that matters.
 ///
 /// # Errors
 /// Why it is not known.
-pub(crate) fn ask_now(engine: &Arc<config::Engine>, own: Option<&str>) -> Result<Known, String> {
+pub(crate) fn ask_now(
+    engine: &Arc<config::Engine>,
+    own: Option<&str>,
+    address: Option<IpAddr>,
+) -> Result<Known, String> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("cannot ask the engine: {e}"))?;
     let engine = Engine::new(engine, &[]);
-    let listing =
-        runtime.block_on(async { list(&mut None, &engine, &SameHost::default(), own).await });
-    let mut listing = listing.map_err(|failed| failed.told(&engine))?;
-    History::default().date(&mut listing, 0);
-    Ok(Known::new(listing, Instant::now()))
+    let (images, own) = (MadeFrom::default(), Own::called(own.map(str::to_owned)));
+    let ask = || -> Result<Known, String> {
+        let same = SameHost::default();
+        let listing = runtime.block_on(list(&mut None, &engine, &same, &own, &images));
+        let mut listing = listing.map_err(|failed| failed.told(&engine))?;
+        History::default().date(&mut listing, 0);
+        Ok(Known::new(listing, Instant::now()))
+    };
+    let known = ask()?;
+    let Some(Seen::These(all)) = address.map(|address| known.had(address)) else {
+        return Ok(known);
+    };
+    let open = all.iter().filter(|one| one.image.is_none());
+    let open: Vec<String> = open.map(|one| one.id.clone()).collect();
+    if open.is_empty() {
+        return Ok(known);
+    }
+    images.want(&open);
+    ask()
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(in crate::proxy) struct Untold {
     pub(super) may_change: bool,
     /// Whether a new connection is needed.
     pub(super) again: bool,
+    /// What is asked for because a rule depends on it.
+    pub(super) needs: Option<containers::Why>,
 }
 
 impl Untold {
@@ -49,6 +51,7 @@ impl From<&containers::Why> for Untold {
             on: format!("its container: {why}"),
             may_change: why.may_change(),
             again: matches!(why, containers::Why::Moved),
+            needs: Some(why.clone()),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use crate::observe::access::{Peer, Record};
@@ -166,14 +166,23 @@ impl Work {
             if let Some(admission) = &self.shared.admission
                 && !self.shared.knows(admission, peer)
             {
-                match admission.strangers.place(&socket, peer) {
-                    Some(place) => {
-                        tokio::spawn(self.clone().meet(socket, peer, endpoint, place));
-                    }
-                    None => {
-                        let why = admission.refusal(peer);
-                        admission.strangers.tell(peer, &client, &why);
-                    }
+                // Who may have a list by labels waits in the room for all clients, of which each has a
+                // share: no neighbour keeps it out, and nobody outside the containers' networks.
+                let may_have_list = self.shared.may_have_list(peer);
+                let held = may_have_list.then(|| self.shared.holders.hold(&client));
+                let room = held.and_then(|held| Some((self.shared.slots.place(&held)?, held)));
+                let strangers = &admission.strangers;
+                if let Some((place, held)) = room {
+                    let own = Some(held);
+                    tokio::spawn(self.clone().meet(socket, peer, endpoint, own, place));
+                } else if let Some(place) = strangers.place(&socket, peer) {
+                    tokio::spawn(self.clone().meet(socket, peer, endpoint, None, place));
+                } else {
+                    let why = match may_have_list {
+                        true => strangers::too_many(peer),
+                        false => admission.refusal(peer),
+                    };
+                    strangers.tell(peer, &client, &why);
                 }
                 continue;
             }
@@ -260,12 +269,12 @@ impl Work {
     }
 
     /// Turns a connection away whose client has enough of them.
-    async fn send_away(
+    async fn send_away<P>(
         self,
         socket: Socket,
         peer: Peer,
         client: Key,
-        _place: OwnedSemaphorePermit,
+        _place: P,
         tls: Option<Arc<Server>>,
     ) {
         let (excess, why) = (&self.shared.excess, holders::too_many());
@@ -273,7 +282,14 @@ impl Work {
     }
 
     /// Lets a stranger in, which then waits for a slot as everybody does, or turns it away.
-    async fn meet(self, socket: Socket, peer: Peer, endpoint: usize, place: OwnedSemaphorePermit) {
+    async fn meet<P>(
+        self,
+        socket: Socket,
+        peer: Peer,
+        endpoint: usize,
+        held: Option<Held>,
+        place: P,
+    ) {
         let Some(admission) = &self.shared.admission else {
             return;
         };
@@ -286,7 +302,7 @@ impl Work {
                 strangers.turn_away(socket, peer, &client, &why, tls).await;
             }
             Ok(by_labels) => {
-                let held = self.shared.holders.hold(&client);
+                let held = held.unwrap_or_else(|| self.shared.holders.hold(&client));
                 match self.shared.has_enough(&held) {
                     true => self.send_away(socket, peer, client, place, tls).await,
                     false => {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{Engine, judged, told_by};
-use crate::api::sections::Check;
+use crate::api::sections::{Check, Role};
 use crate::api::{Framing, Message};
 use crate::body::demands::Demands;
 use crate::body::inspection::{CHOOSES, Others, Values};
 use crate::body::limits::{ImageFrom, Names};
+use crate::body::scope::Scope;
 use crate::policy::Term;
 
 const CREATE: &str = "POST /containers/create";
@@ -373,4 +374,73 @@ fn what_is_written_in_is_not_refused_in_another_round() {
     let (told, asked) = told_by(&terms, Demands::default(), CREATE, message, body, &engine);
     assert!(!asked.is_empty());
     assert!(told.contains(r#""dockgate.policy":"""#), "{told}");
+}
+
+#[test]
+fn no_container_gets_rid_of_the_name_that_a_rule_goes_by() {
+    let others = Others {
+        kept_names: ["ci", "web-*"]
+            .map(|text| Names::parse_some(text).expect("names"))
+            .into(),
+        kept_hosts: vec!["traefik.net".to_owned()],
+        ..Others::default()
+    };
+    let mut engine = Engine::default();
+    engine.1 = Arc::new(others);
+    let own = r#""Config":{"Labels":{"team":"a"}},"#;
+    for (name, digit) in [("ci", '1'), ("web-1", '2'), ("traefik", '3'), ("job", '4')] {
+        let id = super::id(digit);
+        let inspect = format!(
+            r#"{{"Id":"{id}","Name":"/{name}",{own}"HostConfig":{{}},"Mounts":[],"NetworkSettings":{{"Networks":{{}}}}}}"#
+        );
+        engine = engine
+            .with(&format!("/containers/{name}/json"), inspect.clone())
+            .with(&format!("/containers/{id}/json"), inspect);
+    }
+    let scope = Demands {
+        scope: Scope::read("a", "label:team=a", None, false)
+            .ok()
+            .map(Arc::new),
+        ..Demands::default()
+    };
+    let scope = Arc::new(scope);
+    for (name, digit, new, is_kept) in [
+        ("ci", '1', "zz", true),
+        ("ci", '1', "/web-2", true),
+        ("web-1", '2', "web-2", false),
+        ("web-1", '2', "zz", true),
+        ("traefik", '3', "zz", true),
+        ("job", '4', "zz", false),
+    ] {
+        let id = super::id(digit);
+        for named in [name, &id[..12]] {
+            let mut engine = Engine(engine.0.clone(), Arc::clone(&engine.1));
+            let inspect = engine.0[&format!("/containers/{name}/json")].clone();
+            engine = engine.with(&format!("/containers/{named}/json"), inspect);
+            let line = format!("POST /containers/{named}/rename?name={new}");
+            for (by, terms, demands) in [
+                (
+                    "DENY_ROOT",
+                    &[Term::DenyRoot(Check::Name)][..],
+                    Arc::default(),
+                ),
+                (
+                    "SCOPE",
+                    &[Term::Scope(Role::Object), Term::Scope(Role::Named)],
+                    Arc::clone(&scope),
+                ),
+            ] {
+                let message = Message::new(Framing::Empty);
+                let (told, _) = told_by(terms, demands, &line, message, "", &engine);
+                let why = format!(
+                    "{by}: container {named}: Name /{name} is how a client rule knows it, so it cannot get \
+                     another name"
+                );
+                // The name is not asked for again.
+                let forwarded = format!("/containers/{id}/rename?name={new} as sent");
+                let wanted = if is_kept { &why } else { &forwarded };
+                assert_eq!(told, *wanted, "{by} {line}");
+            }
+        }
+    }
 }

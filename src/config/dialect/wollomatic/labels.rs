@@ -17,7 +17,9 @@ use super::Regexes;
 use super::flags::METHODS;
 use crate::body::limits::{BindFrom, Limits};
 use crate::clients::containers::{Container, Seen, Why};
+use crate::config::becoming::{BECOMES, CONNECTS, Does, is_held, who_can};
 use crate::config::diagnostics::Unfit;
+use crate::config::engines::Engine;
 use crate::config::sources::{ConfiguredPolicy, Sources};
 use crate::config::table::Values;
 use crate::config::{Diagnostic, Endpoint, Listen, Policies, Snapshot};
@@ -48,6 +50,10 @@ pub(in crate::config) fn prefix(text: &str) -> Result<String, Unfit> {
         !part.is_empty() && part.bytes().all(fit)
     };
     match text.split(['.', '-']).all(part) {
+        true if text.split('.').next() == Some("dockgate") => Err(Unfit::new(
+            "begins like the labels that only dockgate sets",
+            "use another prefix, or my.dockgate",
+        )),
         true => Ok(text.to_owned()),
         false => Err(Unfit::new(
             "is not a prefix of labels",
@@ -74,6 +80,7 @@ pub(in crate::config) fn compare(
     values: &Values,
     endpoints: &[Endpoint],
     policies: &Policies,
+    engine: &Engine,
 ) -> Vec<Diagnostic> {
     let prefix = &values.sp_dockerlabelprefix.by;
     if !grant(values) {
@@ -90,25 +97,23 @@ pub(in crate::config) fn compare(
         let help = "listen on a TCP address, or remove it";
         return vec![Diagnostic::warning(by, problem, help)];
     }
-    const MAKES: [&str; 3] = ["CREATE", "SERVICE_CREATE", "SERVICE_UPDATE"];
-    let is_held = |one: &ConfiguredPolicy| one.sources.deny_root || one.demands.scope.is_some();
-    let makes = policies.iter().filter(|(_, one)| {
-        let mut makes = MAKES.iter();
-        !is_held(one) && makes.any(|action| one.reaches(action))
-    });
-    let makes: Vec<&str> = makes.map(|(_, one)| &*one.name).collect();
-    if makes.is_empty() {
-        return Vec::new();
+    if engine.address.is_remote() {
+        let problem = format!(
+            "{by}: {engine} at {} is on another host, whose containers are not the clients here",
+            engine.address
+        );
+        let help = "set SOCKET_PATH to the socket of this host's engine, or remove it";
+        return vec![Diagnostic::error(by, problem, help)];
     }
-    let problem = format!(
-        "labels grant ({by}), and clients of policy {} can create containers with any labels",
-        makes.join(", ")
-    );
-    vec![Diagnostic::warning(
-        by,
-        problem,
-        "set DENY_ROOT or SCOPE there",
-    )]
+    let does: Vec<Does> = BECOMES.into_iter().chain([CONNECTS]).collect();
+    let free = policies.iter().map(|(_, one)| one);
+    let free = free.filter(|one| !is_held(one));
+    let warning = who_can(free, &does).map(|who| {
+        let problem =
+            format!("labels grant ({by}), and clients can take a container's list: {who}");
+        Diagnostic::warning(by, problem, "set DENY_ROOT or SCOPE there")
+    });
+    warning.into_iter().collect()
 }
 
 /// The labels of a container that make its list; `None` if they are too many.
@@ -285,6 +290,12 @@ fn mount_from(sources: &mut Sources, label: &str, value: &str, diagnostics: &mut
         return wrong(format!("{shown} cannot be held to"), "");
     };
     let own = limits.bind_from.entries.as_ref();
+    if own.is_none() && sources.deny_root {
+        let problem = format!(
+            "{shown}: DENY_ROOT denies all folders of the host, and a label can only narrow what holds for all"
+        );
+        return wrong(problem, "set BIND_FROM to the folders that lists may name");
+    }
     if let Some(beyond) = own.and_then(|own| own.beyond(&folders)) {
         let problem = format!(
             "{shown}: {beyond} is not within the folders of BIND_FROM or SP_ALLOWBINDMOUNTFROM"

@@ -11,6 +11,27 @@ const CONTAINER: Keys = &["label", "name", "project", "service", "image"];
 /// Labels of this beginning are dockgate's own.
 const OWN_LABELS: &str = "dockgate.";
 
+/// Names of containers, as the engine lists them: `docker inspect` shows a slash before them.
+fn names(text: &str) -> Result<Names, Vec<Mistake>> {
+    let names = text.split(',');
+    let slashed = names.filter_map(|name| Some((name, name.strip_prefix('/')?)));
+    let mistakes = slashed.map(|(name, plain)| Mistake {
+        entry: name.to_owned(),
+        problem: "begins with a slash, and no name does".to_owned(),
+        help: format!("use {plain}"),
+    });
+    let mistakes: Vec<Mistake> = mistakes.collect();
+    match mistakes.is_empty() {
+        true => Names::parse_some(text),
+        false => Err(mistakes),
+    }
+}
+
+/// Whether what is meant as a label's key or value has a blank beside the `=`.
+fn has_blank(key: &str, value: Option<&str>) -> bool {
+    key.ends_with(' ') || value.is_some_and(|value| value.starts_with(' '))
+}
+
 impl Part<'_> {
     /// Which containers a rule is for. All that is said of them has to hold.
     pub(super) fn container(&mut self, node: Node, what: &str) -> Option<Wanted> {
@@ -31,8 +52,7 @@ impl Part<'_> {
             let path = path(what, &key);
             let read = match &*key {
                 "label" => self.labels(value, &path).map(|list| wanted.labels = list),
-                "name" => (self.list(value, &path, Names::parse_some))
-                    .map(|list| wanted.names = Some(list)),
+                "name" => (self.list(value, &path, names)).map(|list| wanted.names = Some(list)),
                 "project" => (self.list(value, &path, Names::parse_some))
                     .map(|list| wanted.projects = Some(list)),
                 "service" => (self.list(value, &path, Names::parse_some))
@@ -47,25 +67,44 @@ impl Part<'_> {
     }
 
     fn labels(&mut self, node: Node, what: &str) -> Option<Vec<Label>> {
-        let mut labels = Vec::new();
+        let mut labels: Vec<Label> = Vec::new();
         for Written { text, place } in self.texts(node, what)? {
-            let help = "use KEY=VALUE, or KEY for a label with any value that is not empty";
-            match Label::parse(&text) {
-                Some(label) if label.key.starts_with(OWN_LABELS) => {
-                    let problem = format!(
-                        "{what}: {} is a label of dockgate's own, and no client's",
+            let label = Label::parse(&text);
+            let shown = printable(&text);
+            let (problem, help) = match &label {
+                None => (
+                    format!("{shown} is not a label"),
+                    "use KEY=VALUE, or KEY for a label with any value that is not empty",
+                ),
+                Some(label) if label.key.starts_with(OWN_LABELS) => (
+                    format!(
+                        "{} is a label of dockgate's own, and no client's",
                         printable(&label.key)
-                    );
-                    self.mistake(place.line, what, problem, "use another label");
-                    return None;
+                    ),
+                    "use another label",
+                ),
+                Some(Label { key, value }) if has_blank(key, value.as_deref()) => {
+                    (format!("{shown} has a blank beside its ="), "remove it")
                 }
-                Some(label) => labels.push(label),
-                None => {
-                    let problem = format!("{what}: {} is not a label", printable(&text));
-                    self.mistake(place.line, what, problem, help);
-                    return None;
+                Some(Label { key, value }) => {
+                    let other = |one: &&Label| one.key == *key && one.value != *value;
+                    match labels.iter().find(other) {
+                        Some(other) if value.is_some() && other.value.is_some() => (
+                            format!(
+                                "no container has {} and {shown}",
+                                printable(&other.to_string())
+                            ),
+                            "use one rule for each",
+                        ),
+                        _ => {
+                            labels.extend(label);
+                            continue;
+                        }
+                    }
                 }
-            }
+            };
+            self.mistake(place.line, what, format!("{what}: {problem}"), help);
+            return None;
         }
         Some(labels)
     }

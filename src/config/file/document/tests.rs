@@ -294,6 +294,18 @@ fn what_is_said_of_containers_is_read_as_it_is_written() {
              use another label".to_owned(),
         ),
         ("{name: 'a,b'}", "clients[0].container.name: a,b has a comma; use a list: [A, B]".to_owned()),
+        ("{name: [web, /db]}", "clients[0].container.name: /db begins with a slash, and no name does; use db".to_owned()),
+        (
+            "{label: [team=ci, x, team=cd]}",
+            "clients[0].container.label: no container has team=ci and team=cd; use one rule for each".to_owned(),
+        ),
+        ("{label: team = ci}", "clients[0].container.label: \"team = ci\" has a blank beside its =; remove it".to_owned()),
+        ("{label: team= ci}", "clients[0].container.label: \"team= ci\" has a blank beside its =; remove it".to_owned()),
+        (
+            "{image: 'sha256:abc'}",
+            "clients[0].container.image: sha256:abc is an image's ID, and containers are known by the names of images; \
+             use the name with which the container is created".to_owned(),
+        ),
         ("{name: ' a'}", "clients[0].container.name: \" a\" has a blank at its end; remove it".to_owned()),
         (
             "{image: load}",

@@ -198,6 +198,16 @@ fn folders_are_within_those_of_the_default_policy() {
             "/srv",
             Err("/srv/** is not within"),
         ),
+        (
+            &[("DENY_ROOT", "1")],
+            "/srv",
+            Err("DENY_ROOT denies all folders of the host"),
+        ),
+        (
+            &[("DENY_ROOT", "1"), ("BIND_FROM", "/srv/**")],
+            "/srv/ci",
+            Ok("/srv/ci/**"),
+        ),
         (&[], "rel", Err("rel is not an absolute path")),
         (&[], "/srv,", Err("is not an absolute path")),
     ] {
@@ -311,18 +321,80 @@ fn what_an_author_may_overlook_is_told() {
         ]
     );
     let creates = [name, ("SP_ALLOW_POST", "/containers/create")];
-    let warning = "labels grant (SP_PROXYCONTAINERNAME), and clients of policy default can create \
-                   containers with any labels; set DENY_ROOT or SCOPE there";
-    assert_eq!(told(&creates), [warning]);
+    let warning = |does: &str| {
+        format!(
+            "labels grant (SP_PROXYCONTAINERNAME), and clients can take a container's list: policy default \
+             can {does}; set DENY_ROOT or SCOPE there"
+        )
+    };
+    assert_eq!(told(&creates), [warning("create containers")]);
+    for (path, does) in [
+        ("/build", "build images"),
+        ("/networks/[^/]+/connect", "connect networks"),
+    ] {
+        assert_eq!(told(&[name, ("SP_ALLOW_POST", path)]), [warning(does)]);
+    }
+    let exec = told(&[name, ("ALLOW_EXEC", "1")]);
+    assert!(
+        exec.contains(&warning("run commands in containers")),
+        "{exec:?}"
+    );
     assert_eq!(
         told(&[&creates[..], &[("DENY_ROOT", "1")]].concat()),
         [""; 0]
     );
+    let remote = [name, ("SOCKET_PATH", "tcp://10.0.0.1:2375")];
+    let refused = Settings::load(&remote.iter().copied().collect()).expect_err("it is refused");
+    let refused = refused.iter().map(ToString::to_string).collect::<String>();
+    assert!(refused.contains("is on another host"), "{refused}");
     assert_eq!(told(&[name]), [""; 0]);
-    for prefix in ["", "Foo", "foo.", "a..b", "a.-b", "-a", "a_b"] {
+    for prefix in [
+        "",
+        "Foo",
+        "foo.",
+        "a..b",
+        "a.-b",
+        "-a",
+        "a_b",
+        "dockgate",
+        "dockgate.x",
+    ] {
         assert!(super::prefix(prefix).is_err(), "{prefix}");
     }
-    for prefix in ["socket-proxy", "my.proxy-1", "a"] {
+    for prefix in ["socket-proxy", "my.proxy-1", "a", "dockgate-x.y"] {
         assert_eq!(super::prefix(prefix).as_deref(), Ok(prefix));
     }
+}
+
+#[test]
+fn the_default_policy_is_used_where_labels_grant() {
+    let told = |env: &[(&str, &str)], policies: &str, who: &str| -> Vec<String> {
+        let file = format!(
+            "policies: {{{policies} q: {{ INFO: 1 }}}}\nendpoints: [{{ listen: 'tcp://127.0.0.1:1', policy: q }}]\n\
+             clients: [{{ container: {{ {who} }}, policy: q }}]"
+        );
+        let env = [env, &[("CONFIG_DATA", file.as_str())]].concat();
+        let settings = Settings::load(&env.iter().copied().collect()).expect("it starts");
+        settings.warnings.iter().map(ToString::to_string).collect()
+    };
+    let name = ("SP_PROXYCONTAINERNAME", "gate");
+    let root = [("DENY_ROOT", "1")];
+    let of_file = "default: { DENY_ROOT: 1 },";
+    assert!(told(&root, "", "name: x")[0].contains("DENY_ROOT is ignored"));
+    assert!(told(&[], of_file, "name: x")[0].contains("policies.default is not used"));
+    assert_eq!(told(&[name, root[0]], "", "name: x"), [""; 0]);
+    assert_eq!(told(&[name], of_file, "name: x"), [""; 0]);
+    // Labels that match nobody, or hardly whom they seem to.
+    for (env, label, problem) in [
+        (
+            &[name][..],
+            "socket-proxy.allow.get",
+            "a container with socket-proxy.allow.get has a list of its own",
+        ),
+        (&[], "team=ci*", "team=ci* is compared as it is, with its *"),
+    ] {
+        let told = told(env, "", &format!("label: '{label}'"));
+        assert!(told[0].contains(problem), "{told:?}");
+    }
+    assert_eq!(told(&[], "", "label: socket-proxy.allow.get"), [""; 0]);
 }
