@@ -6,6 +6,7 @@ mod middleware;
 mod objects;
 mod reserved;
 mod scope;
+mod scope_builds;
 mod scope_images;
 mod sharing;
 mod versions;
