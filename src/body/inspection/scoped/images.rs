@@ -231,13 +231,18 @@ fn labelled(text: &str, scope: &Scope) -> Result<String, Unmet> {
         text => read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unreadable())?,
     };
     let labels = tree.object_mut().ok_or_else(unreadable)?;
-    let own = |key: &str| scope.labels().iter().any(|(own, _)| own == key);
+    let own = |key: &str| {
+        scope
+            .labels(ObjectKind::Image)
+            .iter()
+            .any(|(own, _)| own == key)
+    };
     let is_taken = |(key, _): &(&str, &Value)| key.starts_with(OWN_LABELS) && !own(key);
     let taken = labels.iter().find(is_taken);
     if let Some(key) = taken.map(|(key, _)| key.to_owned()) {
         return Err(denied(PLACE, &key, "is a label that dockgate alone sets"));
     }
-    for (key, value) in scope.labels() {
+    for (key, value) in scope.labels(ObjectKind::Image) {
         match labels.get(key) {
             Some(other) if other.as_str() != Some(value) => {
                 let why = format!("has another {key}: SCOPE has {key}={value}; remove it");

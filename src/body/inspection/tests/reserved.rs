@@ -63,10 +63,9 @@ fn nobody_sets_one_in_a_query() {
         format!("SCOPE: the label dockgate.created-by=ci {ALONE}")
     );
     let plain = "/build?labels=%7B%22a%22%3A%22dockgate.b%22%7D&t=x";
-    let written =
-        "/build?t=x&labels=%7B%22a%22%3A%22dockgate.b%22%2C%22dockgate.created-by%22%3A%22%22%7D";
+    let written = "/build?t=x&labels=%7B%22a%22%3A%22dockgate.b%22%2C%22dockgate.created-by%22%3A%22%22%2C%22dockgate.image-created-by%22%3A%22%22%7D";
     assert_eq!(told(&format!("POST {plain}")), format!("{written} as sent"));
-    let written = "/build?t=x&labels=%7B%22dockgate.created-by%22%3A%22%22%7D";
+    let written = "/build?t=x&labels=%7B%22dockgate.created-by%22%3A%22%22%2C%22dockgate.image-created-by%22%3A%22%22%7D";
     assert_eq!(told("POST /build?t=x"), format!("{written} as sent"));
     assert_eq!(
         told(&format!("POST {written}")),
@@ -109,7 +108,7 @@ fn an_image_gives_a_container_none() {
         (
             "/commit?container=a",
             String::new(),
-            format!(r#"{{"Labels":{empty}}}"#),
+            r#"{"Labels":{"dockgate.created-by":"","dockgate.image-created-by":""}}"#.to_owned(),
         ),
         (
             "/services/create",
@@ -173,6 +172,47 @@ fn an_update_leaves_them_as_they_are() {
     );
     let other = r#"{"Labels":{"dockgate.created-by":"other"}}"#;
     assert!(told("/secrets/key", other).contains("created-by=other"));
+}
+
+/// What becomes of a request of a policy with this scope, which has images as well.
+fn created_by_ci(terms: &[Term], line: &str, body: &str) -> String {
+    let scope = Scope::read("ci", "created", None, true).expect("a scope");
+    let image_from = |name: &str| (name == "IMAGE_FROM").then_some("**");
+    let demands = Demands {
+        scope: Some(Arc::new(scope)),
+        limits: crate::body::limits::Limits::read(true, image_from).ok(),
+        ..Demands::default()
+    };
+    let engine = Engine::default().container("a", '1', "", "");
+    let terms = [terms, &[Term::Reserved]].concat();
+    let message = Message::new(Framing::Chunked);
+    told_by(&terms, demands, line, message, body, &engine).0
+}
+
+#[test]
+fn the_label_of_an_image_is_none_of_a_container() {
+    use crate::api::sections::Role;
+    let build = created_by_ci(&[Term::Scope(Role::Build)], "POST /build", "");
+    let written =
+        "%7B%22dockgate.image-created-by%22%3A%22ci%22%2C%22dockgate.created-by%22%3A%22%22%7D";
+    assert_eq!(build, format!("/build?nocache=1&labels={written} as sent"));
+    // No client says so of a container, and a commit says it of the image alone.
+    let image = r#"{"Labels":{"dockgate.image-created-by":"ci"}}"#;
+    let told = created_by_ci(&[], "POST /containers/create", image);
+    let label = "the label dockgate.image-created-by=ci";
+    assert_eq!(told, format!("SCOPE: {label} {ALONE}"));
+    let told = created_by_ci(
+        &[],
+        "POST /commit?container=a",
+        r#"{"Labels":{"dockgate.created-by":"ci"}}"#,
+    );
+    assert_eq!(
+        told,
+        format!("SCOPE: the label dockgate.created-by=ci {ALONE}")
+    );
+    let told = created_by_ci(&[], "POST /commit?container=a", image);
+    let both = r#"{"dockgate.image-created-by":"ci","dockgate.created-by":""}"#;
+    assert_eq!(told, format!(r#"/commit?container=a {{"Labels":{both}}}"#));
 }
 
 #[test]
