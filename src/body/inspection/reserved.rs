@@ -7,12 +7,15 @@
 
 use std::collections::BTreeSet;
 
+use super::archive::Archive;
 use super::finding::Finding;
 use super::others::CHOOSES;
 use super::scoped::is_of;
-use super::{Request, query, unreadable};
+use super::{Request, build, query, unreadable};
 use crate::api::sections::Role;
 use crate::api::{Method, ObjectKind, Target};
+use crate::body::demands::Demands;
+use crate::body::dockerfile::{self, Contents};
 use crate::body::facts::{Answer, Fact, Name};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
 use crate::body::scope::{CREATED_BY, IMAGE_CREATED_BY, OWN_LABELS};
@@ -31,10 +34,11 @@ pub(super) fn settle(request: &mut Request) -> Finding {
 
 fn judge(request: &mut Request) -> Result<Finding, Unmet> {
     if is_for(request.draft.target(), "POST /build") {
-        build(request)?;
+        labels_of_build(request)?;
     }
     let target = request.draft.target();
     changes(&query::all(target, "changes")?)?;
+    triggers(request.draft.tree().at("OnBuild"))?;
     let before = match before(request) {
         Ok(before) => before,
         Err(fact) => return Ok(Finding::asks([fact].into())),
@@ -61,7 +65,7 @@ fn judge(request: &mut Request) -> Result<Finding, Unmet> {
 }
 
 /// A build: what it starts from and its Dockerfile set labels as well, and those of the query come last.
-fn build(request: &mut Request) -> Result<(), Unmet> {
+fn labels_of_build(request: &mut Request) -> Result<(), Unmet> {
     let unread = || unreadable("its labels are not read by all engines in the same way");
     let target = request.draft.target();
     let mut tree = match &*query::one(target, "labels")? {
@@ -78,6 +82,36 @@ fn build(request: &mut Request) -> Result<(), Unmet> {
         _ => return Err(unreadable("its query cannot be written anew")),
     }
     Ok(())
+}
+
+/// The archive of a build by the classic builder: its containers have the labels that the Dockerfile sets
+/// before those of the query. BuildKit has no such containers; a scope refuses it.
+pub(super) fn archive(target: &Target, demands: &Demands) -> Result<Option<Archive>, Unmet> {
+    if !is_for(target, "POST /build") {
+        return Ok(None);
+    }
+    let is_classic = ["", "1"].contains(&&*query::one(target, "version")?);
+    match is_classic || demands.scope.is_some() {
+        true => build::read(target)?.archive().map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Looks at what a commit has done in builds from its image.
+fn triggers(all: &Value) -> Result<(), Unmet> {
+    let texts = all.items().iter();
+    let texts = texts.map(|one| one.as_str().unwrap_or_default());
+    match dockerfile::triggers(texts) {
+        Ok(Contents { label: None, .. }) => Ok(()),
+        Ok(Contents {
+            label: Some(refusal),
+            ..
+        })
+        | Err(refusal) => {
+            let place = format!("OnBuild[{}]", refusal.line - 1);
+            Err(denied(&place, "", refusal.why))
+        }
+    }
 }
 
 /// All reserved labels somewhere in a body, with their values: no other key begins like that.
