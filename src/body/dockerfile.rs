@@ -1,4 +1,4 @@
-//! The images that a Dockerfile uses, as the classic builder reads it.
+//! The images that a Dockerfile uses, and whether it sets a label of dockgate, as the classic builder reads it.
 //!
 //! That is: each `FROM`, and each `COPY --from`, that is no earlier stage. What versions of the
 //! builder read differently is refused, and so is what it cannot do without BuildKit. What is found
@@ -9,6 +9,7 @@
 //! An indented comment there is skipped by most versions, but ends the instruction for some: the images
 //! of both readings count.
 
+mod labels;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use std::fmt::{self, Display, Formatter};
 
 use super::reach::{Claim, What};
 use crate::api::fields::Reach;
+pub use labels::Label;
+use labels::{labels, sets_own_label};
 
 /// The engine refuses longer lines.
 const LONGEST_LINE: usize = 65_535;
@@ -35,8 +38,19 @@ enum Indented {
     Text,
 }
 
-/// The images that a Dockerfile uses, as claims: `Dockerfile line 3`.
-pub fn images(text: &[u8], args: &BuildArgs) -> Result<Vec<Claim>, Refusal> {
+/// What counts of a Dockerfile.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The images that it uses, as claims: `Dockerfile line 3`.
+    pub images: Vec<Claim>,
+    /// The first instruction that sets a label of dockgate, or could.
+    pub label: Option<Refusal>,
+    /// What it could set as labels.
+    pub labels: Vec<Label>,
+}
+
+/// What counts of a Dockerfile.
+pub fn contents(text: &[u8], args: &BuildArgs) -> Result<Contents, Refusal> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     in_each_reading(|indented| {
         let mut reading = Reading::new(args);
@@ -44,45 +58,51 @@ pub fn images(text: &[u8], args: &BuildArgs) -> Result<Vec<Claim>, Refusal> {
             reading.line = line;
             reading.instruction(&instruction)?;
         }
-        Ok(reading.images)
+        Ok(reading.contents)
     })
 }
 
-/// The images that the `ONBUILD` instructions of a base image use, from its inspect.
-pub fn triggers<'a>(triggers: impl Iterator<Item = &'a str>) -> Result<Vec<Claim>, Refusal> {
+/// The same of the `ONBUILD` instructions of a base image, from its inspect.
+pub fn triggers<'a>(triggers: impl Iterator<Item = &'a str>) -> Result<Contents, Refusal> {
     let args = BuildArgs::new();
-    let mut images = Vec::new();
+    let mut all = Contents::default();
     // The engine reads each when it comes to it.
     for (index, trigger) in triggers.enumerate() {
-        images.extend(in_each_reading(|indented| {
+        let own = in_each_reading(|indented| {
             let mut reading = Reading::new(&args);
             reading.line = index + 1;
             for (_, instruction) in logical_lines(trigger.as_bytes(), indented)? {
                 reading.triggered(&instruction)?;
             }
-            Ok(reading.images)
-        })?);
+            Ok(reading.contents)
+        })?;
+        all.images.extend(own.images);
+        all.label = all.label.or(own.label);
+        all.labels.extend(own.labels);
     }
-    Ok(images)
+    Ok(all)
 }
 
-/// The images that are used in any reading. One that no builder takes uses none.
+/// What counts in any reading. In one that no builder takes, nothing does.
 fn in_each_reading(
-    read: impl Fn(Indented) -> Result<Vec<Claim>, Refusal>,
-) -> Result<Vec<Claim>, Refusal> {
-    let mut images = read(Indented::Comment)?;
+    read: impl Fn(Indented) -> Result<Contents, Refusal>,
+) -> Result<Contents, Refusal> {
+    let mut all = read(Indented::Comment)?;
     match read(Indented::Text) {
         Ok(more) => {
             let new: Vec<Claim> = more
+                .images
                 .into_iter()
-                .filter(|one| !images.contains(one))
+                .filter(|one| !all.images.contains(one))
                 .collect();
-            images.extend(new);
+            all.images.extend(new);
+            all.label = all.label.or(more.label);
+            all.labels.extend(more.labels);
         }
         Err(Refusal { why: UNKNOWN, .. }) => {}
         Err(refusal) => return Err(refusal),
     }
-    Ok(images)
+    Ok(all)
 }
 
 /// Why a Dockerfile is not read.
@@ -168,7 +188,7 @@ struct Reading<'a> {
     stages: Vec<Option<String>>,
     /// The name of the stage that is read.
     current: Option<Option<String>>,
-    images: Vec<Claim>,
+    contents: Contents,
     line: usize,
 }
 
@@ -187,7 +207,7 @@ impl Reading<'_> {
             variables: BTreeMap::new(),
             stages: Vec::new(),
             current: None,
-            images: Vec::new(),
+            contents: Contents::default(),
             line: 0,
         }
     }
@@ -200,7 +220,7 @@ impl Reading<'_> {
     }
 
     fn image(&mut self, image: &str) {
-        self.images.push(Claim {
+        self.contents.images.push(Claim {
             path: format!("Dockerfile line {}", self.line),
             value: image.to_owned(),
             reach: Reach::SUPPLY,
@@ -265,7 +285,7 @@ impl Reading<'_> {
     }
 
     /// What names no image.
-    fn other(&self, name: &str, rest: &str) -> Result<(), Refusal> {
+    fn other(&mut self, name: &str, rest: &str) -> Result<(), Refusal> {
         const KNOWN: [&str; 15] = [
             "add",
             "arg",
@@ -285,6 +305,15 @@ impl Reading<'_> {
         ];
         if !KNOWN.contains(&name) {
             return self.refuse(UNKNOWN);
+        }
+        if name == "label" {
+            self.contents.labels.extend(labels(rest));
+        }
+        if name == "label" && self.contents.label.is_none() {
+            self.contents.label = sets_own_label(rest).map(|why| Refusal {
+                line: self.line,
+                why,
+            });
         }
         if name == "run" && rest.starts_with("--") {
             return self.refuse("has an option of RUN, which needs BuildKit");

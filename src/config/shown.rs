@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::table::SETTINGS;
 use crate::api::fields::{ANSWERS, BODIES, Disclosed};
 use crate::api::sections::{ACTIONS, Role, Route, SCOPED};
-use crate::api::{Method, Methods};
+use crate::api::{Method, Methods, ObjectKind};
 use crate::body::limits::Mistake;
 use crate::body::redaction::Redaction;
 use crate::body::scope::{OWN_LABELS, Scope};
@@ -97,8 +97,9 @@ impl Shown {
 
     /// Whether it takes labels that no client may set.
     pub(super) fn reserves(&self) -> bool {
-        let labels = self.scope.as_ref().map_or(&[][..], |scope| scope.labels());
-        labels.iter().any(|(key, _)| key.starts_with(OWN_LABELS))
+        let labels = self.scope.iter();
+        let mut labels = labels.flat_map(|scope| scope.labels(ObjectKind::Container));
+        labels.any(|(key, _)| key.starts_with(OWN_LABELS))
     }
 
     /// The rules that they make.

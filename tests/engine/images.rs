@@ -4,7 +4,7 @@
 use dockgate::api::fields::BODIES;
 use dockgate::body::Place;
 use dockgate::body::context::Context;
-use dockgate::body::dockerfile::{BuildArgs, images};
+use dockgate::body::dockerfile::{BuildArgs, contents};
 use dockgate::body::facts::{Answer, Fact, Facts};
 use dockgate::body::image::Name;
 use dockgate::body::json::{Limits as Size, Untyped, read};
@@ -226,7 +226,9 @@ fn a_build_pulls_no_image_that_was_not_found() {
             }
             dockerfile += behind;
         }
-        let found = images(dockerfile.as_bytes(), &BuildArgs::new()).expect(&dockerfile);
+        let found = contents(dockerfile.as_bytes(), &BuildArgs::new())
+            .expect(&dockerfile)
+            .images;
         let found: Vec<&str> = found.iter().map(|claim| claim.value.as_str()).collect();
         shell.sh(&format!(
             "mkdir -p $T/b && touch $T/b/f && printf %s {} >$T/b/Dockerfile",

@@ -277,7 +277,7 @@ fn tells(sight: &Sight, attributes: &Value) -> bool {
         "execDuration",
         "container",
     ];
-    let mut labels = sight.labels().iter();
+    let mut labels = sight.labels(ObjectKind::Container).iter();
     attributes.as_object().is_some() && !labels.any(|(key, _)| OTHERS.contains(&key.as_str()))
 }
 

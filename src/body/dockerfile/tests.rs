@@ -12,10 +12,10 @@ fn args(text: &str) -> BuildArgs {
         .collect()
 }
 
-fn shown(claims: Result<Vec<Claim>, Refusal>) -> String {
-    match claims {
-        Ok(claims) => {
-            let values = claims.iter().map(|claim| claim.value.as_str());
+fn shown(contents: Result<Contents, Refusal>) -> String {
+    match contents {
+        Ok(contents) => {
+            let values = contents.images.iter().map(|claim| claim.value.as_str());
             values.collect::<Vec<&str>>().join(" ")
         }
         Err(refusal) => refusal.to_string(),
@@ -23,7 +23,7 @@ fn shown(claims: Result<Vec<Claim>, Refusal>) -> String {
 }
 
 fn of(text: &str) -> String {
-    shown(images(text.as_bytes(), &BuildArgs::new()))
+    shown(contents(text.as_bytes(), &BuildArgs::new()))
 }
 
 #[test]
@@ -103,7 +103,9 @@ fn images_are_found_wherever_they_are_used() {
     ] {
         assert_eq!(of(text), expected, "{text:?}");
     }
-    let claims = images(b"\n\nFROM a", &BuildArgs::new()).expect("images");
+    let claims = contents(b"\n\nFROM a", &BuildArgs::new())
+        .expect("images")
+        .images;
     assert_eq!(claims[0].path, "Dockerfile line 3");
     assert_eq!(claims[0].what, What::Image("a".to_owned()));
 }
@@ -129,7 +131,7 @@ fn variables_are_those_of_the_build() {
         ("ARG A=s\nFROM b AS s\nFROM $A", "", "b"),
     ] {
         assert_eq!(
-            shown(images(text.as_bytes(), &args(given))),
+            shown(contents(text.as_bytes(), &args(given))),
             expected,
             "{text:?} {given}"
         );
@@ -151,7 +153,7 @@ fn variables_are_those_of_the_build() {
         ("ARG A=x\nFROM b$", ""),
         ("FROM ${A:-$B}", ""),
     ] {
-        let found = shown(images(text.as_bytes(), &args(given)));
+        let found = shown(contents(text.as_bytes(), &args(given)));
         assert!(found.ends_with(unclear), "{text:?} {given}: {found}");
     }
 }
@@ -336,7 +338,7 @@ fn what_versions_read_differently_is_refused() {
     }
     let long = format!("FROM a\nRUN {}", "x".repeat(70_000));
     assert_eq!(of(&long), "Dockerfile line 2: is too long");
-    let bytes = images(b"FROM a\xff", &BuildArgs::new());
+    let bytes = contents(b"FROM a\xff", &BuildArgs::new());
     assert_eq!(shown(bytes), "Dockerfile line 1: is not valid UTF-8");
 }
 
@@ -364,4 +366,50 @@ fn triggers_of_a_base_image_are_found() {
         of(&["RUN x \\\n # y\nCOPY --from=b / /", "RUN x \\\n # y\nz"]),
         "b"
     );
+}
+
+#[test]
+fn labels_of_dockgate_are_found_however_they_are_written() {
+    let label = |text: &str| {
+        let found = contents(text.as_bytes(), &BuildArgs::new()).expect(text);
+        found.label.map(|refusal| (refusal.line, refusal.why))
+    };
+    let (sets, could) = (
+        "sets a label that only dockgate can set",
+        "has a variable in the key of a label, which could be one that only dockgate can set",
+    );
+    for (text, line, why) in [
+        ("LABEL dockgate.created-by=red", 2, sets),
+        ("LABEL dockgate.created-by red", 2, sets),
+        ("label a=b \\\n# c\n  dockgate.x=1", 2, sets),
+        ("LABEL dock\\\ngate.x=1", 2, sets),
+        ("RUN x\nLABEL a=\"b c\" \"dockgate.x\"=1", 3, sets),
+        ("LABEL 'dock'gate.x=1", 2, sets),
+        ("LABEL dock\\gate.x=1", 2, sets),
+        ("LABEL a=\\\" dockgate.x=1", 2, sets),
+        ("ONBUILD LABEL dockgate.x=1", 2, sets),
+        ("ARG k=dockgate.x\nLABEL $k=1", 3, could),
+        ("LABEL dock${x}gate.x=1", 2, could),
+        ("LABEL a=b dock$x=1", 2, could),
+        ("LABEL $k 1", 2, could),
+        ("RUN x \\\n  # y\nLABEL dockgate.x=1", 4, sets),
+    ] {
+        assert_eq!(
+            label(&format!("FROM a\n{text}")),
+            Some((line, why)),
+            "{text}"
+        );
+    }
+    for text in [
+        "LABEL a=b c=$d e=\"f $g\" h='dockgate'",
+        "LABEL url=https://dockgate.example",
+        "LABEL a dockgate",
+        "ENV dockgate.x=1\nRUN echo dockgate.x=1",
+        "LABEL mydockgate.x=1",
+        "LABEL Dockgate.x=1",
+    ] {
+        assert_eq!(label(&format!("FROM a\n{text}")), None, "{text}");
+    }
+    let of_base = triggers(["RUN x", "LABEL dockgate.x=1"].into_iter()).expect("triggers");
+    assert_eq!(of_base.label.map(|refusal| refusal.why), Some(sets));
 }

@@ -1,16 +1,19 @@
-//! The archive of a build, in which the images are looked for that its Dockerfile uses. It streams, and
-//! its end is held back until all of these are judged.
+//! The archive of a build, in which the images are looked for that its Dockerfile uses, and labels of
+//! dockgate that it sets. It streams, and its end is held back until all of these are judged.
 
 use std::sync::Arc;
 
-use super::{Answer, Fact, MOST_FACTS, too_much, unreadable};
+use super::others::CHOOSES;
+use super::{Answer, DENY_ROOT, Fact, MOST_FACTS, too_much, unreadable};
 use crate::body::context::Context;
 use crate::body::demands::Demands;
-use crate::body::dockerfile::{self, BuildArgs};
+use crate::body::dockerfile::{self, BuildArgs, Contents};
 use crate::body::facts::Facts;
+use crate::body::json::{Object, Value};
 use crate::body::limits::Ruling;
 use crate::body::reach::{Claim, What};
-use crate::policy::{Denial, Unmet, Watched};
+use crate::body::scope::CREATED_BY;
+use crate::policy::{Denial, Excess, Term, Unmet, Watched};
 
 /// The limit that is about it.
 const IMAGE_FROM: &str = "IMAGE_FROM";
@@ -28,14 +31,21 @@ impl Archive {
         Ok(Archive { context, args })
     }
 
-    /// What is to be done while it streams.
-    pub(super) fn watch(self, watched: Watched, demands: Arc<Demands>, facts: Facts) -> Watch {
+    /// What is to be done while it streams. `reserved` is whether labels of dockgate are looked for.
+    pub(super) fn watch(
+        self,
+        watched: Watched,
+        demands: Arc<Demands>,
+        facts: Facts,
+        reserved: bool,
+    ) -> Watch {
         Watch {
             archive: self,
             watched,
             demands,
             facts,
-            images: None,
+            reserved,
+            contents: None,
         }
     }
 }
@@ -47,8 +57,9 @@ pub struct Watch {
     watched: Watched,
     demands: Arc<Demands>,
     facts: Facts,
-    /// What its Dockerfile uses, once all has come.
-    images: Option<Vec<Claim>>,
+    reserved: bool,
+    /// What its Dockerfile has, once all has come.
+    contents: Option<Contents>,
 }
 
 /// What comes of an archive once all of it has come.
@@ -101,28 +112,46 @@ impl Watch {
 
     fn judge(&mut self) -> Result<Ended, Unmet> {
         let Archive { context, args } = &self.archive;
-        let images = match self.images.take() {
-            Some(images) => images,
+        let contents = match self.contents.take() {
+            Some(contents) => contents,
             None => {
                 let file = context.dockerfile().map_err(unreadable)?;
-                dockerfile::images(file, args).map_err(unreadable)?
+                dockerfile::contents(file, args).map_err(unreadable)?
             }
         };
+        if let Some(label) = contents.label.as_ref().filter(|_| self.reserved) {
+            let place = format!("Dockerfile line {}", label.line);
+            return Err(labelled(place, "", label.why));
+        }
         let limits = self.demands.limits.as_ref();
-        let limits = limits.ok_or_else(|| unreadable("it cannot be judged"))?;
         let (mut needs, mut excesses) = (Vec::new(), Vec::new());
-        let mut judge = |claim: &Claim| match limits.ruling(claim, &self.facts) {
-            Ruling::Depends(fact, _) if !needs.contains(&fact) => needs.push(fact),
-            Ruling::Refused(excess) => excesses.push((&excess).into()),
-            Ruling::Depends(..) | Ruling::Allowed | Ruling::Silent => {}
+        let mut judge = |claim: &Claim| match limits.map(|limits| limits.ruling(claim, &self.facts))
+        {
+            Some(Ruling::Depends(fact, _)) if !needs.contains(&fact) => needs.push(fact),
+            Some(Ruling::Refused(excess)) => excesses.push((&excess).into()),
+            Some(Ruling::Depends(..) | Ruling::Allowed | Ruling::Silent) | None => {}
         };
-        for image in &images {
+        for image in &contents.images {
             judge(image);
             for trigger in self.triggers_of(image)? {
                 judge(&trigger);
             }
         }
-        self.images = Some(images);
+        for image in contents.images.iter().filter(|_| self.reserved) {
+            match self.is_labelled(image) {
+                Err(fact) if !needs.contains(&fact) => needs.push(fact),
+                Ok(true) => {
+                    let why = "has a label that only dockgate can set, which the build's containers would take over";
+                    return Err(labelled(image.path.clone(), &image.value, why));
+                }
+                Ok(false) | Err(_) => {}
+            }
+        }
+        needs.extend(
+            self.other_scope(&contents)?
+                .filter(|fact| !needs.contains(fact)),
+        );
+        self.contents = Some(contents);
         match (excesses.is_empty(), needs.is_empty()) {
             (false, _) => Err(Unmet::Excess(IMAGE_FROM, excesses)),
             (true, true) => Ok(Ended::Passes),
@@ -131,6 +160,72 @@ impl Watch {
                 Err(too_much("its Dockerfile", "", why))
             }
             (true, false) => Ok(Ended::Asks(needs)),
+        }
+    }
+
+    /// Whether an image has a label by which a container would belong to somebody, or would choose a policy.
+    ///
+    /// # Errors
+    /// What has to be asked first.
+    fn is_labelled(&self, image: &Claim) -> Result<bool, Fact> {
+        let What::Image(name) = &image.what else {
+            return Ok(false);
+        };
+        // What can have no such name, no engine finds.
+        let Some(fact) = Fact::image(name) else {
+            return Ok(false);
+        };
+        let Some(answer) = self.facts.answer(&fact) else {
+            return Err(fact);
+        };
+        let labels = answer
+            .found()
+            .map_or(Value::NULL, |found| found.at("Config.Labels"));
+        let labels = labels.as_object();
+        Ok([CREATED_BY, CHOOSES].iter().any(|key| {
+            let own = labels.and_then(|labels| labels.get(key));
+            own.is_some_and(|own| own.as_str() != Some(""))
+        }))
+    }
+
+    /// Its containers come into no other policy's scope, by labels of its Dockerfile and of the images that it
+    /// starts from, if these are there. Whether something has to be asked first.
+    fn other_scope(&self, contents: &Contents) -> Result<Option<Fact>, Unmet> {
+        let scope = self.demands.scope.as_deref();
+        let Some(scope) = scope.filter(|scope| scope.keeps_builds()) else {
+            return Ok(None);
+        };
+        let mut labels = contents.labels.clone();
+        let mut given = Vec::new();
+        for image in &contents.images {
+            let What::Image(name) = &image.what else {
+                continue;
+            };
+            let Some(fact) = Fact::image(name) else {
+                continue;
+            };
+            let Some(answer) = self.facts.answer(&fact) else {
+                return Ok(Some(fact));
+            };
+            let Some(found) = answer.found() else {
+                continue;
+            };
+            given.extend(found.at("Config.Labels").as_object());
+            let triggers = found.at("Config.OnBuild").items().iter();
+            let texts = triggers.map(|one| one.as_str().unwrap_or("?"));
+            labels.extend(dockerfile::triggers(texts).map_err(unreadable)?.labels);
+        }
+        let could_have = |key: &str, value: &str| {
+            let is_given = |all: &&Object| all.get(key).and_then(Value::as_str) == Some(value);
+            given.iter().any(is_given) || labels.iter().any(|one| one.could_be(key, value))
+        };
+        match scope.other_built(could_have) {
+            Some(other) => {
+                let why = format!("would put the build's containers into the scope of {other}");
+                let place = "the labels of the Dockerfile and its base images".to_owned();
+                Err(labelled(place, "", &why))
+            }
+            None => Ok(None),
         }
     }
 
@@ -146,9 +241,12 @@ impl Watch {
             Some(found) => found.at("Config.OnBuild").items(),
         };
         let texts = triggers.iter().map(|one| one.as_str().unwrap_or("?"));
-        let claims = dockerfile::triggers(texts)
+        let contents = dockerfile::triggers(texts)
             .map_err(|refusal| unreadable(format_args!("the ONBUILD of {name}: {refusal}")))?;
-        let claims = claims.into_iter().map(|claim| Claim {
+        if let Some(label) = contents.label.filter(|_| self.reserved) {
+            return Err(labelled("the ONBUILD of".to_owned(), name, label.why));
+        }
+        let claims = contents.images.into_iter().map(|claim| Claim {
             path: format!("ONBUILD of {name}"),
             ..claim
         });
@@ -156,10 +254,27 @@ impl Watch {
     }
 
     fn denial(&self, unmet: Unmet) -> Denial {
+        let limits = self.demands.limits.as_ref();
+        let by = match limits.is_some_and(|limits| limits.image_from.entries.is_some()) {
+            true => IMAGE_FROM,
+            false => Term::Reserved.variable(),
+        };
         self.watched.denies(match unmet {
-            Unmet::Excess(_, excesses) => Unmet::Excess(IMAGE_FROM, excesses),
-            Unmet::Unreadable(_, why) => Unmet::Unreadable(IMAGE_FROM, why),
-            other @ Unmet::Broken(_) => other,
+            Unmet::Excess(DENY_ROOT, excesses) => Unmet::Excess(by, excesses),
+            Unmet::Unreadable(DENY_ROOT, why) => Unmet::Unreadable(by, why),
+            other => other,
         })
     }
+}
+
+/// A label of dockgate that something sets.
+fn labelled(place: String, value: &str, why: &str) -> Unmet {
+    let excess = Excess {
+        of: None,
+        place: place.into(),
+        value: value.into(),
+        why: why.into(),
+        by: None,
+    };
+    Unmet::Excess(Term::Reserved.variable(), vec![excess])
 }

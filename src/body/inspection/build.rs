@@ -105,12 +105,12 @@ impl Build {
         }
     }
 
-    /// The archive that follows, in which images are looked for.
+    /// The archive that follows, whose Dockerfile is read.
     pub(super) fn archive(&self) -> Result<Archive, Unmet> {
         match &*self.remote {
             "" => Archive::new(&self.dockerfile, self.args.clone()),
             remote => {
-                let why = "is not allowed: the images of a context from elsewhere cannot be judged";
+                let why = "is not allowed: a Dockerfile from elsewhere cannot be judged";
                 Err(too_much("the parameter remote", remote, why))
             }
         }

@@ -4,7 +4,9 @@
 use super::archive::Archive;
 use super::others::Others;
 use super::scoped::{self, Scoped};
-use super::{Subject, build, limited, middleware, older, query, returned, rules, unreadable};
+use super::{
+    Subject, build, limited, middleware, older, query, reserved, returned, rules, unreadable,
+};
 use crate::api::sections::{CONTROLS, Check, LIMITED, Route};
 use crate::body::demands::Demands;
 use crate::body::draft::Draft;
@@ -22,7 +24,7 @@ pub(super) struct Head {
     pub(super) claims: Vec<Claim>,
     /// Whether its body is read.
     pub(super) reads: bool,
-    /// The archive of a build in which images are looked for.
+    /// The archive of a build whose Dockerfile is read.
     pub(super) archive: Option<Archive>,
     /// What its policy's scope makes of it.
     pub(super) scoped: Scoped,
@@ -56,6 +58,10 @@ pub(super) fn judge(
             }
             Term::Scope(_) | Term::LabelFilter(_) => {
                 head.reads |= scoped::head(&mut head.scoped, inspection, demands, *term)?;
+                let scope = demands.scope.as_ref();
+                if head.archive.is_none() && scope.is_some_and(|scope| scope.keeps_builds()) {
+                    head.archive = reserved::archive(inspection.target(), demands)?;
+                }
             }
             // It is about the answer alone.
             Term::Redact | Term::Versions => {}
@@ -67,6 +73,9 @@ pub(super) fn judge(
             Term::Reserved => {
                 no_form(inspection)?;
                 head.reads |= draft.body().is_some();
+                if head.archive.is_none() {
+                    head.archive = reserved::archive(inspection.target(), demands)?;
+                }
             }
             Term::Older => head.reads |= older::head(inspection, draft)?,
         }

@@ -355,11 +355,12 @@ impl Request {
             body,
             filter,
         });
+        let reserved = self.has(|term| term == Term::Reserved);
         match self.archive {
             None => Step::Judged(self.inspection.meets(proof)),
             Some(archive) => {
                 let (cleared, watched) = self.inspection.streams(proof);
-                let watch = archive.watch(watched, self.demands, self.facts);
+                let watch = archive.watch(watched, self.demands, self.facts, reserved);
                 Step::Watch(cleared, Box::new(watch))
             }
         }

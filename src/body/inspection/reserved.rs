@@ -3,19 +3,22 @@
 //!
 //! A container takes over the labels of its image, and an image those of what it is made from, which
 //! anybody can have made. So each of them gets the label itself, empty unless its policy has another value:
-//! what is in no scope comes into none.
+//! what is in no scope comes into none. An image gets both: its own, and the one of its containers.
 
 use std::collections::BTreeSet;
 
+use super::archive::Archive;
 use super::finding::Finding;
 use super::others::CHOOSES;
 use super::scoped::is_of;
-use super::{Request, query, unreadable};
+use super::{Request, build, query, unreadable};
 use crate::api::sections::Role;
 use crate::api::{Method, ObjectKind, Target};
+use crate::body::demands::Demands;
+use crate::body::dockerfile::{self, Contents};
 use crate::body::facts::{Answer, Fact, Name};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
-use crate::body::scope::{CREATED_BY, OWN_LABELS, Scope};
+use crate::body::scope::{CREATED_BY, IMAGE_CREATED_BY, OWN_LABELS};
 use crate::policy::{Excess, Term, Unmet};
 
 /// Where an update of a service, a secret or a config brings labels that stay.
@@ -31,10 +34,11 @@ pub(super) fn settle(request: &mut Request) -> Finding {
 
 fn judge(request: &mut Request) -> Result<Finding, Unmet> {
     if is_for(request.draft.target(), "POST /build") {
-        build(request)?;
+        labels_of_build(request)?;
     }
     let target = request.draft.target();
     changes(&query::all(target, "changes")?)?;
+    triggers(request.draft.tree().at("OnBuild"))?;
     let before = match before(request) {
         Ok(before) => before,
         Err(fact) => return Ok(Finding::asks([fact].into())),
@@ -47,8 +51,8 @@ fn judge(request: &mut Request) -> Result<Finding, Unmet> {
             return Err(unreadable("the engine does not say what labels it has"));
         }
     };
-    let scope = request.demands.scope.as_deref();
-    refused(&reserved(request.draft.tree()), scope, &kept)?;
+    let own = own_labels(request);
+    refused(&reserved(request.draft.tree()), own, &kept)?;
     let before = match before {
         Some(Answer::Found(found)) => KEPT.map(|place| reserved(found.at("Spec").at(place))),
         _ => KEPT.map(|_| BTreeSet::new()),
@@ -61,25 +65,53 @@ fn judge(request: &mut Request) -> Result<Finding, Unmet> {
 }
 
 /// A build: what it starts from and its Dockerfile set labels as well, and those of the query come last.
-fn build(request: &mut Request) -> Result<(), Unmet> {
+fn labels_of_build(request: &mut Request) -> Result<(), Unmet> {
     let unread = || unreadable("its labels are not read by all engines in the same way");
     let target = request.draft.target();
     let mut tree = match &*query::one(target, "labels")? {
         "" => Value::from(Object::default()),
         text => read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unread())?,
     };
-    let scope = request.demands.scope.as_deref();
-    refused(&reserved(&tree), scope, &BTreeSet::new())?;
+    refused(&reserved(&tree), own_labels(request), &BTreeSet::new())?;
     let labels = tree.object_mut().ok_or_else(unread)?;
-    if labels.get(CREATED_BY).is_some() || request.inspection.is_waived() {
+    if request.inspection.is_waived() || !set(labels, &OF_IMAGES) {
         return Ok(());
     }
-    labels.set(CREATED_BY.to_owned(), "");
     match query::edited(target, &[("labels", Some(tree.to_json()))]) {
         Some(Ok(target)) => request.draft.set_target(target),
         _ => return Err(unreadable("its query cannot be written anew")),
     }
     Ok(())
+}
+
+/// The archive of a build by the classic builder: its containers have the labels that the Dockerfile sets
+/// before those of the query. BuildKit has no such containers; a scope refuses it.
+pub(super) fn archive(target: &Target, demands: &Demands) -> Result<Option<Archive>, Unmet> {
+    if !is_for(target, "POST /build") {
+        return Ok(None);
+    }
+    let is_classic = ["", "1"].contains(&&*query::one(target, "version")?);
+    match is_classic || demands.scope.is_some() {
+        true => build::read(target)?.archive().map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Looks at what a commit has done in builds from its image.
+fn triggers(all: &Value) -> Result<(), Unmet> {
+    let texts = all.items().iter();
+    let texts = texts.map(|one| one.as_str().unwrap_or_default());
+    match dockerfile::triggers(texts) {
+        Ok(Contents { label: None, .. }) => Ok(()),
+        Ok(Contents {
+            label: Some(refusal),
+            ..
+        })
+        | Err(refusal) => {
+            let place = format!("OnBuild[{}]", refusal.line - 1);
+            Err(denied(&place, "", refusal.why))
+        }
+    }
 }
 
 /// All reserved labels somewhere in a body, with their values: no other key begins like that.
@@ -102,13 +134,23 @@ fn reserved(tree: &Value) -> BTreeSet<(String, String)> {
     all
 }
 
+/// The labels of the policy's scope, for what the request makes.
+fn own_labels(request: &Request) -> &[(String, String)] {
+    let target = request.draft.target();
+    let kind = match is_for(target, "POST /build") || is_for(target, "POST /commit") {
+        true => ObjectKind::Image,
+        false => ObjectKind::Container,
+    };
+    let scope = request.demands.scope.as_ref();
+    scope.map_or(&[], |scope| scope.labels(kind))
+}
+
 /// Refuses labels that are neither those of the policy's own scope, nor there already, nor empty.
 fn refused(
     labels: &BTreeSet<(String, String)>,
-    scope: Option<&Scope>,
+    own: &[(String, String)],
     kept: &BTreeSet<(String, String)>,
 ) -> Result<(), Unmet> {
-    let own = scope.map_or(&[][..], Scope::labels);
     let may = |label: &&(String, String)| {
         own.contains(label) || kept.contains(label) || is_nobodys(&label.0, &label.1)
     };
@@ -124,7 +166,7 @@ fn refused(
 /// Whether a label says that something is in no scope, or that it chooses no policy: dockgate writes that
 /// itself, and another round sees it.
 fn is_nobodys(key: &str, value: &str) -> bool {
-    [CREATED_BY, CHOOSES].contains(&key) && value.is_empty()
+    [CREATED_BY, IMAGE_CREATED_BY, CHOOSES].contains(&key) && value.is_empty()
 }
 
 /// Writes labels in that an update would take away otherwise.
@@ -219,11 +261,25 @@ fn write(request: &mut Request) -> Result<(), Unmet> {
     };
     let labels = tree.at_mut(place).and_then(Value::object_mut);
     let labels = labels.ok_or_else(|| unreadable(format_args!("{place} must be an object")))?;
-    if labels.get(CREATED_BY).is_none() {
-        labels.set(CREATED_BY.to_owned(), "");
-    }
+    set(labels, if is_commit { &OF_IMAGES } else { &[CREATED_BY] });
     Ok(())
 }
+
+/// Writes empty labels in where there are none; whether it did.
+fn set(labels: &mut Object, keys: &[&str]) -> bool {
+    let absent: Vec<&str> = keys
+        .iter()
+        .copied()
+        .filter(|key| labels.get(key).is_none())
+        .collect();
+    for key in &absent {
+        labels.set((*key).to_owned(), "");
+    }
+    !absent.is_empty()
+}
+
+/// The labels of images that count.
+const OF_IMAGES: [&str; 2] = [CREATED_BY, IMAGE_CREATED_BY];
 
 /// What a refusal is about.
 const LABEL: &str = "the label";

@@ -8,6 +8,7 @@ mod other_scopes;
 mod reserved;
 mod scope;
 mod scope_bodies;
+mod scope_builds;
 mod scope_images;
 mod sharing;
 mod versions;
@@ -169,8 +170,14 @@ fn told_by(
             Step::Answer(Told::Dangling(words)) => return (format!("400 {words}"), asked),
             Step::Answer(Told::Taken(words)) => return (format!("409 {words}"), asked),
             Step::Make(_) => panic!("nothing is to be made"),
-            Step::Watch(_, mut watch) => {
-                return (watched(&mut watch, body, engine, &mut asked), asked);
+            Step::Watch(cleared, mut watch) => {
+                let told = watched(&mut watch, body, engine, &mut asked);
+                let (written, ..) = cleared.into_parts();
+                let written = written.path_and_query().to_string();
+                return match &*told {
+                    "passes" if !line.ends_with(&written) => (format!("{written} {told}"), asked),
+                    _ => (told, asked),
+                };
             }
             Step::Judged(Judged::Deny(denial)) => {
                 let message = denial.message();

@@ -49,7 +49,10 @@ pub struct Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum By {
     /// It has all of these labels, with these values.
-    Labels(Vec<(String, String)>),
+    Labels {
+        all: Vec<(String, String)>,
+        of_images: Vec<(String, String)>,
+    },
     /// It has a name that one of these fits.
     Names(Vec<Glob>),
 }
@@ -63,6 +66,9 @@ struct Shared {
 
 /// The label of what a policy with `SCOPE: created` makes. Its value is the policy's name.
 pub const CREATED_BY: &str = "dockgate.created-by";
+/// The same of the images that it makes. A container inherits the labels of its image, in builds of others
+/// too, so an image has another one than all else: it puts no container into a scope.
+pub const IMAGE_CREATED_BY: &str = "dockgate.image-created-by";
 /// What the labels begin with that no client sets.
 pub const OWN_LABELS: &str = "dockgate.";
 /// The label by which Compose marks the objects of a project.
@@ -112,7 +118,7 @@ impl Scope {
 
     /// That the container of this full ID was found in scope.
     pub fn found(&self, id: &str) {
-        if let By::Labels(_) = self.by {
+        if let By::Labels { .. } = self.by {
             self.owned.add(id);
         }
     }
@@ -158,11 +164,13 @@ impl Scope {
 
     /// Whether an object that has its marks there is in scope by itself.
     pub fn owns(&self, marks: Marks, object: &Value) -> bool {
-        if marks.name == IMAGE_NAMES && self.images && self.pulled.has(object) {
+        let is_image = marks.name == IMAGE_NAMES;
+        if is_image && self.images && self.pulled.has(object) {
             return true;
         }
         match &self.by {
-            By::Labels(labels) if !marks.labels.is_empty() => {
+            By::Labels { all, of_images } if !marks.labels.is_empty() => {
+                let labels = if is_image { of_images } else { all };
                 let own = object.at(marks.labels).as_object();
                 own.is_some_and(|own| {
                     let has = |(key, value): &(String, String)| {
@@ -177,7 +185,7 @@ impl Scope {
                     |glob: &Glob| glob.fits(name) && (glob.is_anything() || !is_anonymous(name));
                 globs.iter().any(fits)
             }),
-            By::Labels(_) => false,
+            By::Labels { .. } => false,
         }
     }
 
@@ -198,11 +206,12 @@ impl Scope {
         names.iter().any(shared)
     }
 
-    /// The labels by which an object is in scope: none, if it is by its name.
-    pub fn labels(&self) -> &[(String, String)] {
+    /// The labels by which an object of such a kind is in scope: none, if it is by its name, or everybody's.
+    pub fn labels(&self, kind: ObjectKind) -> &[(String, String)] {
         match &self.by {
-            By::Labels(labels) => labels,
-            By::Names(_) => &[],
+            By::Labels { of_images, .. } if kind == ObjectKind::Image && self.images => of_images,
+            By::Labels { all, .. } if kind != ObjectKind::Image => all,
+            By::Labels { .. } | By::Names(_) => &[],
         }
     }
 
@@ -227,7 +236,7 @@ impl Scope {
     /// Whether an object may be given this name.
     pub fn admits(&self, name: &str) -> bool {
         match &self.by {
-            By::Labels(_) => true,
+            By::Labels { .. } => true,
             By::Names(globs) => globs.iter().any(|glob| glob.fits(name)),
         }
     }
@@ -265,7 +274,7 @@ impl By {
     /// The names.
     fn globs(&self) -> &[Glob] {
         match self {
-            By::Labels(_) => &[],
+            By::Labels { .. } => &[],
             By::Names(globs) => globs,
         }
     }
@@ -332,10 +341,22 @@ impl By {
         match (labels.is_empty(), names.is_empty()) {
             _ if !mistakes.is_empty() => Err(mistakes),
             (true, true) => Err(vec![Mistake::new(text, "is not a scope", SCOPES)]),
-            (false, _) => Ok(By::Labels(labels)),
+            (false, _) => Ok(By::Labels {
+                of_images: labels.iter().map(of_image).collect(),
+                all: labels,
+            }),
             (true, false) => Ok(By::Names(names)),
         }
     }
+}
+
+/// The label of an image in place of one of all else.
+fn of_image((key, value): &(String, String)) -> (String, String) {
+    let key = match &**key {
+        CREATED_BY => IMAGE_CREATED_BY,
+        key => key,
+    };
+    (key.to_owned(), value.clone())
 }
 
 const SCOPES: &str = "use label:KEY=VALUE, name:NAME, compose:PROJECT or created";

@@ -107,10 +107,7 @@ impl Scope {
         service: Option<&str>,
         before: Option<&Object>,
     ) -> Result<BTreeSet<&str>, (&Other, &(String, String))> {
-        let own = match self.covers(kind) {
-            true => self.labels(),
-            false => &[],
-        };
+        let own = self.labels(kind);
         // Nothing: that is up to the image.
         let has = |(key, value): &(String, String)| -> Option<bool> {
             if let Some((_, own)) = own.iter().find(|(own, _)| own == key) {
@@ -127,9 +124,10 @@ impl Scope {
         };
         let mut missing = BTreeSet::new();
         for other in self.others_of(kind) {
-            let By::Labels(theirs) = &other.scope.by else {
+            let theirs = other.scope.labels(kind);
+            if theirs.is_empty() {
                 continue;
-            };
+            }
             let had = |(key, value): &(String, String)| {
                 let before = before.and_then(|labels| labels.get(key)?.as_str());
                 before == Some(value)
@@ -155,6 +153,24 @@ impl Scope {
         self.others_of(ObjectKind::Image).find(apart)
     }
 
+    /// Whether the labels of a build's containers count.
+    pub fn keeps_builds(&self) -> bool {
+        self.other_built(|_, _| true).is_some()
+    }
+
+    /// The other scope that the containers of a build would come into, of whose labels `could_have` says
+    /// whether the Dockerfile or a base image could give it.
+    pub fn other_built(&self, could_have: impl Fn(&str, &str) -> bool) -> Option<&Other> {
+        self.others_of(ObjectKind::Container).find(|other| {
+            let theirs = other.scope.labels(ObjectKind::Container);
+            let all = |(key, value): &(String, String)| {
+                !key.starts_with(OWN_LABELS) && could_have(key, value)
+            };
+            let is_apart = !self.holds(&other.scope) && !other.scope.holds(self);
+            is_apart && !theirs.is_empty() && theirs.iter().all(all)
+        })
+    }
+
     fn others_of(&self, kind: ObjectKind) -> impl Iterator<Item = &Other> {
         let others = self.others.iter();
         others.filter(move |other| other.scope.covers(kind))
@@ -163,10 +179,12 @@ impl Scope {
     /// Whether all that is in the other scope is in this one.
     fn holds(&self, other: &Scope) -> bool {
         match (&self.by, &other.by) {
-            (By::Labels(own), By::Labels(other)) => own.iter().all(|label| other.contains(label)),
+            (By::Labels { all: own, .. }, By::Labels { all: other, .. }) => {
+                own.iter().all(|label| other.contains(label))
+            }
             (By::Names(own), _) if own.iter().any(Glob::is_anything) => true,
             (By::Names(own), By::Names(other)) => other.iter().all(|glob| own.contains(glob)),
-            (By::Labels(_) | By::Names(_), _) => false,
+            (By::Labels { .. } | By::Names(_), _) => false,
         }
     }
 }

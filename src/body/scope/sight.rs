@@ -78,9 +78,9 @@ impl Sight {
         }
     }
 
-    /// The labels by which an object is in scope.
-    pub fn labels(&self) -> &[(String, String)] {
-        self.scope.as_ref().map_or(&[], |scope| scope.labels())
+    /// The labels by which an object of a kind is in scope.
+    pub fn labels(&self, kind: ObjectKind) -> &[(String, String)] {
+        self.scope.as_ref().map_or(&[], |scope| scope.labels(kind))
     }
 
     /// Whether an object is known by its ID to be in scope.

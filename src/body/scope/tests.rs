@@ -63,6 +63,22 @@ fn an_object_is_in_scope_by_all_labels_or_by_one_name() {
 }
 
 #[test]
+fn an_image_and_a_container_have_different_labels() {
+    let scope = scope("created");
+    let read = |text: &str| read(text.as_bytes(), Limits::default(), Untyped).expect("JSON");
+    for (key, is_image) in [(CREATED_BY, false), (IMAGE_CREATED_BY, true)] {
+        let item = read(&format!(r#"{{"Labels":{{"{key}":"ci"}}}}"#));
+        assert_eq!(scope.owns(ObjectKind::Image.listed(), &item), is_image);
+        assert_eq!(scope.owns(ObjectKind::Container.listed(), &item), !is_image);
+        let inspect = read(&format!(r#"{{"Config":{{"Labels":{{"{key}":"ci"}}}}}}"#));
+        assert_eq!(
+            scope.owns(ObjectKind::Image.inspected(), &inspect),
+            is_image
+        );
+    }
+}
+
+#[test]
 fn what_is_no_scope_is_a_mistake() {
     for (text, shared, told) in [
         (

@@ -194,7 +194,7 @@ impl Team {
             "alpha" => "default",
             _ => wood,
         };
-        let changes = format!("LABEL team={team} dockgate.created-by={by}");
+        let changes = format!("LABEL team={team} dockgate.image-created-by={by}");
         let made = engine.send(
             &format!(
                 "POST /images/create?fromSrc=-&repo={wood}&tag=1&changes={}&changes={}",

@@ -10,7 +10,7 @@ use crate::api::sections::Role;
 use crate::body::facts::Fact;
 use crate::body::inspection::{Told, query, unreadable};
 use crate::body::json::Value;
-use crate::body::scope::{OWN_LABELS, Scope};
+use crate::body::scope::OWN_LABELS;
 use crate::policy::Unmet;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -40,7 +40,8 @@ fn created(request: &mut Request) -> Result<(), Unmet> {
     let Some((_, tree)) = request.draft.asked_mut() else {
         return Err(unreadable("its body was not read"));
     };
-    mark(tree, "Labels", &scope)?;
+    let own = scope.labels(kind.unwrap_or(ObjectKind::Container));
+    mark(tree, "Labels", own)?;
     if is_service {
         let template = tree.at("TaskTemplate");
         let runtime = template.at("Runtime").as_str().unwrap_or_default();
@@ -50,22 +51,22 @@ fn created(request: &mut Request) -> Result<(), Unmet> {
             let why = "has no containers that could be held to SCOPE";
             return Err(denied("TaskTemplate", runtime, why));
         }
-        mark(tree, "TaskTemplate.ContainerSpec.Labels", &scope)?;
+        mark(tree, "TaskTemplate.ContainerSpec.Labels", own)?;
     }
     for mounts in ["HostConfig.Mounts[]", "TaskTemplate.ContainerSpec.Mounts[]"] {
-        anonymous(tree, mounts, &scope)?;
+        anonymous(tree, mounts, own)?;
     }
     request.scoped.settled(Role::Created);
     Ok(())
 }
 
 /// Volumes without a name are made with what they are mounted by. All others are made before that.
-fn anonymous(tree: &mut Value, mounts: &str, scope: &Scope) -> Result<(), Unmet> {
+fn anonymous(tree: &mut Value, mounts: &str, own: &[(String, String)]) -> Result<(), Unmet> {
     let mut marked = Ok(());
     tree.each_mut(mounts, &mut |_, mount| {
         let is_volume = mount.at("Type").as_str() == Some("volume");
         if is_volume && mount.at("Source").is_empty() && marked.is_ok() {
-            marked = mark(mount, "VolumeOptions.Labels", scope);
+            marked = mark(mount, "VolumeOptions.Labels", own);
         }
     });
     marked
@@ -82,11 +83,11 @@ fn committed(request: &mut Request) -> Result<(), Unmet> {
         return Err(unreadable("its body was not read"));
     };
     match scope.covers(ObjectKind::Image) {
-        true => mark(tree, "Labels", &scope)?,
+        true => mark(tree, "Labels", scope.labels(ObjectKind::Image))?,
         false => {
             let labels = tree.at_mut("Labels").and_then(Value::object_mut);
             let labels = labels.ok_or_else(|| unreadable("its labels cannot be read"))?;
-            for (key, _) in scope.labels() {
+            for (key, _) in scope.labels(ObjectKind::Container) {
                 labels.set(key.clone(), "");
             }
         }
@@ -101,18 +102,18 @@ fn committed(request: &mut Request) -> Result<(), Unmet> {
 }
 
 /// Writes the labels of a scope in there.
-fn mark(tree: &mut Value, place: &'static str, scope: &Scope) -> Result<(), Unmet> {
+fn mark(tree: &mut Value, place: &'static str, own: &[(String, String)]) -> Result<(), Unmet> {
     let labels = tree.at_mut(place).and_then(Value::object_mut);
     let labels = labels.ok_or_else(|| unreadable(format_args!("{place} must be an object")))?;
-    let own = |key: &str| scope.labels().iter().any(|(own, _)| own == key);
+    let is_own = |key: &str| own.iter().any(|(own, _)| own == key);
     if let Some((key, _)) = labels
         .iter()
-        .find(|(key, _)| key.starts_with(OWN_LABELS) && !own(key))
+        .find(|(key, _)| key.starts_with(OWN_LABELS) && !is_own(key))
     {
         let why = "is a label that dockgate alone sets";
         return Err(denied(place, key, why));
     }
-    for (key, value) in scope.labels() {
+    for (key, value) in own {
         match labels.get(key).filter(|own| **own != Value::Null) {
             None => labels.set(key.clone(), value.as_str()),
             Some(own) if own.as_str() == Some(value) => {}

@@ -147,7 +147,8 @@ fn pull(request: &mut Request) -> Result<Finding, Unmet> {
     Ok(Finding::Nothing)
 }
 
-/// A build: its network is seen; and where images are anybody's, what it makes is in scope.
+/// A build by the classic builder: its network is seen; and where images are anybody's, what it makes is in
+/// scope. BuildKit's caches are everybody's.
 fn build(request: &mut Request) -> Result<Finding, Unmet> {
     if request.scoped.is_settled(Role::Build) || request.inspection.is_waived() {
         return Ok(Finding::Nothing);
@@ -155,50 +156,71 @@ fn build(request: &mut Request) -> Result<Finding, Unmet> {
     let scope = scope_of(request).ok_or_else(|| unreadable("it cannot be judged"))?;
     let looking = Looking::new(&request.demands, &request.facts);
     let target = request.draft.target().clone();
-    let mut found = Finding::Nothing;
-    let network = query::one(&target, "networkmode")?;
-    let connected = match network.strip_prefix("container:") {
-        Some(name) => Some((ObjectKind::Container, name)),
-        None => Some((ObjectKind::Network, &*network)).filter(|(_, name)| !is_everybodys(name)),
-    };
-    let mut named: Vec<(ObjectKind, String)> = connected
-        .map(|(kind, name)| (kind, name.to_owned()))
-        .into_iter()
-        .collect();
+    query::classic(&target)?;
+    let mut edits = Vec::new();
+    let mut found = connected(&looking, &target, &mut edits)?;
     if scope.covers(ObjectKind::Image) {
         let limits = request.demands.limits.as_ref();
         if limits.is_none_or(|limits| limits.image_from.entries.is_none()) {
             let why = "could start from anybody's image; set IMAGE_FROM to those that it may use";
             return Err(denied("a build", "", why));
         }
-        let from = texts(&query::one(&target, "cachefrom")?)?;
-        named.extend(from.into_iter().map(|name| (ObjectKind::Image, name)));
+        // The cache has the results of everybody's steps.
+        if let Some(image) = texts(&query::one(&target, "cachefrom")?)?.first() {
+            let why = "would use what others built; leave it out";
+            return Err(denied("the parameter cachefrom", image, why));
+        }
+        edits.push(("nocache", Some("1".to_owned())));
         for name in query::all(&target, "t")? {
             let given = given(&looking, "the parameter t", &name, Name::parse(&name))?;
             found = found.and(|| given);
         }
-    }
-    for (kind, name) in named {
-        let look = match kind {
-            ObjectKind::Network => looking.network(&name),
-            kind => looking.at(kind, &name),
-        };
-        found = found.and(|| match look {
-            Look::Asks(fact) => Finding::asks([fact].into()),
-            Look::Owned(_) | Look::Shared(_) => Finding::Nothing,
-            Look::Hidden => Finding::Answer(missing(kind, &name)),
-        });
+        let labels = labelled(&query::one(&target, "labels")?, &scope)?;
+        edits.push(("labels", Some(labels)));
     }
     if found != Finding::Nothing {
         return Ok(found);
     }
-    if scope.covers(ObjectKind::Image) {
-        let labels = labelled(&query::one(&target, "labels")?, &scope)?;
-        edit(request, &[("labels", Some(labels))])?;
-    }
+    edit(request, &edits)?;
     request.scoped.settled(Role::Build);
     Ok(Finding::Nothing)
 }
+
+/// What the containers of a build are connected to. The engine looks it up for each step, when a name may
+/// have changed hands: it gets the full ID.
+fn connected(
+    looking: &Looking<'_>,
+    target: &Target,
+    edits: &mut Vec<(&str, Option<String>)>,
+) -> Result<Finding, Unmet> {
+    const PARAMETER: &str = "networkmode";
+    let network = query::one(target, PARAMETER)?;
+    let (kind, before, name) = match network.strip_prefix(CONTAINER) {
+        Some(name) => (ObjectKind::Container, CONTAINER, name),
+        None if is_everybodys(&network) => return Ok(Finding::Nothing),
+        None => (ObjectKind::Network, "", &*network),
+    };
+    let look = match kind {
+        ObjectKind::Network => looking.network(name),
+        kind => looking.at(kind, name),
+    };
+    if let Look::Owned(id) | Look::Shared(id) = &look {
+        edits.push((PARAMETER, Some(format!("{before}{id}"))));
+    }
+    Ok(seen(&look, kind, name))
+}
+
+/// What comes of an object that a build names.
+fn seen(look: &Look, kind: ObjectKind, name: &str) -> Finding {
+    match look {
+        Look::Asks(fact) => Finding::asks([fact.clone()].into()),
+        Look::Owned(_) | Look::Shared(_) => Finding::Nothing,
+        Look::Hidden => Finding::Answer(missing(kind, name)),
+    }
+}
+
+/// What stands before the container whose network others have.
+const CONTAINER: &str = "container:";
 
 /// The labels of a build, with those of the scope.
 fn labelled(text: &str, scope: &Scope) -> Result<String, Unmet> {
@@ -209,13 +231,18 @@ fn labelled(text: &str, scope: &Scope) -> Result<String, Unmet> {
         text => read(text.as_bytes(), Limits::default(), Untyped).map_err(|_| unreadable())?,
     };
     let labels = tree.object_mut().ok_or_else(unreadable)?;
-    let own = |key: &str| scope.labels().iter().any(|(own, _)| own == key);
+    let own = |key: &str| {
+        scope
+            .labels(ObjectKind::Image)
+            .iter()
+            .any(|(own, _)| own == key)
+    };
     let is_taken = |(key, _): &(&str, &Value)| key.starts_with(OWN_LABELS) && !own(key);
     let taken = labels.iter().find(is_taken);
     if let Some(key) = taken.map(|(key, _)| key.to_owned()) {
         return Err(denied(PLACE, &key, "is a label that dockgate alone sets"));
     }
-    for (key, value) in scope.labels() {
+    for (key, value) in scope.labels(ObjectKind::Image) {
         match labels.get(key) {
             Some(other) if other.as_str() != Some(value) => {
                 let why = format!("has another {key}: SCOPE has {key}={value}; remove it");

@@ -54,9 +54,9 @@ impl<'a> Looking<'a> {
         self.scope.is_none_or(|scope| scope.admits(name))
     }
 
-    /// The labels by which an object is in scope.
-    pub(super) fn labels(&self) -> &'a [(String, String)] {
-        self.scope.map_or(&[], Scope::labels)
+    /// The labels by which an object of a kind is in scope.
+    pub(super) fn labels(&self, kind: ObjectKind) -> &'a [(String, String)] {
+        self.scope.map_or(&[], |scope| scope.labels(kind))
     }
 
     /// What this text stands for.
@@ -196,12 +196,12 @@ impl<'a> Looking<'a> {
 
     /// The question for the objects of a kind that may be in scope.
     pub(super) fn listed(&self, kind: ObjectKind) -> Fact {
-        Fact::Listed(kind, self.filters())
+        Fact::Listed(kind, self.filters(kind))
     }
 
     /// What narrows a list to the scope, if the engine can do that.
-    pub(super) fn filters(&self) -> Filters {
-        let labels = self.labels().iter();
+    pub(super) fn filters(&self, kind: ObjectKind) -> Filters {
+        let labels = self.labels(kind).iter();
         let labels: Vec<Value> = labels
             .map(|(key, value)| Value::from(format!("{key}={value}")))
             .collect();

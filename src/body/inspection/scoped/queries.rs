@@ -129,7 +129,7 @@ fn prune(request: &mut Request) -> Finding {
         let why = "would remove everybody's images; set SCOPE_IMAGES, or remove each by its name";
         return Finding::Refused(denied("a prune of images", "", why));
     }
-    if scope.labels().is_empty() {
+    if scope.labels(kind).is_empty() {
         let why = "cannot be limited to the names in SCOPE; remove each by its name";
         return Finding::Refused(denied("a prune", "", why));
     }
@@ -146,7 +146,7 @@ fn prune(request: &mut Request) -> Finding {
         Ok(filters) => filters,
         Err(unmet) => return Finding::Refused(unmet),
     };
-    for (key, value) in scope.labels() {
+    for (key, value) in scope.labels(kind) {
         filters.add("label", format!("{key}={value}"));
     }
     let edits = [("filters", Some(filters.to_json()))];

@@ -35,7 +35,7 @@ fn judge(request: &Request) -> Result<(), Unmet> {
             let own = labels.as_object().and_then(|labels| labels.get(key));
             own.and_then(Value::as_str) == Some(value)
         };
-        if !scope.labels().iter().all(has) {
+        if !scope.labels(ObjectKind::Service).iter().all(has) {
             let why = "is not in scope; update the service to what it should be instead";
             return Err(denied("the specification before this one", "", why));
         }

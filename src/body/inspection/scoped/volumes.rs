@@ -66,7 +66,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
             }
             (Look::Hidden, Some(Answer::Missing(_))) => makes.push(Make {
                 path: "/volumes/create",
-                body: spec(tree, name, looking.labels()),
+                body: spec(tree, name, looking.labels(ObjectKind::Volume)),
                 name: name.to_owned(),
             }),
             (Look::Hidden, _) => return Finding::Answer(taken(name)),
@@ -76,7 +76,7 @@ pub(super) fn settle(request: &mut Request) -> Finding {
         return Finding::asks(needs);
     }
     // By name, the engine's own is as good.
-    if !looking.labels().is_empty() {
+    if !looking.labels(ObjectKind::Volume).is_empty() {
         request.scoped.makes = makes;
     }
     Finding::Nothing

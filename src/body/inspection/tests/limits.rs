@@ -676,7 +676,7 @@ fn the_images_of_a_build_are_judged_while_it_streams() {
         ("buildargs=%7B%22A%22:%22evil/x%22%7D", "ARG A=busybox\nFROM $A\n", format!("Dockerfile line 2: evil/x {not}")),
         ("buildargs=%7B%22A%22:1%7D", "FROM busybox\n", "the limits cannot judge it: a parameter of the build is not the JSON that the engine reads".to_owned()),
         ("cachefrom=%5B%22evil/x%22%5D", "FROM busybox\n", format!("the parameter cachefrom: evil/x {not}")),
-        ("remote=http://x", "FROM busybox\n", "the limits: the parameter remote http://x is not allowed: the images of a context from elsewhere cannot be judged".to_owned()),
+        ("remote=http://x", "FROM busybox\n", "the limits: the parameter remote http://x is not allowed: a Dockerfile from elsewhere cannot be judged".to_owned()),
         ("dockerfile=other", "FROM busybox\n", "IMAGE_FROM cannot judge it: the build context has no Dockerfile".to_owned()),
         ("", "FROM busybox\nRUN <<EOF\nEOF\n", "IMAGE_FROM cannot judge it: Dockerfile line 2: has a here-document, which needs BuildKit".to_owned()),
     ] {

@@ -416,7 +416,7 @@ fn images_come_into_no_other_scope_that_has_images() {
         assert!(!told.contains("policy web"), "{told}");
     }
     let told = beside(others, Role::Build, "POST /build?t=x", "");
-    assert_eq!(told, r#"/build?t=x&labels={"team":""} as sent"#);
+    assert_eq!(told, r#"/build?t=x&labels={"team":""} passes"#);
 }
 
 #[test]
@@ -458,4 +458,60 @@ fn an_update_brings_nothing_into_another_scope() {
         freed.contains(r#""Labels":{"team":"a","tier":""}}}"#),
         "{freed}"
     );
+}
+
+#[test]
+fn containers_of_a_build_come_into_no_other_scope() {
+    let image = |labels: &str, triggers: &str| {
+        format!(r#"{{"Id":"sha256:1","Config":{{"Labels":{{{labels}}},"OnBuild":[{triggers}]}}}}"#)
+    };
+    let engine = Engine::default()
+        .with("/images/base/json", image("", ""))
+        .with("/images/team/json", image(r#""team":"b","x":"y""#, ""))
+        .with("/images/later/json", image("", r#""LABEL team=b""#));
+    let others = &["label:team=b", "label:tier=web,label:team=c"];
+    let told = |own: &str, file: &str| {
+        told_by_scope(
+            own,
+            false,
+            others,
+            &[Role::Build],
+            "POST /build",
+            file,
+            &engine,
+        )
+    };
+    for file in [
+        "FROM base\nLABEL team=b",
+        "FROM base\nLABEL team b",
+        "FROM base\nLABEL a=b \"te\"am='b'",
+        "FROM base\nLABEL $x=b",
+        "FROM base\nARG x\nLABEL team=$x",
+        "FROM base\nONBUILD LABEL team=b",
+        "FROM base\nLABEL team=c\nRUN x\nLABEL tier=web",
+        "FROM team",
+        "FROM later",
+    ] {
+        let refused = told("label:own=a", file);
+        let why = "would put the build's containers into the scope of policy web";
+        assert!(refused.contains(why), "{file}: {refused}");
+    }
+    for file in [
+        "FROM base\nLABEL team=c",
+        "FROM base\nLABEL tier=web x=b",
+        "FROM absent\nRUN echo team=b",
+    ] {
+        let passes = told("label:own=a", file);
+        assert!(!passes.contains("scope of"), "{file}: {passes}");
+    }
+    let same = told_by_scope(
+        "label:team=b",
+        false,
+        &["label:team=b"],
+        &[Role::Build],
+        "POST /build",
+        "FROM team",
+        &engine,
+    );
+    assert!(!same.contains("scope of"), "{same}");
 }

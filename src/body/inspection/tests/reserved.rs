@@ -58,20 +58,17 @@ fn nobody_sets_one_on_what_is_made() {
 #[test]
 fn nobody_sets_one_in_a_query() {
     let told = |line: &str| reserved(line, "", &Engine::default());
+    let built = |line: &str| reserved(line, "FROM scratch", &Engine::default());
     assert_eq!(
         told("POST /build?labels=%7B%22dockgate.created-by%22%3A%22ci%22%7D"),
         format!("SCOPE: the label dockgate.created-by=ci {ALONE}")
     );
     let plain = "/build?labels=%7B%22a%22%3A%22dockgate.b%22%7D&t=x";
-    let written =
-        "/build?t=x&labels=%7B%22a%22%3A%22dockgate.b%22%2C%22dockgate.created-by%22%3A%22%22%7D";
-    assert_eq!(told(&format!("POST {plain}")), format!("{written} as sent"));
-    let written = "/build?t=x&labels=%7B%22dockgate.created-by%22%3A%22%22%7D";
-    assert_eq!(told("POST /build?t=x"), format!("{written} as sent"));
-    assert_eq!(
-        told(&format!("POST {written}")),
-        format!("{written} as sent")
-    );
+    let written = "/build?t=x&labels=%7B%22a%22%3A%22dockgate.b%22%2C%22dockgate.created-by%22%3A%22%22%2C%22dockgate.image-created-by%22%3A%22%22%7D";
+    assert_eq!(built(&format!("POST {plain}")), format!("{written} passes"));
+    let written = "/build?t=x&labels=%7B%22dockgate.created-by%22%3A%22%22%2C%22dockgate.image-created-by%22%3A%22%22%7D";
+    assert_eq!(built("POST /build?t=x"), format!("{written} passes"));
+    assert_eq!(built(&format!("POST {written}")), "passes");
     assert!(told("POST /build?labels=%5B1%5D").contains("cannot judge it"));
     for (changes, why) in [
         ("LABEL%20dockgate.created-by=ci", "sets a label"),
@@ -109,7 +106,7 @@ fn an_image_gives_a_container_none() {
         (
             "/commit?container=a",
             String::new(),
-            format!(r#"{{"Labels":{empty}}}"#),
+            r#"{"Labels":{"dockgate.created-by":"","dockgate.image-created-by":""}}"#.to_owned(),
         ),
         (
             "/services/create",
@@ -125,6 +122,86 @@ fn an_image_gives_a_container_none() {
         let told = reserved(&format!("POST {line}"), &sent, &Engine::default());
         assert_eq!(told, format!("{line} {written}"));
     }
+}
+
+#[test]
+fn no_dockerfile_sets_one() {
+    let image = |name: &str, config: &str| {
+        let image =
+            format!(r#"{{"Id":"sha256:1","RepoTags":["{name}:latest"],"Config":{{{config}}}}}"#);
+        (format!("/images/{name}/json"), image)
+    };
+    let engine = [
+        image(
+            "plain",
+            r#""Labels":{"dockgate.created-by":"","dockgate.image-created-by":"ci"}"#,
+        ),
+        image("ours", r#""Labels":{"dockgate.created-by":"ci"}"#),
+        image("trigger", r#""OnBuild":["LABEL dockgate.x=1"]"#),
+    ]
+    .into_iter()
+    .fold(Engine::default(), |engine, (path, image)| {
+        engine.with(&path, image)
+    });
+    let built = |query: &str, file: &str| {
+        let told = reserved(&format!("POST /build{query}"), file, &engine);
+        told.split_once(" passes")
+            .map_or(told.clone(), |_| "passes".to_owned())
+    };
+    for (file, told) in [
+        ("FROM plain\nLABEL a=$b\nRUN x", "passes"),
+        ("FROM absent", "passes"),
+        (
+            "FROM plain\nLABEL dockgate.created-by=ci\nRUN x",
+            "SCOPE: Dockerfile line 2 sets a label that only dockgate can set",
+        ),
+        (
+            "FROM plain\nLABEL $k=ci",
+            "SCOPE: Dockerfile line 2 has a variable in the key of a label, which could be one that only dockgate can set",
+        ),
+        (
+            "FROM ours",
+            "SCOPE: Dockerfile line 1 ours has a label that only dockgate can set, which the build's containers would take over",
+        ),
+        (
+            "FROM trigger",
+            "SCOPE: the ONBUILD of trigger sets a label that only dockgate can set",
+        ),
+        (
+            "# escape=`\nFROM plain",
+            "SCOPE cannot judge it: Dockerfile line 1: sets another escape character",
+        ),
+    ] {
+        assert_eq!(built("", file), told, "{file}");
+    }
+    let told = built("?remote=http://x", "");
+    assert!(
+        told.contains("a Dockerfile from elsewhere cannot be judged"),
+        "{told}"
+    );
+    // BuildKit's containers are none of the engine's.
+    let told = reserved("POST /build?version=2", "", &engine);
+    assert!(told.ends_with(" as sent"), "{told}");
+    for (trigger, why) in [
+        (
+            "LABEL dockgate.created-by=ci",
+            "sets a label that only dockgate can set",
+        ),
+        ("FROM a", "has no trigger"),
+    ] {
+        let told = reserved(
+            "POST /commit?container=a",
+            &format!(r#"{{"OnBuild":["{trigger}"]}}"#),
+            &engine,
+        );
+        assert_eq!(told, format!("SCOPE: OnBuild[0] {why}"));
+    }
+    let told = reserved(
+        "POST /commit?container=a",
+        r#"{"OnBuild":["RUN x"]}"#,
+        &engine,
+    );
+    assert!(told.starts_with("/commit?"), "{told}");
 }
 
 #[test]
@@ -173,6 +250,47 @@ fn an_update_leaves_them_as_they_are() {
     );
     let other = r#"{"Labels":{"dockgate.created-by":"other"}}"#;
     assert!(told("/secrets/key", other).contains("created-by=other"));
+}
+
+/// What becomes of a request of a policy with this scope, which has images as well.
+fn created_by_ci(terms: &[Term], line: &str, body: &str) -> String {
+    let scope = Scope::read("ci", "created", None, true).expect("a scope");
+    let image_from = |name: &str| (name == "IMAGE_FROM").then_some("**");
+    let demands = Demands {
+        scope: Some(Arc::new(scope)),
+        limits: crate::body::limits::Limits::read(true, image_from).ok(),
+        ..Demands::default()
+    };
+    let engine = Engine::default().container("a", '1', "", "");
+    let terms = [terms, &[Term::Reserved]].concat();
+    let message = Message::new(Framing::Chunked);
+    told_by(&terms, demands, line, message, body, &engine).0
+}
+
+#[test]
+fn the_label_of_an_image_is_none_of_a_container() {
+    use crate::api::sections::Role;
+    let build = created_by_ci(&[Term::Scope(Role::Build)], "POST /build", "FROM scratch");
+    let written =
+        "%7B%22dockgate.image-created-by%22%3A%22ci%22%2C%22dockgate.created-by%22%3A%22%22%7D";
+    assert_eq!(build, format!("/build?nocache=1&labels={written} passes"));
+    // No client says so of a container, and a commit says it of the image alone.
+    let image = r#"{"Labels":{"dockgate.image-created-by":"ci"}}"#;
+    let told = created_by_ci(&[], "POST /containers/create", image);
+    let label = "the label dockgate.image-created-by=ci";
+    assert_eq!(told, format!("SCOPE: {label} {ALONE}"));
+    let told = created_by_ci(
+        &[],
+        "POST /commit?container=a",
+        r#"{"Labels":{"dockgate.created-by":"ci"}}"#,
+    );
+    assert_eq!(
+        told,
+        format!("SCOPE: the label dockgate.created-by=ci {ALONE}")
+    );
+    let told = created_by_ci(&[], "POST /commit?container=a", image);
+    let both = r#"{"dockgate.image-created-by":"ci","dockgate.created-by":""}"#;
+    assert_eq!(told, format!(r#"/commit?container=a {{"Labels":{both}}}"#));
 }
 
 #[test]
