@@ -385,8 +385,7 @@ fn no_container_gets_rid_of_the_name_that_a_rule_goes_by() {
         kept_hosts: vec!["traefik.net".to_owned()],
         ..Others::default()
     };
-    let mut engine = Engine::default();
-    engine.1 = Arc::new(others);
+    let mut engine = Engine(Default::default(), Arc::new(others));
     let own = r#""Config":{"Labels":{"team":"a"}},"#;
     for (name, digit) in [("ci", '1'), ("web-1", '2'), ("traefik", '3'), ("job", '4')] {
         let id = super::id(digit);
