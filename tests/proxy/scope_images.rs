@@ -94,12 +94,38 @@ fn an_image_is_in_scope_once_the_engine_pulls_it() {
     assert_eq!(pull(&missing, &missing), 404);
     assert_eq!(list(), "[]");
     // Somebody has it already.
-    let there = answer("200 OK", r#"{"Id":"sha256:1","RepoTags":["new:1"]}"#);
+    let there = PULLED.trim_matches(['[', ']']);
+    assert!(there.contains("new@sha256:"));
+    let there = answer(
+        "200 OK",
+        &there.replace(r#""Labels":null"#, r#""Config":{}"#),
+    );
     assert_eq!(pull(&there, &answer("200 OK", "{}")), 200);
     assert_eq!(list(), "[]");
     assert_eq!(pull(&missing, &answer("200 OK", "{}")), 200);
     assert!(list().contains("new:1"));
     reload(&many, &format!("{IMAGES}# the same\n"));
+    assert!(list().contains("new:1"));
+    // It stays while it is in use, and is anybody's once it is removed, even if no answer says so.
+    let remove = |status: &str| {
+        let mut client = Wire::tcp(many.tcp);
+        client.send("DELETE /images/new:1 HTTP/1.1\r\nHost: docker\r\n\r\n");
+        let (mut engine, _) = many.engine.request();
+        engine.send(there.clone());
+        let (mut engine, request) = many.engine.request();
+        assert!(
+            request.raw.starts_with(b"DELETE /images/new:1 "),
+            "{:?}",
+            request.head
+        );
+        engine.send(answer(status, r#"{"message":"it is so"}"#));
+        client.response().status()
+    };
+    assert_eq!(remove("409 Conflict"), 409);
+    assert!(list().contains("new:1"));
+    assert_eq!(remove("500 Internal Server Error"), 500);
+    assert_eq!(list(), "[]");
+    assert_eq!(pull(&missing, &answer("200 OK", "{}")), 200);
     assert!(list().contains("new:1"));
     let other = IMAGES.replace("team=a", "team=b");
     reload(&many, &other);

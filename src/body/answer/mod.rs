@@ -74,8 +74,9 @@ pub struct Filter {
     redaction: Option<(Arc<Redaction>, Target)>,
     /// Within which versions the engine's are told.
     versions: Option<Bounds>,
-    /// The image that comes into scope with this answer, and the address of the host that pulls it.
-    pulled: Option<(Arc<Scope>, String, Option<SocketAddr>)>,
+    /// The images that come into scope with an answer of this status, and the address of the host that has
+    /// them.
+    pulled: Option<(Arc<Scope>, u16, Vec<String>, Option<SocketAddr>)>,
 }
 
 /// What an answer is.
@@ -159,15 +160,25 @@ impl Filter {
     #[must_use]
     pub fn remembering(mut self, scope: Arc<Scope>, name: String) -> Filter {
         let host = scope.host();
-        self.pulled = Some((scope, name, host));
+        self.pulled = Some((scope, 200, vec![name], host));
+        self
+    }
+
+    /// Has the scope remember these again, if the engine says that they are in use and stay.
+    #[must_use]
+    pub fn restoring(mut self, scope: Arc<Scope>, names: Vec<String>) -> Filter {
+        let host = scope.host();
+        self.pulled = (!names.is_empty()).then_some((scope, 409, names, host));
         self
     }
 
     /// Takes note of the status. An engine that cannot get an image says so before it says anything else,
     /// so that nobody lays claim to what others pull later.
     pub fn begins(&self, status: u16) {
-        if let (Some((scope, name, host)), 200) = (&self.pulled, status) {
-            scope.pulls(name, *host);
+        if let Some((scope, by, names, host)) = &self.pulled
+            && *by == status
+        {
+            names.iter().for_each(|name| scope.pulls(name, *host));
         }
     }
 

@@ -133,6 +133,12 @@ impl Scope {
         self.pulled.add(name, host);
     }
 
+    /// That an image is removed, or loses a name, by this text: its names that are in scope no more, since
+    /// others may pull them next. This is so before the engine does it: its answer may never arrive.
+    pub fn removes(&self, text: &str, image: &Value) -> Vec<String> {
+        self.pulled.remove(text, image)
+    }
+
     /// The same scope, with what its clients pulled before a reload.
     #[must_use]
     pub fn with_pulled_of(&self, former: &Scope) -> Scope {

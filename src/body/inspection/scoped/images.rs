@@ -13,7 +13,7 @@ use crate::body::facts::{Answer, Fact};
 use crate::body::image::{BadName, Name};
 use crate::body::inspection::{Told, query, unreadable};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
-use crate::body::scope::{OWN_LABELS, Scope};
+use crate::body::scope::{IMAGE_CREATED_BY, OWN_LABELS, Scope};
 use crate::policy::Unmet;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -124,7 +124,8 @@ fn given(
     )
 }
 
-/// An image that is not there is in scope once it is pulled.
+/// An image that is not there is in scope once it is pulled. What others built, or somebody without a
+/// registry, keeps its name.
 fn pull(request: &mut Request) -> Result<Finding, Unmet> {
     if !query::one(request.draft.target(), "fromSrc")?.is_empty() {
         let why = "brings an image that cannot be held to SCOPE; pull or build it";
@@ -135,16 +136,44 @@ fn pull(request: &mut Request) -> Result<Finding, Unmet> {
     let Some(Ok(name)) = pulled.map(|pulled| pulled.name()) else {
         return Ok(Finding::Nothing);
     };
-    let name = name.or_latest().to_string();
-    let Some(fact) = Fact::image(&name) else {
+    if name.tag().is_none() && name.digest().is_none() {
+        let why = "has no tag, and would bring all of them; name one, such as latest";
+        return Err(denied("the parameter fromImage", &name.to_string(), why));
+    }
+    let text = name.to_string();
+    let Some(fact) = Fact::image(&text) else {
         return Ok(Finding::Nothing);
     };
-    match request.facts.answer(&fact) {
-        None => return Ok(Finding::asks([fact].into())),
-        Some(Answer::Missing(_)) => request.scoped.pulled = Some(name),
-        Some(_) => {}
-    }
-    Ok(Finding::Nothing)
+    let looking = Looking::new(&request.demands, &request.facts);
+    let answer = request.facts.answer(&fact);
+    Ok(match (looking.at(ObjectKind::Image, &text), answer) {
+        (Look::Asks(fact), _) => Finding::asks([fact].into()),
+        (Look::Owned(_), _) | (_, Some(Answer::Missing(_))) => {
+            request.scoped.pulled = Some(text);
+            Finding::Nothing
+        }
+        // A digest takes no name from anything.
+        (Look::Shared(_), _) => Finding::Nothing,
+        _ if name.digest().is_some() => Finding::Nothing,
+        (Look::Hidden, answer) => match answer.and_then(Answer::found) {
+            Some(image) if is_registrys(image, &name) => Finding::Nothing,
+            _ => Finding::Answer(Told::Taken(format!(
+                "image with name {text} already exists out of scope, and a pull would take its name away"
+            ))),
+        },
+    })
+}
+
+/// Whether an image is one that anybody's pull brought under this name, and no scope's own.
+fn is_registrys(image: &Value, name: &Name) -> bool {
+    let made_by = image.at("Config.Labels").as_object();
+    let made_by = made_by.and_then(|labels| labels.get(IMAGE_CREATED_BY)?.as_str());
+    let mut digests = image.at("RepoDigests").items().iter();
+    made_by.unwrap_or_default().is_empty()
+        && digests.any(|digest| {
+            let digest = digest.as_str().and_then(|digest| Name::parse(digest).ok());
+            digest.is_some_and(|digest| digest.repository() == name.repository())
+        })
 }
 
 /// A build by the classic builder: its network is seen; and where images are anybody's, what it makes is in

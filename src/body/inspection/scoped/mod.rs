@@ -44,8 +44,10 @@ pub(super) struct Scoped {
     pub(super) is_hidden: bool,
     /// What has to be made before it is forwarded.
     pub(super) makes: Vec<Make>,
-    /// The image that it pulls, if there is none of that name.
+    /// The image that it pulls, if that is in scope then.
     pub(super) pulled: Option<String>,
+    /// The image that it removes, or from which it takes a name, as the client names it.
+    pub(super) removed: Option<String>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
     /// The most objects of a list.
