@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
 use super::redaction::{self, PLACEHOLDER, Redaction};
-use super::scope::{Scope, Sight};
+use super::scope::{Giving, Scope, Sight};
 use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
@@ -77,6 +77,8 @@ pub struct Filter {
     /// The images that come into scope with an answer of this status, and the address of the host that has
     /// them.
     pulled: Option<(Arc<Scope>, u16, Vec<String>, Option<SocketAddr>)>,
+    /// The names that images get until the answer ends.
+    giving: Vec<Giving>,
 }
 
 /// What an answer is.
@@ -172,6 +174,13 @@ impl Filter {
         self
     }
 
+    /// Keeps others from giving these names while it is there.
+    #[must_use]
+    pub fn giving(mut self, names: Vec<Giving>) -> Filter {
+        self.giving = names;
+        self
+    }
+
     /// Takes note of the status. An engine that cannot get an image says so before it says anything else,
     /// so that nobody lays claim to what others pull later.
     pub fn begins(&self, status: u16) {
@@ -184,7 +193,7 @@ impl Filter {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.passes_all() && self.pulled.is_none()
+        self.passes_all() && self.pulled.is_none() && self.giving.is_empty()
     }
 
     /// Whether all passes as it is.

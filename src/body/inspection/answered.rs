@@ -30,6 +30,7 @@ pub(super) fn filter(request: &mut Request) -> Option<Box<Filter>> {
             filter = filter.restoring(scope.clone(), scope.removes(&text, image));
         }
     }
+    filter = filter.giving(std::mem::take(&mut request.scoped.giving));
     if !request.scoped.aliases.is_empty() {
         filter = filter.with_names(std::mem::take(&mut request.scoped.aliases));
     }

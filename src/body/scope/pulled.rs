@@ -6,25 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::giving::Given;
 use crate::body::image::Name;
 use crate::body::json::Value;
 
 /// More names are not remembered.
 const MOST: usize = 1_000;
 
-/// The address to which an engine by TCP was connected to last. Clones share it.
+/// The address to which an engine by TCP was connected to last, and what names its images are about to
+/// get. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct HostAddress(Arc<Mutex<Option<SocketAddr>>>);
+pub struct HostAddress {
+    address: Arc<Mutex<Option<SocketAddr>>>,
+    pub(super) given: Given,
+}
 
 impl HostAddress {
     /// The address, once there was a connection. A Unix socket has none.
     pub fn now(&self) -> Option<SocketAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// That there was a connection to this address; whether it is another one than before.
     pub fn becomes(&self, address: SocketAddr) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.address.lock().unwrap_or_else(PoisonError::into_inner);
         last.replace(address) != Some(address)
     }
 }

@@ -13,7 +13,7 @@ use crate::body::facts::{Answer, Fact};
 use crate::body::image::{BadName, Name};
 use crate::body::inspection::{Told, query, unreadable};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
-use crate::body::scope::{IMAGE_CREATED_BY, OWN_LABELS, Scope};
+use crate::body::scope::{Giving, IMAGE_CREATED_BY, OWN_LABELS, Scope};
 use crate::policy::Unmet;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -96,13 +96,15 @@ fn tag(request: &mut Request) -> Result<Finding, Unmet> {
         tag => name.with(tag),
     });
     let looking = Looking::new(&request.demands, &request.facts);
-    given(&looking, "the parameter repo", &repository, name)
+    let giving = &mut request.scoped.giving;
+    given(&looking, giving, "the parameter repo", &repository, name)
 }
 
 /// What comes of a name that is given to an image. It is asked for as a whole, so that no image is found by
 /// the beginning of its ID.
 fn given(
     looking: &Looking<'_>,
+    giving: &mut Vec<Giving>,
     place: &str,
     text: &str,
     name: Result<Name, BadName>,
@@ -110,6 +112,9 @@ fn given(
     let name = name.map_err(|why| denied(place, text, why.to_string()))?;
     let name = name.or_latest().to_string();
     let fact = Fact::image(&name).ok_or_else(|| denied(place, text, "cannot be looked up"))?;
+    if !looking.gives(&name, false, giving) {
+        return Ok(Finding::Answer(taken(&name)));
+    }
     Ok(
         match (
             looking.at(ObjectKind::Image, &name),
@@ -117,9 +122,7 @@ fn given(
         ) {
             (Look::Asks(fact), _) => Finding::asks([fact].into()),
             (Look::Owned(_), _) | (Look::Hidden, Some(Answer::Missing(_))) => Finding::Nothing,
-            _ => Finding::Answer(Told::Taken(format!(
-                "image with name {name} already exists"
-            ))),
+            _ => Finding::Answer(taken(&name)),
         },
     )
 }
@@ -145,6 +148,11 @@ fn pull(request: &mut Request) -> Result<Finding, Unmet> {
         return Ok(Finding::Nothing);
     };
     let looking = Looking::new(&request.demands, &request.facts);
+    // A digest takes no name from anything.
+    let takes = name.digest().is_none();
+    if takes && !looking.gives(&text, true, &mut request.scoped.giving) {
+        return Ok(Finding::Answer(taken(&text)));
+    }
     let answer = request.facts.answer(&fact);
     Ok(match (looking.at(ObjectKind::Image, &text), answer) {
         (Look::Asks(fact), _) => Finding::asks([fact].into()),
@@ -152,16 +160,20 @@ fn pull(request: &mut Request) -> Result<Finding, Unmet> {
             request.scoped.pulled = Some(text);
             Finding::Nothing
         }
-        // A digest takes no name from anything.
         (Look::Shared(_), _) => Finding::Nothing,
-        _ if name.digest().is_some() => Finding::Nothing,
+        _ if !takes => Finding::Nothing,
         (Look::Hidden, answer) => match answer.and_then(Answer::found) {
             Some(image) if is_registrys(image, &name) => Finding::Nothing,
-            _ => Finding::Answer(Told::Taken(format!(
-                "image with name {text} already exists out of scope, and a pull would take its name away"
-            ))),
+            _ => Finding::Answer(taken(&text)),
         },
     })
+}
+
+/// What is said of a name that another image has, or is about to get.
+fn taken(name: &str) -> Told {
+    Told::Taken(format!(
+        "image with name {name} already exists, and is out of scope"
+    ))
 }
 
 /// Whether an image is one that anybody's pull brought under this name, and no scope's own.
@@ -201,7 +213,14 @@ fn build(request: &mut Request) -> Result<Finding, Unmet> {
         }
         edits.push(("nocache", Some("1".to_owned())));
         for name in query::all(&target, "t")? {
-            let given = given(&looking, "the parameter t", &name, Name::parse(&name))?;
+            let giving = &mut request.scoped.giving;
+            let given = given(
+                &looking,
+                giving,
+                "the parameter t",
+                &name,
+                Name::parse(&name),
+            )?;
             found = found.and(|| given);
         }
         let labels = labelled(&query::one(&target, "labels")?, &scope)?;

@@ -27,7 +27,7 @@ use crate::api::ObjectKind;
 use crate::api::sections::{Role, Route, SCOPED};
 use crate::body::answer::{Alias, Filter};
 use crate::body::demands::Demands;
-use crate::body::scope::Scope;
+use crate::body::scope::{Giving, Scope};
 use crate::policy::{Excess, Inspection, Term, Unmet};
 pub use volumes::{Made, Make};
 
@@ -48,6 +48,8 @@ pub(super) struct Scoped {
     pub(super) pulled: Option<String>,
     /// The image that it removes, or from which it takes a name, as the client names it.
     pub(super) removed: Option<String>,
+    /// The names that it gives to images.
+    pub(super) giving: Vec<Giving>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
     /// The most objects of a list.

@@ -124,7 +124,7 @@ fn a_pull_takes_no_name_from_what_others_built() {
     };
     let own = format!(r#""known@{digest}""#);
     let other = format!(r#""else/known@{digest}""#);
-    let taken = "409 image with name docker.io/library/known:1 already exists out of scope";
+    let taken = "409 image with name docker.io/library/known:1 already exists, and is out of scope";
     let passes = "/images/create?fromImage=known&tag=1 as sent";
     for (labels, digests, told) in [
         ("null", &*own, passes),
