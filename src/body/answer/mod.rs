@@ -74,11 +74,31 @@ pub struct Filter {
     redaction: Option<(Arc<Redaction>, Target)>,
     /// Within which versions the engine's are told.
     versions: Option<Bounds>,
-    /// The images that come into scope with an answer of this status, and the address of the host that has
-    /// them.
-    pulled: Option<(Arc<Scope>, u16, Vec<String>, Option<SocketAddr>)>,
+    pulled: Option<Pulled>,
     /// The names that images get until the answer ends.
     giving: Vec<Giving>,
+}
+
+/// The images that come into scope with an answer.
+#[derive(Debug)]
+struct Pulled {
+    scope: Arc<Scope>,
+    names: Vec<String>,
+    /// The status that it has to have.
+    by: u16,
+    /// The address of the host that has them.
+    host: Option<SocketAddr>,
+}
+
+impl Pulled {
+    fn new(scope: Arc<Scope>, names: Vec<String>, by: u16) -> Pulled {
+        Pulled {
+            host: scope.host(),
+            scope,
+            names,
+            by,
+        }
+    }
 }
 
 /// What an answer is.
@@ -161,16 +181,16 @@ impl Filter {
     /// Has the scope remember an image of this name, if the engine pulls it.
     #[must_use]
     pub fn remembering(mut self, scope: Arc<Scope>, name: String) -> Filter {
-        let host = scope.host();
-        self.pulled = Some((scope, 200, vec![name], host));
+        self.pulled = Some(Pulled::new(scope, vec![name], 200));
         self
     }
 
     /// Has the scope remember these again, if the engine says that they are in use and stay.
     #[must_use]
     pub fn restoring(mut self, scope: Arc<Scope>, names: Vec<String>) -> Filter {
-        let host = scope.host();
-        self.pulled = (!names.is_empty()).then_some((scope, 409, names, host));
+        if !names.is_empty() {
+            self.pulled = Some(Pulled::new(scope, names, 409));
+        }
         self
     }
 
@@ -184,8 +204,10 @@ impl Filter {
     /// Takes note of the status. An engine that cannot get an image says so before it says anything else,
     /// so that nobody lays claim to what others pull later.
     pub fn begins(&self, status: u16) {
-        if let Some((scope, by, names, host)) = &self.pulled
-            && *by == status
+        let pulled = self.pulled.iter().filter(|pulled| pulled.by == status);
+        for Pulled {
+            scope, names, host, ..
+        } in pulled
         {
             names.iter().for_each(|name| scope.pulls(name, *host));
         }

@@ -208,7 +208,7 @@ fn build(request: &mut Request) -> Result<Finding, Unmet> {
         }
         // The cache has the results of everybody's steps.
         if let Some(image) = texts(&query::one(&target, "cachefrom")?)?.first() {
-            let why = "would use what others built; leave it out";
+            let why = "would use what others built; omit it";
             return Err(denied("the parameter cachefrom", image, why));
         }
         edits.push(("nocache", Some("1".to_owned())));
