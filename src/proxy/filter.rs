@@ -19,8 +19,8 @@ use crate::policy::Filter;
 /// What the engine answers.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// As it comes.
-    Passes(Response<Incoming>),
+    /// As it comes. The filter is there until it ends.
+    Passes(Response<Incoming>, Option<Box<Filter>>),
     /// Not before its filter has seen it.
     Filters(Unfiltered),
 }
@@ -31,16 +31,16 @@ impl Reply {
         if let Some(filter) = &filter {
             filter.begins(response.status().as_u16());
         }
-        match filter.filter(|filter| !filter.passes_all()) {
-            None => Reply::Passes(response),
-            Some(filter) => Reply::Filters(Unfiltered { response, filter }),
+        match filter {
+            Some(filter) if !filter.passes_all() => Reply::Filters(Unfiltered { response, filter }),
+            filter => Reply::Passes(response, filter),
         }
     }
 
     /// Its headers, which no filter sees.
     pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
         match self {
-            Reply::Passes(response) => response.headers_mut(),
+            Reply::Passes(response, _) => response.headers_mut(),
             Reply::Filters(unfiltered) => unfiltered.response.headers_mut(),
         }
     }

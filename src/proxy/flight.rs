@@ -21,7 +21,7 @@ use super::rulebook::Entry;
 use crate::observe::access::{
     Counters, Decision, End, EngineFault, Explanation, Reason, Record, UploadFault,
 };
-use crate::policy::Permit;
+use crate::policy::{Filter, Permit};
 
 /// A request under way. Dropping it before [`InFlight::complete`] cuts the engine's connection and
 /// says so in the log.
@@ -32,6 +32,8 @@ pub(super) struct InFlight {
     /// Where it goes, once that is known.
     engine: Option<Arc<Engine>>,
     completed: bool,
+    /// What its answer has to pass, which may keep other requests from something until it ends.
+    held: Option<Box<Filter>>,
     /// The answer ends with the connection, so that only a reset can tell a broken one.
     ends_with_connection: bool,
 }
@@ -50,6 +52,7 @@ impl InFlight {
             record,
             engine: None,
             completed: false,
+            held: None,
             ends_with_connection: false,
         }
     }
@@ -81,6 +84,11 @@ impl InFlight {
             Some(engine) if engine.is_named => why.replacen("the engine", &engine.to_string(), 1),
             _ => why.to_owned(),
         }
+    }
+
+    /// Keeps what its answer has to pass until it ends.
+    pub(super) fn holds(&mut self, filter: Option<Box<Filter>>) {
+        self.held = filter;
     }
 
     /// What the policy made of it.

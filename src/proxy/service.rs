@@ -221,7 +221,10 @@ pub(super) async fn answer(
         versions::tell(reply.headers_mut(), bounds);
     }
     let mut response = match sent {
-        Ok(Ok(Reply::Passes(response))) => response,
+        Ok(Ok(Reply::Passes(response, filter))) => {
+            flight.holds(filter);
+            response
+        }
         Ok(Ok(Reply::Filters(unfiltered))) => {
             // Boxed, since few come to it.
             let answering = filtered(

@@ -126,14 +126,97 @@ fn an_image_is_in_scope_once_the_engine_pulls_it() {
     assert_eq!(pull(&missing, &missing), 404);
     assert_eq!(list(), "[]");
     // Somebody has it already.
-    let there = answer("200 OK", r#"{"Id":"sha256:1","RepoTags":["new:1"]}"#);
+    let there = PULLED.trim_matches(['[', ']']);
+    assert!(there.contains("new@sha256:"));
+    let there = answer(
+        "200 OK",
+        &there.replace(r#""Labels":null"#, r#""Config":{}"#),
+    );
     assert_eq!(pull(&there, &answer("200 OK", "{}")), 200);
     assert_eq!(list(), "[]");
     assert_eq!(pull(&missing, &answer("200 OK", "{}")), 200);
     assert!(list().contains("new:1"));
     reload(&many, &format!("{IMAGES}# the same\n"));
     assert!(list().contains("new:1"));
+    // It stays while it is in use, and is anybody's once it is removed, even if no answer says so.
+    let remove = |status: &str| {
+        let mut client = Wire::tcp(many.tcp);
+        client.send("DELETE /images/new:1 HTTP/1.1\r\nHost: docker\r\n\r\n");
+        let (mut engine, _) = many.engine.request();
+        engine.send(there.clone());
+        let (mut engine, request) = many.engine.request();
+        assert!(
+            request.raw.starts_with(b"DELETE /images/new:1 "),
+            "{:?}",
+            request.head
+        );
+        engine.send(answer(status, r#"{"message":"it is so"}"#));
+        client.response().status()
+    };
+    assert_eq!(remove("409 Conflict"), 409);
+    assert!(list().contains("new:1"));
+    assert_eq!(remove("500 Internal Server Error"), 500);
+    assert_eq!(list(), "[]");
+    assert_eq!(pull(&missing, &answer("200 OK", "{}")), 200);
+    assert!(list().contains("new:1"));
     let other = IMAGES.replace("team=a", "team=b");
     reload(&many, &other);
     assert_eq!(list(), "[]");
+}
+
+const TEAMS: &str = "policies: { a: { IMAGES: 1, POST: 1, SCOPE: \"label:team=a\", SCOPE_IMAGES: 1 }, \
+                     b: { IMAGES: 1, POST: 1, SCOPE: \"label:team=b\", SCOPE_IMAGES: 1 } }\n\
+                     endpoints: [{ listen: \"{tcp}\", policy: a }, { listen: \"{second}\", policy: b }]\n";
+
+#[test]
+fn a_name_is_anothers_while_a_request_gives_it() {
+    let many = Many::start(TEAMS);
+    let asked = |line: &str, answer: &str| {
+        let (mut engine, request) = many.engine.request();
+        assert!(
+            request.raw.starts_with(line.as_bytes()),
+            "{:?}",
+            request.head
+        );
+        engine.send(answer);
+        engine
+    };
+    let missing = answer("404 Not Found", r#"{"message":"no such image"}"#);
+    let own = answer(
+        "200 OK",
+        r#"{"Id":"sha256:1","RepoTags":["own:1"],"Config":{"Labels":{"team":"b"}}}"#,
+    );
+    let new = "GET /images/docker.io/library/new:1/json ";
+    let tag = || {
+        let mut client = Wire::tcp(many.second());
+        client.send("POST /images/own:1/tag?repo=new&tag=1 HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
+        let engine = asked("GET /images/own:1/json ", &own);
+        (client, engine)
+    };
+    let mut pull = post(&many, "/images/create?fromImage=new&tag=1", "");
+    asked(new, &missing);
+    let begun = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n";
+    let mut engine = asked("POST /images/create?fromImage=new&tag=1 ", begun);
+    let response = tag().0.response();
+    assert_eq!(response.status(), 409);
+    let told = String::from_utf8_lossy(&response.body).into_owned();
+    assert!(
+        told.contains("image with name docker.io/library/new:1 already exists"),
+        "{told}"
+    );
+    engine.send("0\r\n\r\n");
+    assert_eq!(pull.response().status(), 200);
+    // The next response comes once all of the one before is gone.
+    pull.send("GET /containers/json HTTP/1.1\r\nHost: docker\r\n\r\n");
+    assert_eq!(pull.response().status(), 403);
+    let (mut client, mut engine) = tag();
+    let request = engine.request();
+    assert!(
+        request.raw.starts_with(new.as_bytes()),
+        "{:?}",
+        request.head
+    );
+    engine.send(missing);
+    asked("POST /images/own:1/tag?repo=new&tag=1 ", EMPTY);
+    assert_eq!(client.response().status(), 200);
 }

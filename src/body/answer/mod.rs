@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::json::{self, Kind, Limits, Object, Shape, Untyped, Value};
 use super::redaction::{self, PLACEHOLDER, Redaction};
-use super::scope::{Scope, Sight};
+use super::scope::{Giving, Scope, Sight};
 use super::versions::Bounds;
 use crate::api::{ObjectKind, Target};
 pub use alias::Alias;
@@ -74,8 +74,31 @@ pub struct Filter {
     redaction: Option<(Arc<Redaction>, Target)>,
     /// Within which versions the engine's are told.
     versions: Option<Bounds>,
-    /// The image that comes into scope with this answer, and the address of the host that pulls it.
-    pulled: Option<(Arc<Scope>, String, Option<SocketAddr>)>,
+    pulled: Option<Pulled>,
+    /// The names that images get until the answer ends.
+    giving: Vec<Giving>,
+}
+
+/// The images that come into scope with an answer.
+#[derive(Debug)]
+struct Pulled {
+    scope: Arc<Scope>,
+    names: Vec<String>,
+    /// The status that it has to have.
+    by: u16,
+    /// The address of the host that has them.
+    host: Option<SocketAddr>,
+}
+
+impl Pulled {
+    fn new(scope: Arc<Scope>, names: Vec<String>, by: u16) -> Pulled {
+        Pulled {
+            host: scope.host(),
+            scope,
+            names,
+            by,
+        }
+    }
 }
 
 /// What an answer is.
@@ -169,22 +192,41 @@ impl Filter {
     /// Has the scope remember an image of this name, if the engine pulls it.
     #[must_use]
     pub fn remembering(mut self, scope: Arc<Scope>, name: String) -> Filter {
-        let host = scope.host();
-        self.pulled = Some((scope, name, host));
+        self.pulled = Some(Pulled::new(scope, vec![name], 200));
+        self
+    }
+
+    /// Has the scope remember these again, if the engine says that they are in use and stay.
+    #[must_use]
+    pub fn restoring(mut self, scope: Arc<Scope>, names: Vec<String>) -> Filter {
+        if !names.is_empty() {
+            self.pulled = Some(Pulled::new(scope, names, 409));
+        }
+        self
+    }
+
+    /// Keeps others from giving these names while it is there.
+    #[must_use]
+    pub fn giving(mut self, names: Vec<Giving>) -> Filter {
+        self.giving = names;
         self
     }
 
     /// Takes note of the status. An engine that cannot get an image says so before it says anything else,
     /// so that nobody lays claim to what others pull later.
     pub fn begins(&self, status: u16) {
-        if let (Some((scope, name, host)), 200) = (&self.pulled, status) {
-            scope.pulls(name, *host);
+        let pulled = self.pulled.iter().filter(|pulled| pulled.by == status);
+        for Pulled {
+            scope, names, host, ..
+        } in pulled
+        {
+            names.iter().for_each(|name| scope.pulls(name, *host));
         }
     }
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.passes_all() && self.pulled.is_none()
+        self.passes_all() && self.pulled.is_none() && self.giving.is_empty()
     }
 
     /// Whether all passes as it is.

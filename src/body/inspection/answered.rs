@@ -3,6 +3,7 @@
 use super::Request;
 use crate::api::sections::Check;
 use crate::body::answer::Filter;
+use crate::body::facts::{Answer, Fact};
 use crate::policy::Term;
 
 /// All that is removed from its answer; nothing, if nothing is being protected.
@@ -22,6 +23,14 @@ pub(super) fn filter(request: &mut Request) -> Option<Box<Filter>> {
     if let (Some(name), Some(scope)) = (request.scoped.pulled.take(), &request.demands.scope) {
         filter = filter.remembering(scope.clone(), name);
     }
+    if let (Some(text), Some(scope)) = (request.scoped.removed.take(), &request.demands.scope) {
+        let fact = Fact::image(&text);
+        let answer = fact.and_then(|fact| request.facts.answer(&fact));
+        if let Some(image) = answer.and_then(Answer::found) {
+            filter = filter.restoring(scope.clone(), scope.removes(&text, image));
+        }
+    }
+    filter = filter.giving(std::mem::take(&mut request.scoped.giving));
     if !request.scoped.aliases.is_empty() {
         filter = filter.with_names(std::mem::take(&mut request.scoped.aliases));
     }

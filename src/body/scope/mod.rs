@@ -4,6 +4,7 @@
 //! Kinds that have neither share the fate of what they belong to: a command that of its container, a
 //! task that of its service. What cannot be told is out of scope.
 
+mod giving;
 mod label_filter;
 mod others;
 mod owned;
@@ -22,6 +23,8 @@ use super::image;
 use super::json::Value;
 use super::limits::{self, Mistake};
 use crate::api::{Marks, ObjectKind};
+use giving::Given;
+pub use giving::Giving;
 pub use label_filter::LabelFilter;
 pub use others::Other;
 use owned::Owned;
@@ -41,6 +44,7 @@ pub struct Scope {
     owned: Owned,
     /// The scopes of other policies.
     others: Arc<[Other]>,
+    given: Given,
     /// As it is written, for messages.
     text: String,
 }
@@ -102,6 +106,7 @@ impl Scope {
                 pulled_on: PulledOn::default(),
                 owned: Owned::default(),
                 others: Arc::default(),
+                given: Given::default(),
                 text: scope.trim().to_owned(),
             }),
             (by, shared) => {
@@ -139,6 +144,18 @@ impl Scope {
         self.pulled.add(name, host);
     }
 
+    /// That a request of its policy gives an image this name, or pulls it. Nothing, if one of another scope
+    /// that is under way does.
+    pub fn gives(&self, name: &str, pulls: bool) -> Option<Giving> {
+        self.given.begin(name, &self.by, pulls)
+    }
+
+    /// That an image is removed, or loses a name, by this text: its names that are in scope no more, since
+    /// others may pull them next. This is so before the engine does it: its answer may never arrive.
+    pub fn removes(&self, text: &str, image: &Value) -> Vec<String> {
+        self.pulled.remove(text, image)
+    }
+
     /// The same scope, with what its clients pulled before a reload.
     #[must_use]
     pub fn with_pulled_of(&self, former: &Scope) -> Scope {
@@ -158,6 +175,7 @@ impl Scope {
         Scope {
             pulled: self.pulled_on.of(engine, host),
             owned: Owned::default(),
+            given: host.given.clone(),
             ..self.clone()
         }
     }

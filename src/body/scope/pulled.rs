@@ -6,25 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::giving::Given;
 use crate::body::image::Name;
 use crate::body::json::Value;
 
 /// More names are not remembered.
 const MOST: usize = 1_000;
 
-/// The address to which an engine by TCP was connected to last. Clones share it.
+/// The address to which an engine by TCP was connected to last, and what names its images are about to
+/// get. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct HostAddress(Arc<Mutex<Option<SocketAddr>>>);
+pub struct HostAddress {
+    address: Arc<Mutex<Option<SocketAddr>>>,
+    pub(super) given: Given,
+}
 
 impl HostAddress {
     /// The address, once there was a connection. A Unix socket has none.
     pub fn now(&self) -> Option<SocketAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// That there was a connection to this address; whether it is another one than before.
     pub fn becomes(&self, address: SocketAddr) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.address.lock().unwrap_or_else(PoisonError::into_inner);
         last.replace(address) != Some(address)
     }
 }
@@ -66,6 +71,28 @@ impl Pulled {
         });
     }
 
+    /// Forgets the names that an image loses when it is removed by this text, and returns those that were
+    /// known.
+    pub(super) fn remove(&self, text: &str, image: &Value) -> Vec<String> {
+        let places = ["RepoTags", "RepoDigests"];
+        let all: Vec<Name> = places
+            .iter()
+            .flat_map(|place| names_at(image, place))
+            .collect();
+        let named = Name::parse(text).ok().map(Name::or_latest);
+        let is_lost = |name: &Name| match &named {
+            Some(named) if named.digest().is_some() => name.repository() == named.repository(),
+            // The last tag of a repository takes its digests along.
+            Some(named) if all.contains(named) => {
+                name == named || name.digest().is_some() && name.repository() == named.repository()
+            }
+            // By its ID, it loses all of them.
+            _ => true,
+        };
+        let lost = all.iter().filter(|name| is_lost(name)).map(Name::to_string);
+        self.with(|_, names| lost.filter(|name| names.remove(name)).collect())
+    }
+
     /// Whether an image has such a name, by its inspect or an item of a list.
     pub(super) fn has(&self, image: &Value) -> bool {
         self.with(|_, names| !names.is_empty() && is_one_of(names, image))
@@ -73,18 +100,19 @@ impl Pulled {
 }
 
 fn is_one_of(names: &BTreeSet<String>, image: &Value) -> bool {
-    let all = |place| {
-        let all = image.at(place).items().iter();
-        all.filter_map(|name| Name::parse(name.as_str()?).ok())
-    };
     // What was built here has no digest of a registry.
-    all("RepoDigests").any(|pulled| {
+    names_at(image, "RepoDigests").any(|pulled| {
         let is_own = |name: &Name| name.repository() == pulled.repository();
         names.contains(&pulled.to_string())
-            || all("RepoTags")
+            || names_at(image, "RepoTags")
                 .filter(is_own)
                 .any(|name| names.contains(&name.to_string()))
     })
+}
+
+fn names_at<'a>(image: &'a Value, place: &str) -> impl Iterator<Item = Name> + use<'a> {
+    let all = image.at(place).items().iter();
+    all.filter_map(|name| Name::parse(name.as_str()?).ok())
 }
 
 /// The same for each engine. Clones share them.
@@ -153,6 +181,34 @@ mod tests {
             r#"{"Id":"alpine:latest"}"#,
         ] {
             assert!(!has(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_an_image_loses_is_anybodys_again() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let image = format!(
+            r#"{{"Id":"{digest}","RepoTags":["a:1","a:2","b:1"],"RepoDigests":["a@{digest}","b@{digest}"]}}"#
+        );
+        let image = read(image.as_bytes(), Limits::default(), Untyped).expect("JSON");
+        for (text, left) in [
+            ("a:1", &["a:2", "b:1"][..]),
+            ("docker.io/library/a:1", &["a:2", "b:1"]),
+            (&format!("a@{digest}"), &["b:1"]),
+            ("0000", &[]),
+            (&digest, &[]),
+        ] {
+            let pulled = Pulled::default();
+            let names = ["a:1", "a:2", "b:1"].map(str::to_owned);
+            let names = names.into_iter().chain([format!("a@{digest}")]);
+            let names: Vec<String> = names.collect();
+            names.iter().for_each(|name| pulled.add(name, None));
+            let lost = pulled.remove(text, &image);
+            let now = pulled.with(|_, names| names.clone());
+            let left = left.iter().map(|name| format!("docker.io/library/{name}"));
+            assert_eq!(now, left.collect(), "{text}");
+            assert_eq!(lost.len() + now.len(), names.len(), "{text}");
+            assert_eq!(pulled.remove(text, &image), Vec::<String>::new());
         }
     }
 

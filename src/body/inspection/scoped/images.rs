@@ -13,7 +13,7 @@ use crate::body::facts::{Answer, Fact};
 use crate::body::image::{BadName, Name};
 use crate::body::inspection::{Told, query, unreadable};
 use crate::body::json::{Limits, Object, Untyped, Value, read};
-use crate::body::scope::{OWN_LABELS, Scope};
+use crate::body::scope::{Giving, IMAGE_CREATED_BY, OWN_LABELS, Scope};
 use crate::policy::Unmet;
 
 pub(super) fn settle(request: &mut Request) -> Finding {
@@ -96,13 +96,15 @@ fn tag(request: &mut Request) -> Result<Finding, Unmet> {
         tag => name.with(tag),
     });
     let looking = Looking::new(&request.demands, &request.facts);
-    given(&looking, "the parameter repo", &repository, name)
+    let giving = &mut request.scoped.giving;
+    given(&looking, giving, "the parameter repo", &repository, name)
 }
 
 /// What comes of a name that is given to an image. It is asked for as a whole, so that no image is found by
 /// the beginning of its ID.
 fn given(
     looking: &Looking<'_>,
+    giving: &mut Vec<Giving>,
     place: &str,
     text: &str,
     name: Result<Name, BadName>,
@@ -110,6 +112,9 @@ fn given(
     let name = name.map_err(|why| denied(place, text, why.to_string()))?;
     let name = name.or_latest().to_string();
     let fact = Fact::image(&name).ok_or_else(|| denied(place, text, "cannot be looked up"))?;
+    if !looking.gives(&name, false, giving) {
+        return Ok(Finding::Answer(taken(&name)));
+    }
     Ok(
         match (
             looking.at(ObjectKind::Image, &name),
@@ -117,14 +122,13 @@ fn given(
         ) {
             (Look::Asks(fact), _) => Finding::asks([fact].into()),
             (Look::Owned(_), _) | (Look::Hidden, Some(Answer::Missing(_))) => Finding::Nothing,
-            _ => Finding::Answer(Told::Taken(format!(
-                "image with name {name} already exists"
-            ))),
+            _ => Finding::Answer(taken(&name)),
         },
     )
 }
 
-/// An image that is not there is in scope once it is pulled.
+/// An image that is not there is in scope once it is pulled. What others built, or somebody without a
+/// registry, keeps its name.
 fn pull(request: &mut Request) -> Result<Finding, Unmet> {
     if !query::one(request.draft.target(), "fromSrc")?.is_empty() {
         let why = "brings an image that cannot be held to SCOPE; pull or build it";
@@ -135,16 +139,53 @@ fn pull(request: &mut Request) -> Result<Finding, Unmet> {
     let Some(Ok(name)) = pulled.map(|pulled| pulled.name()) else {
         return Ok(Finding::Nothing);
     };
-    let name = name.or_latest().to_string();
-    let Some(fact) = Fact::image(&name) else {
+    if name.tag().is_none() && name.digest().is_none() {
+        let why = "has no tag, and would bring all of them; name one, such as latest";
+        return Err(denied("the parameter fromImage", &name.to_string(), why));
+    }
+    let text = name.to_string();
+    let Some(fact) = Fact::image(&text) else {
         return Ok(Finding::Nothing);
     };
-    match request.facts.answer(&fact) {
-        None => return Ok(Finding::asks([fact].into())),
-        Some(Answer::Missing(_)) => request.scoped.pulled = Some(name),
-        Some(_) => {}
+    let looking = Looking::new(&request.demands, &request.facts);
+    // A digest takes no name from anything.
+    let takes = name.digest().is_none();
+    if takes && !looking.gives(&text, true, &mut request.scoped.giving) {
+        return Ok(Finding::Answer(taken(&text)));
     }
-    Ok(Finding::Nothing)
+    let answer = request.facts.answer(&fact);
+    Ok(match (looking.at(ObjectKind::Image, &text), answer) {
+        (Look::Asks(fact), _) => Finding::asks([fact].into()),
+        (Look::Owned(_), _) | (_, Some(Answer::Missing(_))) => {
+            request.scoped.pulled = Some(text);
+            Finding::Nothing
+        }
+        (Look::Shared(_), _) => Finding::Nothing,
+        _ if !takes => Finding::Nothing,
+        (Look::Hidden, answer) => match answer.and_then(Answer::found) {
+            Some(image) if is_registrys(image, &name) => Finding::Nothing,
+            _ => Finding::Answer(taken(&text)),
+        },
+    })
+}
+
+/// What is said of a name that another image has, or is about to get.
+fn taken(name: &str) -> Told {
+    Told::Taken(format!(
+        "image with name {name} already exists, and is out of scope"
+    ))
+}
+
+/// Whether an image is one that anybody's pull brought under this name, and no scope's own.
+fn is_registrys(image: &Value, name: &Name) -> bool {
+    let made_by = image.at("Config.Labels").as_object();
+    let made_by = made_by.and_then(|labels| labels.get(IMAGE_CREATED_BY)?.as_str());
+    let mut digests = image.at("RepoDigests").items().iter();
+    made_by.unwrap_or_default().is_empty()
+        && digests.any(|digest| {
+            let digest = digest.as_str().and_then(|digest| Name::parse(digest).ok());
+            digest.is_some_and(|digest| digest.repository() == name.repository())
+        })
 }
 
 /// A build by the classic builder: its network is seen; and where images are anybody's, what it makes is in
@@ -167,12 +208,19 @@ fn build(request: &mut Request) -> Result<Finding, Unmet> {
         }
         // The cache has the results of everybody's steps.
         if let Some(image) = texts(&query::one(&target, "cachefrom")?)?.first() {
-            let why = "would use what others built; leave it out";
+            let why = "would use what others built; omit it";
             return Err(denied("the parameter cachefrom", image, why));
         }
         edits.push(("nocache", Some("1".to_owned())));
         for name in query::all(&target, "t")? {
-            let given = given(&looking, "the parameter t", &name, Name::parse(&name))?;
+            let giving = &mut request.scoped.giving;
+            let given = given(
+                &looking,
+                giving,
+                "the parameter t",
+                &name,
+                Name::parse(&name),
+            )?;
             found = found.and(|| given);
         }
         let labels = labelled(&query::one(&target, "labels")?, &scope)?;

@@ -4,7 +4,7 @@ use crate::api::{ObjectKind, Target};
 use crate::body::demands::Demands;
 use crate::body::facts::{Answer, Fact, Facts, Filters, Name, full_id, network_id};
 use crate::body::json::Value;
-use crate::body::scope::{LabelFilter, Scope, is_anonymous};
+use crate::body::scope::{Giving, LabelFilter, Scope, is_anonymous};
 
 /// What a name stands for, to a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +57,18 @@ impl<'a> Looking<'a> {
     /// The labels by which an object of a kind is in scope.
     pub(super) fn labels(&self, kind: ObjectKind) -> &'a [(String, String)] {
         self.scope.map_or(&[], |scope| scope.labels(kind))
+    }
+
+    /// Whether the request gives an image this name, or pulls it, and none of another scope does by now. It is
+    /// so before the engine is asked who has the name.
+    pub(super) fn gives(&self, name: &str, pulls: bool, giving: &mut Vec<Giving>) -> bool {
+        if giving.iter().any(|one| one.is_of(name)) {
+            return true;
+        }
+        let own = self.scope.and_then(|scope| scope.gives(name, pulls));
+        let is_given = own.is_some() || self.scope.is_none();
+        giving.extend(own);
+        is_given
     }
 
     /// What this text stands for.

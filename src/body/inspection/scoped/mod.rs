@@ -32,7 +32,7 @@ use crate::api::ObjectKind;
 use crate::api::sections::{Role, Route, SCOPED};
 use crate::body::answer::{Alias, Filter};
 use crate::body::demands::Demands;
-use crate::body::scope::Scope;
+use crate::body::scope::{Giving, Scope};
 use crate::policy::{Excess, Inspection, Term, Unmet};
 pub use volumes::{Made, Make};
 
@@ -49,8 +49,12 @@ pub(super) struct Scoped {
     pub(super) is_hidden: bool,
     /// What has to be made before it is forwarded.
     pub(super) makes: Vec<Make>,
-    /// The image that it pulls, if there is none of that name.
+    /// The image that it pulls, if that is in scope then.
     pub(super) pulled: Option<String>,
+    /// The image that it removes, or from which it takes a name, as the client names it.
+    pub(super) removed: Option<String>,
+    /// The names that it gives to images.
+    pub(super) giving: Vec<Giving>,
     /// What its answer is filtered by.
     pub(super) filter: Option<Box<Filter>>,
     /// The most objects of a list.

@@ -33,7 +33,11 @@ fn path(request: &mut Request) -> Finding {
     let pinned = match looking.at(named.kind, name) {
         Look::Asks(fact) => return Finding::asks([fact].into()),
         // These have no other name.
-        Look::Owned(_) if has_no_id(named.kind) => Some(target.clone()),
+        Look::Owned(_) if has_no_id(named.kind) => {
+            let removes = named.kind == ObjectKind::Image && route.method == Some(Method::Delete);
+            request.scoped.removed = removes.then(|| name.to_owned());
+            Some(target.clone())
+        }
         Look::Shared(_) if has_no_id(named.kind) && uses(route) => Some(target.clone()),
         Look::Owned(id) => renamed(target, route, &id),
         Look::Shared(id) if uses(route) => renamed(target, route, &id),

@@ -88,6 +88,6 @@ fn a_build_shares_no_cache() {
     let told = built("cachefrom=%5B%22own%22%5D", true);
     assert_eq!(
         told,
-        "the parameter cachefrom: own would use what others built; leave it out"
+        "the parameter cachefrom: own would use what others built; omit it"
     );
 }

@@ -106,19 +106,52 @@ fn nothing_is_brought_or_built_that_cannot_be_held_to_it() {
 }
 
 #[test]
-fn a_pull_passes_whatever_it_is_of() {
-    for image in [
-        "fromImage=other&tag=1",
-        "fromImage=new&tag=1",
-        "fromImage=own:1",
-        "fromImage=abc",
-    ] {
-        let line = format!("/images/create?{image}");
-        assert_eq!(
-            scoped(&[Role::Pull], &format!("POST {line}")),
-            format!("{line} as sent")
+fn a_pull_takes_no_name_from_what_others_built() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let pull = |labels: &str, digests: &str, query: &str| {
+        let image = format!(
+            r#"{{"Id":"sha256:4","RepoTags":["known:1"],"RepoDigests":[{digests}],"Config":{{"Labels":{labels}}}}}"#
         );
+        let engine = engine().with("/images/docker.io/library/known:1/json", image);
+        let demands = Demands {
+            scope: Some(Arc::new(scope())),
+            ..Demands::default()
+        };
+        let line = format!("POST /images/create?fromImage={query}");
+        let message = Message::new(Framing::Empty);
+        told_by(
+            &[Term::Scope(Role::Pull)],
+            demands,
+            &line,
+            message,
+            "",
+            &engine,
+        )
+        .0
+    };
+    let own = format!(r#""known@{digest}""#);
+    let other = format!(r#""else/known@{digest}""#);
+    let taken = "409 image with name docker.io/library/known:1 already exists, and is out of scope";
+    let passes = "/images/create?fromImage=known&tag=1 as sent";
+    for (labels, digests, told) in [
+        ("null", &*own, passes),
+        (r#"{"dockgate.image-created-by":""}"#, &own, passes),
+        (r#"{"dockgate.image-created-by":"b"}"#, &own, taken),
+        ("null", &other, taken),
+        (r#"{"team":"b"}"#, "", taken),
+        (r#"{"team":"a"}"#, "", passes),
+    ] {
+        let found = pull(labels, digests, "known&tag=1");
+        assert!(found.starts_with(told), "{labels} {digests}: {found}");
     }
+    for query in ["new&tag=1", "own:1", "base:1"] {
+        assert!(pull("null", "", query).ends_with(" as sent"), "{query}");
+    }
+    let told = pull("null", "", "known");
+    assert!(
+        told.contains("has no tag, and would bring all of them"),
+        "{told}"
+    );
 }
 
 /// Swarm looks for it whenever a task starts.
