@@ -155,6 +155,7 @@ impl Draft {
         };
         if body.route.text.starts_with("POST /services/") {
             mounts_of_swarm(&mut self.tree);
+            no_template(&self.tree)?;
         }
         Ok(())
     }
@@ -280,6 +281,34 @@ fn mounts_of_swarm(service: &mut Value) {
         };
         mount.set("Type", kind);
     });
+}
+
+/// Swarm fills in templates in all that a mount says, whenever a task starts: what is judged must be what it
+/// is then.
+fn no_template(service: &Value) -> Result<(), json::Refusal> {
+    let mut found = None;
+    service.each("TaskTemplate.ContainerSpec.Mounts[]", &mut |path, mount| {
+        let mut fields = mount.as_object().into_iter().flat_map(Object::iter);
+        if let Some((key, _)) = fields.find(|(_, value)| has_template(value)) {
+            found.get_or_insert_with(|| path.key(key).text());
+        }
+    });
+    match found {
+        Some(at) => Err(json::Refusal::Wrong {
+            at,
+            expected: "plain text",
+            found: "a template ({{)",
+        }),
+        None => Ok(()),
+    }
+}
+
+fn has_template(value: &Value) -> bool {
+    match value {
+        Value::List(all) => all.iter().any(has_template),
+        Value::Object(object) => object.iter().any(|(_, value)| has_template(value)),
+        value => value.as_str().is_some_and(|text| text.contains("{{")),
+    }
 }
 
 /// Why a request is not forwarded.
