@@ -175,14 +175,31 @@ impl Rulebook {
         self.tls.get(endpoint)?.as_ref()
     }
 
-    /// What is to be said of the certificates of endpoints, by their places.
-    pub(super) fn expiring(&self) -> impl Iterator<Item = (usize, Mistake)> {
-        let all = self.tls.iter().enumerate();
-        all.flat_map(|(endpoint, tls)| {
-            let tls = tls.as_ref().into_iter();
-            let soon = tls.flat_map(|tls| tls.expiring(SystemTime::now()));
-            soon.map(move |problem| (endpoint, problem))
-        })
+    /// What is to be said of certificates that expire soon, or have: those of endpoints, by their `names`, and
+    /// those for engines.
+    pub(super) fn expiring(&self, names: &[Arc<str>]) -> Vec<String> {
+        let now = SystemTime::now();
+        let own = self.tls.iter().zip(names).flat_map(|(tls, name)| {
+            let soon = tls.iter().flat_map(|tls| tls.expiring(now));
+            soon.map(
+                move |Mistake {
+                          part,
+                          problem,
+                          help,
+                      }| {
+                    format!("endpoint {name}: its {} {problem}; {help}", part.key())
+                },
+            )
+        });
+        let of_engines = self.engines.iter().flat_map(|engine| {
+            let tls = engine.settings.tls.iter();
+            let soon = tls.flat_map(|tls| tls.expiring(now));
+            soon.map(|one| {
+                let (engine, key) = (&engine.settings, one.key);
+                format!("{engine}: its {key} {}; {}", one.problem, one.help)
+            })
+        });
+        own.chain(of_engines).collect()
     }
 
     /// Whether a client was let in as its endpoint does not let clients in any more: then nothing says

@@ -21,21 +21,49 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use super::pem::Unusable;
 use super::server::ClientAuth;
 
+/// So long before a certificate expires, it is warned of that.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
 /// From when to when a certificate holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
+pub(crate) struct Validity {
     pub(super) from: SystemTime,
     pub(super) until: SystemTime,
 }
 
 impl Validity {
     /// Reads it.
-    pub(super) fn of(der: &CertificateDer<'_>) -> Result<Validity, Unusable> {
+    ///
+    /// # Errors
+    /// It is no certificate.
+    pub(crate) fn of(der: &CertificateDer<'_>) -> Result<Validity, Unusable> {
         let parsed = Parsed::from_der(der).map_err(|_| unreadable())?;
         let validity = parsed.tbs_certificate().validity();
         Ok(Validity {
             from: validity.not_before.to_system_time(),
             until: validity.not_after.to_system_time(),
+        })
+    }
+
+    /// What is to be said of it, if it expires soon, or has, or is not valid yet; and what to do.
+    pub(crate) fn told(self, now: SystemTime) -> Option<Unusable> {
+        let shown = humantime::format_rfc3339_seconds;
+        let Validity { from, until } = self;
+        Some(match until.duration_since(now) {
+            Ok(_) if now < from => (
+                format!("is not valid before {}", shown(from)),
+                "check the clock, or use another one",
+            ),
+            Ok(left) if left > SOON => return None,
+            Ok(left) => {
+                let days = left.as_secs() / (24 * 60 * 60);
+                let problem = format!("expires in {days} days, at {}", shown(until));
+                (problem, "renew it")
+            }
+            Err(_) => (
+                format!("expired at {}", shown(until)),
+                "renew it, and check the clock",
+            ),
         })
     }
 
@@ -48,7 +76,7 @@ impl Validity {
 #[derive(Clone, Debug)]
 pub(crate) struct Ca {
     pub(crate) anchor: TrustAnchor<'static>,
-    pub(super) validity: Validity,
+    pub(crate) validity: Validity,
 }
 
 impl Ca {

@@ -13,7 +13,7 @@ mod names;
 mod pem;
 mod server;
 
-pub(crate) use ca::Ca;
+pub(crate) use ca::{Ca, Validity};
 pub use names::certificate;
 pub(crate) use pem::{certificates, key as private_key};
 pub use server::{ClientAuth, Mistake, Part, Parts, Server, Trust, peculiar, refusal};

@@ -13,9 +13,6 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError, ServerConfig
 use super::ca::{Ca, Clients, Validity, unreadable};
 use super::pem::{self, Unusable};
 
-/// So long before a certificate expires, it is warned of that.
-const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-
 /// Whether a client has to have a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuth {
@@ -165,25 +162,8 @@ impl Server {
     /// nothing from starting: one's own certificate is shown as it is, for clients to judge, and a CA
     /// vouches for nobody then.
     pub fn expiring(&self, now: SystemTime) -> impl Iterator<Item = Mistake> {
-        let shown = humantime::format_rfc3339_seconds;
         self.validities.iter().filter_map(move |(part, validity)| {
-            let Validity { from, until } = *validity;
-            let (problem, help) = match until.duration_since(now) {
-                Ok(_) if now < from => (
-                    format!("is not valid before {}", shown(from)),
-                    "check the clock, or use another one",
-                ),
-                Ok(left) if left > SOON => return None,
-                Ok(left) => {
-                    let days = left.as_secs() / (24 * 60 * 60);
-                    let problem = format!("expires in {days} days, at {}", shown(until));
-                    (problem, "renew it")
-                }
-                Err(_) => (
-                    format!("expired at {}", shown(until)),
-                    "renew it, and check the clock",
-                ),
-            };
+            let (problem, help) = validity.told(now)?;
             Some(Mistake {
                 part: *part,
                 problem,

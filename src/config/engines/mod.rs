@@ -10,6 +10,7 @@ mod tls;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use address::{Address, Host};
 pub(super) use address::{address, default_engine, only_path};
@@ -354,6 +355,10 @@ impl Entry<'_> {
         if diagnostics.len() > before {
             return None;
         }
+        let soon = tls.iter().flat_map(|tls| tls.expiring(SystemTime::now()));
+        diagnostics.extend(soon.map(|Unusable { key, problem, help }| {
+            self.mistake(key, &problem, help).into_warning()
+        }));
         let engine = Engine {
             name: name.into(),
             is_named,

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -13,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::address::Host;
 use crate::config::paths::shown_path;
 use crate::config::pems::Pems;
-use crate::tls::{Ca, certificates, protocols, provider};
+use crate::tls::{Ca, Validity, certificates, protocols, provider};
 
 /// The files that say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Tls {
     pub files: TlsFiles,
     /// What is in the files.
     read: Vec<Vec<u8>>,
+    /// How long the certificates hold: those of the authorities, and dockgate's own.
+    validities: [Vec<Validity>; 2],
 }
 
 /// The same files with the same content make the same connections.
@@ -53,11 +56,14 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// What is wrong with one of the files: which one, and why.
-pub(super) struct Unusable {
-    pub(super) key: &'static str,
-    pub(super) problem: String,
-    pub(super) help: &'static str,
+/// What is wrong with one of the files.
+pub struct Unusable {
+    /// Which one: `ca`, `cert` or `key`.
+    pub key: &'static str,
+    /// Its path, and why.
+    pub problem: String,
+    /// What to do.
+    pub help: &'static str,
 }
 
 impl Tls {
@@ -67,21 +73,28 @@ impl Tls {
     /// All that is wrong with them.
     pub(super) fn read(files: TlsFiles, host: &Host, pems: &Pems) -> Result<Tls, Vec<Unusable>> {
         let mut wrong = Vec::new();
-        let roots = authorities(&files.ca, pems).map_err(|unusable| wrong.push(unusable));
+        let cas = authorities(&files.ca, pems).map_err(|unusable| wrong.push(unusable));
         let own = files.own.as_ref().map(|(cert, key)| {
             let cert = chain("cert", cert, pems).map_err(|unusable| wrong.push(unusable));
             let key = private_key(key, pems).map_err(|unusable| wrong.push(unusable));
             Some((cert.ok()?, key.ok()?))
         });
-        let (Ok(roots), true) = (roots, wrong.is_empty()) else {
+        let (Ok(cas), true) = (cas, wrong.is_empty()) else {
             return Err(wrong);
         };
+        let own = own.flatten();
+        let chain = own.iter().flat_map(|(chain, _)| chain);
+        let validities = [
+            cas.iter().map(|ca| ca.validity).collect(),
+            chain.filter_map(|one| Validity::of(one).ok()).collect(),
+        ];
+        let roots = cas.into_iter().map(|ca| ca.anchor).collect();
         let builder = ClientConfig::builder_with_provider(provider());
         let builder = builder.with_safe_default_protocol_versions();
         let builder =
             builder.map_err(|error| vec![unfit("ca", &files.ca, &error.to_string(), OTHER)])?;
-        let builder = builder.with_root_certificates(roots);
-        let client = match own.flatten() {
+        let builder = builder.with_root_certificates(RootCertStore { roots });
+        let client = match own {
             None => Ok(builder.with_no_client_auth()),
             Some((cert, key)) => builder.with_client_auth_cert(cert, key),
         };
@@ -114,7 +127,21 @@ impl Tls {
                 }]
             })?,
             read: read.map(|path| named(path)).collect(),
+            validities,
             files,
+        })
+    }
+
+    /// What is to be said of certificates that expire soon, or have, or are not valid yet. The engine says
+    /// of dockgate's own whether it takes it.
+    pub fn expiring(&self, now: SystemTime) -> impl Iterator<Item = Unusable> {
+        let own = self.files.own.as_ref().map(|(cert, _)| cert);
+        let files = [("ca", Some(&self.files.ca)), ("cert", own)];
+        let all = files.into_iter().zip(&self.validities);
+        all.flat_map(move |((key, path), validities)| {
+            let path = path.map_or(Path::new(""), |path| path);
+            let told = validities.iter().filter_map(move |one| one.told(now));
+            told.map(move |(problem, help)| unfit(key, path, &problem, help))
         })
     }
 }
@@ -131,13 +158,11 @@ fn server_name(host: &Host) -> Option<ServerName<'static>> {
 }
 
 /// The authorities in a file.
-fn authorities(path: &Path, pems: &Pems) -> Result<RootCertStore, Unusable> {
-    let mut roots = RootCertStore::empty();
-    for one in chain("ca", path, pems)? {
-        let ca = Ca::read(&one).map_err(|(problem, help)| unfit("ca", path, &problem, help))?;
-        roots.roots.push(ca.anchor);
-    }
-    Ok(roots)
+fn authorities(path: &Path, pems: &Pems) -> Result<Vec<Ca>, Unusable> {
+    let all = chain("ca", path, pems)?;
+    let cas = all.iter().map(Ca::read);
+    let cas: Result<_, _> = cas.collect();
+    cas.map_err(|(problem, help): (String, _)| unfit("ca", path, &problem, help))
 }
 
 /// The certificates in a file; there is one at least.

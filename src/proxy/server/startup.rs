@@ -216,10 +216,10 @@ fn start(
         let shared = Arc::clone(&shared);
         runtime.spawn(repeat(ALARM_EVERY, move || alarm(&shared)));
     }
-    if settings.endpoints.iter().any(|one| one.tls.is_some()) {
+    runtime.spawn({
         let shared = Arc::clone(&shared);
-        runtime.spawn(repeat(EXPIRY_EVERY, move || warn_of_expiry(&shared)));
-    }
+        repeat(EXPIRY_EVERY, move || warn_of_expiry(&shared))
+    });
     let reloader = environment.and_then(|all| Reloader::new(settings, all, &shared, &now, engines));
     if let Some(reloader) = reloader {
         let (asks, asked) = mpsc::channel();
@@ -247,10 +247,8 @@ fn alarm(shared: &Shared) {
 
 /// Says which certificates expire soon.
 fn warn_of_expiry(shared: &Shared) {
-    for (endpoint, one) in shared.rulebook.load().expiring() {
-        let endpoint = shared.endpoints.get(endpoint).map_or("", |name| name);
-        let (part, problem, help) = (one.part.key(), one.problem, one.help);
-        log::warn!("endpoint {endpoint}: its {part} {problem}; {help}");
+    for why in shared.rulebook.load().expiring(&shared.endpoints) {
+        log::warn!("{why}");
     }
 }
 

@@ -355,3 +355,20 @@ fn another_authority_holds_at_a_reload() {
     reload(&secure.many, &format!("{text}# again\n"));
     assert_eq!(refused(&mut client, GET).0, 503);
 }
+
+#[test]
+fn a_certificate_for_an_engine_that_has_expired_is_warned_of() {
+    let secure = secure(|all| all.signs("localhost", None).server(None), OWN);
+    let (folder, many) = (secure.many.engine.directory(), &secure.many);
+    let over = secure.authority.signs("dockgate", Some(2020));
+    over.write(folder, "own");
+    let text = text(&secure.engine, &many.engine, OWN);
+    reload(many, &format!("{text}# again\n"));
+    many.dockgate.line(|line| {
+        line.contains("engines.nas.cert: ")
+            && line.contains("/own.pem expired at 2020-01-01T00:00:00Z; renew it")
+    });
+    // The engine says whether it takes it.
+    let mut client = Wire::tcp(many.tcp);
+    assert_eq!(refused(&mut client, GET).0, 200);
+}
