@@ -4,9 +4,10 @@ use super::decoy;
 use super::look::{Look, Looking, renamed};
 use super::{Finding, Request, denied};
 use crate::api::sections::{Role, Route};
-use crate::api::{Method, ObjectKind};
+use crate::api::{Method, ObjectKind, Target};
+use crate::body::image::Name;
 use crate::body::inspection::{Told, query, unreadable};
-use crate::policy::Term;
+use crate::policy::{Term, Unmet};
 
 pub(super) fn settle(request: &mut Request) -> Finding {
     match path(request) {
@@ -30,7 +31,16 @@ fn path(request: &mut Request) -> Finding {
     };
     let target = request.draft.target();
     let (name, route) = (named.text.as_str(), named.route);
-    let pinned = match looking.at(named.kind, name) {
+    let is_pushed = named.kind == ObjectKind::Image && route.ends_with("push");
+    if is_pushed && !looking.covers(ObjectKind::Image) {
+        request.scoped.named = None;
+        return Finding::Nothing;
+    }
+    let pushed = match is_pushed.then(|| pushed(name, target)).transpose() {
+        Ok(pushed) => pushed,
+        Err(unmet) => return Finding::Refused(unmet),
+    };
+    let pinned = match looking.at(named.kind, pushed.as_deref().unwrap_or(name)) {
         Look::Asks(fact) => return Finding::asks([fact].into()),
         // These have no other name.
         Look::Owned(_) if has_no_id(named.kind) => {
@@ -65,6 +75,25 @@ fn path(request: &mut Request) -> Finding {
             Finding::Nothing
         }
         None => Finding::Refused(unreadable("its target cannot be written anew")),
+    }
+}
+
+/// The image that a push is about: its path names the repository, and its query the tag.
+fn pushed(name: &str, target: &Target) -> Result<String, Unmet> {
+    let tag = query::one(target, "tag")?;
+    let has_own = Name::parse(name).is_ok_and(|own| own.tag().is_some());
+    match &*tag {
+        "" if has_own => Ok(name.to_owned()),
+        "" => {
+            let why = "is missing, and so stands for all tags, which may be others'; set it";
+            Err(denied("the parameter tag", "", why))
+        }
+        _ if has_own => Err(denied(
+            "the path",
+            name,
+            "has a tag beside the parameter tag",
+        )),
+        tag => Ok(format!("{name}:{tag}")),
     }
 }
 

@@ -183,3 +183,46 @@ fn a_service_runs_no_image_by_a_name_that_may_be_another_s_later() {
         );
     }
 }
+
+#[test]
+fn a_push_is_about_the_tag_in_its_query() {
+    let push = |line: &str| scoped(&[Role::Object], &format!("POST /images/{line}"));
+    for own in [
+        "own/push?tag=1",
+        "docker.io/library/own/push?tag=1",
+        "own:1/push",
+    ] {
+        assert_eq!(push(own), format!("/images/{own} as sent"));
+    }
+    // Shared ones can be used.
+    assert_eq!(push("base/push?tag=1"), "/images/base/push?tag=1 as sent");
+    let hidden = |line: &str| {
+        let told = push(line);
+        assert!(
+            told.starts_with("/images/") && !told.contains("other"),
+            "{told}"
+        );
+    };
+    hidden("other/push?tag=1");
+    // All tags of a repository may be others'.
+    for (line, why) in [
+        ("own/push", "the parameter tag is missing"),
+        ("own/push?tag=", "the parameter tag is missing"),
+        ("own:1/push?tag=2", "has a tag beside the parameter tag"),
+    ] {
+        let told = push(line);
+        assert!(told.contains(why), "{line}: {told}");
+    }
+    // Without SCOPE_IMAGES, images are anybody's.
+    let demands = Demands {
+        scope: Some(Arc::new(
+            Scope::read("a", "label:team=a", None, false).expect("a scope"),
+        )),
+        ..Demands::default()
+    };
+    let line = "POST /images/127.0.0.1:5000/other/push";
+    let message = Message::new(Framing::Empty);
+    let terms = [Term::Scope(Role::Object)];
+    let told = told_by(&terms, demands, line, message, "", &engine()).0;
+    assert_eq!(told, "/images/127.0.0.1:5000/other/push as sent");
+}
