@@ -218,7 +218,7 @@ impl Context {
             // Also frames that a reader of zstd skips.
             let skipped = matches!(self.buffer[..], [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
             if skipped || COMPRESSED.iter().any(is_start) {
-                return Err(Refusal("is compressed"));
+                return Err(Refusal("is compressed; send it uncompressed"));
             }
         }
         if self.buffer.len() == BLOCK {

@@ -273,11 +273,26 @@ fn what_could_be_read_in_two_ways_is_refused() {
             "has data behind its end",
         ),
         (vec![end()], "has no Dockerfile"),
-        (vec![b"\x1f\x8b\x08".to_vec()], "is compressed"),
-        (vec![file("BZhello", ""), plain(), end()], "is compressed"),
-        (vec![b"\x28\xb5\x2f\xfd".to_vec()], "is compressed"),
-        (vec![b"\x57\x2a\x4d\x18".to_vec()], "is compressed"),
-        (vec![b"\xfd7zXZ\0".to_vec()], "is compressed"),
+        (
+            vec![b"\x1f\x8b\x08".to_vec()],
+            "is compressed; send it uncompressed",
+        ),
+        (
+            vec![file("BZhello", ""), plain(), end()],
+            "is compressed; send it uncompressed",
+        ),
+        (
+            vec![b"\x28\xb5\x2f\xfd".to_vec()],
+            "is compressed; send it uncompressed",
+        ),
+        (
+            vec![b"\x57\x2a\x4d\x18".to_vec()],
+            "is compressed; send it uncompressed",
+        ),
+        (
+            vec![b"\xfd7zXZ\0".to_vec()],
+            "is compressed; send it uncompressed",
+        ),
         (vec![b"FROM busybox\n".repeat(100)], odd),
         (vec![broken, end()], odd),
         // Links, and what lies behind one.

@@ -122,6 +122,8 @@ fn shares(modes: &Value, id: &Name, name: &str) -> bool {
         let of = mode
             .strip_prefix("container:")
             .map(|of| of.trim_start_matches('/'));
+        // One that names none never starts.
+        let of = of.filter(|of| !of.is_empty());
         of.is_some_and(|of| of == name || id.as_str().starts_with(of))
     })
 }

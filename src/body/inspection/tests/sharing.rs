@@ -21,6 +21,12 @@ fn who_is_in_a_containers_namespace_counts() {
         plain().container("near", '2', &of("PidMode", &id('1')), ""),
         plain().container("near", '2', r#""Privileged":true"#, ""),
         plain().container("near", '2', &of("PidMode", "web2"), ""),
+        plain().container(
+            "near",
+            '2',
+            r#""Privileged":true,"NetworkMode":"container:""#,
+            "",
+        ),
         plain().with("/containers/gone/json", "{}"),
     ] {
         assert!(
