@@ -42,7 +42,7 @@ f0RZ4HOQvMeyBEpuAiEAsZJyGUrhgYCn7wFrv9rezfftikjvNw8i9UqkK8usSU0=
 ";
 
 fn der(pem: &str) -> CertificateDer<'static> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+    CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -50,8 +50,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 fn signed(change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
     let mut params = CertificateParams::default();
     change(&mut params);
-    let key = KeyPair::generate().unwrap();
-    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    let key = KeyPair::generate().expect("a key");
+    (
+        params.self_signed(&key).expect("a certificate").pem(),
+        key.serialize_pem(),
+    )
 }
 
 fn mistakes(cert: &str, key: &str, ca: Option<&str>) -> Vec<String> {
@@ -139,7 +142,7 @@ fn an_end_is_told_two_weeks_before() {
         key: key.as_bytes(),
         client_ca: None,
     };
-    let server = Server::new(parts).unwrap();
+    let server = Server::new(parts).expect("files that fit");
     let told = |days| {
         server
             .expiring(now + DAY * days - DAY * 2)
@@ -156,12 +159,12 @@ fn an_end_is_told_two_weeks_before() {
     assert!(told(23).starts_with("expired at "), "{}", told(23));
     assert!(server.expires().is_some_and(|at| at.ends_with('Z')));
     // The same files are the same.
-    assert_eq!(Server::new(parts).unwrap(), server);
+    assert_eq!(Server::new(parts).expect("files that fit"), server);
     let with_ca = Parts {
         client_ca: Some((cert.as_bytes(), ClientAuth::Required)),
         ..parts
     };
-    let with_ca = Server::new(with_ca).unwrap();
+    let with_ca = Server::new(with_ca).expect("files that fit");
     assert!(with_ca != server && with_ca.trust.is_some() && server.trust.is_none());
 }
 
@@ -220,14 +223,14 @@ fn ca(name: &str, key: &KeyPair, [from, until]: [i32; 2]) -> (Ca, CertificatePar
     params.is_ca = CA;
     params.not_before = date_time_ymd(from, 1, 1);
     params.not_after = date_time_ymd(until, 1, 1);
-    let pem = params.self_signed(key).unwrap().pem();
-    (Ca::read(&der(&pem)).unwrap(), params)
+    let pem = params.self_signed(key).expect("a certificate").pem();
+    (Ca::read(&der(&pem)).expect("a CA"), params)
 }
 
 #[test]
 fn a_ca_vouches_for_clients_while_it_is_valid() {
     const VALID: [i32; 2] = [2020, 2999];
-    let keys = [(); 4].map(|()| KeyPair::generate().unwrap());
+    let keys = [(); 4].map(|()| KeyPair::generate().expect("a key"));
     let made = [
         ca("old", &keys[0], [2020, 2021]),
         ca("valid", &keys[1], VALID),
@@ -236,10 +239,10 @@ fn a_ca_vouches_for_clients_while_it_is_valid() {
     ];
     let (renewed, _) = ca("old", &keys[0], VALID);
     let clients = made.iter().zip(&keys).map(|((_, params), key)| {
-        let own = KeyPair::generate().unwrap();
+        let own = KeyPair::generate().expect("a key");
         let issuer = Issuer::from_params(params, key);
         let cert = CertificateParams::default().signed_by(&own, &issuer);
-        cert.unwrap().der().clone()
+        cert.expect("a certificate").der().clone()
     });
     let clients: Vec<_> = clients.collect();
     let [old, valid, future, _] = made.map(|(ca, _)| ca);
@@ -257,7 +260,7 @@ fn a_ca_vouches_for_clients_while_it_is_valid() {
         (vec![&old, &renewed], [None, unknown, unknown, unknown]),
     ] {
         let cas = cas.into_iter().cloned().collect();
-        let verifier = Clients::new(cas, ClientAuth::Optional).unwrap();
+        let verifier = Clients::new(cas, ClientAuth::Optional).expect("CAs");
         for (client, told) in clients.iter().zip(told) {
             let said = verifier.verify_client_cert(client, &[], now).err();
             let said = said.map(|e| refusal(&e));
@@ -270,8 +273,8 @@ fn a_ca_vouches_for_clients_while_it_is_valid() {
 
 #[test]
 fn what_only_webpki_has_a_name_for_is_told_in_words() {
-    let ca = Ca::read(&der(OPENSSL_CA)).unwrap();
-    let clients = Clients::new(vec![ca], ClientAuth::Required).unwrap();
+    let ca = Ca::read(&der(OPENSSL_CA)).expect("a CA");
+    let clients = Clients::new(vec![ca], ClientAuth::Required).expect("CAs");
     for (pem, told) in [
         (VERSION_1, "is not of version 3 of X.509: make another one"),
         (
@@ -298,7 +301,7 @@ fn names_are_read_as_they_are() {
             SanType::Rfc822Name("ci@example".try_into().unwrap()),
         ];
     });
-    let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
     let read = certificate(&der).unwrap();
     assert_eq!(read.common_names, ["Ci 1"]);
     let sans = ["ip:10.0.0.5", "ip:fd00::5", "uri:spiffe://example/ci"];

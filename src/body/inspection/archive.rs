@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::others::CHOOSES;
+use super::reserved::denied;
 use super::{Answer, DENY_ROOT, Fact, MOST_FACTS, too_much, unreadable};
 use crate::body::context::Context;
 use crate::body::demands::Demands;
@@ -13,7 +14,7 @@ use crate::body::json::{Object, Value};
 use crate::body::limits::Ruling;
 use crate::body::reach::{Claim, What};
 use crate::body::scope::CREATED_BY;
-use crate::policy::{Denial, Excess, Term, Unmet, Watched};
+use crate::policy::{Denial, Term, Unmet, Watched};
 
 /// The limit that is about it.
 const IMAGE_FROM: &str = "IMAGE_FROM";
@@ -121,7 +122,7 @@ impl Watch {
         };
         if let Some(label) = contents.label.as_ref().filter(|_| self.reserved) {
             let place = format!("Dockerfile line {}", label.line);
-            return Err(labelled(place, "", label.why));
+            return Err(denied(&place, "", label.why));
         }
         let limits = self.demands.limits.as_ref();
         let (mut needs, mut excesses) = (Vec::new(), Vec::new());
@@ -142,7 +143,7 @@ impl Watch {
                 Err(fact) if !needs.contains(&fact) => needs.push(fact),
                 Ok(true) => {
                     let why = "has a label that only dockgate can set, which the build's containers would take over";
-                    return Err(labelled(image.path.clone(), &image.value, why));
+                    return Err(denied(&image.path, &image.value, why));
                 }
                 Ok(false) | Err(_) => {}
             }
@@ -222,8 +223,8 @@ impl Watch {
         match scope.other_built(could_have) {
             Some(other) => {
                 let why = format!("would put the build's containers into the scope of {other}");
-                let place = "the labels of the Dockerfile and its base images".to_owned();
-                Err(labelled(place, "", &why))
+                let place = "the labels of the Dockerfile and its base images";
+                Err(denied(place, "", &why))
             }
             None => Ok(None),
         }
@@ -244,7 +245,7 @@ impl Watch {
         let contents = dockerfile::triggers(texts)
             .map_err(|refusal| unreadable(format_args!("the ONBUILD of {name}: {refusal}")))?;
         if let Some(label) = contents.label.filter(|_| self.reserved) {
-            return Err(labelled("the ONBUILD of".to_owned(), name, label.why));
+            return Err(denied("the ONBUILD of", name, label.why));
         }
         let claims = contents.images.into_iter().map(|claim| Claim {
             path: format!("ONBUILD of {name}"),
@@ -265,16 +266,4 @@ impl Watch {
             other => other,
         })
     }
-}
-
-/// A label of dockgate that something sets.
-fn labelled(place: String, value: &str, why: &str) -> Unmet {
-    let excess = Excess {
-        of: None,
-        place: place.into(),
-        value: value.into(),
-        why: why.into(),
-        by: None,
-    };
-    Unmet::Excess(Term::Reserved.variable(), vec![excess])
 }

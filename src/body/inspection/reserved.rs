@@ -284,7 +284,8 @@ const OF_IMAGES: [&str; 2] = [CREATED_BY, IMAGE_CREATED_BY];
 /// What a refusal is about.
 const LABEL: &str = "the label";
 
-fn denied(place: &str, value: &str, why: &str) -> Unmet {
+/// A label that dockgate alone sets, or what sets one.
+pub(super) fn denied(place: &str, value: &str, why: &str) -> Unmet {
     let excess = Excess {
         of: None,
         place: place.into(),
